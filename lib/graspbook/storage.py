@@ -1,0 +1,157 @@
+"""Files: atomic writes, JSON results, and grasp files in the ACRONYM HDF5 layout.
+
+ACRONYM (Eppner et al. 2021) keeps the grasps of one object in one file: `grasps/transforms` (N, 4, 4) holds
+`object_T_hand` in the frame of the scaled mesh, `grasps/qualities/flex/object_in_gripper` (N) the label,
+`object/*` and `gripper/*` what was grasped and by what.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from graspbook.errors import GraspFileError, OutputError
+
+LABEL = "grasps/qualities/flex/object_in_gripper"
+
+
+@contextmanager
+def atomic_path(path):
+    """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
+
+    Folders on the way are made. Raises OutputError where they or the file cannot be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    os.close(handle)
+    temporary = Path(temporary)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    except IsADirectoryError as error:
+        raise OutputError(f"cannot write {path}: it is a folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path, value):
+    """Write plain numbers, strings, lists and dicts (numpy scalars and arrays too) as sorted, indented JSON."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, sort_keys=True, default=_plain) + "\n")
+
+
+def _plain(value):
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not plain data: {value!r}")
+
+
+def read_json(path):
+    """The value that `write_json` wrote."""
+    return json.loads(Path(path).read_text())
+
+
+def content_hash(*values):
+    """Hexadecimal SHA-256 (32 digits kept) of arrays (dtype, shape, bytes) and of anything else by its JSON."""
+    digest = hashlib.sha256()
+    for value in values:
+        if isinstance(value, np.ndarray):
+            digest.update(f"{value.dtype}{value.shape}".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+        else:
+            digest.update(json.dumps(value, sort_keys=True, default=_plain).encode())
+    return digest.hexdigest()[:32]
+
+
+def cache_dir():
+    """Where things that can be made again are kept: `$GRASPBOOK_CACHE`, or `graspbook` in the user's cache folder."""
+    base = os.environ.get("GRASPBOOK_CACHE")
+    return Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "graspbook"
+
+
+@dataclass(frozen=True)
+class Grasps:
+    """The grasps of one object.
+
+    transforms: (N, 4, 4) `object_T_hand`, metres, in the frame of the mesh after scaling; ACRONYM's grasp frame.
+    success: (N,) bool, or None where nobody has tested them. grades: further figures by name, each (N,).
+    object_file, object_scale: the mesh, relative to the mesh root, and the factor to metres. parameters: what made them.
+    """
+
+    transforms: np.ndarray
+    success: np.ndarray | None = None
+    grades: dict = field(default_factory=dict)
+    object_file: str = ""
+    object_scale: float = 1.0
+    physics: dict = field(default_factory=dict)
+    parameters: dict = field(default_factory=dict)
+
+
+def write_grasps(path, grasps):
+    """Write a grasp file in the ACRONYM layout; our own additions are `grasps/grades/*` and the attribute `parameters`."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file["grasps/transforms"] = np.asarray(grasps.transforms, float)
+        if grasps.success is not None:
+            file[LABEL] = np.asarray(grasps.success).astype(np.int64)
+        for name, values in sorted(grasps.grades.items()):
+            file[f"grasps/grades/{name}"] = values
+        file["object/file"] = grasps.object_file
+        file["object/scale"] = float(grasps.object_scale)
+        for name, value in sorted(grasps.physics.items()):
+            file[f"object/{name}"] = value
+        file["gripper/type"] = "panda"
+        file["gripper/configuration"] = np.array([0.04])
+        file.attrs["parameters"] = json.dumps(grasps.parameters, sort_keys=True, default=_plain)
+
+
+def read_grasps(path):
+    """Read a grasp file, ours or ACRONYM's own.
+
+    Raises GraspFileError for a missing, truncated or foreign file, for poses of a wrong shape or not rigid, and for
+    labels that do not match them.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise GraspFileError(f"{path}: no such grasp file")
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(path, file)
+    except OSError as error:
+        raise GraspFileError(f"{path}: not a readable HDF5 file (truncated, or of another kind)") from error
+
+
+def _read(path, file):
+    if "grasps/transforms" not in file:
+        raise GraspFileError(f"{path}: no dataset grasps/transforms; it holds {sorted(file)}")
+    transforms = np.asarray(file["grasps/transforms"], float)
+    if transforms.ndim != 3 or transforms.shape[1:] != (4, 4):
+        raise GraspFileError(f"{path}: grasps/transforms has shape {transforms.shape}, expected (N, 4, 4)")
+    rotation = transforms[:, :3, :3]
+    deviation = np.abs(rotation @ rotation.swapaxes(1, 2) - np.eye(3)).max(initial=0.0)
+    if not np.isfinite(transforms).all() or deviation > 1e-3:
+        raise GraspFileError(f"{path}: grasps/transforms are not rigid poses (R·Rᵀ is off the identity by {deviation:.2g})")
+    success = np.asarray(file[LABEL]).astype(bool) if LABEL in file else None
+    if success is not None and success.shape != (len(transforms),):
+        raise GraspFileError(f"{path}: {LABEL} has shape {success.shape}, expected ({len(transforms)},)")
+    group = file["object"] if "object" in file else {}
+    name = group["file"][()] if "file" in group else ""
+    return Grasps(
+        transforms=transforms,
+        success=success,
+        grades={name: values[()] for name, values in file["grasps/grades"].items()} if "grasps/grades" in file else {},
+        object_file=name.decode() if isinstance(name, bytes) else str(name),
+        object_scale=float(group["scale"][()]) if "scale" in group else 1.0,
+        physics={name: value[()] for name, value in group.items() if name not in ("file", "scale")},
+        parameters=json.loads(file.attrs.get("parameters", "{}")),
+    )

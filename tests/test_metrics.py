@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from graspbook import metrics
+
+
+def test_wilson_interval_against_the_published_value():
+    # Wilson (1927) score interval of 8 out of 10 at 95 %: 0.490 to 0.943.
+    low, high = metrics.wilson_interval(8, 10)
+    assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
+    assert metrics.wilson_interval(0, 0) == (0.0, 1.0)
+    assert metrics.wilson_interval(0, 5)[0] == 0.0
+
+
+def test_confusion_by_hand():
+    result = metrics.confusion([1, 1, 1, 0, 0], [1, 1, 0, 0, 1])
+    assert (result["tp"], result["fn"], result["tn"], result["fp"]) == (2, 1, 1, 1)
+    assert result["accuracy"] == pytest.approx(0.6)
+    assert result["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert metrics.confusion([1, 1], [1, 0])["balanced_accuracy"] == 0.5
+    assert np.isnan(metrics.confusion([], [])["accuracy"])
+
+
+def test_average_precision_by_hand():
+    assert metrics.average_precision([1, 0, 1], [0.9, 0.8, 0.7]) == pytest.approx((1 + 2 / 3) / 2)
+    assert metrics.average_precision([1, 1, 0, 0], [4, 3, 2, 1]) == 1.0
+    assert np.isnan(metrics.average_precision([0, 0], [1, 2]))
+
+
+def test_average_precision_does_not_depend_on_the_order_of_ties():
+    truth, scores = np.array([1, 0, 0, 1, 0]), np.array([0.5, 0.5, 0.5, 0.2, 0.9])
+    values = [metrics.average_precision(truth[order], scores[order])
+              for order in (np.random.default_rng(i).permutation(5) for i in range(10))]
+    np.testing.assert_allclose(values, values[0])
+
+
+def test_area_of_a_triangle():
+    assert metrics.area_under_curve([0, 0.5, 1], [1, 0.5, 0]) == pytest.approx(0.5)

@@ -1,0 +1,103 @@
+import h5py
+import numpy as np
+import pytest
+
+from graspbook import pose, storage
+from graspbook.errors import GraspFileError, OutputError
+
+
+def some_grasps(n=5):
+    rng = np.random.default_rng(0)
+    return storage.Grasps(
+        transforms=pose.from_rt(pose.random_rotations(n, rng), rng.normal(size=(n, 3))),
+        success=np.arange(n) % 2 == 0,
+        grades={"max_acceleration": np.linspace(0, 1, n)},
+        object_file="meshes/mug.obj",
+        object_scale=0.5,
+        physics={"mass": 0.3, "com": np.array([0.0, 0.1, 0.2])},
+        parameters={"seed": 3},
+    )
+
+
+def test_grasps_survive_the_round_trip(tmp_path):
+    grasps = some_grasps()
+    storage.write_grasps(tmp_path / "a" / "mug.h5", grasps)
+    back = storage.read_grasps(tmp_path / "a" / "mug.h5")
+    np.testing.assert_array_equal(back.transforms, grasps.transforms)
+    np.testing.assert_array_equal(back.success, grasps.success)
+    np.testing.assert_array_equal(back.grades["max_acceleration"], grasps.grades["max_acceleration"])
+    assert (back.object_file, back.object_scale, back.parameters) == ("meshes/mug.obj", 0.5, {"seed": 3})
+    np.testing.assert_array_equal(back.physics["com"], [0.0, 0.1, 0.2])
+
+
+def test_files_lie_where_acronym_readers_look(tmp_path):
+    storage.write_grasps(tmp_path / "mug.h5", some_grasps())
+    with h5py.File(tmp_path / "mug.h5") as file:
+        assert file["grasps/transforms"].shape == (5, 4, 4)
+        assert file["grasps/qualities/flex/object_in_gripper"][()].tolist() == [1, 0, 1, 0, 1]
+        assert file["object/file"][()].decode("utf-8") == "meshes/mug.obj"
+        assert file["object/scale"][()] == 0.5
+        assert file["gripper/type"][()] == b"panda"
+
+
+def test_the_same_grasps_give_the_same_bytes(tmp_path):
+    for name in "ab":
+        storage.write_grasps(tmp_path / name, some_grasps())
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_missing_truncated_and_foreign_files_are_refused(tmp_path):
+    with pytest.raises(GraspFileError, match="no such grasp file"):
+        storage.read_grasps(tmp_path / "none.h5")
+    storage.write_grasps(tmp_path / "mug.h5", some_grasps())
+    whole = (tmp_path / "mug.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(GraspFileError, match="truncated"):
+        storage.read_grasps(tmp_path / "cut.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["points"] = np.zeros(3)
+    with pytest.raises(GraspFileError, match="no dataset grasps/transforms.*points"):
+        storage.read_grasps(tmp_path / "other.h5")
+
+
+@pytest.mark.parametrize("damage, message", [
+    (lambda file: file["grasps/transforms"].__setitem__((0, 0, 0), 7.0), "not rigid"),
+    (lambda file: file["grasps/transforms"].__setitem__((0, 0, 0), np.nan), "not rigid"),
+])
+def test_poses_that_are_not_rigid_are_refused(tmp_path, damage, message):
+    storage.write_grasps(tmp_path / "mug.h5", some_grasps())
+    with h5py.File(tmp_path / "mug.h5", "a") as file:
+        damage(file)
+    with pytest.raises(GraspFileError, match=message):
+        storage.read_grasps(tmp_path / "mug.h5")
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    target = tmp_path / "result.json"
+    storage.write_json(target, {"a": 1})
+    with pytest.raises(RuntimeError), storage.atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert storage.read_json(target) == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write"), storage.atomic_path(tmp_path / "file" / "x.json"):
+        pass
+
+
+def test_json_takes_numpy_and_refuses_objects(tmp_path):
+    storage.write_json(tmp_path / "x.json", {"b": np.float64(1.5), "a": np.arange(3)})
+    assert storage.read_json(tmp_path / "x.json") == {"a": [0, 1, 2], "b": 1.5}
+    with pytest.raises(TypeError, match="not plain data"):
+        storage.write_json(tmp_path / "y.json", {"a": object()})
+    assert not (tmp_path / "y.json").exists()
+
+
+def test_content_hash_tells_dtype_shape_and_value_apart():
+    zeros = np.zeros(4)
+    hashes = {storage.content_hash(v) for v in (zeros, zeros.astype(np.float32), zeros.reshape(2, 2), zeros + 1, "a", ["a"])}
+    assert len(hashes) == 6
+    assert storage.content_hash(zeros, "x") == storage.content_hash(np.zeros(4), "x")
