@@ -1,0 +1,197 @@
+"""Training batches: partial views of objects with stratified grasps, and hard negatives (section 4 "Training", equation 5).
+
+What takes time is done once an object by `prepare`: views are ray cast, grasps clustered, hard negatives drawn. Batch k
+is then a pure function of the seed and k, so a training run can go on from any step.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import trimesh
+from scipy.spatial.distance import cdist
+
+from graspbook import pose
+from graspbook.errors import GraspFileError, ParameterError
+from graspbook.hands.franka import points_in_closing_region, points_in_hand
+from graspbook.perception.camera import DepthRenderer
+from graspbook.perception.resample import farthest_points
+from graspbook.storage import content_hash, read_grasps
+
+CLUSTERS = 32
+HARD_TRANSLATION = 0.03
+# Largest rotation about x, y and z in radians: the paper's, and the released code's.
+HARD_ROTATIONS = {"paper": (0.6, 0.6, 0.6), "released": (0.6, 0.2, 0.6)}
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """What is prepared an object.
+
+    views, points, noise (metres, standard deviation of the depth): the rendered clouds; the released code draws from
+    30 × 30 views. hard_negatives: how many are drawn; hard_rotation: "paper" or "released". surface_points: on the mesh,
+    to judge hard negatives by.
+    """
+
+    views: int = 8
+    points: int = 1024
+    noise: float = 0.0
+    hard_negatives: int = 300
+    hard_rotation: str = "paper"
+    surface_points: int = 3000
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.hard_rotation not in HARD_ROTATIONS:
+            raise ParameterError(f"hard_rotation {self.hard_rotation!r}, expected one of {', '.join(HARD_ROTATIONS)}")
+
+
+@dataclass(frozen=True)
+class Strata:
+    """Grasps (N, 4, 4) in order of their cluster; `starts` (clusters + 1) bound the clusters."""
+
+    grasps: np.ndarray
+    starts: np.ndarray
+
+    def draw(self, n, rng):
+        """n grasps (n, 4, 4): a cluster uniformly, then one of its grasps, with replacement."""
+        cluster = rng.integers(len(self.starts) - 1, size=n)
+        low, high = self.starts[cluster], self.starts[cluster + 1]
+        return self.grasps[low + (rng.random(n) * (high - low)).astype(int)]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One object, ready for training.
+
+    clouds (V, N, 3) float32, each in the graspnet object frame of its view; view_T_object (V, 4, 4); positives and
+    negatives: labelled grasps `object_T_hand`; hard_negatives likewise.
+    """
+
+    name: str
+    clouds: np.ndarray
+    view_T_object: np.ndarray
+    positives: Strata
+    negatives: Strata
+    hard_negatives: Strata
+
+
+class SamplerBatch(NamedTuple):
+    """points (C, N, 3), groups of `pointnet2.group`, and positive grasps (C, G, 4, 4), in the graspnet object frame."""
+
+    points: torch.Tensor
+    groups: tuple
+    grasps: torch.Tensor
+
+
+class EvaluatorBatch(NamedTuple):
+    """points (C, N, 3), what `evaluator.object_groups` made of them, grasps (C, G, 4, 4), and labels success (C, G)."""
+
+    points: torch.Tensor
+    groups: tuple | None
+    grasps: torch.Tensor
+    success: torch.Tensor
+
+
+def prepare(name, mesh, grasps, settings):
+    """Examples of one object: a pure function of a mesh, its labelled `Grasps` and the settings.
+
+    Raises GraspFileError if the grasps have no labels.
+    """
+    if grasps.success is None:
+        raise GraspFileError(f"grasps of {name!r} have no labels; label them first")
+    rng = np.random.default_rng([settings.seed, int(content_hash(name)[:8], 16)])
+    renderer, clouds, frames = DepthRenderer(mesh), [], []
+    for _ in range(settings.views):
+        cloud, camera_T_object = renderer.observe(rng, settings.points, settings.noise)
+        centre = cloud.mean(axis=0)
+        clouds.append(cloud - centre)
+        frames.append(pose.from_rt(np.eye(3), -centre) @ camera_T_object)
+    positives = grasps.transforms[grasps.success]
+    hard = hard_negatives(mesh, positives, settings, rng) if len(positives) else positives
+    return Examples(name, np.array(clouds, np.float32), np.array(frames), stratify(positives),
+                    stratify(grasps.transforms[~grasps.success]), stratify(hard))
+
+
+def load_examples(paths, objects, settings):
+    """Examples of the grasp files `paths`, each named after its object in the object set `objects`."""
+    return [prepare(path.stem, objects.load(path.stem).mesh, read_grasps(path), settings) for path in paths]
+
+
+def stratify(grasps):
+    """Strata of grasps (N, 4, 4): each joins the nearest of 32 farthest points of their translations."""
+    if not len(grasps):
+        return Strata(grasps, np.zeros(1, int))
+    places = grasps[:, :3, 3]
+    centres = places[farthest_points(places, min(CLUSTERS, len(places)))]
+    cluster = cdist(places, centres).argmin(axis=1)
+    sizes = np.bincount(cluster)
+    return Strata(grasps[np.argsort(cluster, kind="stable")], np.concatenate([[0], np.cumsum(sizes[sizes > 0])]))
+
+
+def hard_negatives(mesh, positives, settings, rng):
+    """Up to `settings.hard_negatives` perturbed positives that fail by geometry (equation 5): (H, 4, 4) `object_T_hand`.
+
+    Each coordinate moves by up to 3 cm, the hand turns about its own axes by up to 0.6 rad ("paper"). Kept are those where
+    the hand then holds a point of the mesh's surface inside it, or none between its fingers.
+    """
+    surface = trimesh.sample.sample_surface(mesh, settings.surface_points, seed=int(rng.integers(2**31)))[0]
+    kept, wanted = [], settings.hard_negatives
+    while wanted > 0 and len(kept) < 20:
+        n = settings.hard_negatives
+        turn = rng.uniform(-1, 1, (n, 3)) * HARD_ROTATIONS[settings.hard_rotation]
+        shift = rng.uniform(-HARD_TRANSLATION, HARD_TRANSLATION, (n, 3))
+        moved = positives[rng.integers(len(positives), size=n)].copy()
+        moved[:, :3, :3] = moved[:, :3, :3] @ pose.euler_sxyz_to_matrix_torch(torch.from_numpy(turn)).numpy()
+        moved[:, :3, 3] += shift
+        local = pose.transform(pose.inverse(moved), surface)
+        fails = points_in_hand(local).any(axis=-1) | ~points_in_closing_region(local).any(axis=-1)
+        kept.append(moved[fails][:wanted])
+        wanted -= len(kept[-1])
+    return np.concatenate(kept) if kept else positives[:0]
+
+
+def examples_hash(examples):
+    """One hash of everything in the examples that training reads."""
+    values = []
+    for e in examples:
+        values += [e.name, e.clouds, e.view_T_object]
+        values += [part for strata in (e.positives, e.negatives, e.hard_negatives) for part in (strata.grasps, strata.starts)]
+    return content_hash(*values)
+
+
+def sampler_batch(examples, group, seed, step, clouds=1, grasps=64, device="cpu"):
+    """Batch `step` for the sampler: positives of `clouds` random views, stratified; `group` maps points to groups.
+
+    Raises GraspFileError if no object has a positive grasp.
+    """
+    rng = np.random.default_rng([seed, step])
+    chosen, points = _draw_views([e for e in examples if len(e.positives.grasps)], clouds, rng, "a positive grasp")
+    poses = [frame @ example.positives.draw(grasps, rng) for example, frame in chosen]
+    points = torch.from_numpy(points).to(device)
+    return SamplerBatch(points, group(points), torch.from_numpy(np.array(poses, np.float32)).to(device))
+
+
+def evaluator_batch(examples, group, seed, step, clouds=1, grasps=64, device="cpu"):
+    """Batch `step` for the evaluator: 30 % positive, 30 % negative, 40 % hard negative grasps of `clouds` random views.
+
+    Of 64 these are 19, 20 and 25, as in the released code. Raises GraspFileError if no object has grasps of every kind.
+    """
+    rng = np.random.default_rng([seed, step])
+    usable = [e for e in examples if min(len(s.grasps) for s in (e.positives, e.negatives, e.hard_negatives))]
+    chosen, points = _draw_views(usable, clouds, rng, "positive, negative and hard negative grasps")
+    positive, hard = int(0.3 * grasps), int(0.4 * grasps)
+    poses = [frame @ np.concatenate([e.positives.draw(positive, rng), e.negatives.draw(grasps - positive - hard, rng),
+                                     e.hard_negatives.draw(hard, rng)]) for e, frame in chosen]
+    points = torch.from_numpy(points).to(device)
+    success = (torch.arange(grasps, device=device) < positive).expand(clouds, -1)
+    return EvaluatorBatch(points, group(points), torch.from_numpy(np.array(poses, np.float32)).to(device), success)
+
+
+def _draw_views(usable, clouds, rng, need):
+    """Random (examples, view_T_object) pairs and their points (clouds, N, 3)."""
+    if not usable:
+        raise GraspFileError(f"no object has {need} to train on")
+    chosen = [(usable[rng.integers(len(usable))], rng.integers(len(usable[0].clouds))) for _ in range(clouds)]
+    return [(e, e.view_T_object[v]) for e, v in chosen], np.stack([e.clouds[v] for e, v in chosen])

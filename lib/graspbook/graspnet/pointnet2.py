@@ -1,0 +1,210 @@
+"""PointNet++ (Qi et al. 2017) in plain torch, as the paper's three networks use it (section 4, "Network Architecture Details").
+
+Which points are centroids and neighbours depends on the cloud alone, so `group` chooses them once and every grasp of
+the cloud shares them. The first layer of a set abstraction is linear in the concatenation [relative position, point
+features, condition]: each column block is applied where its input lives (a pair, a point, a grasp) and the results
+are added, which is the same layer at a fraction of the cost.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from graspbook.errors import ParameterError, WeightsError
+
+CHANNELS = ((64, 64, 128), (128, 128, 256), (256, 256, 512))
+FULLY_CONNECTED = 1024
+NORMALISATIONS = ("none", "batch")
+
+
+@dataclass(frozen=True)
+class BackboneSettings:
+    """Size of a PointNet++; the defaults are the paper's, but for what it does not say.
+
+    points: cloud size. centroids, radii (metres), neighbours: of the first two set abstractions; the third takes all.
+    width: factor on every channel count. length_unit: metres that count as one at the network's inputs and outputs;
+    the paper's is 1, which leaves distances between neighbours near zero beside a pose's rotation of order one.
+    normalisation: "batch" (released code) or "none". The paper does not name one; batch statistics over 64 grasps of
+    one cloud differ from the running averages over all clouds that are used afterwards, so "none" is the default.
+    """
+
+    points: int = 1024
+    centroids: tuple[int, int] = (128, 32)
+    radii: tuple[float, float] = (0.02, 0.04)
+    neighbours: tuple[int, int] = (64, 128)
+    width: float = 1.0
+    length_unit: float = 1.0
+    normalisation: str = "none"
+
+    def __post_init__(self):
+        if self.normalisation not in NORMALISATIONS:
+            raise ParameterError(f"normalisation {self.normalisation!r}, expected one of {', '.join(NORMALISATIONS)}")
+        if min(self.points, *self.centroids, *self.radii, *self.neighbours, self.width, self.length_unit) <= 0:
+            raise ParameterError(f"PointNet++ sizes must be positive: {self}")
+
+
+class Level(NamedTuple):
+    """Indices of one set abstraction into the points of the level below: centroids (C, M), neighbours (C, M, K)."""
+
+    centroids: torch.Tensor
+    neighbours: torch.Tensor
+
+
+def farthest_points(points, count):
+    """Indices (C, count) of the points (C, N, 3) that farthest point sampling visits, from the first point on."""
+    chosen = torch.zeros(points.shape[0], count, dtype=torch.long, device=points.device)
+    distance = torch.full(points.shape[:2], float("inf"), device=points.device)
+    rows = torch.arange(points.shape[0], device=points.device)
+    for i in range(1, count):
+        latest = points[rows, chosen[:, i - 1]]
+        distance = torch.minimum(distance, (points - latest[:, None]).square().sum(-1))
+        chosen[:, i] = distance.argmax(-1)
+    return chosen
+
+
+def ball_query(points, centres, radius, count):
+    """Indices (C, M, count) of the first `count` points (C, N, 3) within `radius` metres of each centre (C, M, 3).
+
+    A ball with fewer points repeats its first one, which a maximum over neighbours does not notice. Every ball must
+    hold a point, as balls around points of the cloud do.
+    """
+    n = points.shape[1]
+    inside = (centres[:, :, None] - points[:, None]).square().sum(-1) <= radius * radius
+    order = torch.where(inside, torch.arange(n, device=points.device), n)
+    first = order.topk(min(count, n), largest=False, sorted=True).values
+    return torch.where(first < n, first, first[..., :1])
+
+
+@torch.no_grad()
+def group(points, settings):
+    """The two grouped levels of clouds (C, N, 3) in metres: farthest points as centroids, balls around them."""
+    levels = []
+    for count, radius, neighbours in zip(settings.centroids, settings.radii, settings.neighbours, strict=True):
+        centroids = farthest_points(points, min(count, points.shape[1]))
+        centres = take(points, centroids)
+        levels.append(Level(centroids, ball_query(points, centres, radius, neighbours)))
+        points = centres
+    return tuple(levels)
+
+
+def take(values, index):
+    """Rows `index` (C, ...) of per-cloud values (..., C, N, F): (..., C, ..., F)."""
+    clouds, n, size = values.shape[-3:]
+    flat = values.reshape(*values.shape[:-3], clouds * n, size)
+    offset = torch.arange(clouds, device=index.device).view(-1, *[1] * (index.dim() - 1)) * n
+    rows = flat.index_select(-2, (index + offset).flatten())
+    return rows.view(*values.shape[:-3], *index.shape, size)
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of the last dimension over all others."""
+
+    def forward(self, values):
+        return super().forward(values.reshape(-1, values.shape[-1])).view_as(values)
+
+
+def _normalise(settings, size):
+    return BatchNorm(size) if settings.normalisation == "batch" else nn.Identity()
+
+
+def _linear(inputs, outputs):
+    """A linear layer with He initialisation, which keeps the size of signals through ReLU layers without normalisation."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class SetAbstraction(nn.Module):
+    """Shared layers over the neighbours of each centroid, then their maximum.
+
+    Inputs of the first layer: 3 for the relative position in length units, `features` a point, `condition` a grasp.
+    """
+
+    def __init__(self, features, condition, channels, settings):
+        super().__init__()
+        a, b, c = channels
+        self.blocks = [3, features, condition]
+        self.first = _linear(sum(self.blocks), a)
+        self.rest = nn.Sequential(_normalise(settings, a), nn.ReLU(), _linear(a, b), _normalise(settings, b), nn.ReLU(),
+                                  _linear(b, c), _normalise(settings, c))
+
+    def point_part(self, features):
+        """The first layer's share (..., H) of point features (..., F)."""
+        return features @ self.first.weight.split(self.blocks, dim=1)[1].T
+
+    def pair_values(self, relative, point_part, condition=None):
+        """Values (..., H) before pooling of pairs with relative positions (..., 3) and their points' shares (..., H)."""
+        position, _, grasp = self.first.weight.split(self.blocks, dim=1)
+        hidden = nn.functional.linear(relative, position, self.first.bias) + point_part
+        return self.rest(hidden if condition is None else hidden + condition @ grasp.T)
+
+    def forward(self, relative, features, neighbours, condition=None):
+        """Features (G, C, M, H) of the centroids.
+
+        relative (C, M, K, 3); features (G or 1, C, N, F) of the points; neighbours (C, M, K); condition (G, C, D) or None.
+        """
+        if condition is not None:
+            condition = condition[:, :, None, None]
+        values = self.pair_values(relative, take(self.point_part(features), neighbours), condition)
+        return values.max(dim=-2).values.relu()
+
+
+class PointNet2(nn.Module):
+    """Three set abstractions and two fully connected layers.
+
+    features: channels of a point's own feature; condition: numbers that belong to a grasp (its pose or its latent), 0 for none.
+    shared: the condition joins the cloud's pooled features at the fully connected layers instead of every point's.
+    """
+
+    def __init__(self, settings, features, condition=0, shared=False):
+        super().__init__()
+        self.settings, self.shared = settings, shared
+        channels = [[scaled(c, settings) for c in level] for level in CHANNELS]
+        inputs = [features, channels[0][-1], channels[1][-1]]
+        conditions = [0 if shared else condition, 0, 0]
+        self.levels = nn.ModuleList(SetAbstraction(*level, settings) for level in zip(inputs, conditions, channels, strict=True))
+        self.size = scaled(FULLY_CONNECTED, settings)
+        self.head = nn.Sequential(_linear(channels[2][-1] + (condition if shared else 0), self.size),
+                                  _normalise(settings, self.size), nn.ReLU(),
+                                  _linear(self.size, self.size), _normalise(settings, self.size), nn.ReLU())
+
+    def forward(self, points, groups, features, condition=None):
+        """Features (C, G, size) of G grasps of each of C clouds.
+
+        points (C, N, 3) in metres; groups: what `group` made of them; features (C, N, F); condition (C, G, D), or None
+        where G is 1.
+        """
+        if condition is not None:
+            condition = condition.transpose(0, 1)
+        per_point = None if self.shared else condition
+        points, features = points / self.settings.length_unit, features[None]
+        for level, (centroids, neighbours) in zip(self.levels[:2], groups, strict=True):
+            centres = take(points, centroids)
+            features = level(take(points, neighbours) - centres[:, :, None], features, neighbours, per_point)
+            points, per_point = centres, None
+        pooled = self.pool(points[None], features)
+        if self.shared:
+            pooled = torch.cat([pooled.expand(len(condition), -1, -1), condition], dim=-1)
+        return self.head(pooled).transpose(0, 1)
+
+    def pool(self, points, features):
+        """The third set abstraction: all points (..., N, 3), in length units, with features (..., N, F), to (..., H)."""
+        last = self.levels[2]
+        return last.pair_values(points, last.point_part(features)).max(dim=-2).values.relu()
+
+
+def scaled(channels, settings):
+    """A channel count of the paper times the width, at least 8."""
+    return max(8, round(channels * settings.width))
+
+
+def settings_of(path, parameters, network, kind):
+    """The settings dataclass `kind`, with its backbone, from the parameters in a weights file of a named network."""
+    if parameters.get("network") != network:
+        raise WeightsError(f"{path}: weights of {parameters.get('network', 'something else')!r}, expected {network!r}")
+    values = parameters[network]
+    backbone = {name: tuple(value) if isinstance(value, list) else value for name, value in values["backbone"].items()}
+    return kind(**{**values, "backbone": BackboneSettings(**backbone)})

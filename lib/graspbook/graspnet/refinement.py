@@ -1,0 +1,92 @@
+"""Improving grasps by the evaluator: along its gradient (section 3.3, equation 6) or by Metropolis-Hastings (released code)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from graspbook import pose
+from graspbook.errors import ParameterError
+from graspbook.graspnet.evaluator import object_groups, score, success_probability
+
+METHODS = ("gradient", "metropolis", "none")
+MAX_TRANSLATION = 0.01
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Grasps (S + 1, K, 4, 4) and scores (S + 1, K) after 0, 1, ... S steps, in the graspnet object frame."""
+
+    grasps: torch.Tensor
+    scores: torch.Tensor
+
+
+def refine(evaluator, cloud, grasps, method, steps, generator):
+    """The refinement of grasps (K, 4, 4) on a cloud (N, 3) by a named method."""
+    if method == "gradient":
+        return refine_by_gradient(evaluator, cloud, grasps, steps)
+    if method == "metropolis":
+        return refine_by_metropolis(evaluator, cloud, grasps, generator, steps)
+    if method == "none":
+        return Refinement(grasps[None], score(evaluator, cloud, grasps)[None])
+    raise ParameterError(f"refinement {method!r}, expected one of {', '.join(METHODS)}")
+
+
+def refine_by_gradient(evaluator, cloud, grasps, steps=10, max_translation=MAX_TRANSLATION, chunk=64):
+    """Climb the success probability S of grasps (K, 4, 4) on a cloud (N, 3), both in the graspnet object frame.
+
+    Each step adds η·∂S/∂(Euler angles) to the static-axes x, y, z angles and η·∂S/∂T to the translation, with
+    η = min(max_translation / |∂S/∂T|, 1), so that no translation moves further than max_translation metres a step.
+    """
+    groups = object_groups(cloud[None], evaluator.settings)
+    parts = [_climb(evaluator, cloud[None], groups, part, steps, max_translation) for part in grasps.split(chunk)]
+    return Refinement(torch.cat([g for g, _ in parts], dim=1), torch.cat([s for _, s in parts], dim=1))
+
+
+def _climb(evaluator, points, groups, grasps, steps, max_translation):
+    angles, translation = pose.matrix_to_euler_sxyz_torch(grasps[:, :3, :3]), grasps[:, :3, 3]
+    visited, scores = [], []
+    for step in range(steps + 1):
+        angles, translation = angles.detach().requires_grad_(), translation.detach().requires_grad_()
+        placed = pose.from_rt_torch(pose.euler_sxyz_to_matrix_torch(angles), translation)
+        success = success_probability(evaluator(points, groups, placed[None]))[0]
+        visited.append(placed.detach())
+        scores.append(success.detach())
+        if step < steps:
+            turn, shift = torch.autograd.grad(success.sum(), [angles, translation])
+            eta = (max_translation / shift.norm(dim=-1, keepdim=True).clamp_min(1e-12)).clamp_max(1.0)
+            angles, translation = angles + eta * turn, translation + eta * shift
+    return torch.stack(visited), torch.stack(scores)
+
+
+@torch.no_grad()
+def refine_by_metropolis(evaluator, cloud, grasps, generator, steps=20, translation=0.02, rotation=0.0):
+    """Metropolis-Hastings over grasps (K, 4, 4) on a cloud (N, 3) with the success probability as density.
+
+    A proposal moves each coordinate by up to `translation` metres and each Euler angle by up to `rotation` radians (the
+    released code's is zero); it replaces the grasp with probability min(1, p'/p).
+    """
+    angles, place = pose.matrix_to_euler_sxyz_torch(grasps[:, :3, :3]), grasps[:, :3, 3]
+    current, scores = grasps, [score(evaluator, cloud, grasps)]
+    visited = [current]
+    for _ in range(steps):
+        draws = torch.rand(len(grasps), 7, generator=generator).to(grasps)
+        moved_place = place + translation * (2 * draws[:, :3] - 1)
+        moved_angles = angles + rotation * (2 * draws[:, 3:6] - 1)
+        moved = pose.from_rt_torch(pose.euler_sxyz_to_matrix_torch(moved_angles), moved_place)
+        moved_score = score(evaluator, cloud, moved)
+        accept = draws[:, 6] * scores[-1] <= moved_score
+        place, angles = torch.where(accept[:, None], moved_place, place), torch.where(accept[:, None], moved_angles, angles)
+        current = torch.where(accept[:, None, None], moved, current)
+        visited.append(current)
+        scores.append(torch.where(accept, moved_score, scores[-1]))
+    return Refinement(torch.stack(visited), torch.stack(scores))
+
+
+def best_of_iterations(refinement, threshold=0.8):
+    """Each sample's best-scoring step (released code).
+
+    Returns grasps (K, 4, 4), scores (K,), the step each was found at (K,), and which scores exceed the threshold (K,) bool.
+    """
+    scores, step = refinement.scores.max(dim=0)
+    grasps = refinement.grasps[step, torch.arange(len(step), device=step.device)]
+    return grasps, scores, step, scores > threshold
