@@ -1,0 +1,1 @@
+"""Typed parameters, running notebooks, figures and the rendered pages."""

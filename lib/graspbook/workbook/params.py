@@ -1,0 +1,204 @@
+"""Typed parameters of the notebooks: one model each, whose defaults are the smoke values, and the profiles that differ.
+
+A section is named by the notebook's path with "/" turned into "_" (`graspnet/1_objects` is `graspnet_1_objects`); the
+section `shared` reaches every notebook. To add a parameter, add a field here and its line in the notebook's cell
+tagged `parameters`.
+"""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from graspbook.errors import ParameterError
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """Parameters of one notebook: no unknown names, no silent conversion (an int is welcome where a float is meant)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Shared(Section):
+    """What every notebook gets: seed of all its generators, where torch computes, threads of a job, worker processes."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    device: Literal["cpu", "cuda"] = "cpu"
+    torch_threads: Count = 2
+    workers: Count = 2
+
+
+class Tour(Section):
+    """Grasps for one object with the weights of the run at hand."""
+
+    grasps: Count = 100
+    refinement_steps: Annotated[int, Field(ge=0)] = 10
+    threshold: Share = 0.8
+
+
+class GraspnetObjects(Section):
+    """What is grasped. Section 4: 206 objects of five families with random scales."""
+
+    counts: dict[Literal["box", "cylinder", "bowl", "bottle", "mug"], Count] = {
+        "box": 4,
+        "cylinder": 4,
+        "bowl": 4,
+        "bottle": 4,
+        "mug": 4,
+    }
+    held_out_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.25
+
+
+class GraspnetGraspData(Section):
+    """Candidates and the simulated labels. Section 4, "Training Data for Grasping"."""
+
+    grasps_per_object: Count = 300
+
+
+class GraspnetTraining(Section):
+    """Sampler and evaluator. Section 4, "Training"."""
+
+    width: Positive = 0.25
+    batch_size: Count = 64
+    sampler_steps: Count = 200
+    evaluator_steps: Count = 200
+    learning_rate: Positive = 1e-3
+    latent_size: Count = 2
+    kl_weight: NotNegative = 0.01
+
+
+class GraspnetRefinement(Section):
+    """Refinement, success and coverage. Sections 3.4 and 5."""
+
+    views: Count = 1
+    grasps: Count = 100
+    refinement_steps: Annotated[int, Field(ge=0)] = 10
+    threshold: Share = 0.8
+
+
+NOTEBOOKS = {
+    "0_tour": Tour,
+    "graspnet/1_objects": GraspnetObjects,
+    "graspnet/2_grasp_data": GraspnetGraspData,
+    "graspnet/3_training": GraspnetTraining,
+    "graspnet/4_refinement": GraspnetRefinement,
+}
+
+
+def section_name(notebook):
+    """The section of a notebook's path, e.g. "graspnet_1_objects" of "graspnet/1_objects"."""
+    return notebook.replace("/", "_")
+
+
+def project_root():
+    """The folder of the workbook at or above the working directory; ParameterError outside of one."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "params").is_dir() and (folder / "notebooks").is_dir():
+            return folder
+    raise ParameterError(f"{here} is not inside the workbook: no folder at or above it holds params/ and notebooks/")
+
+
+def profile_name(profile):
+    """The name of a profile, given by name or by the path of its file: that of its folder below `outputs/`."""
+    return Path(profile).stem if str(profile).endswith(".yaml") else str(profile)
+
+
+def profile_path(profile):
+    """The file of a profile: `params/<profile>.yaml` of the workbook, or `profile` itself where it ends in .yaml."""
+    if str(profile).endswith(".yaml"):
+        path = Path(profile)
+        if not path.is_file():
+            raise ParameterError(f"{path}: no such profile file")
+        return path
+    folder = project_root() / "params"
+    path = folder / f"{profile}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(item.stem for item in folder.glob("*.yaml")))
+        raise ParameterError(f"unknown profile {profile!r}; {folder} has {known} (or give the path of a .yaml file)")
+    return path
+
+
+def load_profile(profile, overrides=()):
+    """Every section of a profile, validated: {section name: model}.
+
+    profile: a name in `params/` or the path of a .yaml file; overrides: "section.key=value" strings, the value in YAML.
+    Raises ParameterError for an unknown profile, section or key, a wrong type, and a value out of bounds; the message
+    names it, what is allowed and where it stands.
+    """
+    path = profile_path(profile)
+    models = {"shared": Shared} | {section_name(notebook): model for notebook, model in NOTEBOOKS.items()}
+    values = _read_profile(path, models)
+    places = {}
+    for text in overrides:
+        section, key, value = _split_override(text, models)
+        values[section][key] = value
+        places[section, key] = f"--set {text}"
+    return {name: _validate(name, model, values[name], path, places) for name, model in models.items()}
+
+
+def notebook_parameters(sections, notebook, profile, output_root):
+    """Everything a notebook's `parameters` cell names, as plain values: its section, `shared`, the profile and the folder."""
+    own, shared = sections[section_name(notebook)], sections["shared"]
+    return {"profile": profile, "output_root": str(output_root)} | shared.model_dump() | own.model_dump()
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as everybody reads it: 1e-3 is a number too (YAML 1.1 takes it for a string)."""
+
+
+_Loader.yaml_implicit_resolvers = {key: list(items) for key, items in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+_EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
+
+
+def _read_profile(path, models):
+    try:
+        content = yaml.load(path.read_text(), _Loader) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ParameterError(f"{path}: expected sections of parameters, found {type(content).__name__}")
+    for name, values in content.items():
+        _known(name, models, "section", path)
+        if not isinstance(values, dict | None):
+            raise ParameterError(f"{path}: section {name} holds {values!r}, expected parameters and their values")
+    return {name: dict(content.get(name) or {}) for name in models}
+
+
+def _split_override(text, models):
+    target, equals, value = text.partition("=")
+    section, dot, key = target.partition(".")
+    if not (equals and dot and key):
+        raise ParameterError(f"--set {text}: expected section.key=value, e.g. shared.seed=1")
+    _known(section, models, "section", f"--set {text}")
+    try:
+        return section, key, yaml.load(value, _Loader)
+    except yaml.YAMLError as error:
+        raise ParameterError(f"--set {text}: the value is not readable as YAML") from error
+
+
+def _validate(name, model, values, path, places):
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = first["loc"][0]
+        where = places.get((name, key), path)
+        _known(key, model.model_fields, f"parameter in section {name}:", where)
+        raise ParameterError(f"{where}: {name}.{key} = {values[key]!r}: {first['msg']}") from error
+
+
+def _known(name, allowed, kind, where):
+    if name not in allowed:
+        close = difflib.get_close_matches(str(name), allowed, 1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise ParameterError(f"{where}: unknown {kind} {name}{hint}; allowed: {', '.join(allowed)}")

@@ -1,0 +1,138 @@
+"""Run one notebook: validate its parameters, inject them through papermill, record provenance, fail loudly."""
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from nbconvert.filters import strip_ansi
+from papermill.execute import ERROR_MARKER_TAG
+
+from graspbook.errors import NotebookError, ParameterError
+from graspbook.storage import atomic_path
+from graspbook.workbook import params
+from graspbook.workbook.outputs import Outputs
+from graspbook.workbook.params import load_profile, notebook_parameters, profile_name, project_root
+from graspbook.workbook.provenance import provenance
+
+TRACEBACK_LINES = 25
+
+
+def run_notebook(notebook, profile="smoke", overrides=(), output_root=None):
+    """Execute a notebook below `notebooks/` and return the path of the executed one.
+
+    notebook: its path; profile: name or .yaml file; overrides: "section.key=value" strings; output_root: where all
+    files go, `outputs/<profile>` if omitted. The working directory of the kernel is the top of the workbook.
+    Raises ParameterError before anything runs, OutputError where nothing can be written, and NotebookError when a cell
+    fails, stops early, or the kernel dies; the executed notebook is then on disk with its traceback.
+    """
+    name = notebook_name(notebook)
+    sections = load_profile(profile, overrides)
+    output_root = output_root or f"outputs/{profile_name(profile)}"
+    parameters = notebook_parameters(sections, name, profile_name(profile), output_root)
+    source = project_root() / "notebooks" / f"{name}.ipynb"
+    _check_parameters_cell(source, parameters)
+
+    target = Outputs(output_root).notebook(name)
+    with atomic_path(target) as temporary:
+        started = time.perf_counter()
+        executed = _execute(source, temporary, parameters)
+        failure = _failure(executed)
+        executed.metadata["graspbook"] = {
+            "notebook": name,
+            "parameters": parameters,
+            "overrides": list(overrides),
+            "failure": failure,
+            "wall_time": round(time.perf_counter() - started, 1),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        } | provenance()
+        nbformat.write(executed, temporary)
+    if failure:
+        print(failure["traceback"], file=sys.stderr)
+        where = f"{name} failed in cell {failure['cell']} ({failure['line']})"
+        raise NotebookError(f"{where}: {failure['error']}; executed notebook: {target}")
+    return target
+
+
+def notebook_name(notebook):
+    """The path below `notebooks/` without suffix, e.g. "graspnet/1_objects"; ParameterError unless it is a known notebook."""
+    path = Path(notebook).resolve()
+    folder = project_root() / "notebooks"
+    if not path.is_file():
+        raise ParameterError(f"{notebook}: no such notebook")
+    name = str(path.relative_to(folder).with_suffix("")) if path.is_relative_to(folder) else str(path)
+    if name not in params.NOTEBOOKS:
+        known = ", ".join(params.NOTEBOOKS)
+        raise ParameterError(f"{notebook}: no parameters are declared for it; known below {folder}: {known}")
+    return name
+
+
+def _check_parameters_cell(source, parameters):
+    """ParameterError where the file is no notebook, or its `parameters` cell lacks a name: papermill would only warn."""
+    try:
+        cell = papermill.inspect_notebook(source)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError) as error:
+        raise ParameterError(f"{source}: not a readable notebook") from error
+    missing = [name for name in parameters if name not in cell]
+    if missing:
+        raise ParameterError(f"{source}: its cell tagged `parameters` does not have {', '.join(missing)}")
+
+
+def _execute(source, target, parameters):
+    """Execute `source` and return the notebook as far as it came; a failed cell holds its error among its outputs."""
+    died = False
+    with _environment(parameters["torch_threads"]):
+        try:
+            papermill.execute_notebook(
+                source,
+                target,
+                parameters,
+                kernel_name="python3",
+                cwd=project_root(),
+                progress_bar=sys.stderr.isatty(),
+                extra_arguments=["--log-level=ERROR"],
+            )
+        except papermill.PapermillExecutionError:
+            pass  # the traceback is in the cell's outputs
+        except DeadKernelError:
+            died = True
+    executed = nbformat.read(target, 4)
+    executed.cells = [cell for cell in executed.cells if ERROR_MARKER_TAG not in cell.metadata.get("tags", [])]
+    if died:
+        begun = [cell for cell in executed.cells if cell.cell_type == "code" and cell.metadata.papermill.start_time]
+        text = "the kernel died (killed, or out of memory?)"
+        begun[-1].outputs.append(nbformat.v4.new_output("error", ename="DeadKernelError", evalue=text, traceback=[text]))
+    return executed
+
+
+def _failure(executed):
+    """None, or where an executed notebook failed: number and first line of the cell, the error, the end of its traceback."""
+    for number, cell in enumerate(executed.cells, 1):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                traceback = strip_ansi("\n".join(output.traceback)).splitlines()
+                return {
+                    "cell": number,
+                    "line": cell.source.partition("\n")[0],
+                    "error": f"{output.ename}: {output.evalue}",
+                    "traceback": "\n".join(traceback[-TRACEBACK_LINES:]),
+                }
+    return None
+
+
+@contextmanager
+def _environment(threads):
+    """Give kernels started inside the block this number of threads for their numerical libraries."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
