@@ -1,0 +1,121 @@
+"""Object sets: the parametric families, or any folder of meshes, behind the same two methods.
+
+A set has `names(split)` with split "train", "held_out" or "all", and `load(name)`, which makes a `GraspObject`. The
+split is by instance: the grasps and views of an object all fall on one side of it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from graspbook.errors import MeshError, ParameterError
+from graspbook.objects.families import FAMILIES, make_shape
+from graspbook.objects.grasp_object import GraspObject
+from graspbook.objects.mesh import SUFFIXES, load_mesh
+from graspbook.objects.parts import convex_parts
+from graspbook.storage import atomic_path
+
+# The paper trains on 206 objects and does not say how many of each kind.
+PAPER_COUNTS = {"box": 40, "cylinder": 40, "bowl": 42, "bottle": 42, "mug": 42}
+
+
+class FamilySet:
+    """Objects of the five families, named like `mug_0003`.
+
+    counts: objects by family, or one number for each family; seed: an object depends on it, its family and its number
+    alone, so that any object can be made by itself; held_out_fraction: share of each family that is held out.
+    Raises ParameterError for unknown families and impossible numbers.
+    """
+
+    def __init__(self, counts=PAPER_COUNTS, seed=0, held_out_fraction=0.2):
+        self.counts = dict.fromkeys(FAMILIES, counts) if isinstance(counts, int) else dict(counts)
+        for family, count in self.counts.items():
+            if family not in FAMILIES:
+                raise ParameterError(f"unknown object family {family!r}; available: {', '.join(FAMILIES)}")
+            if count < 0:
+                raise ParameterError(f"{count} objects of family {family!r}: expected none or more")
+        self.seed = seed
+        held_out = [_held_out(self.counts.get(family, 0), held_out_fraction, [seed, 1, i]) for i, family in enumerate(FAMILIES)]
+        self._splits = _splits(
+            {
+                f"{family}_{number:04d}": held_out[i][number]
+                for i, family in enumerate(FAMILIES)
+                for number in range(self.counts.get(family, 0))
+            }
+        )
+
+    def names(self, split="all"):
+        """Names of the objects of a split, family by family."""
+        return _names(self._splits, split)
+
+    def load(self, name):
+        """Make one object; raises ParameterError for a name that is not in the set."""
+        if name not in self._splits["all"]:
+            raise ParameterError(f"no object {name!r} in this set of {len(self._splits['all'])}")
+        family, number = name.rsplit("_", 1)
+        return make_shape(family, np.random.default_rng([self.seed, 0, FAMILIES.index(family), int(number)]), name)
+
+
+class FolderSet:
+    """The meshes (.obj .stl .ply .glb) of a folder, sorted, each named after its file.
+
+    scale: factor to metres for all of them; seed, held_out_fraction: which of them are held out. Raises MeshError for
+    a missing or empty folder and for two files of one name.
+    """
+
+    def __init__(self, path, scale=1.0, seed=0, held_out_fraction=0.0):
+        folder = Path(path)
+        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+        if not files:
+            raise MeshError(f"no meshes ({', '.join(SUFFIXES)}) in folder {folder}")
+        self._files = {}
+        for file in files:
+            if file.stem in self._files:
+                raise MeshError(f"{file} and {self._files[file.stem].name} would both be the object {file.stem!r}: rename one")
+            self._files[file.stem] = file
+        self.scale = scale
+        held_out = _held_out(len(files), held_out_fraction, [seed, 1])
+        self._splits = _splits(dict(zip(self._files, held_out, strict=True)))
+
+    def names(self, split="all"):
+        """Names of the objects of a split, sorted."""
+        return _names(self._splits, split)
+
+    def load(self, name):
+        """Load one object with its convex parts; raises ParameterError for an unknown name, MeshError for a bad mesh."""
+        if name not in self._files:
+            raise ParameterError(f"no object {name!r} in this set; available: {', '.join(self._files)}")
+        mesh = load_mesh(self._files[name], self.scale)
+        return GraspObject(name, self._files[name].parent.name, mesh, convex_parts(mesh))
+
+
+def export(obj, folder):
+    """Write an object's mesh to `<folder>/<name>.obj` with all its digits, and return the path."""
+    path = Path(folder) / f"{obj.name}.obj"
+    lines = [f"v {x!r} {y!r} {z!r}" for x, y, z in obj.mesh.vertices.tolist()]
+    lines += [f"f {a} {b} {c}" for a, b, c in (obj.mesh.faces + 1).tolist()]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def _held_out(count, fraction, seed):
+    """Which of `count` instances are held out: bool (count,), round(fraction · count) of them true."""
+    if not 0 <= fraction < 1:
+        raise ParameterError(f"held_out_fraction {fraction}: expected at least 0 and less than 1")
+    chosen = np.random.default_rng(seed).permutation(count)[: round(fraction * count)]
+    return np.isin(np.arange(count), chosen)
+
+
+def _splits(held_out):
+    return {
+        "all": list(held_out),
+        "train": [name for name, out in held_out.items() if not out],
+        "held_out": [name for name, out in held_out.items() if out],
+    }
+
+
+def _names(splits, split):
+    if split not in splits:
+        raise ParameterError(f"unknown split {split!r}; available: {', '.join(splits)}")
+    return list(splits[split])
