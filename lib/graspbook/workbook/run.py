@@ -1,6 +1,7 @@
 """Run one notebook: validate its parameters, inject them through papermill, record provenance, fail loudly."""
 
 import os
+import re
 import sys
 import time
 from contextlib import contextmanager
@@ -54,9 +55,13 @@ def run_notebook(notebook, profile="smoke", overrides=(), output_root=None):
         nbformat.write(executed, temporary)
     if failure:
         print(failure["traceback"], file=sys.stderr)
-        where = f"{name} failed in cell {failure['cell']} ({failure['line']})"
-        raise NotebookError(f"{where}: {failure['error']}; executed notebook: {target}")
+        raise NotebookError(describe(failure, name, target))
     return target
+
+
+def describe(failure, name, executed):
+    """One line on a failure as recorded in an executed notebook: what failed, where, and where to look."""
+    return f"{name} failed in cell {failure['cell']} ({failure['line']}): {failure['error']}; executed notebook: {executed}"
 
 
 def notebook_name(notebook):
@@ -95,7 +100,7 @@ def _execute(source, target, parameters):
                 kernel_name="python3",
                 cwd=project_root(),
                 progress_bar=sys.stderr.isatty(),
-                extra_arguments=["--log-level=ERROR"],
+                extra_arguments=["--log-level=CRITICAL"],
             )
         except papermill.PapermillExecutionError:
             pass  # the traceback is in the cell's outputs
@@ -111,14 +116,15 @@ def _execute(source, target, parameters):
 
 
 def _failure(executed):
-    """None, or where an executed notebook failed: number and first line of the cell, the error, the end of its traceback."""
+    """None, or where an executed notebook failed: number and line of the cell, the error, the end of its traceback."""
     for number, cell in enumerate(executed.cells, 1):
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 traceback = strip_ansi("\n".join(output.traceback)).splitlines()
+                arrows = [found[1] for line in traceback if (found := re.match(r"-+> +\d+ (.*)", line))]
                 return {
                     "cell": number,
-                    "line": cell.source.partition("\n")[0],
+                    "line": [*arrows, cell.source.partition("\n")[0]][0],
                     "error": f"{output.ename}: {output.evalue}",
                     "traceback": "\n".join(traceback[-TRACEBACK_LINES:]),
                 }
