@@ -132,8 +132,7 @@ def success_probability(logits):
 def score(evaluator, cloud, grasps, chunk=64):
     """Success probabilities (K,) of grasps (K, 4, 4) on a cloud (N, 3), both in the graspnet object frame."""
     groups = object_groups(cloud[None], evaluator.settings)
-    parts = [success_probability(evaluator(cloud[None], groups, part[None]))[0] for part in grasps.split(chunk)]
-    return torch.cat(parts) if parts else grasps.new_zeros(0)
+    return torch.cat([success_probability(evaluator(cloud[None], groups, part[None]))[0] for part in grasps.split(chunk)])
 
 
 def train_evaluator(examples, settings, train_settings, weights_path, checkpoint_path, clouds=1, device="cpu"):

@@ -1,0 +1,152 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from graspbook import pose
+from graspbook.errors import GraspFileError, ParameterError
+from graspbook.graspnet.dataset import (
+    DataSettings,
+    evaluator_batch,
+    examples_hash,
+    hard_negatives,
+    load_examples,
+    prepare,
+    sampler_batch,
+    stratify,
+)
+from graspbook.hands.franka import PAD_CENTRE_Z, points_in_closing_region, points_in_hand
+from graspbook.storage import Grasps, write_grasps
+
+BOX = trimesh.creation.box((0.03, 0.05, 0.12))
+SETTINGS = DataSettings(views=2, points=128, hard_negatives=50, surface_points=1500)
+
+
+def grasps(n=60):
+    """Grasps across the box's thin side at random heights from both sides; every third one marked as failed."""
+    rng = np.random.default_rng(0)
+    sides = rng.choice([0, np.pi], n)
+    rotation = pose.rotation_about([0, 0, 1.0], sides) @ pose.rotation_about([1.0, 0, 0], np.full(n, np.pi / 2))
+    place = np.stack([np.zeros(n), np.zeros(n), rng.uniform(-0.05, 0.05, n)], axis=1) - rotation[:, :, 2] * (PAD_CENTRE_Z + 0.01)
+    return Grasps(pose.from_rt(rotation, place), np.arange(n) % 3 != 0)
+
+
+def no_groups(points):
+    return ()
+
+
+@pytest.fixture(scope="module")
+def example():
+    return prepare("box", BOX, grasps(), SETTINGS)
+
+
+def test_views_are_centred_and_lie_on_the_object(example):
+    assert example.clouds.shape == (2, 128, 3) and example.clouds.dtype == np.float32
+    np.testing.assert_allclose(example.clouds.mean(axis=1), 0, atol=1e-6)
+    on_object = pose.transform(pose.inverse(example.view_T_object), example.clouds)
+    distance = np.max(np.abs(on_object) - BOX.extents / 2, axis=-1)
+    assert np.abs(distance).max() < 1e-4
+
+
+def test_only_the_side_towards_the_camera_is_seen(example):
+    normals = pose.transform(pose.inverse(example.view_T_object), example.clouds) / (BOX.extents / 2)
+    face = np.abs(normals).argmax(axis=-1)
+    for view in range(2):
+        signs = {(int(a), np.sign(n[a]).item()) for a, n in zip(face[view], normals[view], strict=True)}
+        assert len(signs) <= 3 and len({axis for axis, _ in signs}) == len(signs)
+
+
+def test_preparing_is_a_pure_function_of_its_input(example):
+    assert examples_hash([prepare("box", BOX, grasps(), SETTINGS)]) == examples_hash([example])
+    assert examples_hash([prepare("box", BOX, grasps(), replace(SETTINGS, seed=1))]) != examples_hash([example])
+    assert examples_hash([prepare("other", BOX, grasps(), SETTINGS)]) != examples_hash([example])
+
+
+def test_labels_part_the_grasps(example):
+    assert len(example.positives.grasps) == 40 and len(example.negatives.grasps) == 20
+
+
+def test_strata_level_out_density():
+    places = np.concatenate([np.zeros((1000, 3)), np.linspace(0.1, 1.0, 31)[:, None] * [1.0, 0, 0]])
+    strata = stratify(pose.from_rt(np.eye(3), places))
+    assert len(strata.starts) == 33 and strata.starts[-1] == 1031
+    drawn = strata.draw(6400, np.random.default_rng(0))
+    crowd = np.mean(drawn[:, 0, 3] == 0)
+    assert crowd == pytest.approx(1 / 32, abs=0.01)
+
+
+def test_strata_of_few_grasps_hold_each_once():
+    strata = stratify(pose.from_rt(np.eye(3), np.eye(3)))
+    assert sorted(np.diff(strata.starts)) == [1, 1, 1]
+    assert stratify(np.zeros((0, 4, 4))).grasps.shape == (0, 4, 4)
+
+
+@pytest.mark.parametrize("rotation", ["paper", "released"])
+def test_hard_negatives_are_near_a_positive_and_fail_by_geometry(rotation):
+    positives = grasps().transforms[:5]
+    settings = replace(SETTINGS, hard_rotation=rotation, hard_negatives=40)
+    hard = hard_negatives(BOX, positives, settings, np.random.default_rng(0))
+    assert hard.shape == (40, 4, 4)
+    dense = trimesh.sample.sample_surface(BOX, 20000, seed=1)[0]
+    local = pose.transform(pose.inverse(hard), dense)
+    collides, misses = points_in_hand(local, margin=0.001).any(axis=-1), ~points_in_closing_region(local).any(axis=-1)
+    assert np.mean(collides | misses) > 0.95 and collides.any() and misses.any()
+    shift = np.abs(hard[:, None, :3, 3] - positives[:, :3, 3]).max(axis=-1)
+    turn = positives[:, :3, :3].swapaxes(1, 2) @ hard[:, None, :3, :3]
+    angle = np.arccos(np.clip((np.trace(turn, axis1=-2, axis2=-1) - 1) / 2, -1, 1))
+    assert ((shift <= 0.03) & (angle <= 0.6 * 3**0.5)).any(axis=1).all()
+
+
+def test_batches_depend_on_seed_and_step_alone(example):
+    def draw(seed, step):
+        return sampler_batch([example], no_groups, seed, step).grasps
+
+    assert torch.equal(draw(0, 5), draw(0, 5))
+    assert not torch.equal(draw(0, 5), draw(0, 6)) and not torch.equal(draw(0, 5), draw(1, 5))
+
+
+def test_sampler_batches_hold_positives_in_the_frame_of_their_view(example):
+    batch = sampler_batch([example], no_groups, 0, 0, clouds=3)
+    assert batch.points.shape == (3, 128, 3) and batch.grasps.shape == (3, 64, 4, 4)
+    for points, poses in zip(batch.points.numpy(), batch.grasps.numpy(), strict=True):
+        view = next(i for i in range(2) if np.array_equal(example.clouds[i], points))
+        truth = (example.view_T_object[view] @ example.positives.grasps)[:, :3, 3]
+        assert np.abs(poses[:, None, :3, 3] - truth).sum(axis=-1).min(axis=1).max() < 1e-6
+
+
+def test_evaluator_batches_mix_19_20_25(example):
+    batch = evaluator_batch([example], no_groups, 0, 0, clouds=2)
+    assert batch.success.sum(dim=1).tolist() == [19, 19]
+    view = next(i for i in range(2) if np.array_equal(example.clouds[i], batch.points[0].numpy()))
+    frame = example.view_T_object[view]
+    kinds = [example.positives] * 19 + [example.negatives] * 20 + [example.hard_negatives] * 25
+    for grasp, kind in zip(batch.grasps[0].numpy(), kinds, strict=True):
+        assert np.abs(frame @ kind.grasps - grasp).max(axis=(1, 2)).min() < 1e-6
+
+
+def test_objects_without_the_needed_grasps_are_left_out(example):
+    empty = prepare("empty", BOX, replace(grasps(), success=np.zeros(60, bool)), SETTINGS)
+    assert len(empty.hard_negatives.grasps) == 0
+    assert torch.equal(sampler_batch([empty, example], no_groups, 0, 0).grasps, sampler_batch([example], no_groups, 0, 0).grasps)
+    for batch in (sampler_batch, evaluator_batch):
+        with pytest.raises(GraspFileError, match="no object has"):
+            batch([empty], no_groups, 0, 0)
+
+
+def test_unlabelled_grasps_and_unknown_choices_are_refused():
+    with pytest.raises(GraspFileError, match="'box' have no labels"):
+        prepare("box", BOX, replace(grasps(), success=None), SETTINGS)
+    with pytest.raises(ParameterError, match="hard_rotation"):
+        DataSettings(hard_rotation="large")
+
+
+def test_examples_come_from_grasp_files(tmp_path, example):
+    class Objects:
+        def load(self, name):
+            assert name == "box"
+            return type("Object", (), {"mesh": BOX})
+
+    write_grasps(tmp_path / "box.h5", grasps())
+    assert examples_hash(load_examples([tmp_path / "box.h5"], Objects(), SETTINGS)) == examples_hash([example])

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+
+from graspbook import pose
+from graspbook.errors import ParameterError
+from graspbook.graspnet.dataset import EvaluatorBatch
+from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings, evaluator_loss, object_groups, score, success_probability
+from graspbook.graspnet.pointnet2 import BackboneSettings, Level, ball_query
+from graspbook.hands.franka import CONTROL_POINTS
+
+SMALL = BackboneSettings(points=60, centroids=(20, 14), neighbours=(60, 60), width=0.125, length_unit=0.05)
+BOTH = pytest.mark.parametrize("centroids", ["literal", "object_and_gripper"])
+
+
+def poses(n, seed=0, spread=0.08):
+    rng = np.random.default_rng(seed)
+    return torch.tensor(pose.from_rt(pose.random_rotations(n, rng), spread * rng.normal(size=(n, 3))), dtype=torch.float32)
+
+
+def cloud(seed=0):
+    return 0.03 * torch.randn(60, 3, generator=torch.Generator().manual_seed(seed))
+
+
+def make(centroids):
+    torch.manual_seed(0)
+    return Evaluator(EvaluatorSettings(centroids=centroids, backbone=SMALL)).eval()
+
+
+def test_sharing_gives_what_the_unified_cloud_with_the_same_centroids_gives():
+    evaluator, points, grasps = make("object_and_gripper"), cloud(), poses(5)
+    groups = object_groups(points[None], evaluator.settings)
+    shared = evaluator(points[None], groups, grasps[None])[0]
+
+    gripper = pose.transform(grasps, torch.tensor(CONTROL_POINTS, dtype=torch.float32))
+    for g in range(5):
+        unified = torch.cat([points, gripper[g]])[None]
+        label = torch.ones(1, 66, 1)
+        label[:, 60:] = 0
+        first = torch.cat([groups[0].centroids[0], torch.arange(60, 66)])[None]
+        middle = unified[:, first[0]]
+        second = torch.cat([groups[1].centroids[0], torch.arange(14, 20)])[None]
+        levels = (Level(first, ball_query(unified, middle, 0.02, 66)),
+                  Level(second, ball_query(middle, middle[:, second[0]], 0.04, 20)))
+        features = evaluator.backbone(unified, levels, torch.cat([unified / 0.05, label], dim=-1))
+        torch.testing.assert_close(shared[g], evaluator.logits(features)[0, 0])
+
+
+@BOTH
+def test_grasps_of_a_batch_do_not_see_each_other(centroids):
+    evaluator, grasps = make(centroids), poses(6)
+    points = torch.stack([cloud(1), cloud(2)])
+    both = torch.stack([grasps[:3], grasps[3:]])
+    together = evaluator(points, object_groups(points, evaluator.settings), both)
+    for c in range(2):
+        torch.testing.assert_close(success_probability(together[c]), score(evaluator, points[c], both[c], chunk=2))
+
+
+@BOTH
+def test_gradients_of_the_success_agree_with_finite_differences(centroids):
+    evaluator, points = make(centroids).double(), cloud().double()
+    groups = object_groups(points[None], evaluator.settings)
+    start = poses(4, seed=3).double()
+    angles, shift = pose.matrix_to_euler_sxyz_torch(start[:, :3, :3]), start[:, :3, 3]
+
+    def success(values):
+        grasps = pose.from_rt_torch(pose.euler_sxyz_to_matrix_torch(values[:, :3]), values[:, 3:])
+        return success_probability(evaluator(points[None], groups, grasps[None]))[0]
+
+    values = torch.cat([angles, shift], dim=-1).requires_grad_()
+    gradient = torch.autograd.grad(success(values).sum(), values)[0]
+    for i in range(6):
+        step = torch.zeros(6, dtype=torch.double)
+        step[i] = 1e-7
+        slope = (success(values + step) - success(values - step)) / 2e-7
+        torch.testing.assert_close(gradient[:, i], slope.detach(), atol=1e-6, rtol=1e-3)
+
+
+def test_the_score_depends_on_the_grasp_relative_to_the_cloud():
+    evaluator, points = make("object_and_gripper"), cloud()
+    scores = score(evaluator, points, poses(20))
+    assert scores.shape == (20,) and float(scores.std()) > 0
+    assert ((scores > 0) & (scores < 1)).all()
+
+
+def test_the_loss_is_the_cross_entropy_of_equation_4():
+    class Fixed(torch.nn.Module):
+        def forward(self, points, groups, grasps):
+            return torch.tensor([[[0.0, 1.0], [2.0, 0.0], [0.0, 3.0]]])
+
+    b = EvaluatorBatch(cloud()[None], None, poses(3)[None], torch.tensor([[True, False, False]]))
+    loss, figures = evaluator_loss(Fixed(), b, None)
+    s = 1 / (1 + np.exp(-np.array([1.0, -2.0, 3.0])))
+    assert float(loss) == pytest.approx(-(np.log(s[0]) + np.log(1 - s[1]) + np.log(1 - s[2])) / 3, rel=1e-5)
+    assert figures["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_unknown_centroids_are_refused():
+    with pytest.raises(ParameterError, match="'all'"):
+        EvaluatorSettings(centroids="all")

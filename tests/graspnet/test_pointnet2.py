@@ -1,0 +1,118 @@
+import pytest
+import torch
+from torch import nn
+
+from graspbook.errors import ParameterError
+from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings
+from graspbook.graspnet.pointnet2 import BackboneSettings, PointNet2, SetAbstraction, ball_query, farthest_points, group, take
+from graspbook.graspnet.sampler import Sampler, SamplerSettings
+
+SMALL = BackboneSettings(points=64, centroids=(16, 8), neighbours=(8, 8), width=0.125)
+
+
+def cloud(n, seed=0):
+    return 0.05 * torch.randn(n, 3, generator=torch.Generator().manual_seed(seed))
+
+
+def test_farthest_points_on_a_line():
+    line = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0], [10, 0, 0]]])
+    # From 0: 10 is farthest, then 3 (3 from 0), then 1 and 2 (both 1 away from a chosen one: the first is taken).
+    assert farthest_points(line, 4).tolist() == [[0, 4, 3, 1]]
+
+
+def test_farthest_points_of_a_batch_are_those_of_each_cloud():
+    clouds = torch.stack([cloud(50, 1), cloud(50, 2)])
+    alone = [farthest_points(c[None], 10)[0] for c in clouds]
+    assert torch.equal(farthest_points(clouds, 10), torch.stack(alone))
+
+
+def test_farthest_points_of_farthest_points_are_their_beginning():
+    points = cloud(80)[None]
+    first = take(points, farthest_points(points, 20))
+    assert farthest_points(first, 6).tolist() == [list(range(6))]
+
+
+def test_ball_query_takes_the_first_in_order_and_repeats_the_first_one():
+    points = torch.tensor([[[5.0, 0, 0], [0.2, 0, 0], [0, 0, 0], [-0.5, 0, 0], [0.9, 0, 0]]])
+    centres = torch.tensor([[[0.0, 0, 0], [5, 0, 0]]])
+    assert ball_query(points, centres, 1.0, 3).tolist() == [[[1, 2, 3], [0, 0, 0]]]
+    assert ball_query(points, centres, 1.0, 5).tolist() == [[[1, 2, 3, 4, 1], [0] * 5]]
+
+
+def test_take_matches_plain_indexing():
+    values = torch.randn(3, 2, 7, 4)
+    index = torch.randint(7, (2, 5, 6))
+    expected = torch.stack([values[:, c][:, index[c]] for c in range(2)], dim=1)
+    assert torch.equal(take(values, index), expected)
+
+
+def test_the_split_first_layer_is_the_layer_of_the_concatenation():
+    level = SetAbstraction(5, 2, (8, 8, 8), SMALL)
+    relative, features, condition = torch.randn(1, 4, 6, 3), torch.randn(3, 1, 9, 5), torch.randn(3, 1, 2)
+    neighbours = torch.randint(9, (1, 4, 6))
+    pairs = torch.cat([relative.expand(3, 1, 4, 6, 3), take(features, neighbours),
+                       condition[:, :, None, None].expand(3, 1, 4, 6, 2)], dim=-1)
+    expected = nn.Sequential(level.first, *level.rest, nn.ReLU())(pairs).amax(dim=-2)
+    torch.testing.assert_close(level(relative, features, neighbours, condition), expected)
+
+
+def test_repeated_neighbours_change_nothing():
+    level = SetAbstraction(3, 0, (8, 8, 8), SMALL)
+    points, index = torch.randn(1, 9, 3), torch.tensor([[[0, 1, 2], [3, 4, 5]]])
+    relative = take(points, index)
+    twice = torch.cat([index, index[..., :1], index[..., :1]], dim=-1)
+    torch.testing.assert_close(level(relative, points[None], index), level(take(points, twice), points[None], twice))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_grasps_of_a_batch_do_not_see_each_other(shared):
+    torch.manual_seed(0)
+    network = PointNet2(SMALL, 3, 2, shared)
+    points = torch.stack([cloud(64, 1), cloud(64, 2)])
+    condition = torch.randn(2, 3, 2)
+    together = network(points, group(points, SMALL), points, condition)
+    assert together.shape == (2, 3, 128)
+    one = points[1:]
+    alone = network(one, group(one, SMALL), one, condition[1:, 2:])
+    torch.testing.assert_close(together[1:, 2:], alone)
+
+
+def test_the_order_of_points_does_not_matter_when_no_ball_is_full():
+    torch.manual_seed(0)
+    settings = BackboneSettings(points=40, centroids=(16, 8), neighbours=(40, 16), width=0.125)
+    network = PointNet2(settings, 3)
+    points = cloud(40)[None]
+    shuffled = points[:, torch.cat([torch.zeros(1, dtype=torch.long), 1 + torch.randperm(39)])]
+    out = [network(p, group(p, settings), p) for p in (points, shuffled)]
+    torch.testing.assert_close(*out)
+
+
+def test_a_cloud_smaller_than_the_centroid_counts_still_passes():
+    points = cloud(5)[None]
+    assert PointNet2(SMALL, 3)(points, group(points, SMALL), points).isfinite().all()
+
+
+def test_the_size_is_the_papers():
+    networks = Sampler(SamplerSettings()), Evaluator(EvaluatorSettings())
+    sampler, evaluator = (sum(p.numel() for p in network.parameters()) for network in networks)
+    assert sampler == pytest.approx(3.9e6, rel=0.05)
+    assert evaluator == pytest.approx(1.9e6, rel=0.05)
+
+
+def test_batch_norm_forgets_the_batch_in_evaluation():
+    torch.manual_seed(0)
+    settings = BackboneSettings(**{**vars(SMALL), "normalisation": "batch"})
+    network = PointNet2(settings, 3, 2)
+    points = cloud(64)[None]
+    condition = torch.randn(1, 4, 2)
+    network(points, group(points, settings), points, condition)
+    network.eval()
+    out = [network(points, group(points, settings), points, c) for c in (condition, condition[:, :1])]
+    torch.testing.assert_close(out[0][:, :1], out[1])
+
+
+def test_impossible_settings_are_refused_by_name():
+    with pytest.raises(ParameterError, match="layer"):
+        BackboneSettings(normalisation="layer")
+    with pytest.raises(ParameterError, match="positive"):
+        BackboneSettings(width=0)

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+
+from graspbook import pose
+from graspbook.errors import CaptureError, WeightsError
+from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings, score
+from graspbook.graspnet.pointnet2 import BackboneSettings
+from graspbook.graspnet.predict import PredictSettings, contact_check, load_networks, predict
+from graspbook.graspnet.sampler import Sampler, SamplerSettings
+from graspbook.hands.franka import PAD_CENTRE_Z
+
+SMALL = BackboneSettings(points=64, centroids=(16, 12), neighbours=(16, 16), width=0.125, length_unit=0.05)
+SETTINGS = PredictSettings(samples=40, steps=3, min_points_between=1)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    torch.manual_seed(0)
+    return Sampler(SamplerSettings(backbone=SMALL)).eval(), Evaluator(EvaluatorSettings("object_and_gripper", SMALL)).eval()
+
+
+def cloud():
+    return 0.05 * np.random.default_rng(0).normal(size=(300, 3)) + [0.1, 0.2, 0.8]
+
+
+def test_contacts_by_hand():
+    # Two points between the fingers; in another pose of the hand they are inside the palm; in a third nowhere.
+    points = np.array([[0, 0, PAD_CENTRE_Z], [0.01, 0, PAD_CENTRE_Z]])
+    poses = np.tile(np.eye(4), (3, 1, 1))
+    poses[1, 2, 3], poses[2, 2, 3] = PAD_CENTRE_Z - 0.02, -1
+    collides, between = contact_check(poses, points)
+    assert collides.tolist() == [False, True, False] and between.tolist() == [2, 0, 0]
+
+
+def test_a_prediction_is_sorted_and_consistent(networks):
+    prediction = predict(cloud(), *networks, SETTINGS, np.random.default_rng(0))
+    assert prediction.camera_T_hand.shape == (40, 4, 4) and prediction.iterations.shape == (4, 40, 4, 4)
+    count = prediction.feasible.sum()
+    assert prediction.feasible[:count].all()
+    for part in (prediction.scores[:count], prediction.scores[count:]):
+        assert (np.diff(part) <= 0).all()
+    columns = np.arange(40)
+    np.testing.assert_array_equal(prediction.iterations[prediction.step, columns], prediction.camera_T_hand)
+    np.testing.assert_array_equal(prediction.iteration_scores[prediction.step, columns], prediction.scores)
+    np.testing.assert_array_equal(prediction.scores, prediction.iteration_scores.max(axis=0))
+    collides, between = contact_check(prediction.camera_T_hand, cloud())
+    np.testing.assert_array_equal(collides, prediction.collides)
+    np.testing.assert_array_equal(prediction.feasible, ~collides & (between >= 1))
+
+
+def test_predictions_are_in_the_camera_frame(networks):
+    shift = np.array([0.0, 0.0, 1.0])
+    here, there = (predict(c, *networks, SETTINGS, np.random.default_rng(0)) for c in (cloud(), cloud() + shift))
+    # Equal seeds draw equal points and latents, so only the frame differs (up to single precision in the centring).
+    order = [np.lexsort(p.iterations[0, :, :3, 3].T) for p in (here, there)]
+    a, b = here.iterations[0][order[0]], there.iterations[0][order[1]]
+    np.testing.assert_allclose(b[:, :3, 3], a[:, :3, 3] + shift, atol=1e-4)
+
+
+def test_scores_are_the_evaluators(networks):
+    sampler, evaluator = networks
+    points = cloud()[:64]
+    prediction = predict(points, sampler, evaluator, SETTINGS, np.random.default_rng(0))
+    centre = points.mean(axis=0)
+    generator = np.random.default_rng(0)
+    generator.integers(2**63)
+    seen = points[generator.choice(64, 64, replace=False)]
+    grasps = torch.tensor(pose.from_rt(np.eye(3), -centre) @ prediction.camera_T_hand, dtype=torch.float32)
+    expected = score(evaluator, torch.tensor(seen - centre, dtype=torch.float32), grasps)
+    np.testing.assert_allclose(prediction.scores, expected, atol=1e-4)
+
+
+def test_equal_seeds_give_equal_predictions(networks):
+    runs = [predict(cloud(), *networks, SETTINGS, np.random.default_rng(seed)).camera_T_hand for seed in (1, 1, 2)]
+    assert np.array_equal(runs[0], runs[1]) and not np.array_equal(runs[0], runs[2])
+
+
+def test_a_cloud_of_fewer_points_than_the_network_takes(networks):
+    assert predict(cloud()[:10], *networks, SETTINGS, np.random.default_rng(0)).scores.shape == (40,)
+
+
+@pytest.mark.parametrize("bad", [np.zeros((0, 3)), np.zeros((5, 2)), np.full((5, 3), np.nan)])
+def test_clouds_that_cannot_be_are_refused(networks, bad):
+    with pytest.raises(CaptureError, match="point cloud"):
+        predict(bad, *networks, SETTINGS, np.random.default_rng(0))
+
+
+def test_missing_weights_are_an_error(tmp_path):
+    with pytest.raises(WeightsError, match="sampler"):
+        load_networks(tmp_path)
