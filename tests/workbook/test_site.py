@@ -51,7 +51,7 @@ def test_a_page_shows_words_maths_code_parameters_and_revision(toy_workbook):
     assert 'href="2_next.html"' in html and "$x^2$" in html and "mathjax-tex-svg.js" in html
     assert re.search(r'<details class="code"><summary>Code</summary>.*draw', html, re.S)
     assert "held 3 of 4" in html
-    assert re.search(r"<th>count</th><td>3</td>", html) and re.search(r"<th>seed</th><td>0</td>", html)
+    assert "<li>count <b>3</b></li>" in html and "<li>seed <b>0</b></li>" in html
     assert (provenance()["revision"] or "unknown")[:10] in html
     assert all(f"<th>{name}</th><td>{version}</td>" in html for name, version in package_versions().items())
     assert "plotly.min.js" not in html
