@@ -10,8 +10,8 @@ import trimesh
 class GraspObject:
     """One rigid object: its surface, and the convex parts that simulation and mass properties use.
 
-    `mesh` and every part are in metres and in the same object frame; the parts do not overlap beyond what their
-    making allows (exactly not at all for the families), so their volumes add up.
+    `mesh` and every part are in metres and in the same object frame. Parts of the families fill the solid exactly;
+    those of other meshes may overlap and bulge a little (`objects.parts`).
     """
 
     name: str
@@ -20,18 +20,19 @@ class GraspObject:
     parts: tuple[trimesh.Trimesh, ...]
 
     @property
-    def volume(self) -> float:
-        """Volume of the convex parts in m³ (defined for surfaces with holes too)."""
-        return float(sum(part.volume for part in self.parts))
+    def volume(self):
+        """Volume in m³: of the mesh where it encloses one, else of the parts together."""
+        return float(self.mesh.volume if self.mesh.is_volume else sum(part.volume for part in self.parts))
 
     @property
-    def center_of_mass(self) -> np.ndarray:
-        """Centre of mass (3,) in the object frame at constant density, from the convex parts."""
+    def center_of_mass(self):
+        """Centre of mass (3,) in the object frame at constant density, from mesh or parts like the volume."""
+        if self.mesh.is_volume:
+            return np.array(self.mesh.center_mass)
         volumes = np.array([part.volume for part in self.parts])
-        centres = np.array([part.center_mass for part in self.parts])
-        return volumes @ centres / volumes.sum()
+        return volumes @ np.array([part.center_mass for part in self.parts]) / volumes.sum()
 
     @property
-    def extent(self) -> float:
+    def extent(self):
         """Longest side in metres of the axis-aligned bounding box."""
         return float(np.max(self.mesh.extents))
