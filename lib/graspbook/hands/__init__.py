@@ -1,0 +1,1 @@
+"""What grasps: geometry and kinematics of robot hands."""

@@ -1,0 +1,1 @@
+"""MuJoCo worlds: the shake test that labels grasps."""
