@@ -5,12 +5,25 @@ import torch
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet.dataset import EvaluatorBatch
-from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings, evaluator_loss, object_groups, score, success_probability
+from graspbook.graspnet.evaluator import (
+    PROBES,
+    Evaluator,
+    EvaluatorSettings,
+    evaluator_loss,
+    object_groups,
+    score,
+    success_probability,
+)
 from graspbook.graspnet.pointnet2 import BackboneSettings, Level, ball_query
 from graspbook.hands.franka import CONTROL_POINTS
 
 SMALL = BackboneSettings(points=60, centroids=(20, 14), neighbours=(60, 60), width=0.125, length_unit=0.05)
-BOTH = pytest.mark.parametrize("centroids", ["literal", "object_and_gripper"])
+SETTINGS = {
+    "literal": EvaluatorSettings("unified", "literal", SMALL),
+    "shared": EvaluatorSettings("unified", "object_and_gripper", SMALL),
+    "probes": EvaluatorSettings("probes", backbone=SMALL),
+}
+EACH = pytest.mark.parametrize("kind", SETTINGS)
 
 
 def poses(n, seed=0, spread=0.08):
@@ -22,13 +35,13 @@ def cloud(seed=0):
     return 0.03 * torch.randn(60, 3, generator=torch.Generator().manual_seed(seed))
 
 
-def make(centroids):
+def make(kind):
     torch.manual_seed(0)
-    return Evaluator(EvaluatorSettings(centroids=centroids, backbone=SMALL)).eval()
+    return Evaluator(SETTINGS[kind]).eval()
 
 
 def test_sharing_gives_what_the_unified_cloud_with_the_same_centroids_gives():
-    evaluator, points, grasps = make("object_and_gripper"), cloud(), poses(5)
+    evaluator, points, grasps = make("shared"), cloud(), poses(5)
     groups = object_groups(points[None], evaluator.settings)
     shared = evaluator(points[None], groups, grasps[None])[0]
 
@@ -42,13 +55,13 @@ def test_sharing_gives_what_the_unified_cloud_with_the_same_centroids_gives():
         second = torch.cat([groups[1].centroids[0], torch.arange(14, 20)])[None]
         levels = (Level(first, ball_query(unified, middle, 0.02, 66)),
                   Level(second, ball_query(middle, middle[:, second[0]], 0.04, 20)))
-        features = evaluator.backbone(unified, levels, torch.cat([unified / 0.05, label], dim=-1))
+        features = evaluator.body.backbone(unified, levels, torch.cat([unified / 0.05, label], dim=-1))
         torch.testing.assert_close(shared[g], evaluator.logits(features)[0, 0])
 
 
-@BOTH
-def test_grasps_of_a_batch_do_not_see_each_other(centroids):
-    evaluator, grasps = make(centroids), poses(6)
+@EACH
+def test_grasps_of_a_batch_do_not_see_each_other(kind):
+    evaluator, grasps = make(kind), poses(6)
     points = torch.stack([cloud(1), cloud(2)])
     both = torch.stack([grasps[:3], grasps[3:]])
     together = evaluator(points, object_groups(points, evaluator.settings), both)
@@ -56,9 +69,9 @@ def test_grasps_of_a_batch_do_not_see_each_other(centroids):
         torch.testing.assert_close(success_probability(together[c]), score(evaluator, points[c], both[c], chunk=2))
 
 
-@BOTH
-def test_gradients_of_the_success_agree_with_finite_differences(centroids):
-    evaluator, points = make(centroids).double(), cloud().double()
+@EACH
+def test_gradients_of_the_success_agree_with_finite_differences(kind):
+    evaluator, points = make(kind).double(), cloud().double()
     groups = object_groups(points[None], evaluator.settings)
     start = poses(4, seed=3).double()
     angles, shift = pose.matrix_to_euler_sxyz_torch(start[:, :3, :3]), start[:, :3, 3]
@@ -76,11 +89,31 @@ def test_gradients_of_the_success_agree_with_finite_differences(centroids):
         torch.testing.assert_close(gradient[:, i], slope.detach(), atol=1e-6, rtol=1e-3)
 
 
-def test_the_score_depends_on_the_grasp_relative_to_the_cloud():
-    evaluator, points = make("object_and_gripper"), cloud()
-    scores = score(evaluator, points, poses(20))
-    assert scores.shape == (20,) and float(scores.std()) > 0
+@EACH
+def test_scores_are_probabilities_that_tell_grasps_apart(kind):
+    scores = score(make(kind), cloud(), poses(20))
+    assert scores.shape == (20,) and float(scores.std()) > 1e-4
     assert ((scores > 0) & (scores < 1)).all()
+
+
+def test_probes_score_a_grasp_by_its_pose_relative_to_the_cloud_alone():
+    evaluator, points, grasps = make("probes"), cloud(), poses(10)
+    moved = poses(1, seed=9)[0]
+    expected = score(evaluator, points, grasps)
+    torch.testing.assert_close(score(evaluator, pose.transform(moved, points), moved @ grasps), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_probes_see_their_nearest_point_in_the_frame_of_the_hand():
+    body, grasps = make("probes").body, poses(3)
+    seen = []
+    body.layers[0].register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0]))
+    body(cloud()[None], None, grasps[None])
+    for grasp, values in zip(grasps.double().numpy(), seen[0][0].detach(), strict=True):
+        local = pose.transform(pose.inverse(grasp), cloud().double().numpy())
+        offsets = local[None] - PROBES[:, None]
+        nearest = offsets[np.arange(len(PROBES)), np.linalg.norm(offsets, axis=-1).argmin(axis=1)]
+        expected = nearest / (0.02 + np.linalg.norm(nearest, axis=-1, keepdims=True))
+        np.testing.assert_allclose(values.view(-1, 3), expected, atol=1e-4)
 
 
 def test_the_loss_is_the_cross_entropy_of_equation_4():

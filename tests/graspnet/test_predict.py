@@ -17,7 +17,7 @@ SETTINGS = PredictSettings(samples=40, steps=3, min_points_between=1)
 @pytest.fixture(scope="module")
 def networks():
     torch.manual_seed(0)
-    return Sampler(SamplerSettings(backbone=SMALL)).eval(), Evaluator(EvaluatorSettings("object_and_gripper", SMALL)).eval()
+    return Sampler(SamplerSettings(backbone=SMALL)).eval(), Evaluator(EvaluatorSettings("probes", backbone=SMALL)).eval()
 
 
 def cloud():

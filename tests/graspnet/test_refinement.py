@@ -136,7 +136,7 @@ def test_the_best_step_of_each_sample_is_picked():
 def test_scores_are_those_of_the_real_evaluator():
     backbone = BackboneSettings(points=40, centroids=(16, 12), neighbours=(16, 16), width=0.125, length_unit=0.05)
     torch.manual_seed(0)
-    evaluator = Evaluator(EvaluatorSettings("object_and_gripper", backbone)).eval()
+    evaluator = Evaluator(EvaluatorSettings("unified", "object_and_gripper", backbone)).eval()
     start = poses(10)
     generator = torch.Generator().manual_seed(0)
     for method in ("gradient", "metropolis", "none"):

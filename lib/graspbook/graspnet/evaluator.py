@@ -5,34 +5,53 @@ The gripper's cloud is its six control points, as in the released code; a binary
 
 from dataclasses import asdict, dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import nn
 
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet.dataset import evaluator_batch, examples_hash
-from graspbook.graspnet.pointnet2 import BackboneSettings, PointNet2, group, settings_of
+from graspbook.graspnet.pointnet2 import BackboneSettings, PointNet2, group, linear, scaled, settings_of, take
 from graspbook.hands.franka import CONTROL_POINTS
 from graspbook.training import load_model, train_to_file
 
 CENTROIDS = ("literal", "object_and_gripper")
+REPRESENTATIONS = ("unified", "probes")
+_LAYER = 1024
+_REACH = 0.02
+
+
+def _probe_grid():
+    """Points (162, 3) in the grasp frame: across the fingers and what they close on, from the palm to beyond the tips."""
+    grid = np.meshgrid(np.linspace(-0.06, 0.06, 9), [-0.012, 0.0, 0.012], np.linspace(0.06, 0.125, 6), indexing="ij")
+    return np.stack(grid, axis=-1).reshape(-1, 3)
+
+
+PROBES = _probe_grid()
 
 
 @dataclass(frozen=True)
 class EvaluatorSettings:
-    """The evaluator's choices.
+    """The evaluator's choices; the defaults are the paper's.
 
-    centroids: "literal", farthest points of each grasp's unified cloud; or "object_and_gripper", where the gripper's
+    representation: "unified", the paper's PointNet++ over the cloud of object and gripper; or "probes", ours, where a
+    grid of points fixed to the hand takes the gripper cloud's place, each sees the vector to its nearest observed point in the
+    hand's frame, and two fully connected layers take all of them. It need not learn rotations, nor search neighbourhoods,
+    and trains in seconds.
+    centroids of the unified cloud: "literal", farthest points of each grasp's own; or "object_and_gripper", where the gripper's
     points are always centroids and the rest are farthest points of the object, chosen once a cloud. What is then
     common to all grasps of a cloud is computed once, and no gripper point is lost to a full neighbourhood.
     """
 
+    representation: str = "unified"
     centroids: str = "literal"
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
 
     def __post_init__(self):
-        if self.centroids not in CENTROIDS:
-            raise ParameterError(f"evaluator centroids {self.centroids!r}, expected one of {', '.join(CENTROIDS)}")
+        for name, known in (("representation", REPRESENTATIONS), ("centroids", CENTROIDS)):
+            if getattr(self, name) not in known:
+                raise ParameterError(f"evaluator {name} {getattr(self, name)!r}, expected one of {', '.join(known)}")
 
 
 PRESETS = {
@@ -42,30 +61,62 @@ PRESETS = {
 
 
 def object_groups(points, settings):
-    """What an evaluator needs to know of clouds (C, N, 3) once, whatever the grasps: None for literal centroids."""
-    if settings.centroids == "literal":
+    """What an evaluator needs to know of clouds (C, N, 3) once, whatever the grasps: None for probes and literal centroids."""
+    if settings.representation == "probes" or settings.centroids == "literal":
         return None
     counts = tuple(count - len(CONTROL_POINTS) for count in settings.backbone.centroids)
     return group(points, replace(settings.backbone, centroids=counts))
 
 
 class Evaluator(nn.Module):
-    """P(S | g, X): two logits from a PointNet++ over X ∪ X_g."""
+    """P(S | g, X): two logits, failure and success, of grasps (C, G, 4, 4) on clouds (C, N, 3), in metres: (C, G, 2)."""
 
     def __init__(self, settings):
         super().__init__()
         self.settings = settings
-        self.backbone = PointNet2(settings.backbone, 4)
-        self.logits = nn.Linear(self.backbone.size, 2)
+        self.body = UnifiedCloud(settings) if settings.representation == "unified" else NearestPoints(settings)
+        self.logits = nn.Linear(self.body.size, 2)
 
     def forward(self, points, groups, grasps):
-        """Logits (C, G, 2), failure and success, of grasps (C, G, 4, 4) on clouds (C, N, 3), in metres."""
+        """`groups` is what `object_groups` made of the points."""
+        return self.logits(self.body(points, groups, grasps))
+
+
+class NearestPoints(nn.Module):
+    """Features (C, G, size) of the vectors from each probe to its nearest observed point, in the hand's frame.
+
+    A vector v enters as v / (2 cm + |v|), so what is out of reach looks alike.
+    """
+
+    def __init__(self, settings):
+        super().__init__()
+        self.size = scaled(_LAYER, settings.backbone)
+        self.layers = nn.Sequential(linear(PROBES.size, self.size), nn.ReLU(), linear(self.size, self.size), nn.ReLU())
+
+    def forward(self, points, groups, grasps):
+        probes = pose.transform(grasps, torch.as_tensor(PROBES, dtype=grasps.dtype, device=grasps.device))
+        with torch.no_grad():
+            nearest = torch.cdist(probes.flatten(1, 2), points).argmin(dim=-1)
+        offsets = (take(points, nearest).view_as(probes) - probes) @ grasps[..., :3, :3]
+        return self.layers((offsets / (_REACH + offsets.norm(dim=-1, keepdim=True))).flatten(-2))
+
+
+class UnifiedCloud(nn.Module):
+    """Features (C, G, size) of PointNet++ over X ∪ X_g."""
+
+    def __init__(self, settings):
+        super().__init__()
+        self.settings = settings.backbone
+        self.backbone = PointNet2(settings.backbone, 4)
+        self.size = self.backbone.size
+
+    def forward(self, points, groups, grasps):
         gripper = pose.transform(grasps, torch.as_tensor(CONTROL_POINTS, dtype=grasps.dtype, device=grasps.device))
         if groups is None:
-            return self.logits(self._literal(points, gripper))
+            return self._literal(points, gripper)
         pooled = [self._shared(points[c], [type(level)(*(i[c] for i in level)) for level in groups], gripper[c])
                   for c in range(len(points))]
-        return self.logits(self.backbone.head(torch.stack(pooled)))
+        return self.backbone.head(torch.stack(pooled))
 
     def _literal(self, points, gripper):
         """Features (C, G, size): each grasp has a cloud and groups of its own."""
@@ -73,12 +124,12 @@ class Evaluator(nn.Module):
         unified = torch.cat([points[:, None].expand(-1, grasps, -1, -1), gripper], dim=2).flatten(0, 1)
         label = torch.ones_like(unified[..., :1])
         label[:, points.shape[1]:] = 0
-        features = torch.cat([unified / self.settings.backbone.length_unit, label], dim=-1)
-        return self.backbone(unified, group(unified, self.settings.backbone), features).view(clouds, grasps, -1)
+        features = torch.cat([unified / self.settings.length_unit, label], dim=-1)
+        return self.backbone(unified, group(unified, self.settings), features).view(clouds, grasps, -1)
 
     def _shared(self, points, groups, gripper):
         """Pooled features (G, H) of the grasps of one cloud (N, 3) with gripper points (G, 6, 3)."""
-        settings = self.settings.backbone
+        settings = self.settings
         points, gripper = points / settings.length_unit, gripper / settings.length_unit
         features = torch.cat([points, torch.ones_like(points[:, :1])], dim=-1)[None]
         gripper_features = torch.cat([gripper, torch.zeros_like(gripper[..., :1])], dim=-1)

@@ -109,7 +109,7 @@ def _normalise(settings, size):
     return BatchNorm(size) if settings.normalisation == "batch" else nn.Identity()
 
 
-def _linear(inputs, outputs):
+def linear(inputs, outputs):
     """A linear layer with He initialisation, which keeps the size of signals through ReLU layers without normalisation."""
     layer = nn.Linear(inputs, outputs)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -127,9 +127,9 @@ class SetAbstraction(nn.Module):
         super().__init__()
         a, b, c = channels
         self.blocks = [3, features, condition]
-        self.first = _linear(sum(self.blocks), a)
-        self.rest = nn.Sequential(_normalise(settings, a), nn.ReLU(), _linear(a, b), _normalise(settings, b), nn.ReLU(),
-                                  _linear(b, c), _normalise(settings, c))
+        self.first = linear(sum(self.blocks), a)
+        self.rest = nn.Sequential(_normalise(settings, a), nn.ReLU(), linear(a, b), _normalise(settings, b), nn.ReLU(),
+                                  linear(b, c), _normalise(settings, c))
 
     def point_part(self, features):
         """The first layer's share (..., H) of point features (..., F)."""
@@ -156,20 +156,20 @@ class PointNet2(nn.Module):
     """Three set abstractions and two fully connected layers.
 
     features: channels of a point's own feature; condition: numbers that belong to a grasp (its pose or its latent), 0 for none.
-    shared: the condition joins the cloud's pooled features at the fully connected layers instead of every point's.
+    shared: the condition enters at the third set abstraction, with the features of the second's centroids, instead of at
+    every point of the first, so that the first two are computed once a cloud.
     """
 
     def __init__(self, settings, features, condition=0, shared=False):
         super().__init__()
-        self.settings, self.shared = settings, shared
+        self.settings, self.shared = settings, shared and condition > 0
         channels = [[scaled(c, settings) for c in level] for level in CHANNELS]
         inputs = [features, channels[0][-1], channels[1][-1]]
-        conditions = [0 if shared else condition, 0, 0]
+        conditions = [0, 0, condition] if shared else [condition, 0, 0]
         self.levels = nn.ModuleList(SetAbstraction(*level, settings) for level in zip(inputs, conditions, channels, strict=True))
         self.size = scaled(FULLY_CONNECTED, settings)
-        self.head = nn.Sequential(_linear(channels[2][-1] + (condition if shared else 0), self.size),
-                                  _normalise(settings, self.size), nn.ReLU(),
-                                  _linear(self.size, self.size), _normalise(settings, self.size), nn.ReLU())
+        self.head = nn.Sequential(linear(channels[2][-1], self.size), _normalise(settings, self.size), nn.ReLU(),
+                                  linear(self.size, self.size), _normalise(settings, self.size), nn.ReLU())
 
     def forward(self, points, groups, features, condition=None):
         """Features (C, G, size) of G grasps of each of C clouds.
@@ -179,21 +179,20 @@ class PointNet2(nn.Module):
         """
         if condition is not None:
             condition = condition.transpose(0, 1)
-        per_point = None if self.shared else condition
+        first, last = (None, condition) if self.shared else (condition, None)
         points, features = points / self.settings.length_unit, features[None]
         for level, (centroids, neighbours) in zip(self.levels[:2], groups, strict=True):
             centres = take(points, centroids)
-            features = level(take(points, neighbours) - centres[:, :, None], features, neighbours, per_point)
-            points, per_point = centres, None
-        pooled = self.pool(points[None], features)
-        if self.shared:
-            pooled = torch.cat([pooled.expand(len(condition), -1, -1), condition], dim=-1)
-        return self.head(pooled).transpose(0, 1)
+            features = level(take(points, neighbours) - centres[:, :, None], features, neighbours, first)
+            points, first = centres, None
+        return self.head(self.pool(points[None], features, last)).transpose(0, 1)
 
-    def pool(self, points, features):
-        """The third set abstraction: all points (..., N, 3), in length units, with features (..., N, F), to (..., H)."""
+    def pool(self, points, features, condition=None):
+        """The third set abstraction: all points (..., N, 3), in length units, with features (..., N, F) and a condition
+        (..., D) or None, to (..., H)."""
         last = self.levels[2]
-        return last.pair_values(points, last.point_part(features)).max(dim=-2).values.relu()
+        condition = None if condition is None else condition[..., None, :]
+        return last.pair_values(points, last.point_part(features), condition).max(dim=-2).values.relu()
 
 
 def scaled(channels, settings):
