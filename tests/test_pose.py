@@ -34,7 +34,8 @@ def test_quaternions_agree_with_scipy_and_choose_one_hemisphere():
 
 def test_torch_and_numpy_agree():
     quats = np.random.default_rng(3).normal(size=(10, 4))
-    np.testing.assert_allclose(pose.quat_wxyz_to_matrix_torch(torch.tensor(quats)).numpy(), pose.quat_wxyz_to_matrix(quats), atol=1e-12)
+    matrices = pose.quat_wxyz_to_matrix_torch(torch.tensor(quats)).numpy()
+    np.testing.assert_allclose(matrices, pose.quat_wxyz_to_matrix(quats), atol=1e-12)
     poses = random_poses(10)
     built = pose.from_rt_torch(torch.tensor(poses[:, :3, :3]), torch.tensor(poses[:, :3, 3]))
     np.testing.assert_array_equal(built.numpy(), poses)

@@ -22,7 +22,8 @@ def run_tasks(function, tasks, workers, label):
     results = [None] * len(tasks)
     threads = max(1, (os.cpu_count() or 1) // workers)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_limit_threads, initargs=(threads,)) as pool:
+    workers = min(workers, len(tasks))
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_limit_threads, initargs=(threads,)) as pool:
         futures = {pool.submit(function, *task): i for i, task in enumerate(tasks)}
         try:
             for future in tqdm(as_completed(futures), total=len(tasks), desc=label):

@@ -43,10 +43,10 @@ class ShakeSettings:
 
     mass: float | None = 0.5
     density: float = 1000.0
-    friction: float = 0.4
+    friction: float = 0.45
     force: float = 20.0
-    acceleration: float = 12.0
-    angular_acceleration: float = 50.0
+    acceleration: float = 16.0
+    angular_acceleration: float = 70.0
     frequency: float = 5.0
     closing_speed: float = 0.3
     penetration: float = 0.0015
