@@ -1,0 +1,319 @@
+"""Figures: flat functions that take arrays and return a plotly figure, a page that turns offline, or a small picture.
+
+Lengths are metres; poses are in the ACRONYM grasp frame. Arrays go to the page as float32, which halves it.
+"""
+
+import html
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb, sample_colorscale
+from plotly.io import to_html
+
+from graspbook.hands.franka import FINGER_MOUNT, MAX_OPENING, TIP_Z
+from graspbook.pose import transform
+from graspbook.storage import atomic_path
+
+SCALE = "Viridis"
+COLOURS = ("#3b6ea5", "#e08a1e", "#4c9f70", "#b5485d", "#7a5aa6", "#8a7356", "#4aa3b5", "#6b6b6b")
+GOOD, BAD = "#1b9e77", "#d95f02"  # told apart by the colour-blind too
+OBJECT_COLOUR, POINT_COLOUR = "#b8bec6", "#87909b"
+# Plotly drops the normals of faces whose size is below its epsilons, which at metres means millimetre faces.
+_LIGHT = {"ambient": 0.7, "diffuse": 0.6, "specular": 0.05, "facenormalsepsilon": 0, "vertexnormalsepsilon": 0}
+_CONFIG = {"displaylogo": False, "responsive": True}
+_FORWARD = np.array([-0.55, 0.68, -0.48])  # of the small pictures, in the object frame
+_RIGHT = np.cross(_FORWARD, [0, 0, 1.0])
+_FROM_ABOVE = np.stack([v / np.linalg.norm(v) for v in (_RIGHT, np.cross(_FORWARD, _RIGHT), _FORWARD)])
+# The hand as a fork drawn in one stroke: tip, finger, palm, stem to the flange and back, palm, finger, tip.
+FORK = np.array(
+    [
+        [MAX_OPENING / 2, 0, TIP_Z],
+        [MAX_OPENING / 2, 0, FINGER_MOUNT],
+        [0, 0, FINGER_MOUNT],
+        [0, 0, 0],
+        [0, 0, FINGER_MOUNT],
+        [-MAX_OPENING / 2, 0, FINGER_MOUNT],
+        [-MAX_OPENING / 2, 0, TIP_Z],
+    ]
+)
+
+
+def mesh_figure(objects, title=None):
+    """Objects (each a GraspObject) side by side on the ground, coloured by family, their names on hovering."""
+    step = 1.25 * max(obj.extent for obj in objects)
+    columns = int(np.ceil(np.sqrt(1.5 * len(objects))))
+    families = list(dict.fromkeys(obj.family for obj in objects))
+    traces = []
+    for i, obj in enumerate(objects):
+        low, high = obj.mesh.bounds
+        ground = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
+        place = [step * (i % columns), -step * (i // columns), 0]
+        first = obj.family not in (o.family for o in objects[:i])
+        traces.append(
+            _mesh(
+                obj.mesh.vertices - ground + place,
+                obj.mesh.faces,
+                COLOURS[families.index(obj.family) % len(COLOURS)],
+                name=obj.family,
+                legendgroup=obj.family,
+                showlegend=first,
+                text=obj.name,
+                hoverinfo="text",
+            )
+        )
+    return _scene(traces, title).update_layout(scene_camera_projection_type="orthographic")  # all in one scale
+
+
+def parts_figure(obj, spread=0.3, title=None):
+    """The convex parts of an object in different colours, moved apart from its centre by `spread` of their distance to it."""
+    centre = np.mean(obj.mesh.bounds, axis=0)
+    traces = [
+        _mesh(part.vertices + spread * (part.center_mass - centre), part.faces, COLOURS[i % len(COLOURS)], hoverinfo="skip")
+        for i, part in enumerate(obj.parts)
+    ]
+    return _scene(traces, title)
+
+
+def cloud_and_grasps(
+    cloud=None, poses=None, values=None, label="score", mesh=None, limits=(0.0, 1.0), camera_frame=False, title=None
+):
+    """Points, a mesh, and grippers drawn as forks, in one frame.
+
+    cloud: (M, 3); poses: (N, 4, 4) of the hand in that frame; mesh: a trimesh, drawn translucent. values colour the
+    grippers: (N,) numbers with a colour bar named `label` (give its unit) over `limits` (None: their range), (N,) bool as
+    held and dropped, (N, 3) RGB in 0 … 1, or None. camera_frame: look from the camera's side (x right, y down, z forward).
+    """
+    traces = []
+    if mesh is not None:
+        traces.append(_mesh(mesh.vertices, mesh.faces, OBJECT_COLOUR, opacity=0.45, hoverinfo="skip"))
+    if cloud is not None:
+        traces.append(_points(cloud))
+    if poses is not None and len(poses):
+        traces += _grippers(np.asarray(poses), values, label, limits)
+    return _scene(traces, title, camera_frame)
+
+
+def refinement_steps(cloud, iterations, scores, label="score", camera_frame=False, title=None):
+    """Grippers after each refinement step, chosen by a slider.
+
+    cloud: (M, 3); iterations: (S + 1, N, 4, 4), the first as sampled; scores: (S + 1, N) in 0 … 1.
+    """
+    steps = [_grippers(np.asarray(poses), values, label, (0.0, 1.0)) for poses, values in zip(iterations, scores, strict=True)]
+    figure = _scene([_points(cloud), *(trace for step in steps for trace in step)], title, camera_frame)
+    owners = [-1, *(i for i, step in enumerate(steps) for _ in step)]
+    for trace, owner in zip(figure.data, owners, strict=True):
+        trace.visible = owner in (-1, 0)
+    steps = [
+        {"method": "restyle", "label": f"{i}: mean {mean:.2f}", "args": ["visible", [owner in (-1, i) for owner in owners]]}
+        for i, mean in enumerate(np.mean(scores, axis=1))
+    ]
+    figure.update_layout(
+        height=600,
+        sliders=[{"steps": steps, "currentvalue": {"prefix": "refinement step "}, "pad": {"t": 10, "b": 30, "l": 40, "r": 40}}],
+    )
+    return figure
+
+
+def curves(lines, x_title, y_title, bands=None, log_y=False, unit_square=False, markers=False, title=None):
+    """Curves by name -> (x, y).
+
+    bands: name -> (low, high), intervals drawn around the curve of that name; unit_square: both axes from 0 to 1.
+    """
+    figure = go.Figure()
+    for i, (name, (x, y)) in enumerate(lines.items()):
+        x, colour = np.asarray(x, np.float32), COLOURS[i % len(COLOURS)]
+        if name in (bands or {}):
+            low, high = (np.asarray(edge, np.float32) for edge in bands[name])
+            figure.add_scatter(
+                x=np.concatenate([x, x[::-1]]),
+                y=np.concatenate([high, low[::-1]]),
+                fill="toself",
+                fillcolor=f"rgba{(*hex_to_rgb(colour), 0.18)}",
+                line={"width": 0},
+                hoverinfo="skip",
+                showlegend=False,
+                legendgroup=name,
+            )
+        mode = "lines+markers" if markers else "lines"
+        figure.add_scatter(x=x, y=np.asarray(y, np.float32), name=name, mode=mode, line={"color": colour}, legendgroup=name)
+    figure.update_yaxes(type="log" if log_y else "linear", exponentformat="power" if log_y else "none")
+    if unit_square:
+        figure.update_xaxes(range=[0, 1.02])
+        figure.update_yaxes(range=[0, 1.02])
+    return _plain(figure, x_title, y_title, title)
+
+
+def bars(groups, categories, y_title, intervals=None, x_title=None, title=None):
+    """Bars side by side: series name -> value for each category; intervals: series name -> (low, high) of each value."""
+    figure = go.Figure()
+    for i, (name, values) in enumerate(groups.items()):
+        values = np.asarray(values, float)
+        error = None
+        if name in (intervals or {}):
+            low, high = (np.asarray(edge, float) for edge in intervals[name])
+            error = {"type": "data", "symmetric": False, "array": high - values, "arrayminus": values - low, "color": "#444"}
+        figure.add_bar(name=name, x=list(categories), y=values, error_y=error, marker_color=COLOURS[i % len(COLOURS)])
+    return _plain(figure, x_title, y_title, title)
+
+
+def funnel(stages, title=None):
+    """What is left at each stage: series name -> {stage: count}, as shares of the first stage with the counts beside."""
+    figure = go.Figure()
+    for i, (name, counts) in enumerate(stages.items()):
+        numbers = np.array(list(counts.values()), float)
+        figure.add_bar(
+            name=name,
+            y=list(counts),
+            x=numbers / numbers[0],
+            orientation="h",
+            text=[f"{n:,.0f}" for n in numbers],
+            textposition="outside",
+            cliponaxis=False,
+            marker_color=COLOURS[i % len(COLOURS)],
+        )
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(range=[0, 1.15], tickformat=".0%")
+    return _plain(figure, "share of the first stage", None, title)
+
+
+def histogram(groups, x_title, bins=40, title=None):
+    """Distributions by name -> values (N,), overlaid, as shares of their own number; bins span all of them."""
+    everything = np.concatenate([np.asarray(values, float) for values in groups.values()])
+    edges = np.linspace(everything.min(), everything.max() or 1.0, bins + 1)
+    figure = go.Figure()
+    for i, (name, values) in enumerate(groups.items()):
+        share = np.histogram(values, edges)[0] / max(len(values), 1)
+        centres = (edges[:-1] + edges[1:]) / 2
+        figure.add_bar(name=name, x=centres, y=share, width=np.diff(edges), opacity=0.65, marker_color=COLOURS[i % len(COLOURS)])
+    figure.update_layout(barmode="overlay")
+    return _plain(figure, x_title, "share", title)
+
+
+def write_view(path, figures, title, text=""):
+    """Write one HTML page of figures that turns with no network: plotly's script is inside.
+
+    figures: one plotly figure or a list; text: a paragraph under the title. Raises OutputError where it cannot be written.
+    """
+    figures = [figures] if isinstance(figures, go.Figure) else figures
+    drawn = [
+        to_html(figure, full_html=False, include_plotlyjs=i == 0, config=_CONFIG, div_id=f"figure-{i}")
+        for i, figure in enumerate(figures)
+    ]
+    title, text = html.escape(title), html.escape(text)
+    page = (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        "<style>body { font: 16px/1.5 sans-serif; color: #222; margin: 2rem auto; max-width: 72rem; padding: 0 1rem }</style>\n"
+        f"</head>\n<body>\n<h1>{title}</h1>\n<p>{text}</p>\n" + "\n".join(drawn) + "\n</body>\n</html>\n"
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def thumbnail_svg(path, mesh=None, cloud=None, poses=None, values=None, view_T_object=None, size=(360, 240)):
+    """Draw a small picture without a screen: shaded faces, points and forks, sorted from back to front.
+
+    mesh: a trimesh; cloud: (M, 3); poses: (N, 4, 4), coloured by values (N,) in 0 … 1. view_T_object: the rotation (4, 4)
+    to a frame with x right, y down, z away from the viewer; from above at an angle if omitted. Lengths fit the picture.
+    """
+    rotation = (_FROM_ABOVE if view_T_object is None else np.asarray(view_T_object)[:3, :3]).T
+    shapes = []  # (depth, corners (k, 2), svg attributes)
+    if mesh is not None:
+        corners, normals = mesh.triangles @ rotation, mesh.face_normals @ rotation
+        shade = np.clip(normals @ [-0.4, -0.6, -0.7], 0, 1)
+        for triangle, light, facing in zip(corners, shade, normals[:, 2] < 0, strict=True):
+            if facing:
+                grey = f"rgb({120 + int(100 * light)},{130 + int(100 * light)},{142 + int(100 * light)})"
+                shapes.append((triangle[:, 2].mean(), triangle[:, :2], f'fill="{grey}" stroke="{grey}" stroke-width="0.4"'))
+    if cloud is not None:
+        for point in np.asarray(cloud) @ rotation:
+            shapes.append((point[2], point[None, :2], f'fill="{POINT_COLOUR}"'))
+    if poses is not None and len(poses):
+        share = np.ones(len(poses)) if values is None else np.clip(np.asarray(values, float), 0, 1)
+        colours = sample_colorscale(SCALE, 0.9 * share)  # its brightest yellow is lost on white
+        for fork, colour in zip(transform(np.asarray(poses), FORK) @ rotation, colours, strict=True):
+            shapes.append((fork[:, 2].mean(), fork[:, :2], f'fill="none" stroke="{colour}" stroke-width="1.6"'))
+    everything = np.concatenate([corners for _, corners, _ in shapes])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    scale = 0.92 * np.min(np.array(size) / np.maximum(high - low, 1e-9))
+    drawn = []
+    for _, corners, look in sorted(shapes, key=lambda shape: -shape[0]):
+        xy = (corners - (low + high) / 2) * scale + np.array(size) / 2
+        if len(xy) == 1:
+            drawn.append(f'<circle cx="{xy[0, 0]:.1f}" cy="{xy[0, 1]:.1f}" r="1.3" {look}/>')
+        else:
+            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in xy)
+            drawn.append(f'<{"polygon" if len(xy) == 3 else "polyline"} points="{points}" {look}/>')
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" width="{size[0]}" height="{size[1]}">'
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join([head, *drawn, "</svg>"]) + "\n")
+
+
+def _mesh(vertices, faces, colour, **kwargs):
+    x, y, z = vertices.astype(np.float32).T
+    i, j, k = faces.astype(np.int32).T
+    return go.Mesh3d(x=x, y=y, z=z, i=i, j=j, k=k, color=colour, flatshading=True, lighting=_LIGHT, **kwargs)
+
+
+def _points(cloud):
+    x, y, z = np.asarray(cloud, np.float32).T
+    return go.Scatter3d(
+        x=x, y=y, z=z, mode="markers", marker={"size": 2, "color": POINT_COLOUR}, name="observed points", hoverinfo="skip"
+    )
+
+
+def _grippers(poses, values, label, limits):
+    """Traces of forks; see `cloud_and_grasps` for values and limits."""
+    values = None if values is None else np.asarray(values)
+    if values is None:
+        return [_forks(poses, {"color": GOOD}, name="grasps")]
+    if values.dtype == bool:
+        chosen = [("held", GOOD, values), ("dropped", BAD, ~values)]
+        return [_forks(poses[which], {"color": colour}, name=name) for name, colour, which in chosen if which.any()]
+    each_corner = np.repeat(values, len(FORK) + 1, axis=0)
+    if values.ndim == 2:
+        rgb = np.round(255 * np.clip(each_corner, 0, 1)).astype(int)
+        return [_forks(poses, {"color": [f"rgb({r},{g},{b})" for r, g, b in rgb]}, name="grasps")]
+    low, high = limits or (float(values.min()), float(values.max()))
+    line = {
+        "color": each_corner.astype(np.float32),
+        "colorscale": SCALE,
+        "cmin": low,
+        "cmax": high,
+        "showscale": True,
+        "colorbar": {"title": label, "thickness": 14, "len": 0.7},
+    }
+    return [_forks(poses, line, name="grasps", showlegend=False)]
+
+
+def _forks(poses, line, **kwargs):
+    strokes = np.full((len(poses), len(FORK) + 1, 3), np.nan, np.float32)  # the last corner, NaN, lifts the pen
+    strokes[:, :-1] = transform(poses, FORK)
+    x, y, z = strokes.reshape(-1, 3).T
+    return go.Scatter3d(x=x, y=y, z=z, mode="lines", line={"width": 4, **line}, hoverinfo="skip", connectgaps=False, **kwargs)
+
+
+def _scene(traces, title, camera_frame=False):
+    """Figure of 3-D traces with equal axes in metres, seen from above or from the camera's side."""
+    axis = {"showbackground": False, "gridcolor": "#e4e7eb", "zeroline": False, "nticks": 6}
+    camera = {"eye": {"x": 0.85, "y": -1.15, "z": 0.7}}
+    if camera_frame:
+        camera = {"eye": {"x": 0.3, "y": -0.6, "z": -1.4}, "up": {"x": 0, "y": -1, "z": 0}}
+    figure = go.Figure(traces)
+    figure.update_layout(
+        template="plotly_white",
+        title=title,
+        height=520,
+        margin={"l": 0, "r": 0, "b": 0, "t": 50 if title else 10},
+        legend={"x": 0, "y": 1, "itemsizing": "constant"},
+        scene={"aspectmode": "data", "camera": camera, **{f"{a}axis": {"title": f"{a} [m]", **axis} for a in "xyz"}},
+    )
+    return figure
+
+
+def _plain(figure, x_title, y_title, title):
+    """Axis titles, margins and the white template of a two-dimensional figure."""
+    figure.update_layout(
+        template="plotly_white", title=title, height=420, margin={"l": 60, "r": 20, "b": 50, "t": 50 if title else 20},
+        xaxis_title=x_title, yaxis_title=y_title,
+    )
+    return figure
