@@ -63,6 +63,7 @@ def test_figures_turn_without_a_network(toy_workbook):
     build_site("smoke")
     html = page(toy_workbook)
     assert "A turning figure" in html and "Plotly.newPlot" in html and "cdn.example" not in html
+    assert '"showSendToCloud": false' in html, "plotly's button that uploads a figure is on unless told otherwise"
     site = toy_workbook.root / "outputs" / "smoke" / "site"
     for path in [site / "index.html", site / "toy.html"]:
         for address in loaded_addresses(path.read_text()):

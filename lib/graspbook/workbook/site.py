@@ -25,7 +25,7 @@ from graspbook.workbook.run import describe
 STATIC = Path(__file__).parent / "static"
 PLOTLY = "application/vnd.plotly.v1+json"
 FIGURE_OPTIONS = {
-    "config": {"responsive": True, "displaylogo": False},
+    "config": {"responsive": True, "displaylogo": False, "showSendToCloud": False},
     "include_plotlyjs": False,
     "full_html": False,
     "validate": False,

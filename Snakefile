@@ -1,0 +1,68 @@
+"""The graph of notebooks: what each needs and what each makes, for one profile.
+
+    snakemake --cores 2 --keep-going --config profile=smoke        (`make reproduce`)
+
+One rule a notebook. It runs again when its notebook, its profile, a library file that it imports, or the results it
+builds on have changed. Its executed notebook is declared as a log, so that Snakemake keeps it when it fails.
+"""
+
+import sys
+from pathlib import Path
+
+# notebook: (the rooms of lib/graspbook that it imports, the notebooks whose products it reads), in the order they run.
+# A room is a folder or a module; floor 0 and what the workbook itself uses come with every notebook.
+NOTEBOOKS = {
+    "graspnet/1_objects": (["objects"], []),
+}
+EVERY = ["errors", "pose", "storage", "parallel", "metrics", "hands"] + [
+    f"workbook/{module}" for module in ("params", "outputs", "provenance", "run", "figures", "tables")
+]
+
+PROFILE = config.get("profile", "smoke")
+OUT = f"outputs/{PROFILE}"
+GRASPBOOK = f"{sys.executable} -m graspbook"
+
+
+def library(rooms):
+    """The Python files of some rooms."""
+    folder = Path("lib/graspbook")
+    return sorted(str(file) for room in rooms for file in [*folder.glob(f"{room}.py"), *folder.glob(f"{room}/**/*.py")])
+
+
+def results(notebook):
+    return f"{OUT}/results/{notebook.replace('/', '_')}.json"
+
+
+# The last lines of a failed run say which notebook failed and where it lies; the pages show how far it came.
+onerror:
+    shell(f"{GRASPBOOK} site --profile {PROFILE} || true")
+
+
+rule site:
+    """The rendered workbook, when every notebook has run."""
+    input:
+        [results(notebook) for notebook in NOTEBOOKS],
+        library(["workbook/site"]),
+        [str(file) for file in Path("lib/graspbook/workbook/static").iterdir()],
+    output:
+        f"{OUT}/site/index.html",
+    shell:
+        f"{GRASPBOOK} site --profile {PROFILE}"
+
+
+for notebook, (rooms, upstream) in NOTEBOOKS.items():
+
+    rule:
+        name:
+            notebook.replace("/", "_")
+        input:
+            library(EVERY + rooms),
+            [results(other) for other in upstream],
+            f"params/{PROFILE}.yaml",
+            notebook=f"notebooks/{notebook}.ipynb",
+        output:
+            results(notebook),
+        log:
+            f"{OUT}/notebooks/{notebook}.ipynb",
+        shell:
+            f"{GRASPBOOK} run {{input.notebook}} --profile {PROFILE}"

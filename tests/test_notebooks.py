@@ -1,0 +1,131 @@
+"""Every notebook runs, through the real runner, with tiny parameters, in the order of its graph."""
+
+import ast
+import json
+import re
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from graspbook.errors import NotebookError
+from graspbook.workbook.outputs import Outputs
+from graspbook.workbook.params import NOTEBOOKS, section_name
+from graspbook.workbook.run import run_notebook
+from graspbook.workbook.site import build_site
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 15
+
+# In the order they run: each reads what the ones before it wrote.
+TINY = {
+    "graspnet/1_objects": ["counts={box: 1, cylinder: 1, bowl: 1, bottle: 2, mug: 2}", "held_out_fraction=0.5"],
+}
+
+
+@pytest.fixture(scope="module")
+def output_root(tmp_path_factory):
+    """The one folder that the whole chain writes to."""
+    return tmp_path_factory.mktemp("outputs")
+
+
+def source(name):
+    return nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4)
+
+
+def code_cells(name):
+    return [cell for cell in source(name).cells if cell.cell_type == "code"]
+
+
+def test_every_notebook_is_tried_here_and_stands_in_the_graph():
+    written = {str(path.relative_to(ROOT / "notebooks").with_suffix("")) for path in (ROOT / "notebooks").rglob("[!.]*.ipynb")}
+    assert written == set(TINY) == set(snakefile_table()) <= set(NOTEBOOKS)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_notebook_runs(name, output_root, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    started = time.perf_counter()
+    run_notebook(f"notebooks/{name}.ipynb", "smoke", [f"{section_name(name)}.{value}" for value in TINY[name]], output_root)
+    seconds = time.perf_counter() - started
+    results = json.loads(Outputs(output_root).results(section_name(name)).read_text())
+    assert results
+    assert seconds < SECONDS, f"{name} took {seconds:.1f} s"
+
+
+def test_pages_of_the_chain_are_complete_and_local(output_root, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    try:
+        index, failures = build_site("smoke", output_root)
+    except NotebookError:
+        pytest.skip("no notebook ran before this test")
+    assert failures == []
+    for page in index.parent.rglob("*.html"):
+        html = page.read_text()
+        for address in re.findall(r'<(?:script|img|link|iframe)\b[^>]*\b(?:src|href)="([^"]*)"', html):
+            assert address.startswith("data:") or (page.parent / address).is_file(), f"{page.name}: {address}"
+        for address in re.findall(r'<a\b[^>]*href="([^"#:]+)"', html):
+            built = (page.parent / address).is_file()
+            assert built or address.endswith(".html"), f"{page.name} links to {address}, which is nowhere"
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_source_notebook_is_thin_and_stripped(name):
+    """No outputs, no function definitions, no plotly or polyscope, code cells of at most 15 lines."""
+    for cell in code_cells(name):
+        assert not cell.outputs and cell.execution_count is None
+        nodes = list(ast.walk(ast.parse(cell.source)))
+        assert not [node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda)]
+        assert not imported(cell.source) & {"plotly", "polyscope"}
+        if "parameters" not in cell.metadata.get("tags", []):
+            assert len(cell.source.splitlines()) <= 15, cell.source
+    assert "papermill" not in source(name).metadata
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_graph_knows_what_the_notebook_imports(name):
+    """An edit of any library file that a notebook uses, directly or not, runs it again."""
+    files, waiting = set(), set().union(*(imported(cell.source) for cell in code_cells(name)))
+    while waiting:
+        found = {file for module in waiting for file in module_files(module)} - files
+        files |= found
+        waiting = set().union(*(imported(file.read_text()) for file in found))
+    packages = {file for file in files if file.name == "__init__.py" and file.parent.name in ("graspbook", "workbook")}
+    rooms = snakefile_table()[name][0] + snakefile_variable("EVERY")
+    covered = {file for room in rooms for file in library_files(room)}
+    assert not files - covered - packages, "imported, but no input in the Snakefile"
+
+
+def imported(code):
+    """Dotted names of everything that some Python code imports."""
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def module_files(module):
+    """The files of a module of this project; none for a name inside a module or another package."""
+    path = ROOT / "lib" / module.replace(".", "/")
+    return [file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()]
+
+
+def library_files(room):
+    folder = ROOT / "lib" / "graspbook"
+    return [*folder.glob(f"{room}.py"), *folder.glob(f"{room}/**/*.py")]
+
+
+def snakefile_variable(name):
+    """The value of a variable at the top of the Snakefile, which is plain Python until its first rule."""
+    top = (ROOT / "Snakefile").read_text().partition("\nPROFILE")[0]
+    values = {}
+    exec(top, values)
+    return values[name]
+
+
+def snakefile_table():
+    return snakefile_variable("NOTEBOOKS")
