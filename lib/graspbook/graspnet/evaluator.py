@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 from torch import nn
 
 from graspbook import pose
@@ -95,10 +96,17 @@ class NearestPoints(nn.Module):
 
     def forward(self, points, groups, grasps):
         probes = pose.transform(grasps, torch.as_tensor(PROBES, dtype=grasps.dtype, device=grasps.device))
-        with torch.no_grad():
-            nearest = torch.cdist(probes.flatten(1, 2), points).argmin(dim=-1)
+        nearest = nearest_points(probes.detach().flatten(1, 2), points)
         offsets = (take(points, nearest).view_as(probes) - probes) @ grasps[..., :3, :3]
         return self.layers((offsets / (_REACH + offsets.norm(dim=-1, keepdim=True))).flatten(-2))
+
+
+def nearest_points(queries, points):
+    """Index (C, Q) of the nearest of the points (C, N, 3) to each query (C, Q, 3)."""
+    if queries.is_cuda:
+        return torch.cdist(queries, points).argmin(dim=-1)
+    # On the processor a tree is 2.5 times faster than all distances.
+    return torch.stack([torch.from_numpy(cKDTree(p).query(q)[1]) for q, p in zip(queries, points, strict=True)])
 
 
 class UnifiedCloud(nn.Module):

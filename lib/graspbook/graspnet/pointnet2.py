@@ -156,8 +156,8 @@ class PointNet2(nn.Module):
     """Three set abstractions and two fully connected layers.
 
     features: channels of a point's own feature; condition: numbers that belong to a grasp (its pose or its latent), 0 for none.
-    shared: the condition enters at the third set abstraction, with the features of the second's centroids, instead of at
-    every point of the first, so that the first two are computed once a cloud.
+    shared: the condition joins the pooled features of the cloud at the fully connected layers instead of every point's at
+    the first, so that all set abstractions are computed once a cloud.
     """
 
     def __init__(self, settings, features, condition=0, shared=False):
@@ -165,10 +165,11 @@ class PointNet2(nn.Module):
         self.settings, self.shared = settings, shared and condition > 0
         channels = [[scaled(c, settings) for c in level] for level in CHANNELS]
         inputs = [features, channels[0][-1], channels[1][-1]]
-        conditions = [0, 0, condition] if shared else [condition, 0, 0]
+        conditions = [0 if shared else condition, 0, 0]
         self.levels = nn.ModuleList(SetAbstraction(*level, settings) for level in zip(inputs, conditions, channels, strict=True))
         self.size = scaled(FULLY_CONNECTED, settings)
-        self.head = nn.Sequential(linear(channels[2][-1], self.size), _normalise(settings, self.size), nn.ReLU(),
+        self.head = nn.Sequential(linear(channels[2][-1] + (condition if shared else 0), self.size),
+                                  _normalise(settings, self.size), nn.ReLU(),
                                   linear(self.size, self.size), _normalise(settings, self.size), nn.ReLU())
 
     def forward(self, points, groups, features, condition=None):
@@ -179,20 +180,21 @@ class PointNet2(nn.Module):
         """
         if condition is not None:
             condition = condition.transpose(0, 1)
-        first, last = (None, condition) if self.shared else (condition, None)
+        per_point = None if self.shared else condition
         points, features = points / self.settings.length_unit, features[None]
         for level, (centroids, neighbours) in zip(self.levels[:2], groups, strict=True):
             centres = take(points, centroids)
-            features = level(take(points, neighbours) - centres[:, :, None], features, neighbours, first)
-            points, first = centres, None
-        return self.head(self.pool(points[None], features, last)).transpose(0, 1)
+            features = level(take(points, neighbours) - centres[:, :, None], features, neighbours, per_point)
+            points, per_point = centres, None
+        pooled = self.pool(points[None], features)
+        if self.shared:
+            pooled = torch.cat([pooled.expand(len(condition), -1, -1), condition], dim=-1)
+        return self.head(pooled).transpose(0, 1)
 
-    def pool(self, points, features, condition=None):
-        """The third set abstraction: all points (..., N, 3), in length units, with features (..., N, F) and a condition
-        (..., D) or None, to (..., H)."""
+    def pool(self, points, features):
+        """The third set abstraction: all points (..., N, 3), in length units, with features (..., N, F), to (..., H)."""
         last = self.levels[2]
-        condition = None if condition is None else condition[..., None, :]
-        return last.pair_values(points, last.point_part(features), condition).max(dim=-2).values.relu()
+        return last.pair_values(points, last.point_part(features)).max(dim=-2).values.relu()
 
 
 def scaled(channels, settings):
