@@ -134,6 +134,7 @@ def test_a_view_is_one_page_with_its_own_script(tmp_path):
     page = (tmp_path / "view.html").read_text()
     assert "Grasps &lt;here&gt;" in page and "5 &amp; more" in page
     assert page.count('class="plotly-graph-div"') == 2
+    assert page.count('"showSendToCloud": false') == 2  # and nothing leaves it
     assert len(page) > 3_000_000 and not re.search(r"<(script|link)[^>]+(src|href)=", page)  # nothing to fetch
     figures.write_view(tmp_path / "one.html", go.Figure(), "empty")
     (tmp_path / "file").write_text("")

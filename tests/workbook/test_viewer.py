@@ -31,7 +31,7 @@ def test_an_unknown_backend_is_refused():
         show(BOX, backend="openGL_bogus")
 
 
-def test_a_scene_is_registered_on_the_mock_backend():
+def test_a_scene_is_registered_on_the_mock_backend(tmp_path):
     """In a process of its own, since polyscope keeps the first backend for good."""
     pytest.importorskip("polyscope")
     code = """
@@ -48,5 +48,7 @@ assert (grasps.n_nodes(), grasps.n_edges()) == (21, 18)
 show(box, backend="openGL_mock", frames=1)
 assert not polyscope.has_curve_network("grasps")
 """
-    run = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True)
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+    assert not list(tmp_path.glob(".polyscope*"))  # no preferences left behind

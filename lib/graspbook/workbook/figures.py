@@ -20,7 +20,7 @@ GOOD, BAD = "#1b9e77", "#d95f02"  # told apart by the colour-blind too
 OBJECT_COLOUR, POINT_COLOUR = "#b8bec6", "#87909b"
 # Plotly drops the normals of faces whose size is below its epsilons, which at metres means millimetre faces.
 _LIGHT = {"ambient": 0.7, "diffuse": 0.6, "specular": 0.05, "facenormalsepsilon": 0, "vertexnormalsepsilon": 0}
-_CONFIG = {"displaylogo": False, "responsive": True}
+_CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
 _FORWARD = np.array([-0.55, 0.68, -0.48])  # of the small pictures, in the object frame
 _RIGHT = np.cross(_FORWARD, [0, 0, 1.0])
 _FROM_ABOVE = np.stack([v / np.linalg.norm(v) for v in (_RIGHT, np.cross(_FORWARD, _RIGHT), _FORWARD)])

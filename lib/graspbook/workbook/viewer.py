@@ -49,6 +49,7 @@ def _initialise(polyscope, backend):
         )
     try:
         polyscope.set_verbosity(1)
+        polyscope.set_use_prefs_file(False)
         polyscope.init(backend or "auto")
     except (RuntimeError, ValueError) as error:
         raise ParameterError(f"view: polyscope cannot open a window with OpenGL 3.3 ({str(error).strip()})") from error
