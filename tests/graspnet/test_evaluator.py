@@ -4,18 +4,21 @@ import torch
 
 from graspbook import pose
 from graspbook.errors import ParameterError
-from graspbook.graspnet.dataset import EvaluatorBatch
+from graspbook.graspnet.dataset import EvaluatorBatch, Examples, stratify
 from graspbook.graspnet.evaluator import (
     PROBES,
     Evaluator,
     EvaluatorSettings,
     evaluator_loss,
+    load_evaluator,
     object_groups,
     score,
     success_probability,
+    train_evaluator,
 )
 from graspbook.graspnet.pointnet2 import BackboneSettings, Level, ball_query
 from graspbook.hands.franka import CONTROL_POINTS
+from graspbook.training import TrainSettings
 
 SMALL = BackboneSettings(points=60, centroids=(20, 14), neighbours=(60, 60), width=0.125, length_unit=0.05)
 SETTINGS = {
@@ -131,3 +134,26 @@ def test_the_loss_is_the_cross_entropy_of_equation_4():
 def test_unknown_centroids_are_refused():
     with pytest.raises(ParameterError, match="'all'"):
         EvaluatorSettings(centroids="all")
+
+
+def examples():
+    rng = np.random.default_rng(0)
+    clouds = 0.03 * rng.normal(size=(2, 60, 3)).astype(np.float32)
+    strata = [stratify(poses(20, seed).double().numpy()) for seed in (1, 2, 3)]
+    return [Examples("toy", clouds, np.tile(np.eye(4), (2, 1, 1)), *strata)]
+
+
+@EACH
+def test_training_twice_gives_the_same_bytes(tmp_path, kind):
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    histories = [train_evaluator(examples(), SETTINGS[kind], TrainSettings(3), path, tmp_path / "c", clouds=2) for path in files]
+    assert histories[0] == histories[1] and len(histories[0]) == 3
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert load_evaluator(files[0]).settings == SETTINGS[kind]
+
+
+@EACH
+def test_training_learns_to_tell_the_examples_apart(tmp_path, kind):
+    settings = TrainSettings(40, 3e-3)
+    history = train_evaluator(examples(), SETTINGS[kind], settings, tmp_path / "w", tmp_path / "c")
+    assert np.mean([entry["loss"] for entry in history[-5:]]) < 0.95 * history[0]["loss"]

@@ -6,7 +6,7 @@ import torch
 
 from graspbook import pose
 from graspbook.errors import ParameterError, WeightsError
-from graspbook.graspnet.dataset import SamplerBatch
+from graspbook.graspnet.dataset import Examples, SamplerBatch, stratify
 from graspbook.graspnet.pointnet2 import BackboneSettings, group
 from graspbook.graspnet.sampler import (
     PRESETS,
@@ -18,8 +18,9 @@ from graspbook.graspnet.sampler import (
     load_sampler,
     sample,
     sampler_loss,
+    train_sampler,
 )
-from graspbook.training import save_weights
+from graspbook.training import TrainSettings, save_weights
 
 SMALL = BackboneSettings(points=64, centroids=(16, 8), neighbours=(8, 8), width=0.125, length_unit=0.05)
 
@@ -154,3 +155,30 @@ def test_a_sampler_comes_back_from_its_file(tmp_path):
     save_weights(tmp_path / "e.safetensors", model, {**parameters, "network": "evaluator"})
     with pytest.raises(WeightsError, match="evaluator"):
         load_sampler(tmp_path / "e.safetensors")
+
+
+def examples():
+    rng = np.random.default_rng(0)
+    clouds = 0.03 * rng.normal(size=(2, 64, 3)).astype(np.float32)
+    strata = stratify(poses(20).double().numpy())
+    return [Examples("toy", clouds, np.tile(np.eye(4), (2, 1, 1)), strata, strata, strata)]
+
+
+@pytest.mark.parametrize("settings", [SamplerSettings(backbone=SMALL, conditioning="shared"),
+                                      SamplerSettings(backbone=replace(SMALL, normalisation="batch"), confidence=True)])
+def test_training_twice_gives_the_same_bytes(tmp_path, settings):
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    histories = [train_sampler(examples(), settings, TrainSettings(3), path, tmp_path / "c", clouds=2) for path in files]
+    assert histories[0] == histories[1] and len(histories[0]) == 3
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert load_sampler(files[0]).settings == settings
+
+
+def test_training_again_on_the_same_examples_does_nothing(tmp_path, monkeypatch):
+    path, settings = tmp_path / "w.safetensors", SamplerSettings(backbone=SMALL)
+    history = train_sampler(examples(), settings, TrainSettings(2), path, tmp_path / "c")
+    monkeypatch.setattr("graspbook.graspnet.sampler.sampler_batch", None)
+    assert train_sampler(examples(), settings, TrainSettings(2), path, tmp_path / "c") == history
+    other = [replace(examples()[0], name="other")]
+    with pytest.raises(TypeError):
+        train_sampler(other, settings, TrainSettings(2), path, tmp_path / "c")
