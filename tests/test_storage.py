@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -80,6 +84,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert storage.read_json(target) == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (f".result-{dead.pid}-1.json", f".result-{os.getpid()}-1.json", f".other-{dead.pid}-1.json"):
+        (tmp_path / name).write_text("half")
+    storage.write_json(tmp_path / "result.json", {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [f".other-{dead.pid}-1.json", f".result-{os.getpid()}-1.json", "result.json"])
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

@@ -13,7 +13,7 @@ def main(arguments=None):
     """Run `graspbook ARGUMENTS` (those of the process if omitted) and return the exit status."""
     parser = argparse.ArgumentParser(prog="graspbook", description="A reproducible workbook of two papers on learning to grasp.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_run, _add_site):
+    for add in (_add_sample, _add_label, _add_calibrate, _add_run, _add_site):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -30,6 +30,88 @@ def main(arguments=None):
 def _complain(message, status):
     print("graspbook: error:", " ".join(str(message).split()), file=sys.stderr)
     return status
+
+
+def _add_sample(commands):
+    parser = commands.add_parser("sample", help="sample and label grasps for meshes by simulation")
+    parser.add_argument("meshes", nargs="+", metavar="MESH", help=".obj .stl .ply .glb, in metres (else --scale)")
+    parser.add_argument("--out", required=True, metavar="FILE_OR_DIR", help="a grasp file (.h5) for one mesh, else a folder")
+    parser.add_argument("--grasps", type=_count, default=500, metavar="N", help="simulated grasps with labels, of both classes")
+    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor from the meshes' units to metres")
+    _add_threads(parser)
+    parser.set_defaults(function=_sample)
+
+
+def _sample(options):
+    from pathlib import Path
+
+    from graspbook.errors import ParameterError
+    from graspbook.graspnet.candidates import sample_to_file
+    from graspbook.objects.sets import load_object
+
+    out = Path(options.out)
+    if out.suffix == ".h5" and len(options.meshes) > 1:
+        raise ParameterError(f"--out {out}: one grasp file for {len(options.meshes)} meshes; expected a folder")
+    for mesh in options.meshes:
+        path = out if out.suffix == ".h5" else out / f"{Path(mesh).stem}.h5"
+        counts = sample_to_file(load_object(mesh, options.scale), path, options.grasps, options.seed, options.threads)
+        print(f"{path}: {counts['candidates']} candidates, {counts['not_colliding']} with the hand free, "
+              f"{counts['simulable']} of them with the object between the fingers; "
+              f"simulated {counts['simulated']}, {counts['successes']} hold")
+
+
+def _add_label(commands):
+    parser = commands.add_parser("label", help="label the grasps of a file in the ACRONYM layout by simulation")
+    parser.add_argument("grasps", metavar="GRASPS.h5")
+    _add_mesh_root(parser)
+    parser.add_argument("--out", required=True, metavar="OUT.h5")
+    _add_threads(parser)
+    parser.set_defaults(function=_label)
+
+
+def _label(options):
+    from graspbook.graspnet.labels import label_file
+
+    counts = label_file(options.grasps, options.mesh_root, options.out, options.threads)
+    print(options.out)
+    if counts:
+        print(f"labels in the input against ours: both hold {counts['tp']}, neither {counts['tn']}, only theirs {counts['fn']}, "
+              f"only ours {counts['fp']}; accuracy {counts['accuracy']:.3f}, "
+              f"balanced accuracy {counts['balanced_accuracy']:.3f}")
+
+
+def _add_calibrate(commands):
+    parser = commands.add_parser("calibrate", help="measure how the shake test agrees with labelled grasps")
+    parser.add_argument("grasps", metavar="GRASPS.h5")
+    _add_mesh_root(parser)
+    parser.add_argument("--out", required=True, metavar="CALIBRATION.json")
+    _add_threads(parser)
+    parser.set_defaults(function=_calibrate)
+
+
+def _calibrate(options):
+    from graspbook.graspnet.labels import calibrate
+    from graspbook.storage import write_json
+    from graspbook.workbook.provenance import provenance
+
+    write_json(options.out, calibrate(options.grasps, options.mesh_root, options.threads) | {"provenance": provenance()})
+    print(options.out)
+
+
+def _add_mesh_root(parser):
+    parser.add_argument("--mesh-root", required=True, metavar="DIR", help="the folder that object/file is relative to")
+
+
+def _add_threads(parser):
+    parser.add_argument("--threads", type=_count, default=2, help="threads of the simulation (default: 2)")
+
+
+def _count(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value}: expected 1 or more")
+    return value
 
 
 def _add_run(commands):

@@ -5,10 +5,11 @@ ACRONYM (Eppner et al. 2021) keeps the grasps of one object in one file: `grasps
 `object/*` and `gripper/*` what was grasped and by what.
 """
 
+import glob
 import hashlib
 import json
 import os
-import tempfile
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,24 +26,35 @@ LABEL = "grasps/qualities/flex/object_in_gripper"
 def atomic_path(path):
     """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
 
-    Folders on the way are made. Raises OutputError where they or the file cannot be written.
+    Folders on the way are made; what a killed process left of the same file goes. Raises OutputError where it cannot be
+    written.
     """
     path = Path(path)
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}{path.suffix}")
     try:
+        if path.is_dir():
+            raise IsADirectoryError(0, "it is a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        temporary.touch()
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    os.close(handle)
-    temporary = Path(temporary)
     try:
         yield temporary
-        temporary.chmod(0o644)
         os.replace(temporary, path)
-    except IsADirectoryError as error:
-        raise OutputError(f"cannot write {path}: it is a folder") from error
+        _remove_leftovers(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path):
+    """Remove temporary files of `path` whose process is gone."""
+    for leftover in path.parent.glob(f".{glob.escape(path.stem)}-*-*{glob.escape(path.suffix)}"):
+        try:
+            os.kill(int(leftover.name.split("-")[-2]), 0)
+        except ProcessLookupError:
+            leftover.unlink(missing_ok=True)
+        except (ValueError, PermissionError):
+            pass  # not ours, or of another user's living process
 
 
 def write_json(path, value):

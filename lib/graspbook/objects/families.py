@@ -30,7 +30,7 @@ def make_shape(family, rng, name=None):
     if family not in _MAKERS:
         raise ParameterError(f"unknown object family {family!r}; available: {', '.join(FAMILIES)}")
     parts = tuple(_MAKERS[family](rng))
-    return GraspObject(name or family, family, union(parts), parts)
+    return GraspObject(name or family, family, union(parts), parts, f"{name or family}.obj")
 
 
 def loft(start, end):

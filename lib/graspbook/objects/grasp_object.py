@@ -18,6 +18,8 @@ class GraspObject:
     family: str
     mesh: trimesh.Trimesh
     parts: tuple[trimesh.Trimesh, ...]
+    file: str = ""
+    scale: float = 1.0
 
     @property
     def volume(self):

@@ -85,8 +85,14 @@ class FolderSet:
         """Load one object with its convex parts; raises ParameterError for an unknown name, MeshError for a bad mesh."""
         if name not in self._files:
             raise ParameterError(f"no object {name!r} in this set; available: {', '.join(self._files)}")
-        mesh = load_mesh(self._files[name], self.scale)
-        return GraspObject(name, self._files[name].parent.name, mesh, convex_parts(mesh))
+        return load_object(self._files[name], self.scale)
+
+
+def load_object(path, scale=1.0):
+    """The GraspObject of one mesh file, named after it and of its folder's family; raises MeshError for a bad mesh."""
+    path = Path(path)
+    mesh = load_mesh(path, scale)
+    return GraspObject(path.stem, path.parent.name, mesh, convex_parts(mesh), path.name, scale)
 
 
 def export(obj, folder):
