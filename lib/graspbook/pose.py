@@ -1,11 +1,11 @@
 """Rigid transforms as 4x4 homogeneous matrices, in numpy (float64) and torch (float32).
 
 `a_T_b` maps coordinates in frame b to frame a. Leading dimensions are batches and free everywhere. Quaternions are
-w, x, y, z (`quat_wxyz`), of unit length, with w >= 0: q and -q are one rotation.
+w, x, y, z (`quat_wxyz`), of unit length, with w >= 0: q and -q are one rotation. Torch is imported where it is used: it takes
+seconds, and most of the library does without.
 """
 
 import numpy as np
-import torch
 
 
 def from_rt(rotation, translation):
@@ -20,6 +20,8 @@ def from_rt(rotation, translation):
 
 def from_rt_torch(rotation, translation):
     """The same pose (..., 4, 4) from torch rotations (..., 3, 3) and translations (..., 3), differentiable in both."""
+    import torch
+
     upper = torch.cat([rotation, translation[..., None]], dim=-1)
     bottom = upper.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*upper.shape[:-2], 1, 4)
     return torch.cat([upper, bottom], dim=-2)
@@ -66,6 +68,8 @@ def quat_wxyz_to_matrix(quat):
 
 def quat_wxyz_to_matrix_torch(quat):
     """Rotation matrices (..., 3, 3) of quaternions (..., 4), torch, differentiable; normalised here."""
+    import torch
+
     quat = torch.nn.functional.normalize(quat, dim=-1)
     return torch.stack(_quat_rows(quat), dim=-1).reshape(*quat.shape[:-1], 3, 3)
 
@@ -97,6 +101,8 @@ def matrix_to_quat_wxyz(rotation):
 
 def euler_sxyz_to_matrix_torch(angles):
     """Rotation matrices (..., 3, 3) = Rz(c) Ry(b) Rx(a) of static-axes x, y, z angles a, b, c (..., 3); differentiable."""
+    import torch
+
     (ca, cb, cc), (sa, sb, sc) = angles.cos().unbind(-1), angles.sin().unbind(-1)
     rows = [cb * cc, sa * sb * cc - ca * sc, ca * sb * cc + sa * sc,
             cb * sc, sa * sb * sc + ca * cc, ca * sb * sc - sa * cc,
@@ -106,6 +112,8 @@ def euler_sxyz_to_matrix_torch(angles):
 
 def matrix_to_euler_sxyz_torch(rotation):
     """Static-axes x, y, z angles (..., 3) in radians of torch rotation matrices (..., 3, 3); c = 0 at the poles b = ±π/2."""
+    import torch
+
     flat = torch.hypot(rotation[..., 0, 0], rotation[..., 1, 0])
     pole = flat < 1e-6
     a = torch.where(pole, torch.atan2(-rotation[..., 1, 2], rotation[..., 1, 1]),
