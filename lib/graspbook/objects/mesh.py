@@ -54,7 +54,7 @@ def repair(mesh, source="mesh", scale=1.0):
     mesh.update_faces(mesh.nondegenerate_faces(height=1e-9 * mesh.extents.max()) & mesh.unique_faces())
     mesh.remove_unreferenced_vertices()
     flatness = np.linalg.svd(mesh.vertices - mesh.vertices.mean(axis=0), compute_uv=False) if len(mesh.faces) else np.zeros(3)
-    if len(flatness) < 3 or flatness[2] < 1e-6 * flatness[0] or flatness[0] == 0:
+    if len(flatness) < 3 or flatness[2] <= 1e-6 * flatness[0]:
         raise MeshError(f"{source}: the mesh is flat, it has no volume")
     trimesh.repair.fix_winding(mesh)
     mesh = _fill_holes(mesh)
@@ -71,8 +71,10 @@ def _check_size(mesh, source, scale):
     size = float(mesh.extents.max())
     if SMALLEST <= size <= LARGEST:
         return
+    if size == 0:
+        raise MeshError(f"{source}: all vertices are one point, the mesh has no volume")
     fits = [(unit, factor) for unit, factor in _UNITS.items() if 0.03 <= size * factor <= 0.6]
-    unit, factor = fits[0] if fits else ("another unit", 0.1 / size if size else 1.0)
+    unit, factor = fits[0] if fits else ("another unit", 0.1 / size)
     raise MeshError(
         f"{source}: the longest side is {size:.4g} m, a graspable object has {SMALLEST} to {LARGEST:g} m; "
         f"the file looks written in {unit}: pass --scale {scale * factor:.3g}"
