@@ -161,6 +161,14 @@ def examples_hash(examples):
     return content_hash(*values)
 
 
+def check_points(examples, points):
+    """Raise ParameterError unless the clouds of the examples have the number of points that a network is made for."""
+    for example in examples:
+        found = example.clouds.shape[1]
+        if found != points:
+            raise ParameterError(f"{example.name}: prepared with clouds of {found} points, the network takes {points}")
+
+
 def sampler_batch(examples, group, seed, step, clouds=1, grasps=64, device="cpu"):
     """Batch `step` for the sampler: positives of `clouds` random views, stratified; `group` maps points to groups.
 

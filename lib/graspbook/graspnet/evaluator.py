@@ -12,7 +12,7 @@ from torch import nn
 
 from graspbook import pose
 from graspbook.errors import ParameterError
-from graspbook.graspnet.dataset import evaluator_batch, examples_hash
+from graspbook.graspnet.dataset import check_points, evaluator_batch, examples_hash
 from graspbook.graspnet.pointnet2 import BackboneSettings, PointNet2, group, linear, scaled, settings_of, take
 from graspbook.hands.franka import CONTROL_POINTS
 from graspbook.training import load_model, train_to_file
@@ -198,7 +198,10 @@ def train_evaluator(examples, settings, train_settings, weights_path, checkpoint
     """Train an evaluator on batches of `clouds` views with 64 grasps each, write its weights, and return the history.
 
     Weights already there that were made from the same settings and examples are kept; a checkpoint of theirs is resumed.
+    Raises ParameterError for examples whose clouds are not of the network's size.
     """
+    check_points(examples, settings.backbone.points)
+
     def batch_of(step):
         return evaluator_batch(examples, lambda points: object_groups(points, settings), train_settings.seed, step, clouds,
                                device=device)

@@ -11,7 +11,7 @@ from torch import nn
 
 from graspbook import pose
 from graspbook.errors import ParameterError
-from graspbook.graspnet.dataset import examples_hash, sampler_batch
+from graspbook.graspnet.dataset import check_points, examples_hash, sampler_batch
 from graspbook.graspnet.pointnet2 import BackboneSettings, PointNet2, group, settings_of
 from graspbook.hands.franka import CONTROL_POINTS
 from graspbook.training import load_model, train_to_file
@@ -138,7 +138,10 @@ def train_sampler(examples, settings, train_settings, weights_path, checkpoint_p
     """Train a sampler on batches of `clouds` views with 64 grasps each, write its weights, and return the history.
 
     Weights already there that were made from the same settings and examples are kept; a checkpoint of theirs is resumed.
+    Raises ParameterError for examples whose clouds are not of the network's size.
     """
+    check_points(examples, settings.backbone.points)
+
     def batch_of(step):
         return sampler_batch(examples, lambda points: group(points, settings.backbone), train_settings.seed, step, clouds,
                              device=device)
