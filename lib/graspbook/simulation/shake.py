@@ -154,6 +154,10 @@ class Shaker:
         outcomes = [_test_batch(self, object_T_hand[i:i + _BATCH], grade) for i in range(0, max(1, len(object_T_hand)), _BATCH)]
         return ShakeOutcome(*(np.concatenate(values) for values in zip(*map(astuple, outcomes), strict=True)))
 
+    def grip(self, object_T_hand):
+        """States (G, S) of the grasps that close on the object and come to rest, and their indices (G,)."""
+        return _close(self, _preshape(self, object_T_hand), np.arange(len(object_T_hand)))
+
     def roll(self, states, steps, wrench=None, model=None):
         """States (n, steps, S) during a firm grip, and at every step whether right finger, left finger and palm touch the
         object (n, steps, 3) and the least distance there (n, steps, 3), metres, negative inside.
@@ -180,7 +184,8 @@ def _test_batch(shaker, object_T_hand, grade):
     outcome = ShakeOutcome(np.zeros(n, bool), shaker.collides(object_T_hand), np.full(n, np.nan), np.zeros(n, bool),
                            np.full(n, 0.0 if grade else np.nan))
     alive = np.flatnonzero(~outcome.collides)
-    states, alive = _close(shaker, _preshape(shaker, object_T_hand[alive]), alive)
+    states, gripping = shaker.grip(object_T_hand[alive])
+    alive = alive[gripping]
     outcome.closing_width[alive] = states[:, 1] + states[:, 2]
     gripped = np.zeros((n, states.shape[1]))
     gripped[alive] = states
