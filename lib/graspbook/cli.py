@@ -13,7 +13,7 @@ def main(arguments=None):
     """Run `graspbook ARGUMENTS` (those of the process if omitted) and return the exit status."""
     parser = argparse.ArgumentParser(prog="graspbook", description="A reproducible workbook of two papers on learning to grasp.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_sample, _add_label, _add_calibrate, _add_run, _add_site):
+    for add in (_add_grasp, _add_sample, _add_label, _add_calibrate, _add_run, _add_site):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -30,6 +30,28 @@ def main(arguments=None):
 def _complain(message, status):
     print("graspbook: error:", " ".join(str(message).split()), file=sys.stderr)
     return status
+
+
+def _add_grasp(commands):
+    parser = commands.add_parser("grasp", help="predict grasps for a mesh, a point cloud or a depth capture")
+    parser.add_argument("input", metavar="INPUT",
+                        help="mesh (.obj .stl .ply .glb), cloud (.ply .pcd .npy .npz) or depth capture (.npz)")
+    parser.add_argument("--out", required=True, metavar="GRASPS.h5", help="grasps in the camera frame, best first, with scores")
+    parser.add_argument("--html", required=True, metavar="VIEW.html", help="a page with the cloud and the grasps")
+    parser.add_argument("--top", type=_count, metavar="K", help="keep the K best (default: all 200)")
+    parser.add_argument("--weights", default="outputs/smoke/weights", metavar="DIR", help="default: outputs/smoke/weights")
+    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor from a mesh's units to metres")
+    parser.set_defaults(function=_grasp)
+
+
+def _grasp(options):
+    from graspbook.workbook.grasp import grasp_input
+
+    found = grasp_input(options.input, options.weights, options.out, options.html, options.top, options.seed, options.scale)
+    print(f"{options.out}, {options.html}: {len(found.scores[:options.top])} grasps, best score {found.scores[0]:.2f}; of all "
+          f"{len(found.scores)}, {found.feasible.sum()} keep the hand clear and have the object between the fingers, "
+          f"{found.above_threshold.sum()} score above the threshold")
 
 
 def _add_sample(commands):

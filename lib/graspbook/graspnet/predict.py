@@ -54,11 +54,12 @@ def load_networks(folder):
     return load_sampler(Path(folder) / "sampler.safetensors"), load_evaluator(Path(folder) / "evaluator.safetensors")
 
 
-def predict(cloud, sampler, evaluator, settings, rng):
+def predict(cloud, sampler, evaluator, settings, rng, scene=None):
     """Prediction for the observed points (M, 3) of one object, camera frame, metres; `rng` is a numpy generator.
 
-    The networks see a random resample, centred at its mean; collisions and points between the fingers are counted on all M
-    points. Raises CaptureError for a cloud that is empty, of a wrong shape, or not finite.
+    The networks see a random resample, centred at its mean; points between the fingers are counted on all M points, and
+    collisions on these and on the `scene` (K, 3), what was observed around the object, where it is given. Raises
+    CaptureError for a cloud that is empty, of a wrong shape, or not finite.
     """
     cloud = np.asarray(cloud, float)
     if cloud.ndim != 2 or cloud.shape[1] != 3 or not len(cloud):
@@ -76,6 +77,8 @@ def predict(cloud, sampler, evaluator, settings, rng):
     iterations = pose.from_rt(np.eye(3), centre) @ refinement.grasps.cpu().numpy().astype(float)
     best = iterations[step, np.arange(len(step))]
     collides, between = contact_check(best, cloud)
+    if scene is not None:
+        collides |= contact_check(best, scene)[0]
     feasible = ~collides & (between >= settings.min_points_between)
     order = np.lexsort([-scores, ~feasible])
     return Prediction(best[order], scores[order], step[order], collides[order], between[order], above[order], feasible[order],

@@ -75,19 +75,23 @@ def parts_figure(obj, spread=0.3, title=None):
 
 
 def cloud_and_grasps(
-    cloud=None, poses=None, values=None, label="score", mesh=None, limits=(0.0, 1.0), camera_frame=False, title=None
+    cloud=None, poses=None, values=None, label="score", mesh=None, limits=(0.0, 1.0), camera_frame=False, title=None, marked=None
 ):
     """Points, a mesh, and grippers drawn as forks, in one frame.
 
     cloud: (M, 3); poses: (N, 4, 4) of the hand in that frame; mesh: a trimesh, drawn translucent. values colour the
     grippers: (N,) numbers with a colour bar named `label` (give its unit) over `limits` (None: their range), (N,) bool as
-    held and dropped, (N, 3) RGB in 0 … 1, or None. camera_frame: look from the camera's side (x right, y down, z forward).
+    held and dropped, (N, 3) RGB in 0 … 1, or None. marked (N,) bool: grippers to draw red instead, those that collide.
+    camera_frame: look from the camera's side (x right, y down, z forward).
     """
     traces = []
     if mesh is not None:
         traces.append(_mesh(mesh.vertices, mesh.faces, OBJECT_COLOUR, opacity=0.45, hoverinfo="skip"))
     if cloud is not None:
         traces.append(_points(cloud))
+    if marked is not None and np.any(marked):
+        traces.append(_forks(poses[marked], {"color": BAD, "width": 2}, name="hand in observed points"))
+        poses, values = poses[~marked], None if values is None else values[~marked]
     if poses is not None and len(poses):
         traces += _grippers(np.asarray(poses), values, label, limits)
     return _scene(traces, title, camera_frame)
