@@ -13,6 +13,7 @@ from pathlib import Path
 # A room is a folder or a module; floor 0 and what the workbook itself uses come with every notebook.
 NOTEBOOKS = {
     "graspnet/1_objects": (["objects"], []),
+    "graspnet/2_grasp_data": (["objects", "simulation", "graspnet/candidates"], ["graspnet/1_objects"]),
 }
 EVERY = ["errors", "pose", "storage", "parallel", "metrics", "hands"] + [
     f"workbook/{module}" for module in ("params", "outputs", "provenance", "run", "figures", "tables")

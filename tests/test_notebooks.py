@@ -21,6 +21,7 @@ SECONDS = 15
 # In the order they run: each reads what the ones before it wrote.
 TINY = {
     "graspnet/1_objects": ["counts={box: 1, cylinder: 1, bowl: 1, bottle: 2, mug: 2}", "held_out_fraction=0.5"],
+    "graspnet/2_grasp_data": ["grasps_per_object=60", "comparison_grasps=10"],
 }
 
 

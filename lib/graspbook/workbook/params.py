@@ -60,7 +60,8 @@ class GraspnetObjects(Section):
 class GraspnetGraspData(Section):
     """Candidates and the simulated labels. Section 4, "Training Data for Grasping"."""
 
-    grasps_per_object: Count = 300
+    grasps_per_object: Count = 400
+    comparison_grasps: Count = 60
 
 
 class GraspnetTraining(Section):
