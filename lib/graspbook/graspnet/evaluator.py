@@ -13,7 +13,7 @@ from torch import nn
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet.dataset import check_points, evaluator_batch, examples_hash
-from graspbook.graspnet.pointnet2 import BackboneSettings, PointNet2, group, linear, scaled, settings_of, take
+from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, PointNet2, group, linear, scaled, settings_of, take
 from graspbook.hands.franka import CONTROL_POINTS
 from graspbook.training import load_model, train_to_file
 
@@ -58,6 +58,7 @@ class EvaluatorSettings:
 PRESETS = {
     "paper": EvaluatorSettings(),
     "released": EvaluatorSettings(backbone=BackboneSettings(normalisation="batch")),
+    "quick": EvaluatorSettings("probes", backbone=QUICK),
 }
 
 

@@ -45,6 +45,10 @@ class BackboneSettings:
             raise ParameterError(f"PointNet++ sizes must be positive: {self}")
 
 
+# A small network for a processor: its inputs are of order one, so that it learns in a minute.
+QUICK = BackboneSettings(points=512, neighbours=(16, 16), width=0.25, length_unit=0.05)
+
+
 class Level(NamedTuple):
     """Indices of one set abstraction into the points of the level below: centroids (C, M), neighbours (C, M, K)."""
 
