@@ -4,7 +4,16 @@ from torch import nn
 
 from graspbook.errors import ParameterError
 from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings
-from graspbook.graspnet.pointnet2 import BackboneSettings, PointNet2, SetAbstraction, ball_query, farthest_points, group, take
+from graspbook.graspnet.pointnet2 import (
+    BackboneSettings,
+    Grouper,
+    PointNet2,
+    SetAbstraction,
+    ball_query,
+    farthest_points,
+    group,
+    take,
+)
 from graspbook.graspnet.sampler import Sampler, SamplerSettings
 
 SMALL = BackboneSettings(points=64, centroids=(16, 8), neighbours=(8, 8), width=0.125)
@@ -37,6 +46,17 @@ def test_ball_query_takes_the_first_in_order_and_repeats_the_first_one():
     centres = torch.tensor([[[0.0, 0, 0], [5, 0, 0]]])
     assert ball_query(points, centres, 1.0, 3).tolist() == [[[1, 2, 3], [0, 0, 0]]]
     assert ball_query(points, centres, 1.0, 5).tolist() == [[[1, 2, 3, 4, 1], [0] * 5]]
+
+
+def test_a_grouper_gives_what_group_gives_and_computes_it_once(monkeypatch):
+    clouds, grouper = torch.stack([cloud(64, 1), cloud(64, 2)]), Grouper(SMALL, limit=2)
+    expected = group(clouds, SMALL)
+    first = grouper(clouds)
+    monkeypatch.setattr("graspbook.graspnet.pointnet2.farthest_points", None)
+    for levels in (first, grouper(clouds)):
+        assert all(torch.equal(a, b) for pair in zip(levels, expected, strict=True) for a, b in zip(*pair, strict=True))
+    with pytest.raises(TypeError):
+        grouper(cloud(64, 3)[None])
 
 
 def test_take_matches_plain_indexing():

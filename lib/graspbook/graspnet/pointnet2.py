@@ -93,6 +93,25 @@ def group(points, settings):
     return tuple(levels)
 
 
+class Grouper:
+    """`group`, which remembers the clouds it has seen, up to `limit` of them: training comes back to each view often."""
+
+    def __init__(self, settings, limit=1024):
+        self.settings, self.limit, self.known = settings, limit, {}
+
+    def __call__(self, points):
+        """The two levels of clouds (C, N, 3)."""
+        found = [self._one(cloud) for cloud in points]
+        return tuple(Level(*(torch.cat(indices) for indices in zip(*level, strict=True))) for level in zip(*found, strict=True))
+
+    def _one(self, cloud):
+        key = cloud.cpu().numpy().tobytes()
+        levels = self.known.get(key) or group(cloud[None], self.settings)
+        if len(self.known) < self.limit:
+            self.known[key] = levels
+        return levels
+
+
 def take(values, index):
     """Rows `index` (C, ...) of per-cloud values (..., C, N, F): (..., C, ..., F)."""
     clouds, n, size = values.shape[-3:]

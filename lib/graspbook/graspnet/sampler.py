@@ -12,7 +12,7 @@ from torch import nn
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet.dataset import check_points, examples_hash, sampler_batch
-from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, PointNet2, group, settings_of
+from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, Grouper, PointNet2, group, settings_of
 from graspbook.hands.franka import CONTROL_POINTS
 from graspbook.training import load_model, train_to_file
 
@@ -144,9 +144,10 @@ def train_sampler(examples, settings, train_settings, weights_path, checkpoint_p
     """
     check_points(examples, settings.backbone.points)
 
+    grouper = Grouper(settings.backbone)
+
     def batch_of(step):
-        return sampler_batch(examples, lambda points: group(points, settings.backbone), train_settings.seed, step, clouds,
-                             device=device)
+        return sampler_batch(examples, grouper, train_settings.seed, step, clouds, device=device)
 
     parameters = {"network": "sampler", "sampler": asdict(settings), "clouds": clouds, "examples": examples_hash(examples)}
     return train_to_file(weights_path, checkpoint_path, lambda: Sampler(settings).to(device), batch_of, sampler_loss,
