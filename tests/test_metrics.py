@@ -36,3 +36,8 @@ def test_average_precision_does_not_depend_on_the_order_of_ties():
 
 def test_area_of_a_triangle():
     assert metrics.area_under_curve([0, 0.5, 1], [1, 0.5, 0]) == pytest.approx(0.5)
+
+
+def test_running_mean_by_hand():
+    np.testing.assert_allclose(metrics.running_mean([2, 4, 6, 8], 2), [2, 3, 5, 7])
+    assert metrics.running_mean([], 3).size == 0

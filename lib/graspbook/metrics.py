@@ -46,3 +46,11 @@ def area_under_curve(x, y):
     """Area under y over x by trapezoids; x must not decrease."""
     x, y = np.asarray(x, float), np.asarray(y, float)
     return float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
+
+
+def running_mean(values, window):
+    """Mean (N,) of each value and up to `window` - 1 before it."""
+    total = np.cumsum(np.concatenate([[0.0], np.asarray(values, float)]))
+    end = np.arange(1, len(total))
+    start = np.maximum(0, end - window)
+    return (total[end] - total[start]) / (end - start)

@@ -39,9 +39,11 @@ class Shared(Section):
 class Tour(Section):
     """Grasps for one object with the weights of the run at hand."""
 
-    grasps: Count = 100
+    samples: Count = 200
     refinement_steps: Annotated[int, Field(ge=0)] = 10
     threshold: Share = 0.8
+    family: Literal["box", "cylinder", "bowl", "bottle", "mug"] = "mug"
+    view: bool = False
 
 
 class GraspnetObjects(Section):
@@ -65,23 +67,36 @@ class GraspnetGraspData(Section):
 
 
 class GraspnetTraining(Section):
-    """Sampler and evaluator. Section 4, "Training"."""
+    """Sampler and evaluator. Sections 3.1 and 3.2, and section 4, "Training"."""
 
+    network: Literal["paper", "released", "ours"] = "ours"
     width: Positive = 0.25
-    batch_size: Count = 64
-    sampler_steps: Count = 200
-    evaluator_steps: Count = 200
-    learning_rate: Positive = 1e-3
-    latent_size: Count = 2
-    kl_weight: NotNegative = 0.01
+    points: Annotated[int, Field(ge=128)] = 512
+    neighbours: Annotated[list[Count], Field(min_length=2, max_length=2)] = [16, 16]
+    latent: Count = 2
+    kl_weight: NotNegative = 0.003
+    views: Count = 8
+    noise: NotNegative = 0.0005
+    hard_negatives: Count = 300
+    hard_rotation: Literal["paper", "released"] = "paper"
+    sampler_steps: Count = 900
+    sampler_rate: Positive = 0.002
+    sampler_clouds: Count = 8
+    evaluator_steps: Count = 1500
+    evaluator_rate: Positive = 0.003
+    evaluator_clouds: Count = 2
+    schedule: Literal["constant", "cosine"] = "cosine"
+    validation_batches: Count = 20
 
 
 class GraspnetRefinement(Section):
-    """Refinement, success and coverage. Sections 3.4 and 5."""
+    """Refinement, success and coverage. Section 3.3 and section 4, "Evaluation Metrics"."""
 
-    views: Count = 1
-    grasps: Count = 100
-    refinement_steps: Annotated[int, Field(ge=0)] = 10
+    views: Count = 2
+    samples: Count = 100
+    latents: Literal["normal", "uniform"] = "normal"
+    simulated_steps: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0, 2, 5, 10]
+    metropolis_steps: Count = 20
     threshold: Share = 0.8
 
 
