@@ -57,6 +57,23 @@ def test_a_killed_and_resumed_run_ends_with_the_same_bytes(tmp_path):
     assert not (broken / "c.safetensors").exists()
 
 
+def test_long_runs_record_some_of_their_steps_and_resume_between_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("graspbook.training.MOST_RECORDS", 20)
+    whole = run(tmp_path / "whole", steps=60)
+    assert [entry["step"] for entry in whole] == list(range(0, 60, 3))
+
+    def stop_at_32(step):
+        if step == 32:
+            raise KeyboardInterrupt
+        return batch_of(step)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "broken", batches=stop_at_32)
+    assert run(tmp_path / "broken") == whole
+    files = [(tmp_path / name / "w.safetensors").read_bytes() for name in ("whole", "broken")]
+    assert files[0] == files[1]
+
+
 def test_weights_that_are_there_are_kept(tmp_path):
     history = run(tmp_path)
     before = (tmp_path / "w.safetensors").stat().st_mtime_ns

@@ -18,6 +18,8 @@ from graspbook.errors import ParameterError, WeightsError
 from graspbook.storage import atomic_path
 
 SCHEDULES = ("constant", "cosine")
+# A history holds every step of a run this long, and at most twice as many of a longer one.
+MOST_RECORDS = 2000
 _KEY = "graspbook"
 
 
@@ -48,7 +50,7 @@ class TrainSettings:
 
 
 def train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, label="training"):
-    """Train `make_model()` and return it, in evaluation mode, with its history: one dict of plain numbers a step.
+    """Train `make_model()` and return it, in evaluation mode, with its history: a dict of plain numbers a recorded step.
 
     batch_of(step) gives a batch that depends on the step alone; loss_of(model, batch, generator) gives the loss and a
     dict of plain numbers. The model is initialised from `settings.seed`. `parameters` (plain data) says what the
@@ -75,40 +77,43 @@ def _deciding(settings):
 def _loop(model, batch_of, loss_of, settings, checkpoint_path, parameters, label):
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     generator = torch.Generator(next(model.parameters()).device).manual_seed(settings.seed)
-    history = []
+    start, history = 0, []
     if checkpoint_path.exists():
-        history = _resume(checkpoint_path, model, optimiser, generator, parameters)
+        start, history = _resume(checkpoint_path, model, optimiser, generator, parameters)
+    every = max(1, settings.steps // MOST_RECORDS)
     saved = time.monotonic()
     model.train()
-    with tqdm(total=settings.steps, initial=len(history), desc=label, unit="step") as progress:
-        for step in range(len(history), settings.steps):
+    with tqdm(total=settings.steps, initial=start, desc=label, unit="step") as progress:
+        for step in range(start, settings.steps):
             optimiser.param_groups[0]["lr"] = settings.rate(step)
             loss, figures = loss_of(model, batch_of(step), generator)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            history.append({"step": step, "loss": float(loss.detach()), **figures})
+            figures = {"loss": float(loss.detach()), **figures}
+            if step % every == 0:
+                history.append({"step": step, **figures})
             progress.update()
-            progress.set_postfix({name: f"{value:.4g}" for name, value in history[-1].items() if name != "step"}, refresh=False)
+            progress.set_postfix({name: f"{value:.4g}" for name, value in figures.items()}, refresh=False)
             if time.monotonic() - saved > settings.checkpoint_seconds:
-                _checkpoint(checkpoint_path, model, optimiser, generator, history, parameters)
+                _checkpoint(checkpoint_path, model, optimiser, generator, step + 1, history, parameters)
                 saved = time.monotonic()
     return model.eval(), history
 
 
-def _checkpoint(path, model, optimiser, generator, history, parameters):
+def _checkpoint(path, model, optimiser, generator, step, history, parameters):
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"adam.{index}.{name}": value for name, value in state.items()}
     tensors["generator"] = generator.get_state()
-    _write(path, tensors, {"parameters": parameters, "history": history})
+    _write(path, tensors, {"parameters": parameters, "step": step, "history": history})
 
 
 def _resume(path, model, optimiser, generator, parameters):
-    """Load a checkpoint in place and return its history; leave everything alone, and return [], if its parameters differ."""
+    """Load a checkpoint in place and return its step and history; do nothing, and return 0 and [], if its parameters differ."""
     tensors, header = _read(path)
     if header["parameters"] != parameters:
-        return []
+        return 0, []
     _load(path, model, {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")})
     state = {}
     for name, value in tensors.items():
@@ -117,7 +122,7 @@ def _resume(path, model, optimiser, generator, parameters):
             state.setdefault(int(index), {})[part] = value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     generator.set_state(tensors["generator"])
-    return header["history"]
+    return header["step"], header["history"]
 
 
 def train_to_file(weights_path, checkpoint_path, make_model, batch_of, loss_of, settings, parameters, label):
@@ -146,7 +151,7 @@ def load_weights(path):
 
 
 def load_history(path):
-    """The training history in a weights file: one dict of plain numbers a step."""
+    """The training history in a weights file: a dict of plain numbers a recorded step, some thousands at most."""
     return _read(path)[1]["history"]
 
 
