@@ -90,11 +90,11 @@ def test_parts_are_one_trace_each_and_move_apart():
 
 def test_refinement_steps_show_one_step_at_a_time():
     scores = np.linspace(0, 1, 15).reshape(3, 5)
-    figure = figures.refinement_steps(CLOUD, np.stack([POSES] * 3), scores)
+    figure = figures.refinement_steps(CLOUD, np.stack([POSES] * 3), scores, [0, 5, 10])
     assert [trace.visible for trace in figure.data] == [True, True, False, False]
     steps = figure.layout.sliders[0].steps
     assert [list(step.args[1]) for step in steps] == [[True, i == 0, i == 1, i == 2] for i in range(3)]
-    assert steps[1].label == "1: mean 0.50"
+    assert steps[1].label == "5: mean 0.50"
 
 
 def test_curves_draw_their_intervals_behind_them():

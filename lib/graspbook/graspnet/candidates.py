@@ -44,10 +44,10 @@ def closing_region_filled(surface, object_T_hand):
                            for block in blocks])
 
 
-def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2):
+def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2, progress=True):
     """Label `n` simulated candidates of a GraspObject and return them as `Grasps`, both classes.
 
-    A pure function of its arguments but for `threads`. `parameters` in the result holds the settings and the counts at each
+    A pure function of all but `threads` and `progress`. `parameters` in the result holds the settings and the counts at each
     stage: candidates, not_colliding, simulable (the object between the fingers too), simulated (`n` of those), successes.
     Raises MeshError where too few candidates fit the hand.
     """
@@ -57,7 +57,7 @@ def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2):
     shaker = Shaker(obj, settings, threads)
     counts = dict.fromkeys(("candidates", "not_colliding", "simulable", "simulated"), 0)
     kept, outcomes = [], []
-    with tqdm(total=n, desc=obj.name, unit="grasp", leave=False) as progress:
+    with tqdm(total=n, desc=obj.name, unit="grasp", leave=False, disable=not progress) as bar:
         for _ in range(_MOST_BATCHES):
             batch = propose(obj.mesh, _BATCH, rng, standoff)
             free = ~shaker.collides(batch)
@@ -69,7 +69,7 @@ def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2):
             counts["simulated"] += len(chosen)
             kept.append(chosen)
             outcomes.append(shaker.test(chosen))
-            progress.update(len(chosen))
+            bar.update(len(chosen))
             if counts["simulated"] == n:
                 break
     if counts["simulated"] < n:
@@ -80,7 +80,7 @@ def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2):
     return _grasps(obj, np.concatenate(kept), outcomes, settings, _parameters(obj, n, seed, settings, standoff), counts)
 
 
-def sample_to_file(obj, path, n, seed, threads=2):
+def sample_to_file(obj, path, n, seed, threads=2, progress=True):
     """`sample_grasps` into a grasp file; returns the counts of each stage.
 
     A file that is there and was made with the same parameters stays as it is, so a killed run goes on where it was.
@@ -90,14 +90,14 @@ def sample_to_file(obj, path, n, seed, threads=2):
         known = read_grasps(path).parameters
         if _parameters(obj, n, seed, ShakeSettings(), "paper").items() <= known.items():
             return known["counts"]
-    grasps = sample_grasps(obj, n, seed, threads=threads)
+    grasps = sample_grasps(obj, n, seed, threads=threads, progress=progress)
     write_grasps(path, grasps)
     return grasps.parameters["counts"]
 
 
 def sample_task(objects, name, path, n, seed):
     """`sample_to_file` of one object of a set, on one thread: a task for `parallel.run_tasks`."""
-    return sample_to_file(objects.load(name), path, n, seed, threads=1)
+    return sample_to_file(objects.load(name), path, n, seed, threads=1, progress=False)
 
 
 def _parameters(obj, n, seed, settings, standoff):

@@ -66,18 +66,18 @@ def hand_mesh(opening=MAX_OPENING):
     return trimesh.util.concatenate([trimesh.convex.convex_hull(part) for part in collision_parts(opening)])
 
 
-# Outward half-spaces n·x + d <= 0 of each convex part of the open hand.
-_HULLS = [ConvexHull(part).equations for part in collision_parts()]
+# Of each convex part of the open hand: its box (2, 3), and its outward half-spaces n·x + d <= 0, each once.
+_HULLS = [(np.array([part.min(axis=0), part.max(axis=0)]), np.unique(ConvexHull(part).equations.round(12), axis=0))
+          for part in collision_parts()]
 
 
 def points_in_hand(points, margin=0.0):
     """Which points (..., N, 3), in the grasp frame, lie inside the open hand grown by `margin` metres: bool (..., N)."""
+    points = np.asarray(points)
     inside = np.zeros(points.shape[:-1], bool)
-    near = (np.abs(points[..., 0]) < 0.106 + margin) & (np.abs(points[..., 1]) < 0.032 + margin) & \
-           (points[..., 2] > -0.026 - margin) & (points[..., 2] < TIP_Z + margin)
-    candidates = points[near]
-    depth = np.stack([(candidates @ h[:, :3].T + h[:, 3]).max(axis=1, initial=-np.inf) for h in _HULLS], axis=1)
-    inside[near] = (depth < margin).any(axis=1)
+    for (low, high), faces in _HULLS:
+        near = np.logical_and.reduce([(points[..., i] > low[i] - margin) & (points[..., i] < high[i] + margin) for i in range(3)])
+        inside[near] |= (points[near] @ faces[:, :3].T + faces[:, 3] < margin).all(axis=1)
     return inside
 
 

@@ -97,10 +97,10 @@ def cloud_and_grasps(
     return _scene(traces, title, camera_frame)
 
 
-def refinement_steps(cloud, iterations, scores, label="score", camera_frame=False, title=None):
+def refinement_steps(cloud, iterations, scores, numbers, label="score", camera_frame=False, title=None):
     """Grippers after each refinement step, chosen by a slider.
 
-    cloud: (M, 3); iterations: (S + 1, N, 4, 4), the first as sampled; scores: (S + 1, N) in 0 … 1.
+    cloud: (M, 3); iterations: (S, N, 4, 4) and scores: (S, N) in 0 … 1 after `numbers` (S,) steps, the first as sampled.
     """
     steps = [_grippers(np.asarray(poses), values, label, (0.0, 1.0)) for poses, values in zip(iterations, scores, strict=True)]
     figure = _scene([_points(cloud), *(trace for step in steps for trace in step)], title, camera_frame)
@@ -108,8 +108,8 @@ def refinement_steps(cloud, iterations, scores, label="score", camera_frame=Fals
     for trace, owner in zip(figure.data, owners, strict=True):
         trace.visible = owner in (-1, 0)
     steps = [
-        {"method": "restyle", "label": f"{i}: mean {mean:.2f}", "args": ["visible", [owner in (-1, i) for owner in owners]]}
-        for i, mean in enumerate(np.mean(scores, axis=1))
+        {"method": "restyle", "label": f"{number}: mean {mean:.2f}", "args": ["visible", [owner in (-1, i) for owner in owners]]}
+        for i, (number, mean) in enumerate(zip(numbers, np.mean(scores, axis=1), strict=True))
     ]
     figure.update_layout(
         height=600,
@@ -175,7 +175,8 @@ def funnel(stages, title=None):
             cliponaxis=False,
             marker_color=COLOURS[i % len(COLOURS)],
         )
-    figure.update_yaxes(autorange="reversed")
+    order = max((list(counts) for counts in stages.values()), key=len)
+    figure.update_yaxes(categoryorder="array", categoryarray=order[::-1])
     figure.update_xaxes(range=[0, 1.15], tickformat=".0%")
     return _plain(figure, "share of the first stage", None, title)
 
@@ -299,9 +300,9 @@ def _forks(poses, line, **kwargs):
 def _scene(traces, title, camera_frame=False):
     """Figure of 3-D traces with equal axes in metres, seen from above or from the camera's side."""
     axis = {"showbackground": False, "gridcolor": "#e4e7eb", "zeroline": False, "nticks": 6}
-    camera = {"eye": {"x": 0.85, "y": -1.15, "z": 0.7}}
+    camera = {"eye": {"x": 1.1, "y": -1.5, "z": 0.9}}
     if camera_frame:
-        camera = {"eye": {"x": 0.3, "y": -0.6, "z": -1.4}, "up": {"x": 0, "y": -1, "z": 0}}
+        camera = {"eye": {"x": 0.4, "y": -0.8, "z": -1.8}, "up": {"x": 0, "y": -1, "z": 0}}
     figure = go.Figure(traces)
     figure.update_layout(
         template="plotly_white",

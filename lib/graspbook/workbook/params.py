@@ -69,7 +69,7 @@ class GraspnetGraspData(Section):
 class GraspnetTraining(Section):
     """Sampler and evaluator. Sections 3.1 and 3.2, and section 4, "Training"."""
 
-    network: Literal["paper", "released", "ours"] = "ours"
+    network: Literal["paper", "released", "quick"] = "quick"
     width: Positive = 0.25
     points: Annotated[int, Field(ge=128)] = 512
     neighbours: Annotated[list[Count], Field(min_length=2, max_length=2)] = [16, 16]

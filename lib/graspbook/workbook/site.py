@@ -129,8 +129,19 @@ def _render_cell(number, cell):
     tags = cell.metadata.get("tags", [])
     labels = {"parameters": "Parameters and their defaults", "injected-parameters": "Parameters of this run"}
     label = next((labels[tag] for tag in tags if tag in labels), "Code")
-    outputs = [_render_output(output, f"figure-{number}-{i}") for i, output in enumerate(cell.outputs)]
+    outputs = [_render_output(output, f"figure-{number}-{i}") for i, output in enumerate(_joined(cell.outputs))]
     return {"number": number, "label": label, "code": Markup(Highlight2HTML()(cell.source, "python")), "outputs": outputs}
+
+
+def _joined(outputs):
+    """The outputs of a cell with each run of pieces of one stream as one output: a progress bar arrives in hundreds."""
+    joined = []
+    for output in outputs:
+        if joined and output.output_type == joined[-1].output_type == "stream" and output.name == joined[-1].name:
+            joined[-1] = nbformat.v4.new_output("stream", name=output.name, text=joined[-1].text + output.text)
+        else:
+            joined.append(output)
+    return joined
 
 
 def _local_links(html):

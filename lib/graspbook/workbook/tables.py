@@ -4,7 +4,7 @@ from IPython.display import Markdown
 
 
 def table(columns):
-    """Show columns of equal length, {heading: values}; floats with three significant digits, None as a dash."""
+    """Show columns of equal length, {heading: values}; floats with four significant digits, None as a dash."""
     rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
     return Markdown("\n".join(f"| {' | '.join(_text(value) for value in row)} |" for row in rows))
 
@@ -12,4 +12,4 @@ def table(columns):
 def _text(value):
     if value is None:
         return "–"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
