@@ -50,19 +50,19 @@ class GraspnetObjects(Section):
     """What is grasped. Section 4: 206 objects of five families with random scales."""
 
     counts: dict[Literal["box", "cylinder", "bowl", "bottle", "mug"], Count] = {
-        "box": 4,
-        "cylinder": 4,
-        "bowl": 4,
-        "bottle": 4,
-        "mug": 4,
+        "box": 5,
+        "cylinder": 5,
+        "bowl": 5,
+        "bottle": 5,
+        "mug": 5,
     }
-    held_out_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    held_out_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
 
 
 class GraspnetGraspData(Section):
     """Candidates and the simulated labels. Section 4, "Training Data for Grasping"."""
 
-    grasps_per_object: Count = 400
+    grasps_per_object: Count = 300
     comparison_grasps: Count = 60
 
 
@@ -74,14 +74,14 @@ class GraspnetTraining(Section):
     points: Annotated[int, Field(ge=128)] = 512
     neighbours: Annotated[list[Count], Field(min_length=2, max_length=2)] = [16, 16]
     latent: Count = 2
-    kl_weight: NotNegative = 0.003
+    kl_weight: NotNegative = 0.01
     views: Count = 8
     noise: NotNegative = 0.0005
     hard_negatives: Count = 300
     hard_rotation: Literal["paper", "released"] = "paper"
-    sampler_steps: Count = 900
+    sampler_steps: Count = 1600
     sampler_rate: Positive = 0.002
-    sampler_clouds: Count = 8
+    sampler_clouds: Count = 4
     evaluator_steps: Count = 1500
     evaluator_rate: Positive = 0.003
     evaluator_clouds: Count = 2
