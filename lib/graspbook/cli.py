@@ -9,9 +9,16 @@ import sys
 from graspbook.errors import GraspbookError, NotebookError
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that tells wrong arguments in one line, like all other bad input."""
+
+    def error(self, message):
+        self.exit(2, f"graspbook: error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+
 def main(arguments=None):
     """Run `graspbook ARGUMENTS` (those of the process if omitted) and return the exit status."""
-    parser = argparse.ArgumentParser(prog="graspbook", description="A reproducible workbook of two papers on learning to grasp.")
+    parser = _Parser(prog="graspbook", description="A reproducible workbook of two papers on learning to grasp.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (_add_grasp, _add_sample, _add_label, _add_calibrate, _add_run, _add_site):
         add(commands)
@@ -40,7 +47,7 @@ def _add_grasp(commands):
     parser.add_argument("--html", required=True, metavar="VIEW.html", help="a page with the cloud and the grasps")
     parser.add_argument("--top", type=_count, metavar="K", help="keep the K best (default: all 200)")
     parser.add_argument("--weights", default="outputs/smoke/weights", metavar="DIR", help="default: outputs/smoke/weights")
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="S")
     parser.add_argument("--scale", type=float, default=1.0, help="factor from a mesh's units to metres")
     parser.set_defaults(function=_grasp)
 
@@ -59,7 +66,7 @@ def _add_sample(commands):
     parser.add_argument("meshes", nargs="+", metavar="MESH", help=".obj .stl .ply .glb, in metres (else --scale)")
     parser.add_argument("--out", required=True, metavar="FILE_OR_DIR", help="a grasp file (.h5) for one mesh, else a folder")
     parser.add_argument("--grasps", type=_count, default=500, metavar="N", help="simulated grasps with labels, of both classes")
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="S")
     parser.add_argument("--scale", type=float, default=1.0, help="factor from the meshes' units to metres")
     _add_threads(parser)
     parser.set_defaults(function=_sample)
@@ -71,13 +78,19 @@ def _sample(options):
     from graspbook.errors import ParameterError
     from graspbook.graspnet.candidates import sample_to_file
     from graspbook.objects.sets import load_object
+    from graspbook.storage import check_writable
 
     out = Path(options.out)
     if out.suffix == ".h5" and len(options.meshes) > 1:
         raise ParameterError(f"--out {out}: one grasp file for {len(options.meshes)} meshes; expected a folder")
-    for mesh in options.meshes:
-        path = out if out.suffix == ".h5" else out / f"{Path(mesh).stem}.h5"
-        counts = sample_to_file(load_object(mesh, options.scale), path, options.grasps, options.seed, options.threads)
+    paths = {mesh: out if out.suffix == ".h5" else out / f"{Path(mesh).stem}.h5" for mesh in options.meshes}
+    if len(set(paths.values())) < len(options.meshes):
+        raise ParameterError(f"{' '.join(options.meshes)}: two meshes of one name would share a grasp file")
+    for path in paths.values():
+        check_writable(path)
+    objects = [load_object(mesh, options.scale) for mesh in options.meshes]
+    for obj, path in zip(objects, paths.values(), strict=True):
+        counts = sample_to_file(obj, path, options.grasps, options.seed, options.threads)
         print(f"{path}: {counts['candidates']} candidates, {counts['not_colliding']} with the hand free, "
               f"{counts['simulable']} of them with the object between the fingers; "
               f"simulated {counts['simulated']}, {counts['successes']} hold")
@@ -94,7 +107,9 @@ def _add_label(commands):
 
 def _label(options):
     from graspbook.graspnet.labels import label_file
+    from graspbook.storage import check_writable
 
+    check_writable(options.out)
     counts = label_file(options.grasps, options.mesh_root, options.out, options.threads)
     print(options.out)
     if counts:
@@ -114,9 +129,10 @@ def _add_calibrate(commands):
 
 def _calibrate(options):
     from graspbook.graspnet.labels import calibrate
-    from graspbook.storage import write_json
+    from graspbook.storage import check_writable, write_json
     from graspbook.workbook.provenance import provenance
 
+    check_writable(options.out)
     write_json(options.out, calibrate(options.grasps, options.mesh_root, options.threads) | {"provenance": provenance()})
     print(options.out)
 
@@ -130,10 +146,15 @@ def _add_threads(parser):
 
 
 def _count(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value}: expected 1 or more")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number, 1 or more")
+    return int(text)
+
+
+def _seed(text):
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number, 0 or more")
+    return int(text)
 
 
 def _add_run(commands):

@@ -46,6 +46,18 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(path):
+    """Raise OutputError where a file could not be written at `path`, before the work that it is for; makes nothing."""
+    path = Path(path)
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder")
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: {folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write {path}: no permission to write in {folder}")
+
+
 def _remove_leftovers(path):
     """Remove temporary files of `path` whose process is gone."""
     for leftover in path.parent.glob(f".{glob.escape(path.stem)}-*-*{glob.escape(path.suffix)}"):

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from graspbook.errors import OutputError
 from graspbook.graspnet.predict import PredictSettings, load_networks, predict
 from graspbook.objects.mesh import SUFFIXES as MESHES
 from graspbook.objects.mesh import load_mesh
 from graspbook.perception.camera import backproject, default_camera, random_view, render_depth
 from graspbook.perception.capture import SUFFIXES as CLOUDS
 from graspbook.perception.capture import Capture, load_capture
-from graspbook.storage import Grasps, write_grasps
+from graspbook.storage import Grasps, check_writable, write_grasps
 from graspbook.workbook.figures import cloud_and_grasps, write_view
 
 
@@ -37,8 +36,7 @@ def grasp_input(path, weights, out, html, top=None, seed=0, scale=1.0, settings=
     """
     settings = settings or PredictSettings()
     for target in (out, html):
-        if Path(target).is_dir():
-            raise OutputError(f"cannot write {target}: it is a folder")
+        check_writable(target)
     networks = load_networks(weights)
     rng = np.random.default_rng(seed)
     capture = observe_input(path, rng, scale)

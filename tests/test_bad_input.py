@@ -1,0 +1,229 @@
+"""Bad input through the command line: status 2, one line that names the value, before any long work, and no file touched."""
+
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+
+import h5py
+import numpy as np
+import pytest
+import trimesh
+
+from graspbook.cli import main
+from graspbook.graspnet.evaluator import Evaluator
+from graspbook.graspnet.recipe import network_settings
+from graspbook.graspnet.sampler import Sampler
+from graspbook.objects import sets
+from graspbook.storage import Grasps, write_grasps
+from graspbook.training import save_weights
+from graspbook.workbook import grasp
+
+K = np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
+BOX = trimesh.creation.box([0.04, 0.05, 0.06])
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    for kind, make, settings in zip(("sampler", "evaluator"), (Sampler, Evaluator),
+                                    network_settings("quick", 0.1, 128, [8, 8], 2, 0.01), strict=True):
+        save_weights(folder / f"{kind}.safetensors", make(settings), {"network": kind, kind: asdict(settings)})
+    return folder
+
+
+@pytest.fixture
+def folder(toy_workbook, weights, monkeypatch):
+    """The working directory, full of files that cannot be used and a few that can; nothing in it may start long work."""
+    toy_workbook.write_notebook("print(count)")
+    root = toy_workbook.root
+    (root / "weights").symlink_to(weights)
+    (root / "taken").write_text("a file where a folder is wanted")
+    (root / "folder.h5").mkdir()
+
+    BOX.export(root / "box.stl")
+    trimesh.Trimesh(1000 * BOX.vertices, BOX.faces).export(root / "mm.stl")
+    (root / "box2").mkdir()
+    BOX.export(root / "box2" / "box.stl")
+    (root / "nan.obj").write_text("v 0 0 0\nv 0.1 0 0\nv 0 nan 0\nv 0 0 0.1\nf 1 2 3\nf 1 2 4\nf 1 3 4\nf 2 3 4\n")
+    (root / "empty.obj").write_text("# nothing\n")
+    (root / "flat.obj").write_text("v 0 0 0\nv 0.1 0 0\nv 0 0.1 0\nf 1 2 3\n")
+    (root / "cut.glb").write_bytes(BOX.export(file_type="glb")[:200])
+    (root / "box.step").write_text("ISO-10303-21;")
+
+    np.save(root / "empty.npy", np.zeros((0, 3)))
+    np.savez(root / "empty.npz", points=np.zeros((0, 3)))
+    np.save(root / "nan.npy", np.full((500, 3), np.nan))
+    np.save(root / "flat.npy", np.zeros((500, 2)))
+    np.save(root / "mm.npy", 1000 * (BOX.sample(500, seed=0) + [0, 0, 0.5]))
+    np.save(root / "cloud.npy", BOX.sample(500, seed=0) + [0, 0, 0.5])
+    axes = "".join(f"property float {axis}\n" for axis in "xyz")
+    (root / "empty.ply").write_text(f"ply\nformat ascii 1.0\nelement vertex 0\n{axes}end_header\n")
+    (root / "empty.pcd").write_text("VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 0\nHEIGHT 1\n"
+                                    "VIEWPOINT 0 0 0 1 0 0 0\nPOINTS 0\nDATA ascii\n")
+    np.savez(root / "nan.npz", depth=np.full((480, 640), np.nan, np.float32), K=K)
+    np.savez(root / "no_k.npz", depth=np.ones((480, 640), np.float32))
+    np.savez(root / "mm.npz", depth=np.full((480, 640), 600, np.float32), K=K)
+    (root / "cut.npz").write_bytes((root / "nan.npz").read_bytes()[:500])
+
+    poses = np.tile(np.eye(4), (30, 1, 1))
+    write_grasps(root / "good.h5", Grasps(poses, object_file="box.stl"))
+    write_grasps(root / "no_mesh.h5", Grasps(poses, object_file="none.stl"))
+    write_grasps(root / "nan_mesh.h5", Grasps(poses, object_file="nan.obj"))
+    write_grasps(root / "mm_mesh.h5", Grasps(poses, object_file="mm.stl"))
+    write_grasps(root / "skewed.h5", Grasps(2 * poses, object_file="box.stl"))
+    (root / "cut.h5").write_bytes((root / "good.h5").read_bytes()[:1500])
+    with h5py.File(root / "foreign.h5", "w") as file:
+        file["voltage"] = 1.0
+    (root / "cut_weights").mkdir()
+    (root / "cut_weights" / "sampler.safetensors").write_bytes((weights / "sampler.safetensors").read_bytes()[:1000])
+
+    def long_work(*_, **__):
+        raise AssertionError("long work was started on bad input")
+
+    monkeypatch.setattr(sets, "convex_parts", long_work)
+    monkeypatch.setattr(grasp, "predict", long_work)
+    return root
+
+
+def contents(root):
+    return {path: path.read_bytes() if path.is_file() else None for path in sorted(root.rglob("*"))}
+
+
+def refused(capsys, *arguments):
+    """The one line in which `graspbook ARGUMENTS` is refused."""
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as exit:  # wrong arguments leave through argparse
+        status = exit.code
+    captured = capsys.readouterr()
+    assert (status, captured.out) == (2, ""), captured.err
+    assert captured.err.startswith("graspbook: error: ") and captured.err.count("\n") == 1, captured.err
+    return captured.err
+
+
+def sample(mesh, *more):
+    return ["sample", mesh, "--out", "new/out.h5", "--grasps", "10", *more]
+
+
+def label(grasps, *more):
+    return ["label", grasps, "--mesh-root", ".", "--out", "new/out.h5", *more]
+
+
+def predict(path, *more):
+    return ["grasp", path, "--out", "new/out.h5", "--html", "new/out.html", "--weights", "weights", *more]
+
+
+def run(*more):
+    return ["run", "notebooks/toy.ipynb", *more]
+
+
+CASES = [
+    # a missing file
+    (sample("none.stl"), ["none.stl", "no such mesh file"]),
+    (label("none.h5"), ["none.h5", "no such grasp file"]),
+    (label("no_mesh.h5"), ["no_mesh.h5", "none.stl"]),
+    (predict("none.stl"), ["none.stl", "no such mesh file"]),
+    (predict("none.npz"), ["none.npz", "no such capture file"]),
+    (predict("cloud.npy", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
+    (["run", "notebooks/none.ipynb"], ["notebooks/none.ipynb", "no such notebook"]),
+    (run("--profile", "none.yaml"), ["none.yaml", "no such profile file"]),
+    # a mesh that is none
+    (sample("nan.obj"), ["nan.obj", "1 of 4 vertices are NaN"]),
+    (predict("nan.obj"), ["nan.obj", "1 of 4 vertices are NaN"]),
+    (label("nan_mesh.h5"), ["nan.obj", "1 of 4 vertices are NaN"]),
+    (sample("empty.obj"), ["empty.obj"]),
+    (sample("flat.obj"), ["flat.obj", "no volume"]),
+    (sample("cut.glb"), ["cut.glb", "not a readable .glb mesh"]),
+    (sample("box.step"), ["box.step", "unknown kind of mesh '.step'", ".stl"]),
+    (predict("box.step"), ["box.step", "unknown kind", "'.step'"]),
+    # units
+    (sample("mm.stl"), ["mm.stl", "60 m", "millimetres", "--scale 0.001"]),
+    (predict("mm.stl"), ["mm.stl", "60 m", "millimetres", "--scale 0.001"]),
+    (label("mm_mesh.h5"), ["mm.stl", "60 m", "millimetres"]),
+    (predict("mm.npy"), ["mm.npy", "millimetres"]),
+    (predict("mm.npz"), ["mm.npz", "600", "millimetres"]),
+    # clouds and depth images
+    *((predict(f"empty.{kind}"), [f"empty.{kind}"]) for kind in ("npy", "npz", "ply", "pcd")),
+    (predict("nan.npy"), ["nan.npy", "0 of 500 points are finite"]),
+    (predict("flat.npy"), ["flat.npy", "(500, 2)", "(M, 3)"]),
+    (predict("nan.npz"), ["nan.npz", "no pixel of the 640 x 480 depth image"]),
+    (predict("no_k.npz"), ["no_k.npz", "no camera matrix K"]),
+    (predict("cut.npz"), ["cut.npz", "not a readable .npz file"]),
+    # files that are cut off or of another kind
+    (label("cut.h5"), ["cut.h5", "not a readable HDF5 file"]),
+    (label("taken"), ["taken", "not a readable HDF5 file"]),
+    (label("foreign.h5"), ["foreign.h5", "grasps/transforms", "voltage"]),
+    (label("skewed.h5"), ["skewed.h5", "not rigid"]),
+    (predict("cloud.npy", "--weights", "cut_weights"), ["cut_weights/sampler.safetensors", "not a readable safetensors file"]),
+    # parameters
+    (run("--profile", "huge"), ["unknown profile 'huge'", "smoke"]),
+    (run("--set", "toy.speed=1"), ["--set toy.speed=1", "unknown parameter", "count"]),
+    (run("--set", "toys.count=1"), ["--set toys.count=1", "unknown section", "toy"]),
+    (run("--set", "toy.count=0"), ["--set toy.count=0", "greater than or equal to 1"]),
+    (run("--set", "nonsense"), ["--set nonsense", "section.key=value"]),
+    (["site", "--profile", "huge"], ["unknown profile 'huge'"]),
+    # arguments
+    (sample("box.stl", "--grasps", "0"), ["sample", "--grasps", "0: expected a whole number, 1 or more"]),
+    (sample("box.stl", "--grasps", "some"), ["--grasps", "some: expected a whole number"]),
+    (sample("box.stl", "--seed", "-1"), ["--seed", "-1: expected a whole number, 0 or more"]),
+    (sample("box.stl", "--scale", "-1"), ["box.stl", "scale -1.0"]),
+    (sample("box.stl", "--scale", "nan"), ["box.stl", "scale nan"]),
+    (sample("box.stl", "--scale", "big"), ["--scale", "'big'"]),
+    (predict("box.stl", "--scale", "-1"), ["box.stl", "scale -1.0"]),
+    (predict("cloud.npy", "--top", "0"), ["--top", "0: expected a whole number, 1 or more"]),
+    (["sample", "box.stl"], ["--out"]),
+    (["sample", "box.stl", "nan.obj", "--out", "new.h5"], ["--out new.h5", "2 meshes", "folder"]),
+    (["sample", "box.stl", "box2/box.stl", "--out", "new"], ["box.stl box2/box.stl", "one name"]),
+    (["dance"], ["'dance'", "sample"]),
+    # places that cannot be written
+    (sample("box.stl", "--out", "taken/out.h5"), ["taken/out.h5", "cannot write"]),
+    (sample("box.stl", "--out", "taken"), ["taken/box.h5", "cannot write"]),
+    (sample("box.stl", "--out", "folder.h5"), ["folder.h5", "it is a folder"]),
+    (label("good.h5", "--out", "taken/deep/out.h5"), ["taken/deep/out.h5", "cannot write"]),
+    (predict("cloud.npy", "--out", "taken/out.h5"), ["taken/out.h5", "cannot write"]),
+    (predict("cloud.npy", "--html", "taken/out.html"), ["taken/out.html", "cannot write"]),
+    (["calibrate", "good.h5", "--mesh-root", ".", "--out", "taken/out.json"], ["taken/out.json", "cannot write"]),
+    (run("--output-root", "taken"), ["taken", "cannot write"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "parts"), CASES, ids=[" ".join(arguments) for arguments, _ in CASES])
+def test_bad_input_is_told_in_one_line_and_nothing_is_touched(folder, capsys, arguments, parts):
+    before = contents(folder)
+    message = refused(capsys, *arguments)
+    assert not [part for part in parts if part not in message], message
+    assert contents(folder) == before
+
+
+def test_all_meshes_are_checked_before_the_first_is_simulated(folder, capsys, monkeypatch):
+    monkeypatch.setattr(sets, "convex_parts", lambda mesh: (mesh.convex_hull,))
+    before = contents(folder)
+    assert "nan.obj" in refused(capsys, "sample", "box.stl", "nan.obj", "--out", "new")
+    assert contents(folder) == before
+
+
+def test_another_file_in_the_place_of_the_grasp_file_is_not_overwritten(folder, capsys, monkeypatch):
+    monkeypatch.setattr(sets, "convex_parts", lambda mesh: (mesh.convex_hull,))
+    before = contents(folder)
+    assert "cut.h5" in refused(capsys, "sample", "box.stl", "--out", "cut.h5")
+    assert contents(folder) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.parametrize("arguments", [sample("box.stl"), label("good.h5"), predict("cloud.npy"), run("--output-root", "new")])
+def test_a_folder_without_write_permission(folder, capsys, arguments):
+    (folder / "new").mkdir()
+    (folder / "new").chmod(0o555)
+    before = contents(folder)
+    assert "cannot write new/" in refused(capsys, *arguments)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("arguments", [sample("none.stl"), label("cut.h5")])
+def test_the_exit_status_of_the_process(folder, arguments):
+    before = contents(folder)
+    done = subprocess.run([sys.executable, "-m", "graspbook", *arguments], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith("graspbook: error: ")
+    assert done.stderr.count("\n") == 1
+    assert contents(folder) == before
