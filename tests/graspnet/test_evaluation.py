@@ -65,7 +65,8 @@ def test_view_results_pick_the_right_rows():
     labels = np.array([[True, False], [False, True]])
     found = evaluation.ViewEvaluation(
         cloud=np.zeros((1, 3)), steps=np.array([0, 5]), grasps=grasps.reshape(2, 2, 4, 4), scores=np.array([[1, 2], [3, 4.0]]),
-        success=labels, final=grasps[:2], final_scores=np.array([9, 8.0]), final_success=labels[0], final_collides=labels[1],
+        success=labels, collides=~labels, final=grasps[:2], final_scores=np.array([9, 8.0]), final_success=labels[0],
+        final_collides=labels[1],
         gravity_held=labels[0], max_acceleration=np.zeros(2))
     view = found.at_step(5, grasps)
     np.testing.assert_array_equal(view.grasps, grasps[2:])

@@ -20,9 +20,9 @@ CLOUD_POINTS = 4096
 class ViewEvaluation:
     """One view of one object and the labelled grasps predicted for it, in the object frame.
 
-    cloud (M, 3); steps: the refinement steps that were simulated; grasps (S, K, 4, 4) `object_T_hand`, scores (S, K) and
-    success (S, K) bool at each of them; final (K, 4, 4), final_scores (K,), final_success, final_collides (K,) bool (hand
-    inside observed points), gravity_held (K,) bool and max_acceleration (K,) m/s²: each sample's best step, feasible ones
+    cloud (M, 3); steps: the refinement steps that were simulated; grasps (S, K, 4, 4) `object_T_hand`, scores (S, K), success
+    and collides (S, K) bool (the open hand in the whole object, seen or not) at each of
+    them; final (K, 4, 4), final_scores (K,), final_success, final_collides (K,) bool (hand inside observed points), gravity_held (K,) bool and max_acceleration (K,) m/s²: each sample's best step, feasible ones
     first and then by falling score.
     """
 
@@ -31,6 +31,7 @@ class ViewEvaluation:
     grasps: np.ndarray
     scores: np.ndarray
     success: np.ndarray
+    collides: np.ndarray
     final: np.ndarray
     final_scores: np.ndarray
     final_success: np.ndarray
@@ -73,10 +74,11 @@ def _evaluate(obj, rng, weights, settings, steps):
     object_T_camera = pose.inverse(camera_T_object)
     grasps, final = object_T_camera @ found.iterations[steps], object_T_camera @ found.camera_T_hand
     shaker = Shaker(obj, threads=1)
-    labels = shaker.test(grasps.reshape(-1, 4, 4), grade=False).success.reshape(grasps.shape[:2])
+    tested = shaker.test(grasps.reshape(-1, 4, 4), grade=False)
+    labels, collides = tested.success.reshape(grasps.shape[:2]), tested.collides.reshape(grasps.shape[:2])
     outcome = shaker.test(final)
-    return ViewEvaluation(pose.transform(object_T_camera, cloud), steps, grasps, found.iteration_scores[steps], labels, final,
-                          found.scores, outcome.success, found.collides, outcome.gravity_held, outcome.max_acceleration)
+    return ViewEvaluation(pose.transform(object_T_camera, cloud), steps, grasps, found.iteration_scores[steps], labels, collides,
+                          final, found.scores, outcome.success, found.collides, outcome.gravity_held, outcome.max_acceleration)
 
 
 def _weights_hash(folder):

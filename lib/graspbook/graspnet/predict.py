@@ -9,7 +9,7 @@ import torch
 from graspbook import pose
 from graspbook.errors import CaptureError
 from graspbook.graspnet.evaluator import load_evaluator
-from graspbook.graspnet.refinement import best_of_iterations, refine
+from graspbook.graspnet.refinement import MAX_TRANSLATION, best_of_iterations, refine
 from graspbook.graspnet.sampler import load_sampler, sample
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
 from graspbook.perception.resample import resample
@@ -17,13 +17,15 @@ from graspbook.perception.resample import resample
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """Grasps sampled a cloud, where latents come from, refinement (method, steps), score above which a grasp is kept in the
-    paper's protocol, and the observed points that a grasp must have between its fingers to be feasible."""
+    """Grasps sampled a cloud, where latents come from, refinement (method, steps, largest translation of a gradient step in
+    metres), score above which a grasp is kept in the paper's protocol, and the observed points that a grasp must have between
+    its fingers to be feasible."""
 
     samples: int = 200
     latents: str = "normal"
     refinement: str = "gradient"
     steps: int = 10
+    max_translation: float = MAX_TRANSLATION
     threshold: float = 0.8
     min_points_between: int = 20
 
@@ -72,7 +74,7 @@ def predict(cloud, sampler, evaluator, settings, rng, scene=None):
     centre = seen.mean(axis=0)
     points = torch.as_tensor(seen - centre, dtype=torch.float32, device=device)
     grasps, _ = sample(sampler, points, settings.samples, generator, settings.latents)
-    refinement = refine(evaluator, points, grasps, settings.refinement, settings.steps, generator)
+    refinement = refine(evaluator, points, grasps, settings.refinement, settings.steps, generator, settings.max_translation)
     _, scores, step, above = (values.cpu().numpy() for values in best_of_iterations(refinement, settings.threshold))
     iterations = pose.from_rt(np.eye(3), centre) @ refinement.grasps.cpu().numpy().astype(float)
     best = iterations[step, np.arange(len(step))]

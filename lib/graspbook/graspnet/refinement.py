@@ -20,10 +20,10 @@ class Refinement:
     scores: torch.Tensor
 
 
-def refine(evaluator, cloud, grasps, method, steps, generator):
-    """The refinement of grasps (K, 4, 4) on a cloud (N, 3) by a named method."""
+def refine(evaluator, cloud, grasps, method, steps, generator, max_translation=MAX_TRANSLATION):
+    """The refinement of grasps (K, 4, 4) on a cloud (N, 3) by a named method; max_translation is the gradient's."""
     if method == "gradient":
-        return refine_by_gradient(evaluator, cloud, grasps, steps)
+        return refine_by_gradient(evaluator, cloud, grasps, steps, max_translation)
     if method == "metropolis":
         return refine_by_metropolis(evaluator, cloud, grasps, generator, steps)
     if method == "none":

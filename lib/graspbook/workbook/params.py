@@ -96,6 +96,7 @@ class GraspnetRefinement(Section):
     samples: Count = 100
     latents: Literal["normal", "uniform"] = "normal"
     simulated_steps: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0, 2, 5, 10]
+    short_step: Positive = 0.003
     metropolis_steps: Count = 20
     threshold: Share = 0.8
 
