@@ -20,10 +20,10 @@ CLOUD_POINTS = 4096
 class ViewEvaluation:
     """One view of one object and the labelled grasps predicted for it, in the object frame.
 
-    cloud (M, 3); steps: the refinement steps that were simulated; grasps (S, K, 4, 4) `object_T_hand`, scores (S, K), success
-    and collides (S, K) bool (the open hand in the whole object, seen or not) at each of
-    them; final (K, 4, 4), final_scores (K,), final_success, final_collides (K,) bool (hand inside observed points), gravity_held (K,) bool and max_acceleration (K,) m/s²: each sample's best step, feasible ones
-    first and then by falling score.
+    cloud (M, 3). steps: the refinement steps that were simulated, and at each of them grasps (S, K, 4, 4) `object_T_hand`,
+    scores (S, K), success and collides (S, K) bool: the open hand in the whole object, seen or not. final (K, 4, 4): each
+    sample's best step, feasible ones first and then by falling score, with final_scores, final_success, final_collides (hand
+    inside observed points), gravity_held and max_acceleration in m/s², all (K,).
     """
 
     cloud: np.ndarray
