@@ -115,3 +115,10 @@ def test_content_hash_tells_dtype_shape_and_value_apart():
     hashes = {storage.content_hash(v) for v in (zeros, zeros.astype(np.float32), zeros.reshape(2, 2), zeros + 1, "a", ["a"])}
     assert len(hashes) == 6
     assert storage.content_hash(zeros, "x") == storage.content_hash(np.zeros(4), "x")
+
+
+def test_code_hash_follows_the_files_of_a_room():
+    assert storage.code_hash("pose") != storage.code_hash("hands") != storage.code_hash("pose", "hands")
+    assert storage.code_hash("hands") == storage.code_hash("hands")
+    with pytest.raises(ValueError, match="no room 'cellar'"):
+        storage.code_hash("cellar")

@@ -98,6 +98,21 @@ def content_hash(*values):
     return digest.hexdigest()[:32]
 
 
+def code_hash(*rooms):
+    """Hash of the Python files of rooms of the library ("simulation", "graspnet/sampler"): what a product depends on besides its
+    parameters, so that an edit of the code makes it anew. Raises ValueError for a room that is not there.
+    """
+    digest = hashlib.sha256()
+    for room in rooms:
+        path = Path(__file__).parent / room
+        files = sorted(path.glob("*.py")) or [path.with_suffix(".py")]
+        if not files[0].is_file():
+            raise ValueError(f"no room {room!r} in the library")
+        for file in files:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:32]
+
+
 def cache_dir():
     """Where things that can be made again are kept: `$GRASPBOOK_CACHE`, or `graspbook` in the user's cache folder."""
     base = os.environ.get("GRASPBOOK_CACHE")

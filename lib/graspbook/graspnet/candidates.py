@@ -18,12 +18,13 @@ from graspbook import pose
 from graspbook.errors import MeshError
 from graspbook.hands import franka
 from graspbook.simulation.shake import Shaker, ShakeSettings, mass_properties
-from graspbook.storage import Grasps, content_hash, read_grasps, write_grasps
+from graspbook.storage import Grasps, code_hash, content_hash, read_grasps, write_grasps
 
 # Distance from the surface point to the origin of the grasp frame, along the approach. "paper": from the fingers' mount
 # touching the surface to the fingertips touching it. "released": the limits in NVlabs/6dof-graspnet, which leave the palm free.
 STANDOFFS = {"paper": (franka.FINGER_MOUNT, franka.TIP_Z), "released": (0.0670, 0.1122)}
 _BATCH = 1024
+_CODE = ("pose", "hands", "simulation", "graspnet/candidates")
 _MOST_BATCHES = 200
 
 
@@ -83,7 +84,8 @@ def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2, prog
 def sample_to_file(obj, path, n, seed, threads=2, progress=True):
     """`sample_grasps` into a grasp file; returns the counts of each stage.
 
-    A file that is there and was made with the same parameters stays as it is, so a killed run goes on where it was.
+    A file that is there and was made by the same code with the same parameters stays as it is, so a killed run goes on where
+    it was.
     """
     path = Path(path)
     if path.is_file():
@@ -101,7 +103,7 @@ def sample_task(objects, name, path, n, seed):
 
 
 def _parameters(obj, n, seed, settings, standoff):
-    return {"grasps": n, "seed": seed, "standoff": standoff, "settings": asdict(settings),
+    return {"code": code_hash(*_CODE), "grasps": n, "seed": seed, "standoff": standoff, "settings": asdict(settings),
             "object": content_hash(obj.mesh.vertices, obj.mesh.faces)}
 
 

@@ -17,9 +17,10 @@ from graspbook.errors import GraspFileError, ParameterError
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
 from graspbook.perception.camera import DepthRenderer
 from graspbook.perception.resample import farthest_points
-from graspbook.storage import content_hash, read_grasps
+from graspbook.storage import code_hash, content_hash, read_grasps
 
 CLUSTERS = 32
+_CODE = ("pose", "training", "graspnet/dataset", "graspnet/pointnet2", "graspnet/sampler", "graspnet/evaluator")
 HARD_TRANSLATION = 0.03
 # Largest rotation about x, y and z in radians: the paper's, and the released code's.
 HARD_ROTATIONS = {"paper": (0.6, 0.6, 0.6), "released": (0.6, 0.2, 0.6)}
@@ -153,8 +154,8 @@ def hard_negatives(mesh, positives, settings, rng):
 
 
 def examples_hash(examples):
-    """One hash of everything in the examples that training reads."""
-    values = []
+    """One hash of everything that training reads: the examples, and the code of the networks and of the loop."""
+    values = [code_hash(*_CODE)]
     for e in examples:
         values += [e.name, e.clouds, e.view_T_object]
         values += [part for strata in (e.positives, e.negatives, e.hard_negatives) for part in (strata.grasps, strata.starts)]

@@ -11,9 +11,10 @@ from graspbook.graspnet.coverage import ViewResult
 from graspbook.graspnet.predict import load_networks, predict
 from graspbook.perception.camera import DepthRenderer
 from graspbook.simulation.shake import Shaker, ShakeSettings
-from graspbook.storage import atomic_path, content_hash
+from graspbook.storage import atomic_path, code_hash, content_hash
 
 CLOUD_POINTS = 4096
+_CODE = ("pose", "hands", "simulation", "perception", "graspnet")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def evaluate_view(objects, name, view, weights, settings, steps, seed, path):
     """
     path = Path(path)
     parameters = {"object": name, "view": view, "seed": seed, "settings": asdict(settings), "steps": list(steps),
-                  "shake": asdict(ShakeSettings()), "weights": _weights_hash(weights)}
+                  "shake": asdict(ShakeSettings()), "code": code_hash(*_CODE), "weights": _weights_hash(weights)}
     if path.is_file():
         with np.load(path) as stored:
             if json.loads(str(stored["parameters"])) == parameters:
