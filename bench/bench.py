@@ -1,0 +1,75 @@
+"""What the library does a second, as ratios to straightforward code measured in the same run: `make bench`.
+
+Each case runs in a process of its own, so that its peak memory is its own. Prints a table and writes it, with the
+single timings and what ran where, to outputs/bench.json.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from graspbook.storage import write_json
+from graspbook.workbook.provenance import provenance
+
+# By name in the table: the function in cases.py, and what stands against it. This process stays without torch and MuJoCo:
+# on Linux a child's peak memory starts from its parent's.
+CASES = {
+    "shake test, parametric mug": ("shake_mug", "plain loop"),
+    "shake test, CoACD vase": ("shake_vase", "plain loop"),
+    "sampler training": ("train_sampler", "tiled paper"),
+    "evaluator training": ("train_evaluator", "tiled paper"),
+    "sample, score, refine 200": ("predict_grasps", "tiled paper"),
+    "paper's sampler training": ("train_paper_sampler", "tiled"),
+    "depth image 640 x 480": ("render", "mj_multiRay"),
+}
+LEGEND = """\
+Ours on two threads in the shake test, else all on one; medians of runs in turns; peak memory before any baseline ran. Baselines:
+plain loop   one grasp at a time by mujoco.mj_step in Python, in the same world: 0.6 s of closing from fully open, every shake
+tiled        the same network, with the cloud, its groups and the pose copied for every grasp, in float32 with padded groups
+tiled paper  that of the paper's architecture at the smoke profile's width, points and neighbours; ours is the profile's network
+mj_multiRay  MuJoCo's rays, one a pixel; ours casts those in the window of the object's bounding box"""
+ROW = "{:34} {:12} {:>10} {:>10} {:10} {:>7} {:>8}  {}"
+
+
+def main(arguments=None):
+    """Run the cases, print their table and write it; the exit status is 1 if one failed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
+    parser.add_argument("--only", choices=CASES, metavar="NAME", help="one row of the table")
+    parser.add_argument("--out", default=Path(__file__).parents[1] / "outputs" / "bench.json", metavar="FILE")
+    parser.add_argument("--case", choices=CASES, help=argparse.SUPPRESS)  # what the processes of the cases are started with
+    options = parser.parse_args(arguments)
+    if options.case:
+        print(json.dumps(run_case(options.case, options.quick)))
+        return 0
+    started, load, found = time.time(), os.getloadavg()[0], {}
+    names = [options.only] if options.only else list(CASES)
+    print(ROW.format("", "baseline", "its rate", "ours", "", "ratio", "peak MB", "same result"))
+    for name in names:
+        command = [sys.executable, __file__, "--case", name, *["--quick"] * options.quick]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            print(f"{name}: failed\n{done.stderr}", file=sys.stderr)
+            continue
+        found[name] = case = json.loads(done.stdout.splitlines()[-1])
+        figures = f"{case['baseline']:.3g}", f"{case['ours']:.3g}", case["unit"], f"{case['ratio']:.1f}x"
+        print(ROW.format(name, CASES[name][1], *figures, f"{case['peak_memory_mb']:.0f}", case["same"]), flush=True)
+    print(LEGEND)
+    write_json(options.out, {"cases": found, "quick": options.quick, "seconds": time.time() - started, "load": load,
+                             "provenance": provenance()})
+    print(f"{options.out}: {time.time() - started:.0f} s; load average at the start {load:.1f} on {os.cpu_count()} cores")
+    return 0 if len(found) == len(names) else 1
+
+
+def run_case(name, tiny=False):
+    """What `cases.compare` found for one row of the table, as plain data."""
+    return getattr(importlib.import_module("cases"), CASES[name][0])(tiny)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""What is measured. A case is one function: `tiny` shrinks it for the tests; it returns what `compare` found.
+
+Baseline and ours run in turns in one process, on what the other ran on, and their medians are compared. Building what is
+built once an object (convex parts, the compiled world, the ray-casting scene) is not timed on either side.
+"""
+
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import trimesh
+from baselines import MujocoDepth, plain_shake_test, tiled_evaluator, tiled_sampler
+
+from graspbook.graspnet.candidates import closing_region_filled, propose
+from graspbook.graspnet.dataset import DataSettings, evaluator_batch, prepare, sampler_batch
+from graspbook.graspnet.evaluator import Evaluator, evaluator_loss, object_groups
+from graspbook.graspnet.pointnet2 import Grouper
+from graspbook.graspnet.predict import PredictSettings, predict
+from graspbook.graspnet.recipe import network_settings
+from graspbook.graspnet.sampler import Sampler, sampler_loss
+from graspbook.objects.families import make_shape
+from graspbook.objects.grasp_object import GraspObject
+from graspbook.objects.parts import convex_parts
+from graspbook.perception.camera import DepthRenderer, default_camera, random_view
+from graspbook.pose import inverse
+from graspbook.simulation.shake import Shaker
+from graspbook.storage import Grasps
+from graspbook.training import TrainSettings, train
+from graspbook.workbook.params import GraspnetTraining
+
+THREADS = 2  # of the simulation; networks run on one, as the smoke profile trains them
+TINY = {"width": 0.1, "points": 128, "neighbours": [4, 4], "sampler_clouds": 1, "evaluator_clouds": 1}
+
+
+def compare(ours, baseline, unit, work, baseline_work, repeats, same):
+    """Rates of two functions that do `work` and `baseline_work` units a call, medians over `repeats` calls in turns.
+
+    The peak memory is that of the process after its first call of `ours`, before any of `baseline`. same(ours' result,
+    baseline's result) says in words how far they agree.
+    """
+    ours()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    times, results = np.zeros((2, repeats)), [None, None]
+    for repeat in range(repeats):
+        for side, function in enumerate((ours, baseline)):
+            started = time.perf_counter()
+            results[side] = function()
+            times[side, repeat] = time.perf_counter() - started
+    own, other = [work, baseline_work] / np.median(times, axis=1)
+    return {"ours": own, "baseline": other, "unit": unit, "ratio": own / other, "same": same(*results), "peak_memory_mb": peak,
+            "seconds": times.tolist()}
+
+
+def shake_mug(tiny):
+    """Labelled grasps of a parametric mug."""
+    return _shake(make_shape("mug", np.random.default_rng(0)), tiny)
+
+
+def shake_vase(tiny):
+    """Labelled grasps of a hollow, bent vase in convex parts by CoACD."""
+    return _shake(_vase(tiny), tiny)
+
+
+def _shake(obj, tiny):
+    shaker, rng = Shaker(obj, threads=THREADS), np.random.default_rng(0)
+    surface = trimesh.sample.sample_surface(obj.mesh, 8192, seed=0)[0]
+    grasps = propose(obj.mesh, 512 if tiny else 6144, rng)
+    grasps = grasps[~shaker.collides(grasps)]
+    grasps = grasps[closing_region_filled(surface, grasps)][:10 if tiny else 300]
+    return compare(lambda: shaker.test(grasps, grade=False).success, lambda: plain_shake_test(shaker, grasps), "grasps/s",
+                   len(grasps), len(grasps), 1 if tiny else 5, _same_labels)
+
+
+def _same_labels(ours, baseline):
+    return f"{np.mean(ours == baseline):.1%} of labels"
+
+
+def _vase(tiny):
+    """A vessel with waves in its wall, a bent axis and a hollow: closed, and nothing like a parametric shape."""
+    sides, rings, height = (8, 3, 0.14) if tiny else (48, 16, 0.14)
+    angle = np.arange(sides) * 2 * np.pi / sides
+
+    def wall(z, inset):
+        radius = 0.034 + 0.008 * np.sin(2 * np.pi * z / height + 0.5) + 0.0025 * np.cos(5 * angle + 30 * z) - inset
+        bend = 0.012 * np.sin(np.pi * z / height)
+        return np.stack([radius * np.cos(angle) + bend, radius * np.sin(angle), z + 0 * angle], axis=-1)
+
+    up, down = np.linspace(0, height, rings)[:, None], np.linspace(height, 0.006, rings)[:, None]
+    grid = np.concatenate([wall(up, 0.0), wall(down, 0.0045)])
+    base, column = np.meshgrid(np.arange(len(grid) - 1) * sides, np.arange(sides), indexing="ij")
+    here, there = base + column, base + (column + 1) % sides
+    faces = [np.stack([here, there, there + sides], axis=-1), np.stack([here, there + sides, here + sides], axis=-1)]
+    for ring, centre, turn in ((0, 0, -1), (len(grid) - 1, 1, 1)):  # the bottom, and the floor inside
+        edge = ring * sides + np.arange(sides)
+        fan = np.stack([edge, np.roll(edge, -1), np.full(sides, len(grid) * sides + centre)], axis=-1)
+        faces.append(fan[:, ::turn])
+    vertices = np.concatenate([grid.reshape(-1, 3), grid[[0, -1]].mean(axis=1)])
+    mesh = trimesh.Trimesh(vertices, np.concatenate([f.reshape(-1, 3) for f in faces]), process=False)
+    return GraspObject("vase", "vase", mesh, convex_parts(mesh))
+
+
+def train_sampler(tiny):
+    """Training steps of the sampler of the smoke profile; the baseline is the paper's network at the same width."""
+    return _train("sampler", "profile", tiny)
+
+
+def train_evaluator(tiny):
+    """Training steps of the evaluator of the smoke profile; the baseline is the paper's network at the same width."""
+    return _train("evaluator", "profile", tiny)
+
+
+def train_paper_sampler(tiny):
+    """Training steps of the paper's sampler at the width of the smoke profile, against the same network."""
+    return _train("sampler", "paper", tiny)
+
+
+def _smoke(network, tiny):
+    """The numbers of the smoke profile, and from them the settings of a sampler and an evaluator: "profile" or "paper"."""
+    numbers = GraspnetTraining(**(TINY if tiny else {}))
+    return numbers, network_settings(numbers.network if network == "profile" else network, numbers.width, numbers.points,
+                                     numbers.neighbours, numbers.latent, numbers.kl_weight)
+
+
+def _examples(numbers):
+    """Three objects with candidates whose labels are drawn: what is in a batch does not change the work."""
+    examples = []
+    for number, family in enumerate(("box", "bowl", "mug")):
+        rng = np.random.default_rng(number)
+        mesh = make_shape(family, rng).mesh
+        grasps = Grasps(propose(mesh, 400, rng), rng.random(400) < 0.3)
+        examples.append(prepare(family, mesh, grasps, DataSettings(views=3, points=numbers.points, noise=numbers.noise)))
+    return examples
+
+
+def _train(name, network, tiny):
+    numbers, settings = _smoke(network, tiny)
+    _, (paper_sampler, paper_evaluator) = _smoke("paper", tiny)
+    examples, own = _examples(numbers), settings[name == "evaluator"]
+    if name == "sampler":
+        clouds, batch, loss, make, tiled = numbers.sampler_clouds, sampler_batch, sampler_loss, Sampler, tiled_sampler
+        group, plain = Grouper(own.backbone), paper_sampler
+    else:
+        clouds, batch, loss, make, tiled = numbers.evaluator_clouds, evaluator_batch, evaluator_loss, Evaluator, tiled_evaluator
+        group, plain = (lambda points: object_groups(points, own)), paper_evaluator
+
+    def run(make_model, group, steps):
+        with tempfile.TemporaryDirectory() as folder:
+            return train(make_model, lambda step: batch(examples, group, 0, step, clouds), loss,
+                         TrainSettings(steps=steps), Path(folder) / "checkpoint", {})[1][0]["loss"]
+
+    def same(ours, baseline):
+        return f"first loss within {abs(ours / baseline - 1):.0e}" if network == "paper" else "-"
+
+    steps, baseline_steps = (1, 1) if tiny else (20 if network == "profile" else 3, 2)
+    return compare(lambda: run(lambda: make(own), group, steps),
+                   lambda: run(lambda: tiled(plain), lambda points: None, baseline_steps),
+                   "steps/s", steps, baseline_steps, 1 if tiny else 3, same)
+
+
+def predict_grasps(tiny):
+    """Clouds a second, each with 200 grasps sampled, scored and refined in 10 steps by the networks of the smoke profile.
+
+    The baseline, the paper's networks at the same width, takes too long for that: its rate is measured on 24 grasps, whose
+    work is that of 0.12 clouds.
+    """
+    torch.set_num_threads(1)
+    _, (sampler_settings, evaluator_settings) = _smoke("profile", tiny)
+    _, (paper_sampler, paper_evaluator) = _smoke("paper", tiny)
+    mesh = make_shape("mug", np.random.default_rng(0)).mesh
+    cloud = DepthRenderer(mesh).observe(np.random.default_rng(0), 2000)[0]
+    samples, few, steps = (16, 8, 2) if tiny else (200, 24, 10)
+
+    def run(sampler, evaluator, count):
+        settings = PredictSettings(samples=count, steps=steps)
+        return predict(cloud, sampler.eval(), evaluator.eval(), settings, np.random.default_rng(0))
+
+    ours, plain = (Sampler(sampler_settings), Evaluator(evaluator_settings)), \
+        (tiled_sampler(paper_sampler), tiled_evaluator(paper_evaluator))
+    return compare(lambda: run(*ours, samples), lambda: run(*plain, few), "clouds/s", 1, few / samples, 1 if tiny else 3,
+                   lambda *_: "-")
+
+
+def render(tiny):
+    """Depth images of 640 × 480 of the vase."""
+    mesh, camera, rng = _vase(tiny).mesh, default_camera(), np.random.default_rng(0)
+    views = [random_view(mesh, rng) for _ in range(2 if tiny else 10)]
+    renderer, plain = DepthRenderer(mesh), MujocoDepth(mesh, camera)
+
+    def same(ours, baseline):
+        ours, baseline = np.array(ours), np.array(baseline)
+        equal = (np.isnan(ours) & np.isnan(baseline)) | (np.abs(ours - baseline) < 1e-4)
+        seen = ~(np.isnan(ours) & np.isnan(baseline))
+        return f"{equal[seen].mean():.2%} of pixels"
+
+    return compare(lambda: [renderer.depth(camera, view) for view in views],
+                   lambda: [plain.depth(inverse(view)) for view in views],
+                   "images/s", len(views), len(views), 1 if tiny else 5, same)

@@ -1,0 +1,78 @@
+"""The benchmarks run at tiny sizes, and the baselines that they measure against give the same results. No timing here."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from graspbook.graspnet.evaluator import Evaluator
+from graspbook.graspnet.pointnet2 import group
+from graspbook.graspnet.recipe import network_settings
+from graspbook.graspnet.sampler import Sampler
+from graspbook.pose import from_rt, random_rotations
+from graspbook.storage import read_json
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
+import baselines  # noqa: E402
+import bench  # noqa: E402
+import cases  # noqa: E402
+
+
+def share(words):
+    """0.983 of "98.3% of labels"."""
+    return float(words.partition("%")[0]) / 100
+
+
+@pytest.mark.parametrize("name", bench.CASES)
+def test_every_case_runs_and_agrees_with_its_baseline(name):
+    found = bench.run_case(name, tiny=True)
+    assert found["ratio"] == pytest.approx(found["ours"] / found["baseline"]) and found["ratio"] > 0
+    assert found["peak_memory_mb"] > 10
+    if name.startswith("shake test"):
+        assert share(found["same"]) >= 0.8  # of ten
+    elif name.startswith("depth"):
+        assert share(found["same"]) > 0.995
+    elif name.startswith("paper's"):
+        assert float(found["same"].rpartition(" ")[2]) < 1e-4
+
+
+def test_a_tiled_network_is_the_network():
+    sampler_settings, evaluator_settings = network_settings("paper", 0.1, 128, [8, 8], 2, 0.01)
+    rng = np.random.default_rng(0)
+    points = torch.from_numpy(rng.uniform(-0.05, 0.05, (2, 128, 3)).astype(np.float32))
+    poses = from_rt(random_rotations(6, rng), rng.uniform(-0.1, 0.1, (6, 3))).reshape(2, 3, 4, 4)
+    grasps, latents = torch.from_numpy(poses.astype(np.float32)), torch.from_numpy(rng.normal(size=(2, 3, 2)).astype(np.float32))
+    groups = group(points, sampler_settings.backbone)
+    for make, tile, settings, outputs in (
+        (Sampler, baselines.tiled_sampler, sampler_settings,
+         lambda network, groups: [*network.encode(points, groups, grasps), network.decode(points, groups, latents)[0]]),
+        (Evaluator, baselines.tiled_evaluator, evaluator_settings, lambda network, groups: [network(points, None, grasps)]),
+    ):
+        plain = []
+        for build in (make, tile):
+            torch.manual_seed(0)
+            plain.append(build(settings))
+        for ours, theirs in zip(outputs(plain[0], groups), outputs(plain[1], None), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_the_table_and_its_file(tmp_path, capsys):
+    name = "depth image 640 x 480"
+    assert bench.main(["--quick", "--only", name, "--out", str(tmp_path / "bench.json")]) == 0
+    header, row, *legend = capsys.readouterr().out.splitlines()
+    assert "ratio" in header and row.startswith(name) and "x " in row and "plain loop" in "".join(legend)
+    written = read_json(tmp_path / "bench.json")
+    assert list(written["cases"]) == [name] and written["quick"] and "packages" in written["provenance"]
+
+
+def test_unknown_cases_are_refused(capsys):
+    with pytest.raises(SystemExit) as caught:
+        bench.main(["--only", "speed"])
+    assert caught.value.code == 2 and "'speed'" in capsys.readouterr().err
+
+
+def test_the_vase_is_a_solid_with_a_hollow():
+    mesh = cases._vase(tiny=True).mesh
+    assert mesh.is_volume and mesh.volume < 0.7 * mesh.convex_hull.volume
