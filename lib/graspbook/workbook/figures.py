@@ -75,12 +75,13 @@ def parts_figure(obj, spread=0.3, title=None):
 
 
 def cloud_and_grasps(
-    cloud=None, poses=None, values=None, label="score", mesh=None, limits=(0.0, 1.0), camera_frame=False, title=None, marked=None
+    cloud=None, poses=None, values=None, label="score", mesh=None, limits=(0.0, 1.0), camera_frame=False, title=None, marked=None,
+    cloud_name="observed points",
 ):
     """Points, a mesh, and grippers drawn as forks, in one frame.
 
-    cloud: (M, 3); poses: (N, 4, 4) of the hand in that frame; mesh: a trimesh, drawn translucent. values colour the
-    grippers: (N,) numbers with a colour bar named `label` (give its unit) over `limits` (None: their range), (N,) bool as
+    cloud: (M, 3), `cloud_name` in the legend; poses: (N, 4, 4) of the hand in that frame; mesh: a trimesh, drawn translucent.
+    values colour the grippers: (N,) numbers with a colour bar named `label` (give its unit) over `limits` (None: their range), (N,) bool as
     held and dropped, (N, 3) RGB in 0 … 1, or None. marked (N,) bool: grippers to draw red instead, those that collide.
     camera_frame: look from the camera's side (x right, y down, z forward).
     """
@@ -88,7 +89,7 @@ def cloud_and_grasps(
     if mesh is not None:
         traces.append(_mesh(mesh.vertices, mesh.faces, OBJECT_COLOUR, opacity=0.45, hoverinfo="skip"))
     if cloud is not None:
-        traces.append(_points(cloud))
+        traces.append(_points(cloud, cloud_name))
     if marked is not None and np.any(marked):
         traces.append(_forks(poses[marked], {"color": BAD, "width": 2}, name="hand in observed points"))
         poses, values = poses[~marked], None if values is None else values[~marked]
@@ -259,10 +260,10 @@ def _mesh(vertices, faces, colour, **kwargs):
     return go.Mesh3d(x=x, y=y, z=z, i=i, j=j, k=k, color=colour, flatshading=True, lighting=_LIGHT, **kwargs)
 
 
-def _points(cloud):
+def _points(cloud, name="observed points"):
     x, y, z = np.asarray(cloud, np.float32).T
     return go.Scatter3d(
-        x=x, y=y, z=z, mode="markers", marker={"size": 2, "color": POINT_COLOUR}, name="observed points", hoverinfo="skip"
+        x=x, y=y, z=z, mode="markers", marker={"size": 2, "color": POINT_COLOUR}, name=name, hoverinfo="skip"
     )
 
 
