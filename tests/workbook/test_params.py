@@ -8,7 +8,7 @@ import pytest
 
 from graspbook.errors import ParameterError
 from graspbook.objects.families import FAMILIES
-from graspbook.objects.sets import PAPER_COUNTS
+from graspbook.objects.sets import PAPER_COUNTS, FamilySet
 from graspbook.workbook.params import NOTEBOOKS, load_profile, notebook_parameters, project_root, section_name
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +106,49 @@ def test_bad_overrides_are_refused_by_name(text, parts, toy_workbook):
     with pytest.raises(ParameterError) as caught:
         load_profile("smoke", [text])
     assert not [part for part in parts if part not in str(caught.value)], str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "parts"),
+    [
+        (["counts={box: 2}"], ["counts = {'box': 2}", "every family", "missing cylinder, bowl, bottle, mug"]),
+        (["counts={spoon: 2}"], ["counts = {'spoon': 2}", "'box', 'cylinder'"]),
+        (["held_out_fraction=0.05"], ["held_out_fraction 0.05 holds out 0 of 5 objects of family box, expected 1 to 4"]),
+        (["held_out_fraction=0.95"], ["held_out_fraction 0.95 holds out 5 of 5"]),
+        (["counts={box: 9, cylinder: 9, bowl: 9, bottle: 9, mug: 2}"], ["holds out 0 of 2 objects of family mug, expected 1"]),
+        (["counts={box: 1, cylinder: 9, bowl: 9, bottle: 9, mug: 9}", "held_out_fraction=0.6"], ["1 of 1", "box, expected 0"]),
+        (["counts={box: 1, cylinder: 1, bowl: 1, bottle: 1, mug: 1}"], ["counts are 1 in every family", "one family of 2"]),
+    ],
+)
+def test_objects_that_cannot_be_split_are_refused(overrides, parts, in_project):
+    with pytest.raises(ParameterError) as caught:
+        load_profile("smoke", [f"graspnet_1_objects.{text}" for text in overrides])
+    parts = [*(f"--set graspnet_1_objects.{text}" for text in overrides), *parts]
+    assert not [part for part in parts if part not in str(caught.value)], str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_a_file_that_do_not_go_together_are_refused_with_its_path(in_project, tmp_path):
+    path = tmp_path / "few.yaml"
+    path.write_text("graspnet_1_objects: {held_out_fraction: 0.0}")
+    with pytest.raises(ParameterError, match="few.yaml: graspnet_1_objects: held_out_fraction 0.0 holds out 0 of 5"):
+        load_profile(path)
+
+
+def test_a_family_of_one_object_is_trained_on_only(in_project):
+    overrides = ["counts={box: 1, cylinder: 1, bowl: 1, bottle: 2, mug: 2}", "held_out_fraction=0.5"]
+    section = load_profile("smoke", [f"graspnet_1_objects.{text}" for text in overrides])["graspnet_1_objects"]
+    objects = FamilySet(section.counts, held_out_fraction=section.held_out_fraction)
+    assert {name[:-5] for name in objects.names("train")} == set(FAMILIES)
+    assert {name[:-5] for name in objects.names("held_out")} == {"bottle", "mug"}
+
+
+@pytest.mark.parametrize("steps", [[2, 5], [0, 5, 5], [0, 5, 2]])
+def test_simulated_steps_start_at_the_samples_and_rise(steps, in_project):
+    with pytest.raises(ParameterError) as caught:
+        load_profile("smoke", [f"graspnet_4_refinement.simulated_steps={steps}"])
+    assert f"graspnet_4_refinement.simulated_steps = {steps}: expected 0 (the samples) first" in str(caught.value)
+    assert load_profile("smoke", ["graspnet_4_refinement.simulated_steps=[0]"])
 
 
 def test_unknown_profiles_are_refused_with_the_known_ones(toy_workbook):

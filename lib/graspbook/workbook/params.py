@@ -6,12 +6,13 @@ tagged `parameters`.
 """
 
 import difflib
+import itertools
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from graspbook.errors import ParameterError
 
@@ -19,6 +20,7 @@ Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Family = Literal["box", "cylinder", "bowl", "bottle", "mug"]
 
 
 class Section(BaseModel):
@@ -42,21 +44,37 @@ class Tour(Section):
     samples: Count = 200
     refinement_steps: Annotated[int, Field(ge=0)] = 10
     threshold: Share = 0.8
-    family: Literal["box", "cylinder", "bowl", "bottle", "mug"] = "mug"
+    family: Family = "mug"
     view: bool = False
 
 
 class GraspnetObjects(Section):
-    """What is grasped. Section 4: 206 objects of five families with random scales."""
+    """What is grasped. Section 4: 206 objects of five families with random scales.
 
-    counts: dict[Literal["box", "cylinder", "bowl", "bottle", "mug"], Count] = {
-        "box": 5,
-        "cylinder": 5,
-        "bowl": 5,
-        "bottle": 5,
-        "mug": 5,
-    }
+    Every family is trained on and held out, but one of a single object is trained on only.
+    """
+
+    counts: dict[Family, Count] = dict.fromkeys(get_args(Family), 5)
     held_out_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+
+    @field_validator("counts")
+    @classmethod
+    def _every_family(cls, counts):
+        missing = [family for family in get_args(Family) if family not in counts]
+        if missing:
+            raise ValueError(f"expected a count of every family, missing {', '.join(missing)}")
+        return counts
+
+    @model_validator(mode="after")
+    def _every_family_on_both_sides(self):
+        held_out = {family: round(self.held_out_fraction * count) for family, count in self.counts.items()}
+        for family, count in self.counts.items():
+            if not min(1, count - 1) <= held_out[family] < count:
+                raise ValueError(f"held_out_fraction {self.held_out_fraction} holds out {held_out[family]} of {count} objects of "
+                                 f"family {family}, expected {'1 to ' * (count > 2)}{count - 1}")
+        if not any(held_out.values()):
+            raise ValueError("counts are 1 in every family, expected at least one family of 2 or more, to hold out one of them")
+        return self
 
 
 class GraspnetGraspData(Section):
@@ -99,6 +117,13 @@ class GraspnetRefinement(Section):
     short_step: Positive = 0.003
     metropolis_steps: Count = 20
     threshold: Share = 0.8
+
+    @field_validator("simulated_steps")
+    @classmethod
+    def _from_the_samples_on(cls, steps):
+        if steps[0] != 0 or any(later <= step for step, later in itertools.pairwise(steps)):
+            raise ValueError("expected 0 (the samples) first, then steps that strictly rise")
+        return steps
 
 
 NOTEBOOKS = {
@@ -208,10 +233,14 @@ def _validate(name, model, values, path, places):
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # parameters that do not go together
+            where = ", ".join(place for (section, _), place in places.items() if section == name) or path
+            raise ParameterError(f"{where}: {name}: {message}") from error
         key = first["loc"][0]
         where = places.get((name, key), path)
         _known(key, model.model_fields, f"parameter in section {name}:", where)
-        raise ParameterError(f"{where}: {name}.{key} = {values[key]!r}: {first['msg']}") from error
+        raise ParameterError(f"{where}: {name}.{key} = {values[key]!r}: {message}") from error
 
 
 def _known(name, allowed, kind, where):
