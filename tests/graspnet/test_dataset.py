@@ -7,18 +7,18 @@ import trimesh
 
 from graspbook import pose
 from graspbook.errors import GraspFileError, ParameterError
+from graspbook.graspnet import dataset
 from graspbook.graspnet.dataset import (
     DataSettings,
     evaluator_batch,
     examples_hash,
     hard_negatives,
-    load_examples,
     prepare,
     sampler_batch,
     stratify,
 )
 from graspbook.hands.franka import PAD_CENTRE_Z, points_in_closing_region, points_in_hand
-from graspbook.storage import Grasps, write_grasps
+from graspbook.storage import Grasps
 
 BOX = trimesh.creation.box((0.03, 0.05, 0.12))
 SETTINGS = DataSettings(views=2, points=128, hard_negatives=50, surface_points=1500)
@@ -99,6 +99,15 @@ def test_hard_negatives_are_near_a_positive_and_fail_by_geometry(rotation):
     assert ((shift <= 0.03) & (angle <= 0.6 * 3**0.5)).any(axis=1).all()
 
 
+def test_hard_negatives_are_judged_alike_in_blocks_of_any_size(monkeypatch):
+    positives, settings = grasps().transforms[:5], replace(SETTINGS, hard_negatives=70)
+    found = []
+    for block in (1, 64, 70):
+        monkeypatch.setattr(dataset, "_BLOCK", block)
+        found.append(hard_negatives(BOX, positives, settings, np.random.default_rng(0)))
+    assert found[0].tobytes() == found[1].tobytes() == found[2].tobytes()
+
+
 def test_batches_depend_on_seed_and_step_alone(example):
     def draw(seed, step):
         return sampler_batch([example], no_groups, seed, step).grasps
@@ -140,13 +149,3 @@ def test_unlabelled_grasps_and_unknown_choices_are_refused():
         prepare("box", BOX, replace(grasps(), success=None), SETTINGS)
     with pytest.raises(ParameterError, match="hard_rotation"):
         DataSettings(hard_rotation="large")
-
-
-def test_examples_come_from_grasp_files(tmp_path, example):
-    class Objects:
-        def load(self, name):
-            assert name == "box"
-            return type("Object", (), {"mesh": BOX})
-
-    write_grasps(tmp_path / "box.h5", grasps())
-    assert examples_hash(load_examples([tmp_path / "box.h5"], Objects(), SETTINGS)) == examples_hash([example])

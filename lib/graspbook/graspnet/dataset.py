@@ -17,11 +17,12 @@ from graspbook.errors import GraspFileError, ParameterError
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
 from graspbook.perception.camera import DepthRenderer
 from graspbook.perception.resample import farthest_points
-from graspbook.storage import code_hash, content_hash, read_grasps
+from graspbook.storage import code_hash, content_hash
 
 CLUSTERS = 32
-_CODE = ("pose", "training", "graspnet/dataset", "graspnet/pointnet2", "graspnet/sampler", "graspnet/evaluator")
+_CODE = ("pose", "hands", "training", "graspnet/dataset", "graspnet/pointnet2", "graspnet/sampler", "graspnet/evaluator")
 HARD_TRANSLATION = 0.03
+_BLOCK = 64  # hard negatives judged together: their copies of the surface take a few MB each
 # Largest rotation about x, y and z in radians: the paper's, and the released code's.
 HARD_ROTATIONS = {"paper": (0.6, 0.6, 0.6), "released": (0.6, 0.2, 0.6)}
 
@@ -115,11 +116,6 @@ def prepare(name, mesh, grasps, settings):
                     stratify(grasps.transforms[~grasps.success]), stratify(hard))
 
 
-def load_examples(paths, objects, settings):
-    """Examples of the grasp files `paths`, each named after its object in the object set `objects`."""
-    return [prepare(path.stem, objects.load(path.stem).mesh, read_grasps(path), settings) for path in paths]
-
-
 def stratify(grasps):
     """Strata of grasps (N, 4, 4): each joins the nearest of 32 farthest points of their translations."""
     if not len(grasps):
@@ -146,8 +142,10 @@ def hard_negatives(mesh, positives, settings, rng):
         moved = positives[rng.integers(len(positives), size=n)].copy()
         moved[:, :3, :3] = moved[:, :3, :3] @ pose.euler_sxyz_to_matrix_torch(torch.from_numpy(turn)).numpy()
         moved[:, :3, 3] += shift
-        local = pose.transform(pose.inverse(moved), surface)
-        fails = points_in_hand(local).any(axis=-1) | ~points_in_closing_region(local).any(axis=-1)
+        fails = np.empty(n, bool)
+        for start in range(0, n, _BLOCK):
+            local = pose.transform(pose.inverse(moved[start:start + _BLOCK]), surface)
+            fails[start:start + _BLOCK] = points_in_hand(local).any(axis=-1) | ~points_in_closing_region(local).any(axis=-1)
         kept.append(moved[fails][:wanted])
         wanted -= len(kept[-1])
     return np.concatenate(kept) if kept else positives[:0]
@@ -155,6 +153,7 @@ def hard_negatives(mesh, positives, settings, rng):
 
 def examples_hash(examples):
     """One hash of everything that training reads: the examples, and the code of the networks and of the loop."""
+    # A checkpoint keeps this among its parameters: one that other code wrote is not resumed.
     values = [code_hash(*_CODE)]
     for e in examples:
         values += [e.name, e.clouds, e.view_T_object]
