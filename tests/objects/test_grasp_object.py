@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import trimesh
 
@@ -10,15 +9,13 @@ PARTS = (
 )
 
 
-def test_a_closed_mesh_gives_volume_and_centre():
+def test_a_closed_mesh_gives_volume_and_extent():
     thing = GraspObject("block", "test", trimesh.creation.box(bounds=[[0, 0, 0], [0.08, 0.02, 0.01]]), PARTS)
     assert thing.volume == pytest.approx(1.6e-5)
-    np.testing.assert_allclose(thing.center_of_mass, [0.04, 0.01, 0.005])
     assert thing.extent == pytest.approx(0.08)
 
 
-def test_the_parts_give_them_where_the_mesh_is_open():
+def test_the_parts_give_the_volume_where_the_mesh_is_open():
     box = trimesh.creation.box(bounds=[[0, 0, 0], [0.08, 0.02, 0.02]])
     thing = GraspObject("tray", "test", trimesh.Trimesh(box.vertices, box.faces[2:], process=False), PARTS)
     assert thing.volume == pytest.approx(3.2e-5)
-    np.testing.assert_allclose(thing.center_of_mass, [0.04, 0.01, 0.01])

@@ -3,7 +3,7 @@ import pytest
 import trimesh
 
 from graspbook.objects.families import make_shape
-from graspbook.perception.camera import DepthRenderer, backproject, default_camera, observe, random_view, render_depth
+from graspbook.perception.camera import DepthRenderer, backproject, default_camera, random_view, render_depth
 from graspbook.pose import from_rt, inverse, random_rotations, transform
 
 CAMERA = default_camera()
@@ -41,7 +41,7 @@ def test_depth_of_a_sphere_is_the_root_of_the_quadratic():
 
 def test_backprojected_points_lie_on_the_surface_that_faces_the_camera():
     half = np.array([0.02, 0.03, 0.05])
-    cloud, camera_T_object = observe(trimesh.creation.box(2 * half), np.random.default_rng(2), points=300)
+    cloud, camera_T_object = DepthRenderer(trimesh.creation.box(2 * half)).observe(np.random.default_rng(2), points=300)
     assert cloud.shape == (300, 3) and cloud.dtype == np.float64
     points = transform(inverse(camera_T_object), cloud)
     ratio = np.abs(points) / half
@@ -56,7 +56,7 @@ def test_the_view_does_not_depend_on_where_the_objects_origin_is():
     mesh = make_shape("mug", np.random.default_rng(0)).mesh
     moved = mesh.copy()
     moved.apply_translation([3.0, -2.0, 1.0])
-    one, two = (observe(m, np.random.default_rng(4), 500)[0] for m in (mesh, moved))
+    one, two = (DepthRenderer(m).observe(np.random.default_rng(4), 500)[0] for m in (mesh, moved))
     np.testing.assert_allclose(one, two, atol=1e-6)
 
 

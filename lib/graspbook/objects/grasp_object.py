@@ -27,14 +27,6 @@ class GraspObject:
         return float(self.mesh.volume if self.mesh.is_volume else sum(part.volume for part in self.parts))
 
     @property
-    def center_of_mass(self):
-        """Centre of mass (3,) in the object frame at constant density, from mesh or parts like the volume."""
-        if self.mesh.is_volume:
-            return np.array(self.mesh.center_mass)
-        volumes = np.array([part.volume for part in self.parts])
-        return volumes @ np.array([part.center_mass for part in self.parts]) / volumes.sum()
-
-    @property
     def extent(self):
         """Longest side in metres of the axis-aligned bounding box."""
         return float(np.max(self.mesh.extents))

@@ -104,11 +104,6 @@ def random_view(mesh, rng):
     return from_rt(rotation, [0, 0, distance] - rotation @ mesh.bounds.mean(axis=0))
 
 
-def observe(mesh, rng, points=1024, noise=0.0):
-    """Partial cloud (points, 3) of a random view of a mesh and its `camera_T_object`, see `DepthRenderer.observe`."""
-    return DepthRenderer(mesh).observe(rng, points, noise)
-
-
 def backproject(depth, K):
     """Points (M, 3) float64 in the camera frame of the M pixels that have a depth; NaN and 0 have none."""
     v, u = np.nonzero(depth > 0)
