@@ -65,9 +65,20 @@ def test_a_finished_file_is_left_alone_and_a_stale_one_made_anew(tmp_path):
 
 
 def test_too_few_candidates_are_an_error_with_the_sizes(monkeypatch):
-    monkeypatch.setattr(candidates, "_MOST_BATCHES", 1)
-    with pytest.raises(MeshError, match="of 1024 candidates .* 5000 were asked for; .* object measures 300 x 300 x 300 mm"):
-        candidates.sample_grasps(box(0.3, 0.3, 0.3), 5000, seed=0)
+    # As if the open hand were always inside the object.
+    monkeypatch.setattr(candidates.Shaker, "collides", lambda shaker, poses: np.ones(len(poses), bool))
+    with pytest.raises(MeshError, match="only 0 of 21504 candidates .* 10 were asked for; .* object measures 300 x 300 x 300 mm"):
+        candidates.sample_grasps(box(0.3, 0.3, 0.3), 10, seed=0)
+
+
+def test_a_stale_file_is_known_by_its_convex_parts_too(tmp_path):
+    mesh = trimesh.creation.box((0.04, 0.06, 0.05))
+    whole = GraspObject("box", "box", mesh, (mesh,), "box.obj")
+    halves = tuple(trimesh.creation.box((0.04, 0.03, 0.05)).apply_translation([0, y, 0]) for y in (-0.015, 0.015))
+    candidates.sample_to_file(whole, tmp_path / "box.h5", 20, 0)
+    before = storage.read_grasps(tmp_path / "box.h5").parameters["object"]
+    candidates.sample_to_file(GraspObject("box", "box", mesh, halves, "box.obj"), tmp_path / "box.h5", 20, 0)
+    assert storage.read_grasps(tmp_path / "box.h5").parameters["object"] != before
 
 
 def test_nothing_holds_what_is_wider_than_the_hand():

@@ -32,7 +32,9 @@ def test_a_file_without_labels_gets_them(own_file, tmp_path):
     bare = storage.Grasps(grasps.transforms, object_file="deep/in/box.stl")
     storage.write_grasps(tmp_path / "bare.h5", bare)
     assert labels.label_file(tmp_path / "bare.h5", tmp_path, tmp_path / "out.h5") is None
-    np.testing.assert_array_equal(storage.read_grasps(tmp_path / "out.h5").success, grasps.success)
+    labelled = storage.read_grasps(tmp_path / "out.h5")
+    np.testing.assert_array_equal(labelled.success, grasps.success)
+    assert labelled.physics["mass"] == pytest.approx(0.5) and labelled.physics["friction"] == 0.45
 
 
 def test_a_missing_mesh_is_named(own_file, tmp_path):

@@ -17,15 +17,16 @@ from tqdm import tqdm
 from graspbook import pose
 from graspbook.errors import MeshError
 from graspbook.hands import franka
-from graspbook.simulation.shake import Shaker, ShakeSettings, mass_properties
+from graspbook.simulation.shake import Shaker, ShakeSettings, physics
 from graspbook.storage import Grasps, code_hash, content_hash, read_grasps, write_grasps
 
 # Distance from the surface point to the origin of the grasp frame, along the approach. "paper": from the fingers' mount
 # touching the surface to the fingertips touching it. "released": the limits in NVlabs/6dof-graspnet, which leave the palm free.
 STANDOFFS = {"paper": (franka.FINGER_MOUNT, franka.TIP_Z), "released": (0.0670, 0.1122)}
 _BATCH = 1024
+_PATIENCE = 20 * _BATCH  # candidates that need not lead to any
 _CODE = ("pose", "hands", "simulation", "graspnet/candidates")
-_MOST_BATCHES = 200
+_FEWEST_SIMULABLE = 0.005  # share of candidates below which the search is given up
 
 
 def propose(mesh, n, rng, standoff="paper"):
@@ -59,7 +60,7 @@ def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2, prog
     counts = dict.fromkeys(("candidates", "not_colliding", "simulable", "simulated"), 0)
     kept, outcomes = [], []
     with tqdm(total=n, desc=obj.name, unit="grasp", leave=False, disable=not progress) as bar:
-        for _ in range(_MOST_BATCHES):
+        while counts["simulated"] < n and counts["simulable"] >= _FEWEST_SIMULABLE * (counts["candidates"] - _PATIENCE):
             batch = propose(obj.mesh, _BATCH, rng, standoff)
             free = ~shaker.collides(batch)
             wanted = free & closing_region_filled(surface, batch)
@@ -71,8 +72,6 @@ def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2, prog
             kept.append(chosen)
             outcomes.append(shaker.test(chosen))
             bar.update(len(chosen))
-            if counts["simulated"] == n:
-                break
     if counts["simulated"] < n:
         sides = " x ".join(f"{1000 * side:.0f}" for side in obj.mesh.extents)
         raise MeshError(f"{obj.name}: only {counts['simulated']} of {counts['candidates']} candidates leave the hand free and "
@@ -104,12 +103,11 @@ def sample_task(objects, name, path, n, seed):
 
 def _parameters(obj, n, seed, settings, standoff):
     return {"code": code_hash(*_CODE), "grasps": n, "seed": seed, "standoff": standoff, "settings": asdict(settings),
-            "object": content_hash(obj.mesh.vertices, obj.mesh.faces)}
+            "object": content_hash(obj.mesh.vertices, obj.mesh.faces, *(part.vertices for part in obj.parts))}
 
 
 def _grasps(obj, transforms, outcomes, settings, parameters, counts):
     success = np.concatenate([outcome.success for outcome in outcomes])
-    mass, centre, inertia = mass_properties(obj, settings)
     return Grasps(
         transforms=transforms,
         success=success,
@@ -117,6 +115,6 @@ def _grasps(obj, transforms, outcomes, settings, parameters, counts):
                 for name in ("gravity_held", "max_acceleration", "closing_width")},
         object_file=obj.file,
         object_scale=obj.scale,
-        physics={"mass": mass, "com": centre, "inertia": inertia, "friction": settings.friction},
+        physics=physics(obj, settings),
         parameters=parameters | {"counts": counts | {"successes": int(success.sum())}},
     )

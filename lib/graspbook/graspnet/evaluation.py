@@ -14,7 +14,7 @@ from graspbook.simulation.shake import Shaker, ShakeSettings
 from graspbook.storage import atomic_path, code_hash, content_hash
 
 CLOUD_POINTS = 4096
-_CODE = ("pose", "hands", "simulation", "perception", "graspnet")
+_CODE = ("pose", "hands", "objects", "simulation", "perception", "graspnet")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ViewEvaluation:
         return ViewResult(self.final, self.final_scores, self.final_success, positives)
 
 
-def evaluate_view(objects, name, view, weights, settings, steps, seed, path):
+def evaluate_view(objects, name, view, weights, settings, steps, seed, path, device="cpu"):
     """Predict grasps for random view number `view` of an object of a set, simulate them, write `path`, return the ViewEvaluation.
 
     A task for `parallel.run_tasks`: a pure function of the object, the numbers, the settings and the weights. What `path`
@@ -63,15 +63,15 @@ def evaluate_view(objects, name, view, weights, settings, steps, seed, path):
         with np.load(path) as stored:
             if json.loads(str(stored["parameters"])) == parameters:
                 return ViewEvaluation(**{key: stored[key] for key in ViewEvaluation.__dataclass_fields__})
-    evaluation = _evaluate(objects.load(name), np.random.default_rng([seed, view]), weights, settings, np.array(steps))
+    evaluation = _evaluate(objects.load(name), np.random.default_rng([seed, view]), weights, settings, np.array(steps), device)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, parameters=json.dumps(parameters), **asdict(evaluation))
     return evaluation
 
 
-def _evaluate(obj, rng, weights, settings, steps):
+def _evaluate(obj, rng, weights, settings, steps, device):
     cloud, camera_T_object = DepthRenderer(obj.mesh).observe(rng, CLOUD_POINTS)
-    found = predict(cloud, *load_networks(weights), settings, rng)
+    found = predict(cloud, *load_networks(weights, device), settings, rng)
     object_T_camera = pose.inverse(camera_T_object)
     grasps, final = object_T_camera @ found.iterations[steps], object_T_camera @ found.camera_T_hand
     shaker = Shaker(obj, threads=1)

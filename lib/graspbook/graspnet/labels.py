@@ -8,7 +8,7 @@ import numpy as np
 from graspbook.errors import GraspFileError
 from graspbook.metrics import confusion, wilson_interval
 from graspbook.objects.sets import load_object
-from graspbook.simulation.shake import Shaker, ShakeSettings
+from graspbook.simulation.shake import Shaker, ShakeSettings, physics
 from graspbook.storage import read_grasps, write_grasps
 
 
@@ -21,7 +21,9 @@ def label_file(source, mesh_root, out, threads=2):
     grasps, obj = _load(source, mesh_root)
     outcome = Shaker(obj, threads=threads).test(grasps.transforms)
     grades = {name: getattr(outcome, name) for name in ("gravity_held", "max_acceleration", "closing_width")}
-    write_grasps(out, replace(grasps, success=outcome.success, grades=grades, parameters={"settings": asdict(ShakeSettings())}))
+    settings = ShakeSettings()
+    write_grasps(out, replace(grasps, success=outcome.success, grades=grades, physics=physics(obj, settings),
+                              parameters={"settings": asdict(settings)}))
     return None if grasps.success is None else confusion(grasps.success, outcome.success)
 
 

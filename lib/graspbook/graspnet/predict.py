@@ -51,9 +51,10 @@ class Prediction:
     iteration_scores: np.ndarray
 
 
-def load_networks(folder):
+def load_networks(folder, device="cpu"):
     """The sampler and the evaluator of a weights folder. Raises WeightsError if one is missing or does not fit."""
-    return load_sampler(Path(folder) / "sampler.safetensors"), load_evaluator(Path(folder) / "evaluator.safetensors")
+    sampler = load_sampler(Path(folder) / "sampler.safetensors")
+    return sampler.to(device), load_evaluator(Path(folder) / "evaluator.safetensors").to(device)
 
 
 def predict(cloud, sampler, evaluator, settings, rng, scene=None):

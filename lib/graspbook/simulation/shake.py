@@ -80,6 +80,12 @@ def mass_properties(obj, settings):
     return solid.volume * density, solid.center_mass, solid.moment_inertia * density
 
 
+def physics(obj, settings):
+    """What a grasp file records under `object/` of the test it was labelled by: mass, com, inertia, friction."""
+    mass, centre, inertia = mass_properties(obj, settings)
+    return {"mass": mass, "com": centre, "inertia": inertia, "friction": settings.friction}
+
+
 def build_model(obj, settings):
     """MuJoCo model of the hand at the world's origin (grasp frame) and the object, its centre of mass at its body's origin."""
     spec = mujoco.MjSpec()
@@ -222,7 +228,7 @@ def _initial_states(shaker, object_T_hand):
 def _preshape(shaker, object_T_hand):
     """Initial states with the fingers already closed to 4 mm before the first surface point that they can meet.
 
-    Free fingers only pass through air until then, so this changes nothing but the number of steps.
+    Free fingers only pass through air until then, so this saves steps and changes no label.
     """
     states = _initial_states(shaker, object_T_hand)
     for state, hand_T_object in zip(states, pose.inverse(object_T_hand), strict=True):

@@ -81,8 +81,9 @@ def cloud_and_grasps(
     """Points, a mesh, and grippers drawn as forks, in one frame.
 
     cloud: (M, 3), `cloud_name` in the legend; poses: (N, 4, 4) of the hand in that frame; mesh: a trimesh, drawn translucent.
-    values colour the grippers: (N,) numbers with a colour bar named `label` (give its unit) over `limits` (None: their range), (N,) bool as
-    held and dropped, (N, 3) RGB in 0 … 1, or None. marked (N,) bool: grippers to draw red instead, those that collide.
+    values colour the grippers: (N,) numbers with a colour bar named `label` (give its unit) over `limits` (None: their range),
+    (N,) bool as held and dropped, (N, 3) RGB in 0 … 1, or None. marked (N,) bool: grippers to draw red instead, those that
+    collide.
     camera_frame: look from the camera's side (x right, y down, z forward).
     """
     traces = []
