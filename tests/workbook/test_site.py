@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 from graspbook.errors import NotebookError, OutputError, ParameterError
+from graspbook.workbook import params
 from graspbook.workbook.outputs import Outputs
 from graspbook.workbook.params import load_profile, notebook_parameters
 from graspbook.workbook.provenance import package_versions, provenance
@@ -111,6 +112,25 @@ def test_a_failed_notebook_is_rendered_and_reported(toy_workbook):
     html = page(toy_workbook)
     assert 'href="#cell-3"' in html and 'id="cell-3"' in html and "no &lt;grasp&gt;" in html and "\x1b" not in html
     assert "failed in cell 3" in page(toy_workbook, "index.html")
+
+
+@pytest.mark.parametrize(
+    "text", ["", '{"cells": [', "[]", "{}", '{"nbformat": 4, "nbformat_minor": 5}', nbformat.writes(nbformat.v4.new_notebook())]
+)
+def test_an_interrupted_notebook_is_reported_and_has_no_page(toy_workbook, monkeypatch, text):
+    monkeypatch.setitem(params.NOTEBOOKS, "next", params.NOTEBOOKS["toy"])
+    interrupted = Outputs("outputs/smoke").notebook("next")
+    interrupted.parent.mkdir(parents=True)
+    interrupted.write_text(text)
+    with pytest.raises(NotebookError, match=r"^next did not finish.*next\.ipynb$"):
+        build_site("smoke")
+    store_executed(toy_workbook)
+    earlier = Outputs("outputs/smoke").site / "next.html"
+    earlier.parent.mkdir()
+    earlier.write_text("a page of an earlier run")
+    index, failures = build_site("smoke")
+    assert len(failures) == 1 and failures[0].startswith("next did not finish") and failures[0].endswith(str(interrupted))
+    assert not earlier.exists() and "next.html" not in index.read_text() and 'href="toy.html"' in index.read_text()
 
 
 def test_nothing_to_render(toy_workbook):

@@ -59,16 +59,20 @@ class Page:
 def build_site(profile="smoke", output_root=None):
     """Render every executed notebook of a profile, failed ones too, and return the path of `index.html` and the failures.
 
-    output_root: the folder of the run, `outputs/<profile>` if omitted. The failures are one line each. Raises
-    ParameterError for an unknown profile, NotebookError where none of its notebooks has run, OutputError where nothing
-    can be written.
+    output_root: the folder of the run, `outputs/<profile>` if omitted. The failures are one line each; a notebook that was
+    interrupted is one of them, and has no page. Raises ParameterError for an unknown profile, NotebookError where none of
+    its notebooks has finished, OutputError where nothing can be written.
     """
     params.profile_path(profile)
     name = params.profile_name(profile)
     outputs = Outputs(output_root or f"outputs/{name}")
-    pages = [
-        Page(name, nbformat.read(outputs.notebook(name), 4)) for name in params.NOTEBOOKS if outputs.notebook(name).is_file()
-    ]
+    begun = [name for name in params.NOTEBOOKS if outputs.notebook(name).is_file()]
+    executed = {name: _read_executed(outputs.notebook(name)) for name in begun}
+    pages = [Page(name, notebook) for name, notebook in executed.items() if notebook]
+    unfinished = [name for name in begun if not executed[name]]
+    lines = [f"{name} did not finish: it was interrupted; executed notebook: {outputs.notebook(name)}" for name in unfinished]
+    if lines and not pages:
+        raise NotebookError("; ".join(lines))
     if not pages:
         raise NotebookError(f"{outputs.root} has no executed notebooks: run some first (`graspbook run`, `make reproduce`)")
 
@@ -95,9 +99,20 @@ def build_site(profile="smoke", output_root=None):
     revisions = sorted({(page.record["revision"] or "unknown")[:10] for page in pages})
     html = templates.get_template("index.html").render(pages=pages, profile=name, revisions=revisions, up="")
     _write(outputs.site / "index.html", html)
+    for name in unfinished:
+        (outputs.site / f"{name}.html").unlink(missing_ok=True)  # of an earlier run
     failed = [page for page in pages if page.record["failure"]]
-    lines = [describe(page.record["failure"], page.name, outputs.notebook(page.name)) for page in failed]
+    lines += [describe(page.record["failure"], page.name, outputs.notebook(page.name)) for page in failed]
     return outputs.site / "index.html", lines
+
+
+def _read_executed(path):
+    """An executed notebook; None unless the runner wrote it to its end (Snakemake leaves an empty file of a killed one)."""
+    try:
+        notebook = nbformat.read(path, 4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError, UnicodeDecodeError):
+        return None
+    return notebook if "graspbook" in notebook.metadata else None
 
 
 def _write(path, text):
