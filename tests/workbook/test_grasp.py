@@ -7,7 +7,7 @@ import torch
 import trimesh
 
 from graspbook import storage
-from graspbook.errors import CaptureError, OutputError, WeightsError
+from graspbook.errors import CaptureError, OutputError, ParameterError, WeightsError
 from graspbook.graspnet.evaluator import Evaluator
 from graspbook.graspnet.predict import PredictSettings
 from graspbook.graspnet.recipe import network_settings
@@ -75,6 +75,8 @@ def test_what_cannot_be_used_leaves_nothing(weights, tmp_path):
         grasp_input(tmp_path / "box.npy", tmp_path, out, html)
     with pytest.raises(OutputError, match="it is a folder"):
         grasp_input(tmp_path / "box.npy", weights, tmp_path, html)
+    with pytest.raises(ParameterError, match="--scale 0.001 is for meshes"):
+        grasp_input(tmp_path / "box.npy", weights, out, html, scale=0.001)
     assert not (tmp_path / "out").exists()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from graspbook.errors import ParameterError
 from graspbook.graspnet.predict import PredictSettings, load_networks, predict
 from graspbook.objects.mesh import SUFFIXES as MESHES
 from graspbook.objects.mesh import load_mesh
@@ -18,10 +19,13 @@ from graspbook.workbook.figures import cloud_and_grasps, write_view
 def observe_input(path, rng, scale=1.0):
     """The Capture of a file: of a mesh, one random view of it; of a cloud or a capture, what it holds.
 
-    A .ply with faces is a mesh. Raises MeshError or CaptureError for what cannot be used.
+    A .ply with faces is a mesh. Raises MeshError or CaptureError for what cannot be used, ParameterError for a scale that only
+    a mesh can have.
     """
     path = Path(path)
     if path.suffix.lower() not in MESHES or (path.suffix.lower() in CLOUDS and not _has_faces(path)):
+        if scale != 1.0:
+            raise ParameterError(f"{path}: --scale {scale:g} is for meshes; depth captures and point clouds are read in metres")
         return load_capture(path)
     mesh, camera = load_mesh(path, scale), default_camera()
     points = backproject(render_depth(mesh, camera, random_view(mesh, rng)), camera.K)
