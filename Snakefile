@@ -3,7 +3,8 @@
     snakemake --cores 2 --keep-going --config profile=smoke        (`make reproduce`)
 
 One rule a notebook. It runs again when its notebook, its profile, a library file that it imports, or the results it
-builds on have changed. Its executed notebook is declared as a log, so that Snakemake keeps it when it fails.
+builds on have changed. Its executed notebook is declared as a log, so that Snakemake keeps it when it fails; its
+results are written whole or not at all, so that a killed run goes on (`--rerun-incomplete --nolock`, as `make` has it).
 """
 
 import sys
@@ -21,6 +22,9 @@ NOTEBOOKS = {
 EVERY = ["errors", "pose", "storage", "parallel", "metrics", "hands"] + [
     f"workbook/{module}" for module in ("params", "outputs", "provenance", "run", "figures", "tables")
 ]
+
+# Measured once against recorded labels, and read by notebook 2.
+CALIBRATION = {"graspnet/2_grasp_data": ["outputs/published/results/calibration.json"]}
 
 PROFILE = config.get("profile", "smoke")
 OUT = f"outputs/{PROFILE}"
@@ -62,6 +66,7 @@ for notebook, (rooms, upstream) in NOTEBOOKS.items():
         input:
             library(EVERY + rooms),
             [results(other) for other in upstream],
+            CALIBRATION.get(notebook, []),
             f"params/{PROFILE}.yaml",
             notebook=f"notebooks/{notebook}.ipynb",
         output:
