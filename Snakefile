@@ -46,6 +46,14 @@ onerror:
     shell(f"{GRASPBOOK} site --profile {PROFILE} || true")
 
 
+# Asks for every result by name: the site alone would hide a missing one, being rendered anew after a failure.
+rule workbook:
+    """Everything: what every notebook found, and the pages that show it."""
+    input:
+        [results(notebook) for notebook in NOTEBOOKS],
+        f"{OUT}/site/index.html",
+
+
 rule site:
     """The rendered workbook, when every notebook has run."""
     input:
