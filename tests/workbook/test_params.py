@@ -54,7 +54,7 @@ def test_overrides_are_typed_and_win_over_the_file(toy_workbook):
     sections = load_profile("smoke", ["toy.rate=1", "shared.seed=5"])
     assert sections["toy"].model_dump() == {"count": 7, "rate": 1}
     assert notebook_parameters(sections, "toy", "smoke", "there") == {
-        "profile": "smoke", "output_root": "there", "seed": 5, "device": "cpu", "torch_threads": 2, "workers": 2,
+        "profile": "smoke", "output_root": "there", "seed": 5, "device": "cpu", "torch_threads": 2, "workers": 2, "view": False,
         "count": 7, "rate": 1,
     }  # fmt: skip
     assert load_profile("smoke")["toy"].rate == 0.001

@@ -30,12 +30,14 @@ class Section(BaseModel):
 
 
 class Shared(Section):
-    """What every notebook gets: seed of all its generators, where torch computes, threads of a job, worker processes."""
+    """What every notebook gets: seed of all its generators, where torch computes, threads of a job, worker processes, and
+    whether to open the polyscope viewer too."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     device: Literal["cpu", "cuda"] = "cpu"
     torch_threads: Count = 2
     workers: Count = 2
+    view: bool = False
 
 
 class Tour(Section):
@@ -45,7 +47,6 @@ class Tour(Section):
     refinement_steps: Annotated[int, Field(ge=0)] = 10
     threshold: Share = 0.8
     family: Family = "mug"
-    view: bool = False
 
 
 class GraspnetObjects(Section):
