@@ -12,6 +12,7 @@ seed: int = 0  # seed
 device: str = "cpu"  # device
 torch_threads: int = 2  # threads
 workers: int = 2  # processes
+view: bool = False
 count: int = 3  # how many
 rate: float = 0.5  # how fast
 """
