@@ -54,3 +54,22 @@ def toy_workbook(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(params, "NOTEBOOKS", {"toy": ToySection})
     return ToyWorkbook(tmp_path)
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    """A folder of untrained networks, for what does not depend on how good they are."""
+    from dataclasses import asdict
+
+    import torch
+
+    from graspbook.graspnet.evaluator import Evaluator
+    from graspbook.graspnet.recipe import network_settings
+    from graspbook.graspnet.sampler import Sampler
+    from graspbook.training import save_weights
+
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    for kind, make, settings in zip(("sampler", "evaluator"), (Sampler, Evaluator),
+                                    network_settings("quick", 0.1, 128, [8, 8], 2, 0.01), strict=True):
+        save_weights(folder / f"{kind}.safetensors", make(settings), {"network": kind, kind: asdict(settings)})
+    return folder

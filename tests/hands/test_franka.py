@@ -6,7 +6,8 @@ from graspbook.hands import franka
 
 
 def test_dimensions_of_the_hand():
-    low, high = franka.hand_mesh().bounds
+    vertices = np.concatenate(franka.collision_parts())
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
     assert high[2] == pytest.approx(franka.TIP_Z) == pytest.approx(0.1122)
     assert low[2] == pytest.approx(-0.0259)
     pads = franka.finger_parts()

@@ -1,33 +1,16 @@
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import trimesh
 
 from graspbook import storage
 from graspbook.errors import CaptureError, OutputError, ParameterError, WeightsError
-from graspbook.graspnet.evaluator import Evaluator
 from graspbook.graspnet.predict import PredictSettings
-from graspbook.graspnet.recipe import network_settings
-from graspbook.graspnet.sampler import Sampler
-from graspbook.training import save_weights
 from graspbook.workbook.grasp import grasp_input, observe_input
 
 CAPTURES = Path(__file__).parents[3] / "shared" / "real" / "captures"
 SETTINGS = PredictSettings(samples=12, steps=2)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Untrained networks: what is tested here does not depend on how good they are."""
-    folder = tmp_path_factory.mktemp("weights")
-    torch.manual_seed(0)
-    for kind, make, settings in zip(("sampler", "evaluator"), (Sampler, Evaluator),
-                                    network_settings("quick", 0.1, 128, [8, 8], 2, 0.01), strict=True):
-        save_weights(folder / f"{kind}.safetensors", make(settings), {"network": kind, kind: asdict(settings)})
-    return folder
 
 
 def box_cloud(n=800):

@@ -45,10 +45,6 @@ class ViewEvaluation:
         row = int(np.flatnonzero(self.steps == step)[0])
         return ViewResult(self.grasps[row], self.scores[row], self.success[row], positives)
 
-    def at_end(self, positives):
-        """The `coverage.ViewResult` of the final grasps."""
-        return ViewResult(self.final, self.final_scores, self.final_success, positives)
-
 
 def evaluate_view(objects, name, view, weights, settings, steps, seed, path, device="cpu"):
     """Predict grasps for random view number `view` of an object of a set, simulate them, write `path`, return the ViewEvaluation.

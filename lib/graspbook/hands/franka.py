@@ -8,7 +8,6 @@ Dimensions were measured on the Franka Hand meshes of MuJoCo Menagerie (Apache-2
 """
 
 import numpy as np
-import trimesh
 from scipy.spatial import ConvexHull
 
 from graspbook import pose
@@ -59,11 +58,6 @@ def finger_parts(opening=MAX_OPENING):
 def collision_parts(opening=MAX_OPENING):
     """Vertices (V, 3) of the convex parts of the whole hand, palm first, at `opening` (metres between the pads)."""
     return [PALM, *finger_parts(opening).values()]
-
-
-def hand_mesh(opening=MAX_OPENING):
-    """The hand as one mesh, for display."""
-    return trimesh.util.concatenate([trimesh.convex.convex_hull(part) for part in collision_parts(opening)])
 
 
 # Of each convex part of the open hand: its box (2, 3), and its outward half-spaces n·x + d <= 0, each once.
