@@ -41,3 +41,22 @@ def test_area_of_a_triangle():
 def test_running_mean_by_hand():
     np.testing.assert_allclose(metrics.running_mean([2, 4, 6, 8], 2), [2, 3, 5, 7])
     assert metrics.running_mean([], 3).size == 0
+
+
+def test_bootstrap_intervals_against_the_normal_approximation():
+    values = np.random.default_rng(0).normal(3.0, 2.0, 200)
+
+    def figures(drawn):
+        return [values[drawn].mean(), np.nan, values[drawn].mean() if 0 in drawn else np.nan]
+
+    low, high = metrics.bootstrap_interval(figures, len(values), np.random.default_rng(1), 2000)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    np.testing.assert_allclose([low[0], high[0]], values.mean() + np.array([-half, half]), atol=0.1 * half)
+    assert np.isnan([low[1], high[1]]).all()  # never defined
+    np.testing.assert_allclose([low[2], high[2]], [low[0], high[0]], atol=0.2 * half)
+    again = metrics.bootstrap_interval(figures, len(values), np.random.default_rng(1), 2000)
+    np.testing.assert_array_equal(again, (low, high))
+
+
+def test_a_single_thing_has_no_bootstrap_interval():
+    assert np.isnan(metrics.bootstrap_interval(lambda drawn: [1.0], 1, np.random.default_rng(0), 10)).all()

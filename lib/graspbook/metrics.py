@@ -13,6 +13,19 @@ def wilson_interval(successes, total, z=1.96):
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
+def bootstrap_interval(figures, count, rng, resamples=1000):
+    """Percentile intervals (2, F), low and high at 95 %, of figures of `count` independent things, such as objects.
+
+    figures: a function of the indices (count,) of things drawn with replacement, to (F,) floats, NaN where one is not
+    defined; those resamples are left out of its interval. NaN throughout for a single thing, which tells nothing of others.
+    """
+    values = np.array([figures(rng.integers(count, size=count)) for _ in range(resamples)], float)
+    intervals = np.full((2, values.shape[1]), np.nan)
+    defined = (count > 1) & np.isfinite(values).any(axis=0)
+    intervals[:, defined] = np.nanpercentile(values[:, defined], [2.5, 97.5], axis=0)
+    return intervals
+
+
 def confusion(truth, predicted):
     """Counts `tp, fp, tn, fn` with `accuracy` and `balanced_accuracy` of two boolean arrays (N,).
 

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 
 from graspbook import pose
+from graspbook.errors import MeshError
 from graspbook.graspnet import evaluation
-from graspbook.graspnet.predict import PredictSettings
+from graspbook.graspnet.predict import Prediction, PredictSettings
 from graspbook.objects.sets import FamilySet
 from graspbook.simulation.shake import shake_test
 
@@ -41,14 +44,58 @@ def test_the_same_task_gives_the_same_bytes_and_is_read_back(weights, tmp_path):
     assert (tmp_path / "a.npz").stat().st_mtime_ns != before
 
 
+def test_without_a_path_results_are_kept_in_the_cache_by_what_they_depend_on(weights, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRASPBOOK_CACHE", str(tmp_path))
+    first = evaluate(weights, None)
+    assert len(files := sorted(tmp_path.rglob("*.npz"))) == 1
+    np.testing.assert_array_equal(evaluate(weights, None).final, first.final)
+    assert sorted(tmp_path.rglob("*.npz")) == files
+    evaluate(weights, None, FamilySet(1, 1, 0.0))  # another object of the same name
+    assert len(list(tmp_path.rglob("*.npz"))) == 2
+
+
+def test_steps_that_a_method_does_not_reach_are_its_last(weights, tmp_path):
+    settings = replace(SETTINGS, method="geometric", refinement="none")
+    found = evaluation.evaluate_view(FamilySet(1, 0, 0.0), "box_0000", 0, weights, settings, [0, 2], 0, tmp_path / "a.npz")
+    assert found.steps.tolist() == [0] and found.grasps.shape == (1, 6, 4, 4)
+    np.testing.assert_array_equal(found.grasps[0], found.final)
+    np.testing.assert_array_equal(found.success[0], found.final_success)
+
+
+def test_a_view_without_grasps(weights, tmp_path, monkeypatch):
+    nothing = Prediction(*(np.zeros((0, *shape), kind) for shape, kind in (
+        ((4, 4), float), ((), float), ((), int), ((), bool), ((), int), ((), bool), ((), bool))), np.zeros((1, 0, 4, 4)),
+        np.zeros((1, 0)))
+    monkeypatch.setattr(evaluation, "predict", lambda *_: nothing)
+    found = evaluate(weights, tmp_path / "a.npz")
+    assert found.final.shape == (0, 4, 4) and found.success.shape == (1, 0) and found.max_acceleration.shape == (0,)
+
+
+def test_ground_truth_holds_in_the_frozen_test_and_says_why_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRASPBOOK_CACHE", str(tmp_path))
+    objects = FamilySet(1, 0, 0.0)
+    positives, reason = evaluation.ground_truth(objects, "box_0000", 30)
+    assert reason == "" and 0 < len(positives) < 30
+    assert shake_test(objects.load("box_0000"), positives, grade=False).success.all()
+
+    def too_wide(obj, *_, **__):
+        raise MeshError(f"{obj.name}: too wide")
+
+    monkeypatch.setattr(evaluation, "sample_to_file", too_wide)
+    positives, reason = evaluation.ground_truth(objects, "box_0000", 30)
+    assert reason == "box_0000: too wide" and positives.shape == (0, 4, 4)
+
+
 def test_view_results_pick_the_right_rows():
     grasps = pose.from_rt(np.eye(3), np.arange(12.0).reshape(4, 3))
     labels = np.array([[True, False], [False, True]])
     found = evaluation.ViewEvaluation(
         cloud=np.zeros((1, 3)), steps=np.array([0, 5]), grasps=grasps.reshape(2, 2, 4, 4), scores=np.array([[1, 2], [3, 4.0]]),
         success=labels, collides=~labels, final=grasps[:2], final_scores=np.array([9, 8.0]), final_success=labels[0],
-        final_collides=labels[1],
+        final_collides=labels[1], final_feasible=labels[0],
         gravity_held=labels[0], max_acceleration=np.zeros(2))
     view = found.at_step(5, grasps)
     np.testing.assert_array_equal(view.grasps, grasps[2:])
     assert view.scores.tolist() == [3, 4] and view.success.tolist() == [False, True]
+    assert found.at_best(grasps).scores.tolist() == [9, 8]
+    assert found.at_best(grasps, found.final_feasible).scores.tolist() == [9]

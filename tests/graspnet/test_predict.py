@@ -1,12 +1,17 @@
+import sys
+import types
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from graspbook import pose
-from graspbook.errors import CaptureError, WeightsError
+from graspbook.errors import CaptureError, ParameterError, WeightsError
 from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings, score
+from graspbook.graspnet.geometric import sample_geometric
 from graspbook.graspnet.pointnet2 import BackboneSettings
-from graspbook.graspnet.predict import PredictSettings, contact_check, load_networks, predict
+from graspbook.graspnet.predict import PredictSettings, contact_check, load_networks, predict, weights_files
 from graspbook.graspnet.sampler import Sampler, SamplerSettings
 from graspbook.hands.franka import PAD_CENTRE_Z
 
@@ -89,3 +94,43 @@ def test_clouds_that_cannot_be_are_refused(networks, bad):
 def test_missing_weights_are_an_error(tmp_path):
     with pytest.raises(WeightsError, match="sampler"):
         load_networks(tmp_path)
+
+
+def test_geometric_grasps_are_sampled_on_the_whole_cloud_and_refined_by_the_same_evaluator(networks):
+    sampled, found = (predict(cloud(), None, networks[1], replace(SETTINGS, method="geometric", refinement=refinement),
+                              np.random.default_rng(0)) for refinement in ("none", "gradient"))
+    generator = np.random.default_rng(0)
+    generator.integers(2**63)
+    generator.choice(300, 64, replace=False)
+    expected = sample_geometric(cloud(), 40, generator)
+    assert sampled.iterations.shape == (1, 40, 4, 4) and found.iterations.shape == (4, 40, 4, 4)
+    for prediction in (sampled, found):
+        places = prediction.iterations[0, :, :3, 3]
+        np.testing.assert_allclose(places[np.lexsort(places.T)], expected[np.lexsort(expected[:, :3, 3].T), :3, 3], atol=1e-6)
+    assert found.scores.mean() > sampled.scores.mean()
+
+
+def test_gpd_ranks_its_own_scores_and_refines_nothing(networks, monkeypatch):
+    grasps = np.tile(np.eye(4), (3, 1, 1))
+    grasps[:, :3, 3] = cloud()[:3] - [0, 0, PAD_CENTRE_Z]
+    detector = types.SimpleNamespace(settings="of the detector")
+
+    def detect(points, network, settings, n, rng):
+        assert network is detector and settings == "of the detector" and n == 40 and len(points) == 300
+        return grasps, np.array([0.3, 0.9, 0.6])
+
+    monkeypatch.setitem(sys.modules, "graspbook.graspnet.gpd", types.SimpleNamespace(detect=detect))
+    found = predict(cloud(), None, detector, replace(SETTINGS, method="gpd"), np.random.default_rng(0))
+    order = np.lexsort([[-0.3, -0.9, -0.6], contact_check(grasps, cloud())[0]])
+    np.testing.assert_allclose(found.camera_T_hand, grasps[order])
+    np.testing.assert_allclose(found.scores, np.array([0.3, 0.9, 0.6])[order])
+    assert found.iterations.shape == (1, 3, 4, 4) and not found.step.any()
+    monkeypatch.setattr(sys.modules["graspbook.graspnet.gpd"], "detect", lambda *_: (np.zeros((0, 4, 4)), np.zeros(0)))
+    assert predict(cloud(), None, detector, replace(SETTINGS, method="gpd"), np.random.default_rng(0)).scores.shape == (0,)
+
+
+def test_each_method_asks_for_its_own_weights(weights, tmp_path):
+    assert load_networks(weights, method="geometric")[0] is None
+    assert [path.name for path in weights_files("w", "gpd")] == ["gpd.safetensors"]
+    with pytest.raises(ParameterError, match="'luck', expected one of graspnet, geometric, gpd"):
+        load_networks(weights, method="luck")

@@ -21,6 +21,22 @@ class ViewResult:
     positives: np.ndarray
 
 
+@dataclass(frozen=True)
+class Visit:
+    """What the curve needs of one view, its grasps from the highest score down: scores and success (K,), and the grasp (P,)
+    that first covers each positive, K where none does."""
+
+    scores: np.ndarray
+    success: np.ndarray
+    first: np.ndarray
+
+
+def visit(view, radius=RADIUS):
+    """The Visit of a ViewResult; grasps of equal score keep their order."""
+    order = np.argsort(-view.scores, kind="stable")
+    return Visit(view.scores[order], view.success[order], _first_cover(view.grasps[order], view.positives, radius))
+
+
 def coverage_rate(grasps, positives, radius=RADIUS):
     """Share of positive grasps (P, 4, 4) whose translation is at most `radius` metres from that of a grasp (K, 4, 4).
 
@@ -28,7 +44,7 @@ def coverage_rate(grasps, positives, radius=RADIUS):
     """
     if not len(positives):
         return float("nan")
-    return float(np.mean(np.isfinite(_first_rank(grasps, np.arange(len(grasps)), positives, radius))))
+    return float(np.mean(_first_cover(grasps, positives, radius) < len(grasps)))
 
 
 def success_coverage_curve(views, radius=RADIUS):
@@ -38,16 +54,20 @@ def success_coverage_curve(views, radius=RADIUS):
     positives (each view brings its own) within `radius` metres of a visited grasp of the same view. Grasps of equal
     score keep their order. This is the released code's definition as the paper's figures 8-11 use it.
     """
-    sizes = [len(view.scores) for view in views]
-    order = np.argsort(-np.concatenate([view.scores for view in views]), kind="stable")
-    rank = np.empty(sum(sizes), int)
+    return pooled_curve([visit(view, radius) for view in views])
+
+
+def pooled_curve(visits):
+    """Success rate and coverage (M,) of the grasps of all `Visit`s together; see `success_coverage_curve`."""
+    sizes = [len(seen.scores) for seen in visits]
+    order = np.argsort(-np.concatenate([seen.scores for seen in visits]), kind="stable")
+    rank = np.empty(len(order), int)
     rank[order] = np.arange(len(order))
-    ranks = np.split(rank, np.cumsum(sizes)[:-1])
-    first = np.concatenate([_first_rank(view.grasps, r, view.positives, radius) for view, r in zip(views, ranks, strict=True)])
-    label = np.concatenate([view.success for view in views])[order]
-    success = np.cumsum(label) / np.arange(1, len(order) + 1)
-    found = np.bincount(first[np.isfinite(first)].astype(int), minlength=len(order))
-    return success, np.cumsum(found) / max(1, len(first))
+    covered = [ranks[seen.first[seen.first < len(ranks)]]
+               for ranks, seen in zip(np.split(rank, np.cumsum(sizes)[:-1]), visits, strict=True)]
+    success = np.cumsum(np.concatenate([seen.success for seen in visits])[order]) / np.arange(1, len(order) + 1)
+    found = np.bincount(np.concatenate(covered), minlength=len(order))
+    return success, np.cumsum(found) / max(1, sum(len(seen.first) for seen in visits))
 
 
 def success_coverage_area(success, coverage):
@@ -55,9 +75,9 @@ def success_coverage_area(success, coverage):
     return area_under_curve(coverage, success)
 
 
-def _first_rank(grasps, ranks, positives, radius):
-    """Lowest rank (P,) among the grasps (K, 4, 4) with `ranks` (K,) that cover each positive; infinity where none does."""
+def _first_cover(grasps, positives, radius):
+    """The first of grasps (K, 4, 4) that covers each positive (P, 4, 4): (P,) int, K where none does."""
     if not len(grasps) or not len(positives):
-        return np.full(len(positives), np.inf)
+        return np.full(len(positives), len(grasps))
     near = cKDTree(grasps[:, :3, 3]).query_ball_point(positives[:, :3, 3], radius)
-    return np.array([ranks[found].min() if found else np.inf for found in near])
+    return np.array([min(found, default=len(grasps)) for found in near])

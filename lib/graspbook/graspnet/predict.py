@@ -1,4 +1,9 @@
-"""From an observed cloud to ranked grasps: sample, refine, pick, and check against what was seen."""
+"""From an observed cloud to ranked grasps: sample, refine, pick, and check against what was seen.
+
+Where grasps come from is a named choice: "graspnet" samples them from the VAE (section 3.1), "geometric" against the
+observed surface's normals (the baseline of Fig. 11); both are refined by the same evaluator. "gpd" is ten Pas et al.'s
+detector (the baseline of Table 1), whose grasps and scores are final.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,19 +12,21 @@ import numpy as np
 import torch
 
 from graspbook import pose
-from graspbook.errors import CaptureError
+from graspbook.errors import CaptureError, ParameterError
 from graspbook.graspnet.evaluator import load_evaluator
-from graspbook.graspnet.refinement import MAX_TRANSLATION, best_of_iterations, refine
+from graspbook.graspnet.refinement import MAX_TRANSLATION, Refinement, best_of_iterations, refine
 from graspbook.graspnet.sampler import load_sampler, sample
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
 from graspbook.perception.resample import resample
+
+METHODS = {"graspnet": ("sampler", "evaluator"), "geometric": ("evaluator",), "gpd": ("gpd",)}  # and the weights they need
 
 
 @dataclass(frozen=True)
 class PredictSettings:
     """Grasps sampled a cloud, where latents come from, refinement (method, steps, largest translation of a gradient step in
-    metres), score above which a grasp is kept in the paper's protocol, and the observed points that a grasp must have between
-    its fingers to be feasible."""
+    metres), score above which a grasp is kept in the paper's protocol, the observed points that a grasp must have between
+    its fingers to be feasible, and the method, one of `METHODS`. Only graspnet draws latents, and gpd refines nothing."""
 
     samples: int = 200
     latents: str = "normal"
@@ -28,6 +35,7 @@ class PredictSettings:
     max_translation: float = MAX_TRANSLATION
     threshold: float = 0.8
     min_points_between: int = 20
+    method: str = "graspnet"
 
 
 @dataclass(frozen=True)
@@ -51,31 +59,73 @@ class Prediction:
     iteration_scores: np.ndarray
 
 
-def load_networks(folder, device="cpu"):
-    """The sampler and the evaluator of a weights folder. Raises WeightsError if one is missing or does not fit."""
-    sampler = load_sampler(Path(folder) / "sampler.safetensors")
-    return sampler.to(device), load_evaluator(Path(folder) / "evaluator.safetensors").to(device)
+def weights_files(folder, method="graspnet"):
+    """Paths of the weights that a method needs in a weights folder. Raises ParameterError for an unknown method."""
+    if method not in METHODS:
+        raise ParameterError(f"method {method!r}, expected one of {', '.join(METHODS)}")
+    return [Path(folder) / f"{name}.safetensors" for name in METHODS[method]]
+
+
+def load_networks(folder, device="cpu", method="graspnet"):
+    """The networks (sampler, scorer) of a weights folder: the method's source of grasps, None where it has no network, and
+    what scores them, the evaluator or GPD's classifier. Raises WeightsError if one is missing or does not fit.
+    """
+    *source, scorer = weights_files(folder, method)
+    sampler = load_sampler(source[0]).to(device) if source else None
+    if method == "gpd":
+        from graspbook.graspnet.gpd import load_gpd
+
+        return sampler, load_gpd(scorer).to(device)
+    return sampler, load_evaluator(scorer).to(device)
 
 
 def predict(cloud, sampler, evaluator, settings, rng, scene=None):
     """Prediction for the observed points (M, 3) of one object, camera frame, metres; `rng` is a numpy generator.
 
-    The networks see a random resample, centred at its mean; points between the fingers are counted on all M points, and
-    collisions on these and on the `scene` (K, 3), what was observed around the object, where it is given. Raises
-    CaptureError for a cloud that is empty, of a wrong shape, or not finite.
+    sampler, evaluator: what `load_networks` returns for `settings.method`. The networks see a random resample, centred at
+    its mean; points between the fingers are counted on all M points, and collisions on these and on the `scene` (K, 3), what
+    was observed around the object, where it is given. Raises CaptureError for a cloud that is empty, of a wrong shape, or
+    not finite.
     """
     cloud = np.asarray(cloud, float)
     if cloud.ndim != 2 or cloud.shape[1] != 3 or not len(cloud):
         raise CaptureError(f"point cloud of shape {cloud.shape}, expected (M, 3) with M > 0")
     if not np.isfinite(cloud).all():
         raise CaptureError(f"point cloud has {int((~np.isfinite(cloud)).any(axis=1).sum())} points that are not finite")
-    device = next(sampler.parameters()).device
+    if settings.method == "gpd":
+        refinement, centre = _detect(cloud, evaluator, settings, rng), np.zeros(3)
+    else:
+        refinement, centre = _sample_and_refine(cloud, sampler, evaluator, settings, rng)
+    return _rank(refinement, centre, cloud, scene, settings)
+
+
+def _sample_and_refine(cloud, sampler, evaluator, settings, rng):
+    """The `Refinement` of a method's samples in the graspnet object frame, and that frame's origin (3,)."""
+    device = next(evaluator.parameters()).device
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    seen = resample(cloud, sampler.settings.backbone.points, rng)
+    seen = resample(cloud, evaluator.settings.backbone.points, rng)
     centre = seen.mean(axis=0)
     points = torch.as_tensor(seen - centre, dtype=torch.float32, device=device)
-    grasps, _ = sample(sampler, points, settings.samples, generator, settings.latents)
-    refinement = refine(evaluator, points, grasps, settings.refinement, settings.steps, generator, settings.max_translation)
+    if settings.method == "geometric":
+        from graspbook.graspnet.geometric import sample_geometric
+
+        poses = pose.from_rt(np.eye(3), -centre) @ sample_geometric(cloud, settings.samples, rng)
+        grasps = torch.as_tensor(poses, dtype=torch.float32, device=device)
+    else:
+        grasps, _ = sample(sampler, points, settings.samples, generator, settings.latents)
+    return refine(evaluator, points, grasps, settings.refinement, settings.steps, generator, settings.max_translation), centre
+
+
+def _detect(cloud, network, settings, rng):
+    """GPD's grasps and scores as a `Refinement` of no steps, in the camera frame."""
+    from graspbook.graspnet.gpd import detect
+
+    grasps, scores = detect(cloud, network, network.settings, settings.samples, rng)
+    return Refinement(torch.as_tensor(grasps)[None], torch.as_tensor(scores)[None])
+
+
+def _rank(refinement, centre, cloud, scene, settings):
+    """The Prediction of a `Refinement` whose frame has its origin at `centre` (3,) of the camera frame."""
     _, scores, step, above = (values.cpu().numpy() for values in best_of_iterations(refinement, settings.threshold))
     iterations = pose.from_rt(np.eye(3), centre) @ refinement.grasps.cpu().numpy().astype(float)
     best = iterations[step, np.arange(len(step))]
@@ -92,7 +142,7 @@ def contact_check(camera_T_hand, cloud, chunk=32):
     """Whether the open hand at poses (K, 4, 4) holds points of a cloud (M, 3) inside it, bool (K,), and how many lie between
     its fingers, (K,)."""
     collides, between = [], []
-    for start in range(0, len(camera_T_hand), chunk):
+    for start in range(0, max(1, len(camera_T_hand)), chunk):
         local = pose.transform(pose.inverse(camera_T_hand[start:start + chunk]), cloud)
         collides.append(points_in_hand(local).any(axis=1))
         between.append(points_in_closing_region(local).sum(axis=1))

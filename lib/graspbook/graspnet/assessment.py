@@ -1,0 +1,130 @@
+"""The figures of a method, for each object and overall, from its evaluated views.
+
+Shares of views carry Wilson's interval at 95 %. Overall figures carry a bootstrap interval too, over whole objects: views of
+one object are alike, and what is asked is how the method does on other objects.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from graspbook.graspnet.coverage import Visit, coverage_rate, pooled_curve, success_coverage_area, success_coverage_curve, visit
+from graspbook.metrics import bootstrap_interval, wilson_interval
+
+SHARES_OF_VIEWS = ("success_best", "gravity_best", "views_with_20_above_threshold", "views_with_20_above_threshold_feasible")
+_FIGURES = (
+    *SHARES_OF_VIEWS, "acceleration_best", "success_top10", "success_all_final", "sampled", "refined", "coverage",
+    "coverage_feasible", "grasps_above_threshold", "grasps_above_threshold_feasible", "success_above_threshold",
+    "success_above_threshold_feasible", "auc", "auc_feasible", "feasible_share",
+)
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the figures need of one view: its own, those above the threshold (how many, how many hold), and its visits; of these
+    two, those of all final grasps and of the feasible ones."""
+
+    own: dict[str, float]
+    above: dict[str, tuple[int, int]]
+    visits: dict[str, Visit]
+
+
+def assess(evaluations, positives, threshold, seed=0, reasons=None):
+    """Figures of a method: {"overall": figures, "objects": {name: figures}}, plain numbers, None where one is not defined.
+
+    evaluations: object name -> its `ViewEvaluation`s; positives: object name -> ground-truth grasps (P, 4, 4), in the same
+    frame; seed: of the bootstrap. An object without positives or views cannot be judged: its figures are None, `reason` says
+    why (by name in `reasons` where known), and overall figures leave it out.
+
+    Means over views: `success_best` and `gravity_best`, whether the best-ranked grasp holds in the shake test, and against
+    gravity on 0.3 kg from six directions; `acceleration_best`, the largest acceleration in m/s² that it survives;
+    `success_top10` and `success_all_final`, the share of the ten best, and of all grasps at their best-scoring step, that
+    hold; `sampled` and `refined`, that of all grasps as sampled and at the last simulated step; `coverage`, the share of
+    positives within 2 cm of a final grasp; `grasps_above_threshold`, how many score above the threshold, and
+    `views_with_20_above_threshold`, whether 20 or more do; `feasible_share`, the share of final grasps that keep the hand out
+    of observed points and have enough of them between the fingers. A view without any grasp counts as 0 everywhere.
+    Over the grasps of all views: `success_above_threshold`, the share of those above the threshold that hold; `auc`, the area
+    under success over coverage of all final grasps, pooled by score (Figs 8-11). Names ending in `_feasible` count feasible
+    grasps alone.
+
+    `intervals_over_views`: Wilson's of the shares of views. `intervals_over_objects` (overall only): bootstrapped, of every
+    figure; None for a single object.
+    """
+    judged = {name: [_view(view, positives[name], threshold) for view in views]
+              for name, views in evaluations.items() if len(positives[name]) and len(views)}
+    objects = {}
+    for name in evaluations:
+        objects[name] = _report(judged.get(name, [])) | {"counts": _counts(judged.get(name, []), len(positives[name]))}
+        if name not in judged:
+            objects[name]["reason"] = (reasons or {}).get(name) or ("no views" if len(positives[name]) else "no positive grasps")
+    names, every = list(judged), [view for views in judged.values() for view in views]
+    overall = _report(every) | {"counts": _counts(every, sum(len(positives[name]) for name in names))}
+    overall["counts"] |= {"objects": len(names), "objects_left_out": len(evaluations) - len(names)}
+    overall["intervals_over_objects"] = dict.fromkeys(_FIGURES)
+    if names:
+        edges = bootstrap_interval(lambda drawn: list(_figures([view for i in drawn for view in judged[names[i]]]).values()),
+                                   len(names), np.random.default_rng(seed))
+        overall["intervals_over_objects"] = {name: [_plain(low), _plain(high)] if np.isfinite(low) else None
+                                             for name, low, high in zip(_FIGURES, *edges, strict=True)}
+    return {"overall": overall, "objects": objects}
+
+
+def pooled_success_coverage(evaluations, positives):
+    """Success and coverage (M,) of all final grasps of the objects that have positives, by falling score; see `assess`."""
+    return success_coverage_curve([view.at_best(positives[name]) for name, views in evaluations.items()
+                                   if len(positives[name]) for view in views])
+
+
+def _view(view, positives, threshold):
+    high, feasible = view.final_scores > threshold, view.final_feasible
+    kinds = {"": np.ones(len(high), bool), "_feasible": feasible}
+    own = {
+        "success_best": _mean(view.final_success[:1]),
+        "gravity_best": _mean(view.gravity_held[:1]),
+        "acceleration_best": _mean(view.max_acceleration[:1]),
+        "success_top10": _mean(view.final_success[:10]),
+        "success_all_final": _mean(view.final_success),
+        "sampled": _mean(view.success[0]),
+        "refined": _mean(view.success[-1]),
+        "feasible_share": _mean(feasible),
+    }
+    for kind, chosen in kinds.items():
+        count = int((high & chosen).sum())
+        own[f"coverage{kind}"] = coverage_rate(view.final[chosen], positives)
+        own[f"grasps_above_threshold{kind}"] = count
+        own[f"views_with_20_above_threshold{kind}"] = count >= 20
+    return _View(own, {kind: (int((high & chosen).sum()), int(view.final_success[high & chosen].sum()))
+                       for kind, chosen in kinds.items()},
+                 {kind: visit(view.at_best(positives, chosen)) for kind, chosen in kinds.items()})
+
+
+def _mean(values):
+    return float(np.mean(values)) if len(values) else 0.0
+
+
+def _figures(views):
+    """Every figure of `_View`s, in the order of `_FIGURES`, NaN where not defined."""
+    figures = {name: float(np.mean([view.own[name] for view in views])) for name in views[0].own}
+    for kind in ("", "_feasible"):
+        count, held = np.sum([view.above[kind] for view in views], axis=0)
+        figures[f"success_above_threshold{kind}"] = held / count if count else np.nan
+        figures[f"auc{kind}"] = success_coverage_area(*pooled_curve([view.visits[kind] for view in views]))
+    return {name: figures[name] for name in _FIGURES}
+
+
+def _report(views):
+    """The figures of views as plain numbers, with Wilson's intervals."""
+    if not views:
+        return dict.fromkeys((*_FIGURES, "intervals_over_views"))
+    figures = {name: _plain(value) for name, value in _figures(views).items()}
+    return figures | {"intervals_over_views": {
+        name: list(wilson_interval(sum(view.own[name] for view in views), len(views))) for name in SHARES_OF_VIEWS}}
+
+
+def _counts(views, positives):
+    return {"views": len(views), "grasps": sum(len(view.visits[""].scores) for view in views), "positives": positives,
+            "grasps_above_threshold": sum(view.above[""][0] for view in views)}
+
+
+def _plain(value):
+    return float(value) if np.isfinite(value) else None
