@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from graspbook.errors import ParameterError
-from graspbook.objects.families import FAMILIES, HANDLE_SEGMENTS, loft, make_shape, union
+from graspbook.objects.families import FAMILIES, PAPER_FAMILIES, make_shape
+from graspbook.objects.solids import HANDLE_SEGMENTS, loft, union
 
 SEEDS = range(12)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", PAPER_FAMILIES)
 def test_parts_make_up_the_solid_exactly(family):
     for seed in SEEDS:
         shape = make_shape(family, np.random.default_rng(seed))
@@ -43,7 +44,7 @@ def test_a_seed_makes_the_same_bytes_and_another_seed_another_shape(family):
     assert first.mesh.vertices.tobytes() != other.mesh.vertices.tobytes()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", PAPER_FAMILIES)
 def test_sizes_are_those_of_everyday_objects_that_stand_on_the_origin(family):
     extents = np.array([make_shape(family, np.random.default_rng(seed)).mesh.extents for seed in range(40)])
     bottoms = [make_shape(family, np.random.default_rng(seed)).mesh.bounds[0, 2] for seed in range(5)]

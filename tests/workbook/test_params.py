@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from graspbook.errors import ParameterError
-from graspbook.objects.families import FAMILIES
+from graspbook.objects.families import PAPER_FAMILIES
 from graspbook.objects.sets import PAPER_COUNTS, FamilySet
 from graspbook.workbook.params import NOTEBOOKS, load_profile, notebook_parameters, project_root, section_name
 
@@ -31,7 +31,7 @@ def test_profiles_load_and_smoke_is_the_defaults(in_project):
 def test_the_paper_profile_has_the_paper_s_objects(in_project):
     section = load_profile("paper")["graspnet_1_objects"]
     assert section.counts == PAPER_COUNTS and sum(section.counts.values()) == 206
-    assert tuple(section.counts) == FAMILIES
+    assert tuple(section.counts) == PAPER_FAMILIES
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -111,7 +111,7 @@ def test_bad_overrides_are_refused_by_name(text, parts, toy_workbook):
 @pytest.mark.parametrize(
     ("overrides", "parts"),
     [
-        (["counts={box: 2}"], ["counts = {'box': 2}", "every family", "missing cylinder, bowl, bottle, mug"]),
+        (["counts={}"], ["counts = {}", "at least 1 item"]),
         (["counts={spoon: 2}"], ["counts = {'spoon': 2}", "'box', 'cylinder'"]),
         (["held_out_fraction=0.05"], ["held_out_fraction 0.05 holds out 0 of 5 objects of family box, expected 1 to 4"]),
         (["held_out_fraction=0.95"], ["held_out_fraction 0.95 holds out 5 of 5"]),
@@ -139,7 +139,7 @@ def test_a_family_of_one_object_is_trained_on_only(in_project):
     overrides = ["counts={box: 1, cylinder: 1, bowl: 1, bottle: 2, mug: 2}", "held_out_fraction=0.5"]
     section = load_profile("smoke", [f"graspnet_1_objects.{text}" for text in overrides])["graspnet_1_objects"]
     objects = FamilySet(section.counts, held_out_fraction=section.held_out_fraction)
-    assert {name[:-5] for name in objects.names("train")} == set(FAMILIES)
+    assert {name[:-5] for name in objects.names("train")} == set(PAPER_FAMILIES)
     assert {name[:-5] for name in objects.names("held_out")} == {"bottle", "mug"}
 
 
