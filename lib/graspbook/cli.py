@@ -20,7 +20,7 @@ def main(arguments=None):
     """Run `graspbook ARGUMENTS` (those of the process if omitted) and return the exit status."""
     parser = _Parser(prog="graspbook", description="A reproducible workbook of two papers on learning to grasp.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_grasp, _add_sample, _add_label, _add_calibrate, _add_run, _add_site):
+    for add in (_add_grasp, _add_evaluate, _add_sample, _add_label, _add_calibrate, _add_run, _add_site):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -46,7 +46,7 @@ def _add_grasp(commands):
     parser.add_argument("--out", required=True, metavar="GRASPS.h5", help="grasps in the camera frame, best first, with scores")
     parser.add_argument("--html", required=True, metavar="VIEW.html", help="a page with the cloud and the grasps")
     parser.add_argument("--top", type=_count, metavar="K", help="keep the K best (default: all 200)")
-    parser.add_argument("--weights", default="outputs/smoke/weights", metavar="DIR", help="default: outputs/smoke/weights")
+    _add_weights(parser)
     parser.add_argument("--seed", type=_seed, default=0, metavar="S")
     parser.add_argument("--scale", type=float, default=1.0, help="factor from a mesh's units to metres")
     parser.set_defaults(function=_grasp)
@@ -59,6 +59,42 @@ def _grasp(options):
     print(f"{options.out}, {options.html}: {len(found.scores[:options.top])} grasps, best score {found.scores[0]:.2f}; of all "
           f"{len(found.scores)}, {found.feasible.sum()} keep the hand clear and have the object between the fingers, "
           f"{found.above_threshold.sum()} score above the threshold")
+
+
+def _add_evaluate(commands):
+    parser = commands.add_parser("evaluate", help="measure in simulation how well a method grasps meshes nobody trained on")
+    parser.add_argument("meshes", nargs="+", metavar="MESH", help=".obj .stl .ply .glb, in metres (else --scale)")
+    parser.add_argument("--views", type=_count, default=5, metavar="V", help="random views of each mesh (default: 5)")
+    parser.add_argument("--samples", type=_count, default=200, metavar="N", help="grasps a view (default: 200)")
+    parser.add_argument("--method", default="graspnet", metavar="METHOD", help="graspnet (default), geometric or gpd")
+    _add_weights(parser)
+    parser.add_argument("--seed", type=_seed, default=0, metavar="S")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor from the meshes' units to metres")
+    parser.add_argument("--workers", type=_count, default=2, metavar="N", help="processes side by side (default: 2)")
+    parser.add_argument("--out", required=True, metavar="EVAL.json", help="the figures, overall and of each mesh")
+    parser.add_argument("--html", metavar="PAGE", help="a page with a table, success over coverage, and the best grasps")
+    parser.set_defaults(function=_evaluate)
+
+
+def _evaluate(options):
+    from graspbook.workbook.evaluate import evaluate_meshes
+
+    report = evaluate_meshes(options.meshes, options.weights, options.out, options.html, options.method, options.views,
+                             options.samples, options.seed, options.scale, options.workers)
+    overall, counts = report["overall"], report["overall"]["counts"]
+    for name, figures in report["objects"].items():
+        if "reason" in figures:
+            print(f"{name} is left out: {figures['reason']}")
+    written = ", ".join(filter(None, (options.out, options.html)))
+    print(f"{written}: {counts['views']} views of {counts['objects']} objects, {counts['objects_left_out']} objects left out")
+    if counts["views"]:
+        print(f"the best grasp holds in {overall['success_best']:.0%} of the views, against gravity at 0.3 kg in "
+              f"{overall['gravity_best']:.0%}; {overall['grasps_above_threshold']:.0f} grasps a view score above the threshold; "
+              f"coverage {overall['coverage']:.2f}, area {overall['auc']:.2f}")
+
+
+def _add_weights(parser):
+    parser.add_argument("--weights", default="outputs/smoke/weights", metavar="DIR", help="default: outputs/smoke/weights")
 
 
 def _add_sample(commands):
