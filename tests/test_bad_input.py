@@ -114,6 +114,10 @@ def predict(path, *more):
     return ["grasp", path, "--out", "new/out.h5", "--html", "new/out.html", "--weights", "weights", *more]
 
 
+def evaluate(*more):
+    return ["evaluate", "--out", "new/out.json", "--weights", "weights", *more]
+
+
 def run(*more):
     return ["run", "notebooks/toy.ipynb", *more]
 
@@ -126,11 +130,18 @@ CASES = [
     (predict("none.stl"), ["none.stl", "no such mesh file"]),
     (predict("none.npz"), ["none.npz", "no such capture file"]),
     (predict("cloud.npy", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
+    (evaluate("none.stl"), ["none.stl", "no such mesh file"]),
+    (evaluate("box.stl", "none.stl"), ["none.stl", "no such mesh file"]),
+    (evaluate("box.stl", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
+    (evaluate("box.stl", "--method", "geometric", "--weights", "none"), ["none/evaluator.safetensors", "no such weights file"]),
+    (evaluate("box.stl", "--method", "gpd"), ["weights/gpd.safetensors", "no such weights file"]),
     (["run", "notebooks/none.ipynb"], ["notebooks/none.ipynb", "no such notebook"]),
     (run("--profile", "none.yaml"), ["none.yaml", "no such profile file"]),
     # a mesh that is none
     (sample("nan.obj"), ["nan.obj", "1 of 4 vertices are NaN"]),
     (predict("nan.obj"), ["nan.obj", "1 of 4 vertices are NaN"]),
+    (evaluate("box.stl", "nan.obj"), ["nan.obj", "1 of 4 vertices are NaN"]),
+    (evaluate("cloud.npy"), ["cloud.npy", "unknown kind of mesh '.npy'"]),
     (label("nan_mesh.h5"), ["nan.obj", "1 of 4 vertices are NaN"]),
     (sample("empty.obj"), ["empty.obj"]),
     (sample("flat.obj"), ["flat.obj", "no volume"]),
@@ -139,6 +150,7 @@ CASES = [
     (predict("box.step"), ["box.step", "unknown kind", "'.step'"]),
     # units
     (sample("mm.stl"), ["mm.stl", "60 m", "millimetres", "--scale 0.001"]),
+    (evaluate("mm.stl"), ["mm.stl", "60 m", "millimetres", "--scale 0.001"]),
     (predict("mm.stl"), ["mm.stl", "60 m", "millimetres", "--scale 0.001"]),
     (label("mm_mesh.h5"), ["mm.stl", "60 m", "millimetres"]),
     (predict("mm.npy"), ["mm.npy", "millimetres"]),
@@ -172,6 +184,14 @@ CASES = [
     (sample("box.stl", "--scale", "big"), ["--scale", "'big'"]),
     (predict("box.stl", "--scale", "-1"), ["box.stl", "scale -1.0"]),
     (predict("cloud.npy", "--top", "0"), ["--top", "0: expected a whole number, 1 or more"]),
+    (evaluate("box.stl", "--views", "0"), ["evaluate", "--views", "0: expected a whole number, 1 or more"]),
+    (evaluate("box.stl", "--samples", "0"), ["--samples", "0: expected a whole number, 1 or more"]),
+    (evaluate("box.stl", "--workers", "0"), ["--workers", "0: expected a whole number, 1 or more"]),
+    (evaluate("box.stl", "--method", "luck"), ["method 'luck'", "graspnet, geometric, gpd"]),
+    (evaluate("box.stl", "--scale", "-1"), ["box.stl", "scale -1.0"]),
+    (evaluate("box.stl", "box2/box.stl"), ["box.stl box2/box.stl", "one name", "box"]),
+    (["evaluate", "--out", "new.json"], ["MESH"]),
+    (["evaluate", "box.stl"], ["--out"]),
     (["sample", "box.stl"], ["--out"]),
     (["sample", "box.stl", "nan.obj", "--out", "new.h5"], ["--out new.h5", "2 meshes", "folder"]),
     (["sample", "box.stl", "box2/box.stl", "--out", "new"], ["box.stl box2/box.stl", "one name"]),
@@ -183,6 +203,9 @@ CASES = [
     (label("good.h5", "--out", "taken/deep/out.h5"), ["taken/deep/out.h5", "cannot write"]),
     (predict("cloud.npy", "--out", "taken/out.h5"), ["taken/out.h5", "cannot write"]),
     (predict("cloud.npy", "--html", "taken/out.html"), ["taken/out.html", "cannot write"]),
+    (evaluate("box.stl", "--out", "taken/out.json"), ["taken/out.json", "cannot write"]),
+    (evaluate("box.stl", "--out", "folder.h5"), ["folder.h5", "it is a folder"]),
+    (evaluate("box.stl", "--html", "taken/out.html"), ["taken/out.html", "cannot write"]),
     (["calibrate", "good.h5", "--mesh-root", ".", "--out", "taken/out.json"], ["taken/out.json", "cannot write"]),
     (run("--output-root", "taken"), ["taken", "cannot write"]),
 ]
@@ -211,7 +234,8 @@ def test_another_file_in_the_place_of_the_grasp_file_is_not_overwritten(folder, 
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-@pytest.mark.parametrize("arguments", [sample("box.stl"), label("good.h5"), predict("cloud.npy"), run("--output-root", "new")])
+@pytest.mark.parametrize("arguments", [sample("box.stl"), evaluate("box.stl"), label("good.h5"), predict("cloud.npy"),
+                                       run("--output-root", "new")])
 def test_a_folder_without_write_permission(folder, capsys, arguments):
     (folder / "new").mkdir()
     (folder / "new").chmod(0o555)

@@ -1,4 +1,3 @@
-import sys
 import types
 from dataclasses import replace
 
@@ -119,13 +118,13 @@ def test_gpd_ranks_its_own_scores_and_refines_nothing(networks, monkeypatch):
         assert network is detector and settings == "of the detector" and n == 40 and len(points) == 300
         return grasps, np.array([0.3, 0.9, 0.6])
 
-    monkeypatch.setitem(sys.modules, "graspbook.graspnet.gpd", types.SimpleNamespace(detect=detect))
+    monkeypatch.setattr("graspbook.graspnet.predict.detect", detect)
     found = predict(cloud(), None, detector, replace(SETTINGS, method="gpd"), np.random.default_rng(0))
     order = np.lexsort([[-0.3, -0.9, -0.6], contact_check(grasps, cloud())[0]])
     np.testing.assert_allclose(found.camera_T_hand, grasps[order])
     np.testing.assert_allclose(found.scores, np.array([0.3, 0.9, 0.6])[order])
     assert found.iterations.shape == (1, 3, 4, 4) and not found.step.any()
-    monkeypatch.setattr(sys.modules["graspbook.graspnet.gpd"], "detect", lambda *_: (np.zeros((0, 4, 4)), np.zeros(0)))
+    monkeypatch.setattr("graspbook.graspnet.predict.detect", lambda *_: (np.zeros((0, 4, 4)), np.zeros(0)))
     assert predict(cloud(), None, detector, replace(SETTINGS, method="gpd"), np.random.default_rng(0)).scores.shape == (0,)
 
 

@@ -14,6 +14,8 @@ import torch
 from graspbook import pose
 from graspbook.errors import CaptureError, ParameterError
 from graspbook.graspnet.evaluator import load_evaluator
+from graspbook.graspnet.geometric import sample_geometric
+from graspbook.graspnet.gpd_network import detect, load_gpd
 from graspbook.graspnet.refinement import MAX_TRANSLATION, Refinement, best_of_iterations, refine
 from graspbook.graspnet.sampler import load_sampler, sample
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
@@ -73,8 +75,6 @@ def load_networks(folder, device="cpu", method="graspnet"):
     *source, scorer = weights_files(folder, method)
     sampler = load_sampler(source[0]).to(device) if source else None
     if method == "gpd":
-        from graspbook.graspnet.gpd import load_gpd
-
         return sampler, load_gpd(scorer).to(device)
     return sampler, load_evaluator(scorer).to(device)
 
@@ -107,8 +107,6 @@ def _sample_and_refine(cloud, sampler, evaluator, settings, rng):
     centre = seen.mean(axis=0)
     points = torch.as_tensor(seen - centre, dtype=torch.float32, device=device)
     if settings.method == "geometric":
-        from graspbook.graspnet.geometric import sample_geometric
-
         poses = pose.from_rt(np.eye(3), -centre) @ sample_geometric(cloud, settings.samples, rng)
         grasps = torch.as_tensor(poses, dtype=torch.float32, device=device)
     else:
@@ -118,8 +116,6 @@ def _sample_and_refine(cloud, sampler, evaluator, settings, rng):
 
 def _detect(cloud, network, settings, rng):
     """GPD's grasps and scores as a `Refinement` of no steps, in the camera frame."""
-    from graspbook.graspnet.gpd import detect
-
     grasps, scores = detect(cloud, network, network.settings, settings.samples, rng)
     return Refinement(torch.as_tensor(grasps)[None], torch.as_tensor(scores)[None])
 
