@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from graspbook.graspnet.assessment import assess, pooled_success_coverage
+from graspbook.graspnet.assessment import assess, compare, pooled_success_coverage
 from graspbook.graspnet.evaluation import ViewEvaluation
 from graspbook.metrics import wilson_interval
 
@@ -105,3 +105,25 @@ def test_the_pooled_curve_ends_at_all_grasps():
     success, coverage = pooled_success_coverage(evaluations, positives)
     figures = assess(evaluations, positives, 0.8)["overall"]
     assert (success[-1], coverage[-1]) == (figures["success_all_final"], figures["coverage"])
+
+
+def test_a_paired_comparison_is_sharper_than_two_intervals():
+    # Objects differ much more than the two methods do: what is hard for both cancels.
+    rng = np.random.default_rng(0)
+    places, scores, luck = rng.uniform(0, 1, 40), rng.random(40), rng.random((10, 40))
+    better, worse = ({str(i): [view(places, scores, luck[i] < 0.09 * i + gain)] for i in range(10)} for gain in (0.1, 0.0))
+    positives = {name: at(*places) for name in better}
+    found = compare(better, worse, positives, 0.5)
+    ours, theirs = (assess(evaluations, positives, 0.5)["overall"] for evaluations in (better, worse))
+    assert found["success_all_final"] == pytest.approx(ours["success_all_final"] - theirs["success_all_final"])
+    assert found["auc"] == pytest.approx(ours["auc"] - theirs["auc"])
+    low, high = found["intervals_over_objects"]["success_all_final"]
+    assert 0 < low < found["success_all_final"] < high
+    assert ours["intervals_over_objects"]["success_all_final"][0] < theirs["intervals_over_objects"]["success_all_final"][1]
+
+
+def test_a_comparison_is_of_the_objects_that_both_were_judged_on():
+    positives = {"a": POSITIVES, "b": POSITIVES, "wide": at()}
+    found = compare({"a": [FIRST], "b": [SECOND], "wide": [FIRST]}, {"a": [SECOND], "b": [], "wide": [SECOND]}, positives, 0.8)
+    assert found["success_best"] == 1.0 and found["intervals_over_objects"]["success_best"] is None
+    assert compare({"wide": [FIRST]}, {"wide": [FIRST]}, positives, 0.8)["auc"] is None

@@ -50,29 +50,60 @@ def assess(evaluations, positives, threshold, seed=0, reasons=None):
     `intervals_over_views`: Wilson's of the shares of views. `intervals_over_objects` (overall only): bootstrapped, of every
     figure; None for a single object.
     """
-    judged = {name: [_view(view, positives[name], threshold) for view in views]
-              for name, views in evaluations.items() if len(positives[name]) and len(views)}
+    judged = _judged(evaluations, positives, threshold)
     objects = {}
     for name in evaluations:
         objects[name] = _report(judged.get(name, [])) | {"counts": _counts(judged.get(name, []), len(positives[name]))}
         if name not in judged:
             objects[name]["reason"] = (reasons or {}).get(name) or ("no views" if len(positives[name]) else "no positive grasps")
-    names, every = list(judged), [view for views in judged.values() for view in views]
-    overall = _report(every) | {"counts": _counts(every, sum(len(positives[name]) for name in names))}
-    overall["counts"] |= {"objects": len(names), "objects_left_out": len(evaluations) - len(names)}
-    overall["intervals_over_objects"] = dict.fromkeys(_FIGURES)
-    if names:
-        edges = bootstrap_interval(lambda drawn: list(_figures([view for i in drawn for view in judged[names[i]]]).values()),
-                                   len(names), np.random.default_rng(seed))
-        overall["intervals_over_objects"] = {name: [_plain(low), _plain(high)] if np.isfinite(low) else None
-                                             for name, low, high in zip(_FIGURES, *edges, strict=True)}
+    every = _views(judged, judged)
+    overall = _report(every) | {"counts": _counts(every, sum(len(positives[name]) for name in judged))}
+    overall["counts"] |= {"objects": len(judged), "objects_left_out": len(evaluations) - len(judged)}
+    overall["intervals_over_objects"] = _intervals(lambda drawn: _figures(_views(judged, drawn)), list(judged), seed)
     return {"overall": overall, "objects": objects}
+
+
+def compare(evaluations, others, positives, threshold, seed=0):
+    """How much better a method does than another on the same objects: {figure: difference}, and "intervals_over_objects" of them.
+
+    evaluations, others: as for `assess`, of the same objects; the overall figures of the first less those of the second. A
+    resample of the bootstrap draws the same objects for both, so what makes an object hard for both cancels.
+    """
+    pair = [_judged(views, positives, threshold) for views in (evaluations, others)]
+    both = [name for name in pair[0] if name in pair[1]]
+
+    def differences(drawn):
+        first, second = (_figures(_views(judged, drawn)) for judged in pair)
+        return {name: first[name] - second[name] for name in _FIGURES}
+
+    found = {name: _plain(value) for name, value in differences(both).items()} if both else dict.fromkeys(_FIGURES)
+    return found | {"intervals_over_objects": _intervals(differences, both, seed)}
 
 
 def pooled_success_coverage(evaluations, positives):
     """Success and coverage (M,) of all final grasps of the objects that have positives, by falling score; see `assess`."""
     return success_coverage_curve([view.at_best(positives[name]) for name, views in evaluations.items()
                                    if len(positives[name]) for view in views])
+
+
+def _judged(evaluations, positives, threshold):
+    """The `_View`s of every object that has positives and views, by name."""
+    return {name: [_view(view, positives[name], threshold) for view in views]
+            for name, views in evaluations.items() if len(positives[name]) and len(views)}
+
+
+def _views(judged, names):
+    return [view for name in names for view in judged[name]]
+
+
+def _intervals(figures, names, seed):
+    """Bootstrap intervals over objects of `figures`, a function of drawn names to every figure by name; None where undefined."""
+    if not names:
+        return dict.fromkeys(_FIGURES)
+    edges = bootstrap_interval(lambda drawn: list(figures([names[i] for i in drawn]).values()), len(names),
+                               np.random.default_rng(seed))
+    return {name: [_plain(low), _plain(high)] if np.isfinite(low) else None
+            for name, low, high in zip(_FIGURES, *edges, strict=True)}
 
 
 def _view(view, positives, threshold):
