@@ -36,13 +36,13 @@ def view(points=1500):
 
 
 def toy(path, n=40, seed=0, success=None):
-    """A file of candidates with a bright square in the first channel, of successes on the left, of failures on the right."""
+    """A file of candidates with something along the approach: of successes in the middle, of failures beside it."""
     rng = np.random.default_rng(seed)
     success = rng.random(n) < 0.2 if success is None else np.full(n, success)
-    images = rng.integers(0, 60, (n, 15, 60, 60), dtype=np.uint8)
+    images = np.zeros((n, 15, 60, 60), np.uint8)
     for image, good in zip(images, success, strict=True):
-        column = rng.integers(0, 20) + (0 if good else 30)
-        image[0, 20:40, column:column + 10] = 255
+        row, column = rng.integers(0, 40), rng.integers(22, 26) if good else rng.choice([2, 46])
+        image[10, row:row + 20, column:column + 12] = 255
     np.savez(path, images=images, success=success, parameters=json.dumps({"settings": asdict(SETTINGS), "seed": seed}))
     return path
 
@@ -104,8 +104,8 @@ def test_labels_are_made_once_and_are_a_function_of_their_parameters(tmp_path):
 def test_training_learns_what_images_show(tmp_path, monkeypatch):
     monkeypatch.setattr("graspbook.graspnet.gpd_network.BATCH", 16)
     files = [toy(tmp_path / f"{i}.npz", seed=i) for i in range(2)]
-    history = train_gpd(files, SETTINGS, TrainSettings(12, 1e-3), tmp_path / "gpd.safetensors", tmp_path / "gpd.checkpoint")
-    assert len(history) == 12 and history[-1]["loss"] < history[0]["loss"]
+    history = train_gpd(files, SETTINGS, TrainSettings(20, 1e-3), tmp_path / "gpd.safetensors", tmp_path / "gpd.checkpoint")
+    assert len(history) == 20 and history[-1]["loss"] < history[0]["loss"]
     _, images, success = read_candidates(toy(tmp_path / "held_out.npz", seed=9))
     network = load_gpd(tmp_path / "gpd.safetensors")
     assert network.settings == SETTINGS
