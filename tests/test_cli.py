@@ -4,8 +4,11 @@ import subprocess
 import sys
 
 import pytest
+import trimesh
 
 from graspbook.cli import main
+from graspbook.objects import sets
+from graspbook.workbook import evaluate
 
 
 def run(capsys, *arguments):
@@ -57,6 +60,22 @@ def test_bad_input_is_status_2_in_one_line_and_writes_nothing(toy_workbook, caps
     assert (status, out) == (2, "")
     assert_one_line(err, *parts)
     assert sorted(toy_workbook.root.rglob("*")) == before
+
+
+def test_evaluate_says_what_it_found_and_what_it_left_out(tmp_path, weights, monkeypatch, capsys):
+    monkeypatch.setenv("GRASPBOOK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sets, "convex_parts", lambda mesh: (mesh,))
+    monkeypatch.setattr(evaluate, "TRUTH_CANDIDATES", 20)
+    for name, side in (("small", 0.05), ("wide", 0.2)):
+        trimesh.creation.box([side] * 3).export(tmp_path / f"{name}.stl")
+    arguments = ["--weights", weights, "--views", 1, "--samples", 4, "--workers", 1, "--out", tmp_path / "new" / "eval.json"]
+    status, out, _ = run(capsys, "evaluate", tmp_path / "small.stl", tmp_path / "wide.stl", *arguments)
+    lines = out.splitlines()
+    assert status == 0 and lines[0] == "wide is left out: none of 20 simulated candidates holds"
+    assert lines[1].endswith("eval.json: 1 views of 1 objects, 1 objects left out") and "the best grasp holds in" in lines[2]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["eval.json"]
+    status, out, _ = run(capsys, "evaluate", tmp_path / "wide.stl", *arguments)
+    assert status == 0 and out.splitlines()[1:] == [lines[1].replace("1 views of 1", "0 views of 0")]
 
 
 def test_unknown_commands_are_status_2(capsys):

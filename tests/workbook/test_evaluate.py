@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from graspbook import objects
 from graspbook.graspnet import evaluation
+from graspbook.objects import sets
 from graspbook.workbook import evaluate
 
 
@@ -13,7 +13,7 @@ from graspbook.workbook import evaluate
 def meshes(tmp_path, monkeypatch):
     """A box that the hand can hold and one that it cannot, whose convex parts are themselves; few ground-truth candidates."""
     monkeypatch.setenv("GRASPBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(objects.sets, "convex_parts", lambda mesh: (mesh,))
+    monkeypatch.setattr(sets, "convex_parts", lambda mesh: (mesh,))
     monkeypatch.setattr(evaluate, "TRUTH_CANDIDATES", 20)
     trimesh.creation.box([0.04, 0.05, 0.06]).export(tmp_path / "small.stl")
     trimesh.creation.box([0.2, 0.2, 0.2]).export(tmp_path / "wide.stl")
@@ -52,6 +52,17 @@ def test_equal_inputs_give_equal_bytes_and_a_second_run_only_reads(meshes, weigh
     monkeypatch.setattr(evaluation, "_evaluate", lambda *_: pytest.fail("a view was evaluated again"))
     run(meshes[:1], weights, tmp_path)
     assert (tmp_path / "eval.json").read_bytes() == first[0]
+
+
+def test_figures_do_not_depend_on_the_number_of_processes(weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "TRUTH_CANDIDATES", 20)
+    trimesh.creation.box([0.04, 0.05, 0.06]).export(tmp_path / "box.stl")
+    written = []
+    for workers in (1, 2):
+        monkeypatch.setenv("GRASPBOOK_CACHE", str(tmp_path / f"cache{workers}"))
+        run([tmp_path / "box.stl"], weights, tmp_path, method="graspnet", workers=workers)
+        written.append((tmp_path / "eval.json").read_bytes())
+    assert written[0] == written[1]
 
 
 def test_a_killed_run_goes_on_to_the_same_result(meshes, weights, tmp_path, monkeypatch):
