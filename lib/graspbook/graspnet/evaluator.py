@@ -1,9 +1,6 @@
-"""The grasp evaluator: probability that a grasp holds, from the unified cloud of object and gripper (section 3.2, equation 4).
+"""The grasp evaluator: probability that a grasp holds, from the cloud of the object and the grasp (section 3.2, equation 4)."""
 
-The gripper's cloud is its six control points, as in the released code; a binary feature is 1 on the object, 0 on it.
-"""
-
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
@@ -13,8 +10,8 @@ from torch import nn
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet.dataset import check_points, evaluator_batch, examples_hash
-from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, PointNet2, group, linear, scaled, settings_of, take
-from graspbook.hands.franka import CONTROL_POINTS
+from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, group, linear, scaled, settings_of, take
+from graspbook.graspnet.unified import UnifiedCloud, object_backbone
 from graspbook.training import load_model, train_to_file
 
 CENTROIDS = ("literal", "object_and_gripper")
@@ -66,8 +63,7 @@ def object_groups(points, settings):
     """What an evaluator needs to know of clouds (C, N, 3) once, whatever the grasps: None for probes and literal centroids."""
     if settings.representation == "probes" or settings.centroids == "literal":
         return None
-    counts = tuple(count - len(CONTROL_POINTS) for count in settings.backbone.centroids)
-    return group(points, replace(settings.backbone, centroids=counts))
+    return group(points, object_backbone(settings.backbone))
 
 
 class Evaluator(nn.Module):
@@ -76,7 +72,7 @@ class Evaluator(nn.Module):
     def __init__(self, settings):
         super().__init__()
         self.settings = settings
-        self.body = UnifiedCloud(settings) if settings.representation == "unified" else NearestPoints(settings)
+        self.body = UnifiedCloud(settings.backbone) if settings.representation == "unified" else NearestPoints(settings)
         self.logits = nn.Linear(self.body.size, 2)
 
     def forward(self, points, groups, grasps):
@@ -108,71 +104,6 @@ def nearest_points(queries, points):
         return torch.cdist(queries, points).argmin(dim=-1)
     # On the processor a tree is 2.5 times faster than all distances.
     return torch.stack([torch.from_numpy(cKDTree(p).query(q)[1]) for q, p in zip(queries, points, strict=True)])
-
-
-class UnifiedCloud(nn.Module):
-    """Features (C, G, size) of PointNet++ over X ∪ X_g."""
-
-    def __init__(self, settings):
-        super().__init__()
-        self.settings = settings.backbone
-        self.backbone = PointNet2(settings.backbone, 4)
-        self.size = self.backbone.size
-
-    def forward(self, points, groups, grasps):
-        gripper = pose.transform(grasps, torch.as_tensor(CONTROL_POINTS, dtype=grasps.dtype, device=grasps.device))
-        if groups is None:
-            return self._literal(points, gripper)
-        pooled = [self._shared(points[c], [type(level)(*(i[c] for i in level)) for level in groups], gripper[c])
-                  for c in range(len(points))]
-        return self.backbone.head(torch.stack(pooled))
-
-    def _literal(self, points, gripper):
-        """Features (C, G, size): each grasp has a cloud and groups of its own."""
-        clouds, grasps = gripper.shape[:2]
-        unified = torch.cat([points[:, None].expand(-1, grasps, -1, -1), gripper], dim=2).flatten(0, 1)
-        label = torch.ones_like(unified[..., :1])
-        label[:, points.shape[1]:] = 0
-        features = torch.cat([unified / self.settings.length_unit, label], dim=-1)
-        return self.backbone(unified, group(unified, self.settings), features).view(clouds, grasps, -1)
-
-    def _shared(self, points, groups, gripper):
-        """Pooled features (G, H) of the grasps of one cloud (N, 3) with gripper points (G, 6, 3)."""
-        settings = self.settings
-        points, gripper = points / settings.length_unit, gripper / settings.length_unit
-        features = torch.cat([points, torch.ones_like(points[:, :1])], dim=-1)[None]
-        gripper_features = torch.cat([gripper, torch.zeros_like(gripper[..., :1])], dim=-1)
-        for level, radius, (centroids, neighbours) in zip(self.backbone.levels[:2], settings.radii, groups, strict=True):
-            centres = points[centroids]
-            features, gripper_features = unified_level(level, radius / settings.length_unit, points, centres, neighbours, gripper,
-                                                       features, gripper_features)
-            points = centres
-        every = torch.cat([points.expand(len(gripper), -1, -1), gripper], dim=1)
-        return self.backbone.pool(every, torch.cat([features, gripper_features], dim=1))
-
-
-def unified_level(level, radius, points, centres, neighbours, gripper, features, gripper_features):
-    """A set abstraction over X ∪ X_g whose centroids are object points `centres` (M, 3) and all gripper points (G, P, 3).
-
-    points (N, 3), in length units like `radius`; neighbours (M, K) of the centres among them; features (G or 1, N, F),
-    gripper_features (G, P, F). Returns features (G, M, H) and (G, P, H). Pairs of two object points are taken from
-    `neighbours`, and once for all grasps where their features are; every pair with a gripper point in it is taken.
-    """
-    grasps, count, size = len(gripper), len(centres), gripper.shape[1]
-    shared = level(points[neighbours][None] - centres[None, :, None], features[:, None], neighbours[None])[:, 0]
-    object_part, gripper_part = level.point_part(features), level.point_part(gripper_features)
-    every_centre = torch.cat([centres.expand(grasps, -1, -1), gripper], dim=1)
-    every_point = torch.cat([points.expand(grasps, -1, -1), gripper], dim=1)
-    every_part = torch.cat([object_part.expand(grasps, -1, -1), gripper_part], dim=1)
-    with torch.no_grad():
-        near = torch.cdist(every_centre, every_point, compute_mode="donot_use_mm_for_euclid_dist") <= radius
-        near[:, :count, :len(points)] = False
-        grasp, centre, point = near.nonzero(as_tuple=True)
-    values = level.pair_values(every_point[grasp, point] - every_centre[grasp, centre], every_part[grasp, point]).relu()
-    pooled = torch.cat([shared.expand(grasps, -1, -1), shared.new_zeros(grasps, size, shared.shape[-1])], dim=1).flatten(0, 1)
-    owner = (grasp * (count + size) + centre)[:, None].expand_as(values)
-    pooled = pooled.scatter_reduce(0, owner, values, "amax").view(grasps, count + size, -1)
-    return pooled[:, :count], pooled[:, count:]
 
 
 def evaluator_loss(evaluator, batch, generator):
