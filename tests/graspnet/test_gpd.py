@@ -59,6 +59,15 @@ def test_no_observed_point_is_inside_the_hand_of_a_candidate_nor_on_its_way():
         assert not points_in_hand(local(grasps, cloud) + [0, 0, back]).any()
 
 
+def test_what_a_thinned_cloud_leaves_out_is_not_touched_either():
+    whole = mug_view(4000)
+    cloud, normals = whole[:300], estimate_normals(whole)[:300]
+    thin, free = (draw_candidates(cloud, normals, 50, GpdSettings(), np.random.default_rng(0), obstacles)
+                  for obstacles in (None, whole))
+    assert points_in_hand(local(thin, whole)).any(axis=1).sum() > 5
+    assert len(free) > 20 and not points_in_hand(local(free, whole)).any()
+
+
 @pytest.mark.parametrize("cloud", [post()[0], mug_view(), plate()], ids=["post", "mug", "plate"])
 def test_candidates_are_pushed_until_they_touch_or_have_the_last_point_at_their_grip(cloud):
     hand = HANDS["franka"]

@@ -75,7 +75,8 @@ def test_where_the_hand_finds_no_place_there_are_no_grasps(network):
     assert grasps.shape == (0, 4, 4) and scores.shape == (0,)
 
 
-@pytest.mark.parametrize("cloud", [np.zeros((0, 3)), np.zeros((29, 3)), np.full((100, 3), np.nan), np.zeros((100, 2))])
+@pytest.mark.parametrize("cloud", [np.zeros((0, 3)), np.zeros((29, 3)), np.full((100, 3), np.nan), np.zeros((100, 2)),
+                                   np.append(np.zeros((9999, 3)), [[np.nan, 0, 0]], axis=0)])
 def test_clouds_that_cannot_be_used_are_refused(network, cloud):
     with pytest.raises(CaptureError):
         detect(cloud, network, SETTINGS, 10, np.random.default_rng(0))

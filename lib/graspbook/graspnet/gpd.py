@@ -22,6 +22,7 @@ IMAGE, CHANNELS = 60, 15
 _PLANES = [(1, 2), (0, 2), (0, 1)]  # the axes along rows and columns of the projection along each axis
 _SHADOW = 20  # cells a side in which the occluded space is found; IMAGE is a multiple
 _CELL = 0.001  # of the hand's front
+_LARGEST_SHIFT = 60  # cells: more than half the aperture of any hand
 _MARGIN = 0.001  # around the hand: more than half the diagonal of a cell
 
 
@@ -91,11 +92,12 @@ class GpdSettings:
             raise ParameterError(f"GPD needs orientations >= 1 and 1 to 40 placements: {self}")
 
 
-def draw_candidates(cloud, normals, n, settings, rng):
+def draw_candidates(cloud, normals, n, settings, rng, whole=None):
     """Up to n candidates `camera_T_hand` (K, 4, 4) on a cloud (M, 3) with normals (M, 3), camera frame.
 
     Of every orientation at a point that has any, the middle one of the placements where the hand, coming from afar, touches
-    no point of the cloud, and the object reaches between its fingers. At most n points are tried.
+    no point of the cloud, and the object reaches between its fingers. At most n points are tried. whole (W, 3): all that was
+    observed, where the cloud is thinned; the hand touches nothing of it either.
     """
     hand = HANDS[settings.hand]
     tried = rng.permutation(len(cloud))[:n]
@@ -109,6 +111,8 @@ def draw_candidates(cloud, normals, n, settings, rng):
     for start in range(0, len(tried), 4):
         points, turned = cloud[tried[start:start + 4]], rotations[start:start + 4]
         placed = _place(cloud, points, turned, hand, settings)
+        if whole is not None:
+            placed = placed[~_touches(whole, placed, settings.hand)]
         found.append(placed)
         count += len(placed)
         if count >= n:
@@ -118,17 +122,14 @@ def draw_candidates(cloud, normals, n, settings, rng):
 
 def _place(cloud, points, rotations, hand, settings):
     """Candidates (K, 4, 4) at points (S, 3) in rotations (S, R, 3, 3)."""
-    front, reach = _front(settings.hand)
+    front = _front(settings.hand)
     turned = rotations.reshape(-1, 3, 3)
     origins = np.repeat(points, rotations.shape[1], axis=0)
     local = (cloud @ turned - (origins[:, None] @ turned)).astype(np.float32)
     x, y, z = local[..., 0], local[..., 1], local[..., 2]
-    # The front's table has a border that is no part of the hand, wide enough for every shift.
     step = round(hand.aperture / settings.placements / _CELL)
     shifts = step * (np.arange(settings.placements) - settings.placements // 2)
-    row = np.clip(np.floor(x / _CELL), -reach, reach).astype(np.int32) + front.shape[0] // 2
-    column = np.clip(np.floor(y / _CELL) + front.shape[1] // 2, 0, front.shape[1] - 1).astype(np.int32)
-    cell = row * front.shape[1] + column
+    cell = _cells(x, y, front)
     between = np.abs(y) < hand.half_height
     low, high = np.where(between, z, np.inf), np.where(between, z, -np.inf)
     advance, valid = np.empty((2, len(turned), len(shifts)))
@@ -147,14 +148,27 @@ def _place(cloud, points, rotations, hand, settings):
     return pose.from_rt(turned, origins[some] + (turned @ offset[..., None])[..., 0])
 
 
+def _touches(points, grasps, name):
+    """Whether the hand at poses (K, 4, 4) touches any of the points (W, 3), there or on its way: bool (K,)."""
+    front = _front(name)
+    x, y, z = np.moveaxis(pose.transform(pose.inverse(grasps), points), -1, 0)
+    return (z < front.ravel().take(_cells(x, y, front)) - _MARGIN / 2).any(axis=1)
+
+
+def _cells(x, y, front):
+    """Index of the cell of the front, flattened, that points at x, y lie in; beside it the border's, far enough to be shifted."""
+    rows, columns = front.shape
+    row = np.clip(np.floor(x / _CELL) + rows // 2, _LARGEST_SHIFT, rows - 1 - _LARGEST_SHIFT)
+    return (row * columns + np.clip(np.floor(y / _CELL) + columns // 2, 0, columns - 1)).astype(np.int32)
+
+
 @cache
 def _front(name):
     """The hand seen from the front: largest z (A, B) float32 of the hand grown by the margin over cells in x and y, -inf
-    beside it; and the largest number of cells along x, either way, that a point may lie away from the hand's centre."""
+    beside it, with a border wide enough for every shift."""
     hand = HANDS[name]
     half = np.ceil(np.abs(np.concatenate(hand.parts)[:, :2]).max(axis=0) / _CELL).astype(int) + 3
-    reach = half[0] + round(hand.aperture / _CELL)
-    half[0] = reach + round(hand.aperture / _CELL)
+    half[0] += 2 * _LARGEST_SHIFT
     x, y = (np.arange(-h, h) * _CELL + _CELL / 2 for h in half)
     front = np.full((len(x), len(y)), -np.inf)
     for part in hand.parts:
@@ -166,7 +180,7 @@ def _front(name):
         bottom = (-level[..., below] / slope[below]).max(axis=-1)
         inside = (level[..., ~above & ~below] < 0).all(axis=-1) & (top > bottom)
         front = np.where(inside, np.maximum(front, top), front)
-    return front.astype(np.float32), reach
+    return front.astype(np.float32)
 
 
 def draw_images(cloud, normals, grasps, settings):

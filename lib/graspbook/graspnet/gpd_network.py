@@ -13,7 +13,7 @@ from graspbook import pose
 from graspbook.errors import GraspFileError, WeightsError
 from graspbook.graspnet.gpd import CHANNELS, IMAGE, GpdSettings, draw_candidates, draw_images, mirror_images
 from graspbook.perception.camera import DepthRenderer
-from graspbook.perception.normals import estimate_normals
+from graspbook.perception.normals import checked_cloud, estimate_normals
 from graspbook.perception.resample import resample
 from graspbook.simulation.shake import Shaker, ShakeSettings
 from graspbook.storage import atomic_path, code_hash, content_hash
@@ -54,16 +54,16 @@ def detect(cloud, network, settings, n, rng):
 
     Raises CaptureError for a cloud that has no normals (`estimate_normals`). Where the hand finds no place there are no grasps.
     """
-    cloud, normals = _seen(cloud, settings, rng)
-    grasps = draw_candidates(cloud, normals, n, settings, rng)
-    scores = score_images(network, draw_images(cloud, normals, grasps, settings))
+    cloud = checked_cloud(cloud)
+    seen, normals = _seen(cloud, settings, rng)
+    grasps = draw_candidates(seen, normals, n, settings, rng, cloud if len(cloud) > len(seen) else None)
+    scores = score_images(network, draw_images(seen, normals, grasps, settings))
     order = np.argsort(-scores, kind="stable")
     return grasps[order], scores[order]
 
 
 def _seen(cloud, settings, rng):
     """At most `settings.points` of a cloud (M, 3), and their normals."""
-    cloud = np.asarray(cloud, float)
     seen = resample(cloud, settings.points, rng) if len(cloud) > settings.points else cloud
     return seen, estimate_normals(seen, settings.neighbours)
 

@@ -6,19 +6,25 @@ from scipy.spatial import cKDTree
 from graspbook.errors import CaptureError
 
 
+def checked_cloud(points, fewest=1):
+    """A cloud (M, 3) as float64; CaptureError if it has a wrong shape, points that are not finite, or fewer than `fewest`."""
+    points = np.asarray(points, float)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise CaptureError(f"point cloud of shape {points.shape}, expected (M, 3)")
+    if not np.isfinite(points).all():
+        raise CaptureError(f"point cloud has {int((~np.isfinite(points)).any(axis=1).sum())} points that are not finite")
+    if len(points) < fewest:
+        raise CaptureError(f"point cloud of {len(points)} points, expected at least {fewest}")
+    return points
+
+
 def estimate_normals(points, neighbours=30, viewpoint=(0.0, 0.0, 0.0)):
     """Unit normals (M, 3) of a cloud (M, 3), by local principal components, towards the viewpoint (the camera's origin).
 
     neighbours: nearest points, itself among them, whose direction of least variance a point's normal is. Raises CaptureError
     for a cloud of a wrong shape, with points that are not finite, or with fewer points than neighbours.
     """
-    points = np.asarray(points, float)
-    if points.ndim != 2 or points.shape[1] != 3:
-        raise CaptureError(f"point cloud of shape {points.shape}, expected (M, 3)")
-    if not np.isfinite(points).all():
-        raise CaptureError(f"point cloud has {int((~np.isfinite(points)).any(axis=1).sum())} points that are not finite")
-    if len(points) < neighbours:
-        raise CaptureError(f"point cloud of {len(points)} points, normals take the {neighbours} nearest of each")
+    points = checked_cloud(points, neighbours)
     near = points[cKDTree(points).query(points, neighbours)[1].reshape(len(points), neighbours)]
     near = near - near.mean(axis=1, keepdims=True)
     normals = np.linalg.eigh(near.swapaxes(1, 2) @ near)[1][..., 0]
