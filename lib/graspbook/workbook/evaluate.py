@@ -90,9 +90,9 @@ def write_page(path, report, surfaces, evaluations, positives):
     """
     parameters, overall = report["parameters"], report["overall"]
     counts, settings = overall["counts"], parameters["predict"]
-    text = (f"Method {parameters['method']}, {settings['samples']} samples a view, {parameters['views']} random views of each "
-            f"object; {counts['objects']} objects were judged, {counts['objects_left_out']} left out. A grasp holds if the "
-            f"object stays between both fingers in the shake test; the best grasp is ranked first; the threshold is a score of "
+    text = (f"Method {parameters['method']}, {settings['samples']} samples a view, random views of each object: "
+            f"{parameters['views']}. Objects judged: {counts['objects']}, left out: {counts['objects_left_out']}. A grasp holds "
+            f"if the object stays between both fingers in the shake test; the best is ranked first; the threshold is a score of "
             f"{settings['threshold']:g}; area: under success over coverage. Brackets: 95 % intervals over objects.")
     figures = [_table(report)]
     judged = [name for name in evaluations if evaluations[name]]
@@ -124,7 +124,8 @@ def _table(report):
     figure = go.Figure(go.Table(
         columnwidth=[2.2] + [1] * len(_COLUMNS), header={"values": ["object", *(heading for heading, _, _ in _COLUMNS)]},
         cells={"values": columns, "height": 26, "align": ["left", "right"]}))
-    return figure.update_layout(height=180 + 28 * len(objects), margin={"l": 0, "r": 0, "t": 30, "b": 0})
+    lines = len(objects) + 6 * report["overall"]["counts"]["objects_left_out"]  # a reason takes several
+    return figure.update_layout(height=180 + 28 * lines, margin={"l": 0, "r": 0, "t": 30, "b": 0})
 
 
 def _text(value, form):
