@@ -19,7 +19,6 @@ from graspbook.hands import franka
 from graspbook.perception.normals import darboux_frames
 
 IMAGE, CHANNELS = 60, 15
-_PLANES = [(1, 2), (0, 2), (0, 1)]  # the axes along rows and columns of the projection along each axis
 _SHADOW = 20  # cells a side in which the occluded space is found; IMAGE is a multiple
 _CELL = 0.001  # of the hand's front
 _LARGEST_SHIFT = 60  # cells: more than half the aperture of any hand
@@ -206,7 +205,7 @@ def _images(cloud, normals, grasps, low, high, occluded):
     turned = (normals[point][:, None] @ grasps[grasp][:, :3, :3])[:, 0]
     pixel = (local * IMAGE).astype(np.int64) + 1
     place = np.concatenate([((3 * grasp + axis) * (IMAGE + 2) + pixel[:, b]) * (IMAGE + 2) + pixel[:, c]
-                            for axis, (b, c) in enumerate(_PLANES)])
+                            for axis, (b, c) in enumerate([(1, 2), (0, 2), (0, 1)])])
     values = [None, local.T.ravel(), *(np.tile(turned[:, i], 3) for i in range(3))]
     sums = np.stack([np.bincount(place, value, 3 * count * (IMAGE + 2) ** 2) for value in values]).astype(np.float32)
     sums = sums.reshape(5, count, 3, IMAGE + 2, IMAGE + 2)
@@ -227,17 +226,6 @@ def _images(cloud, normals, grasps, low, high, occluded):
         values = np.where(cells > 0, 1 + 254 * (along @ depth) / np.maximum(cells, 1), 0).astype(np.uint8)
         images[:, axis, 4] = values.repeat(IMAGE // _SHADOW, axis=1).repeat(IMAGE // _SHADOW, axis=2)
     return images.reshape(count, CHANNELS, IMAGE, IMAGE)
-
-
-def mirror_images(images, side):
-    """Images (K, 15, 60, 60) uint8 of the same grasps with the world mirrored in the hand's plane x = 0 (side 0) or y = 0 (1)."""
-    images = images.reshape(-1, 3, 5, IMAGE, IMAGE).copy()
-    images[:, :, 1 + side] *= np.uint8(255)  # modulo 256: v becomes 256 - v, and 0 stays
-    images[:, side, [0, 4]] *= np.uint8(255)
-    for axis, plane in enumerate(_PLANES):
-        if side in plane:
-            images[:, axis] = np.flip(images[:, axis], 2 + plane.index(side))
-    return images.reshape(-1, CHANNELS, IMAGE, IMAGE)
 
 
 def occlusion(cloud, behind=0.004):

@@ -11,7 +11,7 @@ from torch import nn
 
 from graspbook import pose
 from graspbook.errors import GraspFileError, WeightsError
-from graspbook.graspnet.gpd import CHANNELS, IMAGE, GpdSettings, draw_candidates, draw_images, mirror_images
+from graspbook.graspnet.gpd import CHANNELS, IMAGE, GpdSettings, draw_candidates, draw_images
 from graspbook.perception.camera import DepthRenderer
 from graspbook.perception.normals import checked_cloud, estimate_normals
 from graspbook.perception.resample import resample
@@ -110,8 +110,8 @@ def read_candidates(path):
 
 
 def train_gpd(files, settings, train_settings, weights_path, checkpoint_path, device="cpu"):
-    """Train a GpdNetwork on files of `label_candidates`, half of each batch of 64 successes, each mirrored or not in either plane
-    of the hand, write its weights, and return the history.
+    """Train a GpdNetwork on files of `label_candidates`, half of each batch of 64 successes, write its weights, and return
+    the history.
 
     Weights already there that were made from the same settings and files are kept; a checkpoint of theirs is resumed.
     Raises GraspFileError for files drawn with other settings, and where all candidates succeed or all fail.
@@ -131,10 +131,7 @@ def train_gpd(files, settings, train_settings, weights_path, checkpoint_path, de
     def batch_of(step):
         rng = np.random.default_rng([train_settings.seed, step])
         chosen = np.concatenate([rng.choice(kind, BATCH // 2) for kind in classes])
-        batch = np.stack([images[f][row] for f, row in (rows[i] for i in chosen)])
-        for side, turned in enumerate(rng.random((2, BATCH)) < 0.5):
-            batch[turned] = mirror_images(batch[turned], side)
-        return torch.from_numpy(batch).to(device)
+        return torch.from_numpy(np.stack([images[f][row] for f, row in (rows[i] for i in chosen)])).to(device)
 
     def loss_of(network, batch, generator):
         logits = network(batch)
