@@ -193,7 +193,7 @@ def draw_images(cloud, normals, grasps, settings):
     low, high = HANDS[settings.hand].region
     occluded = occlusion(cloud)
     images = [_images(cloud, normals, block, low, high, occluded)
-              for block in np.array_split(grasps, np.ceil(len(grasps) / 16))] if len(grasps) else []
+              for block in np.array_split(grasps, -(-len(grasps) // 16))] if len(grasps) else []
     return np.concatenate([np.zeros((0, CHANNELS, IMAGE, IMAGE), np.uint8), *images])
 
 
