@@ -1,9 +1,13 @@
 """PointNet++ (Qi et al. 2017) in plain torch, as the paper's three networks use it (section 4, "Network Architecture Details").
 
 Which points are centroids and neighbours depends on the cloud alone, so `group` chooses them once and every grasp of
-the cloud shares them. The first layer of a set abstraction is linear in the concatenation [relative position, point
-features, condition]: each column block is applied where its input lives (a pair, a point, a grasp) and the results
-are added, which is the same layer at a fraction of the cost.
+the cloud shares them. Three identities make the rest cheap without changing what is computed:
+
+- The first layer of a set abstraction is linear in the concatenation [relative position, point features, condition]: each
+  column block is applied where its input lives (a point, a centroid, a grasp) and the results are added.
+- A maximum over neighbours does not notice repeated ones: only the real pairs of centroid and neighbour are computed.
+- Only pairs that hold a maximum in some channel have a gradient: the maxima are found without a graph, in blocks that stay in
+  the processor's cache, and the graph is made of those pairs alone.
 """
 
 from dataclasses import dataclass
@@ -150,29 +154,105 @@ class SetAbstraction(nn.Module):
         super().__init__()
         a, b, c = channels
         self.blocks = [3, features, condition]
+        self.batch_statistics = settings.normalisation == "batch"
         self.first = linear(sum(self.blocks), a)
-        self.rest = nn.Sequential(_normalise(settings, a), nn.ReLU(), linear(a, b), _normalise(settings, b), nn.ReLU(),
-                                  linear(b, c), _normalise(settings, c))
+        self.rest = nn.Sequential(_normalise(settings, a), nn.ReLU(inplace=True), linear(a, b), _normalise(settings, b),
+                                  nn.ReLU(inplace=True), linear(b, c), _normalise(settings, c))
 
-    def point_part(self, features):
-        """The first layer's share (..., H) of point features (..., F)."""
-        return features @ self.first.weight.split(self.blocks, dim=1)[1].T
+    def point_part(self, points, features):
+        """The first layer's share (..., A) of points (..., 3) with features (..., F), wherever their centroid is."""
+        position, feature, _ = self.first.weight.split(self.blocks, dim=1)
+        return points @ position.T + features @ feature.T
 
-    def pair_values(self, relative, point_part, condition=None):
-        """Values (..., H) before pooling of pairs with relative positions (..., 3) and their points' shares (..., H)."""
-        position, _, grasp = self.first.weight.split(self.blocks, dim=1)
-        hidden = nn.functional.linear(relative, position, self.first.bias) + point_part
-        return self.rest(hidden if condition is None else hidden + condition @ grasp.T)
+    def centre_part(self, centres):
+        """The first layer's share (..., A) of centroids (..., 3)."""
+        return self.first.bias - centres @ self.first.weight[:, :3].T
 
-    def forward(self, relative, features, neighbours, condition=None):
+    def pool(self, first, second, rows, owner, base):
+        """Maximum (S, H) of the base (S, H) and of the values of the pairs that each of its rows owns.
+
+        A pair's input is first[rows[0]] + second[rows[1]], both (..., A); owner (E,) ascends.
+        """
+        def values(pairs):
+            return self.rest(first.index_select(0, rows[0][pairs]) + second.index_select(0, rows[1][pairs]))
+
+        return segment_max(values, owner, base)
+
+    def forward(self, points, centres, features, neighbours, condition=None):
         """Features (G, C, M, H) of the centroids.
 
-        relative (C, M, K, 3); features (G or 1, C, N, F) of the points; neighbours (C, M, K); condition (G, C, D) or None.
+        points (C, N, 3) and centres (C, M, 3) in length units; features (G or 1, C, N, F) of the points; neighbours (C, M, K);
+        condition (G, C, D) or None.
         """
-        if condition is not None:
-            condition = condition[:, :, None, None]
-        values = self.pair_values(relative, take(self.point_part(features), neighbours), condition)
-        return values.max(dim=-2).values.relu()
+        of_points, of_centres = self.point_part(points, features), self.centre_part(centres)
+        of_grasps = None if condition is None else condition @ self.first.weight[:, sum(self.blocks[:2]):].T
+        if self.batch_statistics and self.training:  # of all pairs, the repeated ones too
+            hidden = take(of_points, neighbours) + of_centres[:, :, None]
+            hidden = hidden if condition is None else hidden + of_grasps[:, :, None, None]
+            return self.rest(hidden).amax(dim=-2).relu()
+        cloud, centre, point = real_pairs(neighbours)
+        (clouds, n), m = points.shape[:2], centres.shape[1]
+        grasps, centre = len(of_points if condition is None else condition), cloud * m + centre
+        if condition is None:
+            first, second = of_points.flatten(0, 2), of_centres.flatten(0, 1)
+            rows = _repeat(cloud * n + point, grasps, clouds * n), centre.repeat(grasps)
+        else:
+            first = of_points.flatten(0, 2).index_select(0, cloud * n + point) + of_centres.flatten(0, 1).index_select(0, centre)
+            second = of_grasps.flatten(0, 1)
+            rows = torch.arange(len(first), device=first.device).repeat(grasps), _repeat(cloud, grasps, clouds)
+        base = first.new_zeros(grasps * clouds * m, self.rest[-2].out_features)
+        return self.pool(first, second, rows, _repeat(centre, grasps, clouds * m), base).view(grasps, clouds, m, -1)
+
+
+def real_pairs(neighbours):
+    """Cloud, centroid and neighbour (E,) of every pair in neighbours (C, M, K) that does not repeat a ball's first."""
+    real = neighbours != neighbours[..., :1]
+    real[..., 0] = True
+    cloud, centre, column = real.nonzero(as_tuple=True)
+    return cloud, centre, neighbours[cloud, centre, column]
+
+
+def _repeat(index, times, stride):
+    """Indices (times · E,) of `times` copies of the rows that index (E,) points into, `stride` rows a copy."""
+    return (index + stride * torch.arange(times, device=index.device)[:, None]).flatten()
+
+
+def segment_max(values, owner, base, block=8192):
+    """Maximum (S, H) over each row of the base (S, H), which is at least 0, and the values of the elements it owns.
+
+    values(elements) gives values (n, H) of a slice or of indices of the elements; owner (E,) is the row of each.
+    """
+    graph = base.requires_grad or values(slice(0, 0)).requires_grad
+    if graph and 4 * len(owner) < base.numel():  # few elements a row for its channels: nearly all hold a maximum
+        return _SegmentMax.apply(values(slice(None)).to(base.dtype), owner, base)
+    found, wins = base.detach().clone(), torch.zeros_like(owner, dtype=torch.bool)
+    with torch.no_grad():
+        for start in range(0, len(owner), block):
+            mine, value = owner[start:start + block], values(slice(start, start + block)).to(base.dtype)
+            found.scatter_reduce_(0, mine[:, None].expand_as(value), value, "amax")
+            if graph:
+                wins[start:start + block] = found.index_select(0, mine).sub_(value).amin(dim=-1) <= 0
+    if not graph:
+        return found
+    winners = wins.nonzero()[:, 0]
+    return _SegmentMax.apply(values(winners).to(base.dtype), owner[winners], base)
+
+
+class _SegmentMax(torch.autograd.Function):
+    """Maximum of values (E, H) and the base's row that owns them; equal maxima share its gradient, at zero there is none."""
+
+    @staticmethod
+    def forward(ctx, values, owner, base):
+        found = base.scatter_reduce(0, owner[:, None].expand_as(values), values, "amax")
+        ctx.save_for_backward(values, owner, base, found)
+        return found
+
+    @staticmethod
+    def backward(ctx, gradient):
+        values, owner, base, found = ctx.saved_tensors
+        won, kept = (values == found.index_select(0, owner)).to(gradient), (base == found).to(gradient)
+        share = gradient * (found > 0) / kept.index_add(0, owner, won)
+        return won.mul_(share.index_select(0, owner)), None, kept.mul_(share)
 
 
 class PointNet2(nn.Module):
@@ -207,7 +287,7 @@ class PointNet2(nn.Module):
         points, features = points / self.settings.length_unit, features[None]
         for level, (centroids, neighbours) in zip(self.levels[:2], groups, strict=True):
             centres = take(points, centroids)
-            features = level(take(points, neighbours) - centres[:, :, None], features, neighbours, per_point)
+            features = level(points, centres, features, neighbours, per_point)
             points, per_point = centres, None
         pooled = self.pool(points[None], features)
         if self.shared:
@@ -217,7 +297,7 @@ class PointNet2(nn.Module):
     def pool(self, points, features):
         """The third set abstraction: all points (..., N, 3), in length units, with features (..., N, F), to (..., H)."""
         last = self.levels[2]
-        return last.pair_values(points, last.point_part(features)).max(dim=-2).values.relu()
+        return last.rest(last.point_part(points, features) + last.first.bias).amax(dim=-2).relu()
 
 
 def scaled(channels, settings):

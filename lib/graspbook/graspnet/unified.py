@@ -1,21 +1,65 @@
 """PointNet++ over the unified cloud of object and gripper, X ∪ X_g (section 3.2).
 
 The gripper's cloud is its six control points, as in the released code; a binary feature is 1 on the object, 0 on it.
+
+Where all gripper points are centroids and the other centroids are chosen on the object alone, most of what is computed is
+the same for every grasp of a cloud: a point's features differ from those without a gripper only where a gripper point, or
+another point that differs, is in its neighbourhood. `prepare` computes what is without a gripper, once; a grasp then costs
+the pairs of its own.
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 
 from graspbook import pose
-from graspbook.graspnet.pointnet2 import PointNet2, group
+from graspbook.errors import ParameterError
+from graspbook.graspnet.pointnet2 import Level, PointNet2, group, real_pairs, segment_max
 from graspbook.hands.franka import CONTROL_POINTS
+
+# A point that is there twice changes no maximum.
+_DISTINCT = np.unique(CONTROL_POINTS, axis=0)
 
 
 def object_backbone(settings):
-    """The backbone's settings for the centroids that are left to the object when the gripper's points are centroids too."""
+    """The backbone's settings for the centroids that are left to the object when the gripper's points are centroids too.
+
+    Raises ParameterError for normalisation "batch".
+    """
+    if settings.normalisation == "batch":
+        raise ParameterError("centroids 'object_and_gripper' with normalisation 'batch': what grasps share is computed once, "
+                             "not with a batch's statistics; expected normalisation 'none', or centroids 'literal'")
     return replace(settings, centroids=tuple(count - len(CONTROL_POINTS) for count in settings.centroids))
+
+
+class Alone(NamedTuple):
+    """A set abstraction over the object without a gripper.
+
+    points (N, 3) in length units and features (N, F); centroids (M,) among them and what is pooled there (M, H); of the pairs
+    their centroid and neighbour (E,), and the values (E, H).
+    """
+
+    points: torch.Tensor
+    features: torch.Tensor
+    centroids: torch.Tensor
+    pooled: torch.Tensor
+    centre: torch.Tensor
+    point: torch.Tensor
+    values: torch.Tensor
+
+
+class Rows(NamedTuple):
+    """The points of G grasps' unified clouds, of which N are the object's and P the gripper's.
+
+    points (R, 3) in length units and features (R, F), the first N those of the object alone; index (G, N + P): each point's row.
+    """
+
+    points: torch.Tensor
+    features: torch.Tensor
+    index: torch.Tensor
 
 
 class UnifiedCloud(nn.Module):
@@ -27,13 +71,34 @@ class UnifiedCloud(nn.Module):
         self.backbone = PointNet2(settings, 4)
         self.size = self.backbone.size
 
+    def prepare(self, points, groups):
+        """What all grasps on clouds (C, N, 3) share, to be used in place of `groups` while the weights stay as they are."""
+        return groups and [self._alone(cloud, [Level(*(index[c] for index in level)) for level in groups])
+                           for c, cloud in enumerate(points)]
+
+    def _alone(self, points, groups):
+        points = points / self.settings.length_unit
+        features, found = torch.cat([points, torch.ones_like(points[:, :1])], dim=-1), []
+        for level, (centroids, neighbours) in zip(self.backbone.levels[:2], groups, strict=True):
+            _, centre, point = real_pairs(neighbours[None])
+            parts = level.point_part(points, features), level.centre_part(points[centroids])
+            values = level.rest(parts[0][point] + parts[1][centre])
+            pooled = segment_max(values.__getitem__, centre, values.new_zeros(len(centroids), values.shape[-1]))
+            found.append(Alone(points, features, centroids, pooled, centre, point, values))
+            points, features = points[centroids], pooled
+        return found
+
     def forward(self, points, groups, grasps):
-        gripper = pose.transform(grasps, torch.as_tensor(CONTROL_POINTS, dtype=grasps.dtype, device=grasps.device))
+        """Of grasps (C, G, 4, 4) on clouds (C, N, 3), in metres.
+
+        groups: None, and every grasp has a cloud and centroids of its own; or what `group` makes of the points with the
+        settings of `object_backbone`, or `prepare` of that.
+        """
         if groups is None:
-            return self._literal(points, gripper)
-        pooled = [self._shared(points[c], [type(level)(*(i[c] for i in level)) for level in groups], gripper[c])
-                  for c in range(len(points))]
-        return self.backbone.head(torch.stack(pooled))
+            return self._literal(points, _placed(grasps, CONTROL_POINTS))
+        prepared = groups if isinstance(groups, list) else self.prepare(points, groups)
+        gripper = _placed(grasps, _DISTINCT) / self.settings.length_unit
+        return self.backbone.head(torch.stack([self._shared(*pair) for pair in zip(prepared, gripper, strict=True)]))
 
     def _literal(self, points, gripper):
         """Features (C, G, size): each grasp has a cloud and groups of its own."""
@@ -44,40 +109,81 @@ class UnifiedCloud(nn.Module):
         features = torch.cat([unified / self.settings.length_unit, label], dim=-1)
         return self.backbone(unified, group(unified, self.settings), features).view(clouds, grasps, -1)
 
-    def _shared(self, points, groups, gripper):
-        """Pooled features (G, H) of the grasps of one cloud (N, 3) with gripper points (G, 6, 3)."""
-        settings = self.settings
-        points, gripper = points / settings.length_unit, gripper / settings.length_unit
-        features = torch.cat([points, torch.ones_like(points[:, :1])], dim=-1)[None]
-        gripper_features = torch.cat([gripper, torch.zeros_like(gripper[..., :1])], dim=-1)
-        for level, radius, (centroids, neighbours) in zip(self.backbone.levels[:2], settings.radii, groups, strict=True):
-            centres = points[centroids]
-            features, gripper_features = unified_level(level, radius / settings.length_unit, points, centres, neighbours, gripper,
-                                                       features, gripper_features)
-            points = centres
-        every = torch.cat([points.expand(len(gripper), -1, -1), gripper], dim=1)
-        return self.backbone.pool(every, torch.cat([features, gripper_features], dim=1))
+    def _shared(self, alone, gripper):
+        """Pooled features (G, H) of the grasps of one cloud with gripper points (G, P, 3) in length units."""
+        flat, n = gripper.flatten(0, 1), len(alone[0].points)
+        every = torch.arange(n + len(flat), device=flat.device)
+        index = torch.cat([every[:n].expand(len(gripper), -1), every[n:].view(len(gripper), -1)], dim=1)
+        label = torch.zeros_like(flat[:, :1])
+        rows = Rows(torch.cat([alone[0].points, flat]), torch.cat([alone[0].features, torch.cat([flat, label], dim=-1)]), index)
+        for level, radius, objects in zip(self.backbone.levels[:2], self.settings.radii, alone, strict=True):
+            rows = abstracted(level, radius / self.settings.length_unit, rows, objects)
+        return pooled(self.backbone.levels[2], rows)
 
 
-def unified_level(level, radius, points, centres, neighbours, gripper, features, gripper_features):
-    """A set abstraction over X ∪ X_g whose centroids are object points `centres` (M, 3) and all gripper points (G, P, 3).
+def _placed(grasps, points):
+    return pose.transform(grasps, torch.as_tensor(points, dtype=grasps.dtype, device=grasps.device))
 
-    points (N, 3), in length units like `radius`; neighbours (M, K) of the centres among them; features (G or 1, N, F),
-    gripper_features (G, P, F). Returns features (G, M, H) and (G, P, H). Pairs of two object points are taken from
-    `neighbours`, and once for all grasps where their features are; every pair with a gripper point in it is taken.
+
+def abstracted(level, radius, rows, alone):
+    """A set abstraction: the Rows of the centroids, which are M of the object's N points and all P of the gripper's.
+
+    Pairs of two object points are those of `alone`; all pairs within the radius, in length units, that a gripper point has
+    part in are taken.
     """
-    grasps, count, size = len(gripper), len(centres), gripper.shape[1]
-    shared = level(points[neighbours][None] - centres[None, :, None], features[:, None], neighbours[None])[:, 0]
-    object_part, gripper_part = level.point_part(features), level.point_part(gripper_features)
-    every_centre = torch.cat([centres.expand(grasps, -1, -1), gripper], dim=1)
-    every_point = torch.cat([points.expand(grasps, -1, -1), gripper], dim=1)
-    every_part = torch.cat([object_part.expand(grasps, -1, -1), gripper_part], dim=1)
-    with torch.no_grad():
-        near = torch.cdist(every_centre, every_point, compute_mode="donot_use_mm_for_euclid_dist") <= radius
-        near[:, :count, :len(points)] = False
-        grasp, centre, point = near.nonzero(as_tuple=True)
-    values = level.pair_values(every_point[grasp, point] - every_centre[grasp, centre], every_part[grasp, point]).relu()
-    pooled = torch.cat([shared.expand(grasps, -1, -1), shared.new_zeros(grasps, size, shared.shape[-1])], dim=1).flatten(0, 1)
-    owner = (grasp * (count + size) + centre)[:, None].expand_as(values)
-    pooled = pooled.scatter_reduce(0, owner, values, "amax").view(grasps, count + size, -1)
-    return pooled[:, :count], pooled[:, count:]
+    m, n, centre, point = len(alone.pooled), len(alone.points), alone.centre, alone.point
+    renewed = (rows.index[:, :n] >= n)[:, point]
+    grasp, own_centre, own_point = _own_pairs(rows, alone, radius, renewed)
+    # What is pooled without a gripper holds for centroids that have no renewed neighbour; else the others are pooled anew.
+    lost = torch.ones(len(renewed), m + len(_DISTINCT), dtype=torch.bool, device=centre.device)
+    lost[:, :m] = False
+    lost[renewed.nonzero()[:, 0], centre[renewed.nonzero()[:, 1]]] = True
+    touched = lost.clone()
+    touched[grasp, own_centre] = True
+    owner = touched.flatten().cumsum(0).view_as(touched) - 1
+    base = torch.where(lost, m, torch.arange(lost.shape[1], device=centre.device))[touched]
+    base = torch.cat([alone.pooled, torch.zeros_like(alone.pooled[:1])]).index_select(0, base)
+    kept_grasp, kept = (lost[:, centre] & ~renewed).nonzero(as_tuple=True)
+    base = segment_max(lambda pairs: alone.values.index_select(0, kept[pairs]), owner[kept_grasp, centre[kept]], base)
+
+    centres = torch.cat([rows.index[:, alone.centroids], rows.index[:, n:]], dim=1)
+    parts = level.point_part(rows.points, rows.features), level.centre_part(rows.points)
+    pairs = rows.index[grasp, own_point], centres[grasp, own_centre]
+    features = level.pool(*parts, pairs, owner[grasp, own_centre], base)
+    index = torch.where(touched, m + owner, torch.arange(touched.shape[1], device=centre.device))
+    places = torch.cat([alone.points[alone.centroids], rows.points[centres[touched]]])
+    return Rows(places, torch.cat([alone.pooled, features]), index)
+
+
+@torch.no_grad()
+def _own_pairs(rows, alone, radius, renewed):
+    """Grasp, centroid and point (3, E) of the pairs with a point that is not as in `alone`; the gripper's come last in either.
+
+    renewed (G, O): which of the object's own pairs have such a point.
+    """
+    m, n = len(alone.pooled), len(alone.points)
+    gripper = rows.points[rows.index[:, n:]]
+    near = _within(gripper, alone.points.expand(len(gripper), -1, -1), radius)
+    grasp, pair = renewed.nonzero(as_tuple=True)
+    return torch.cat([_triples(near[:, :, alone.centroids].transpose(1, 2), 0, n),
+                      torch.stack([grasp, alone.centre[pair], alone.point[pair]]),
+                      _triples(near, m, 0), _triples(_within(gripper, gripper, radius), m, n)], dim=1)
+
+
+def _within(a, b, radius):
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist") <= radius
+
+
+def _triples(mask, centre, point):
+    """Indices (3, E) of the true elements of a mask (G, centroids, points), counted from a first centre and point."""
+    return mask.nonzero().T + torch.tensor([[0], [centre], [point]], device=mask.device)
+
+
+def pooled(level, rows):
+    """The third set abstraction, of all points: features (G, H)."""
+    n = rows.index.shape[1] - len(_DISTINCT)
+    values = level.rest(level.point_part(rows.points, rows.features) + level.first.bias)
+    own, base = values[n:], values.new_zeros(len(rows.index), values.shape[-1])
+    grasp, point = (rows.index < n).nonzero(as_tuple=True)
+    base = segment_max(lambda points: values.index_select(0, point[points]), grasp, base)
+    return segment_max(own.__getitem__, (rows.index >= n).nonzero()[:, 0], base)
