@@ -1,0 +1,73 @@
+"""Which region of an object a grasp holds, rim, handle or body: what Fig. 13 compares two methods by.
+
+Known where an object's parts are: the families with an open vessel or a handle. Lengths in metres.
+"""
+
+import numpy as np
+import trimesh
+
+from graspbook import pose
+from graspbook.errors import ParameterError
+from graspbook.hands import franka
+from graspbook.objects.families import BOWL_SECTORS, MUG_SECTORS
+from graspbook.objects.solids import HANDLE_SEGMENTS
+
+REGIONS = ("rim", "handle", "body", "nothing")
+_SECTORS = 16  # of the everyday families
+# Of each family, in the order in which its parts are made: which are the wall of an open vessel about z, which the handle.
+_PARTS = {
+    "bowl": (slice(1, 1 + 2 * BOWL_SECTORS), slice(0)),
+    "mug": (slice(1, 1 + MUG_SECTORS), slice(1 + MUG_SECTORS, 1 + MUG_SECTORS + HANDLE_SEGMENTS)),
+    "cup": (slice(1, 1 + _SECTORS), slice(0)),
+    "pan": (slice(1, 1 + _SECTORS), slice(1 + _SECTORS, 2 + _SECTORS)),
+    "jug": (slice(0), slice(3, 3 + HANDLE_SEGMENTS)),
+}
+FAMILIES = tuple(_PARTS)
+_RAYS = 5  # a side of the pad
+_WALL, _HANDLE = 1, 2
+
+
+def held_regions(obj, grasps):
+    """The region, one of `REGIONS`, that the pads of each grasp (K, 4, 4) `object_T_hand` meet first when they close: (K,) str.
+
+    Rays along the closing direction from a grid over both pads find where each pad touches. "rim": both touch the wall of
+    the vessel, one from its inside; "handle": both touch the handle; "body": anything else; "nothing": no ray meets the
+    object. Meant for grasps that do not start in collision. Raises ParameterError for an object whose family is not one of
+    `FAMILIES`.
+    """
+    if obj.family not in _PARTS:
+        raise ParameterError(f"{obj.name}: regions of family {obj.family!r} are not known, expected one of {', '.join(FAMILIES)}")
+    wall, handle = _PARTS[obj.family]
+    kind = np.zeros(len(obj.parts), int)
+    kind[wall], kind[handle] = _WALL, _HANDLE
+    every = trimesh.util.concatenate(obj.parts)
+    part = np.repeat(np.arange(len(obj.parts)), [len(p.faces) for p in obj.parts])
+    touched = [_touch(every, grasps, side) for side in (1, -1)]
+    met = np.logical_and.reduce([face >= 0 for face, _ in touched])
+    left, right = (kind[part[face]] for face, _ in touched)
+    inside = [_faces_axis(every, face, place) for face, place in touched]
+    rim = (left == _WALL) & (right == _WALL) & (inside[0] ^ inside[1])
+    return np.select([~met, rim, (left == _HANDLE) & (right == _HANDLE)], ["nothing", "rim", "handle"], "body")
+
+
+def _touch(mesh, grasps, side):
+    """The face (K,) that the pad on one side (1: +x) meets first, -1 where none, and where (K, 3)."""
+    y = np.linspace(-1, 1, _RAYS) * 0.9 * franka.PAD_HALF_WIDTH
+    grid = np.meshgrid([side * franka.MAX_OPENING / 2], y, y + franka.PAD_CENTRE_Z, indexing="ij")
+    start = np.stack(grid, axis=-1).reshape(-1, 3)
+    origins = pose.transform(grasps, start).reshape(-1, 3)
+    along = np.repeat(-side * grasps[:, :3, 0], len(start), axis=0)
+    places, rays, faces = mesh.ray.intersects_location(origins, along, multiple_hits=False)
+    travelled = np.einsum("nj,nj->n", places - origins[rays], along[rays])
+    near = travelled < franka.MAX_OPENING
+    places, owner, faces, travelled = places[near], rays[near] // len(start), faces[near], travelled[near]
+    order = np.lexsort([travelled, owner])
+    owners, first = np.unique(owner[order], return_index=True)
+    face, place = np.full(len(grasps), -1), np.zeros((len(grasps), 3))
+    face[owners], place[owners] = faces[order][first], places[order][first]
+    return face, place
+
+
+def _faces_axis(mesh, face, place):
+    """Whether the faces (K,), met at places (K, 3), look towards the z axis: bool (K,)."""
+    return np.einsum("kj,kj->k", mesh.face_normals[face][:, :2], place[:, :2]) < 0
