@@ -64,12 +64,12 @@ def weights(tmp_path_factory):
 
     from graspbook.graspnet.evaluator import Evaluator
     from graspbook.graspnet.recipe import network_settings
-    from graspbook.graspnet.sampler import Sampler
+    from graspbook.graspnet.sampler import make_sampler
     from graspbook.training import save_weights
 
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
-    for kind, make, settings in zip(("sampler", "evaluator"), (Sampler, Evaluator),
-                                    network_settings("quick", 0.1, 128, [8, 8], 2, 0.01), strict=True):
+    for kind, make, settings in zip(("sampler", "evaluator"), (make_sampler, Evaluator),
+                                    network_settings("ours", 0.1, 128, [8, 8], 2, 0.01), strict=True):
         save_weights(folder / f"{kind}.safetensors", make(settings), {"network": kind, kind: asdict(settings)})
     return folder

@@ -147,5 +147,97 @@ def test_an_unreadable_checkpoint_is_an_error_and_not_a_fresh_start(tmp_path):
         run(tmp_path)
 
 
+def decaying_settings(steps=60, **more):
+    return TrainSettings(steps, 1e-2, "cosine", weight_decay=0.05, clip=0.5, validate_every=7, checkpoint_seconds=0.0, **more)
+
+
+def validate(model):
+    """Loss on a batch of its own."""
+    assert not model.training
+    return {"loss": float((model(batch_of(1000)).detach()[:, 0] - batch_of(1000).sum(dim=1)).square().mean())}
+
+
+def test_a_run_with_validation_resumes_to_the_same_bits_wherever_it_was_stopped(tmp_path):
+    whole, history = train(make_model, batch_of, loss_of, decaying_settings(), tmp_path / "c", {}, validate=validate)
+    for stop in (6, 7, 8, 40):
+        def stopping(step, stop=stop):
+            if step == stop:
+                raise KeyboardInterrupt
+            return batch_of(step)
+
+        path = tmp_path / str(stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(make_model, stopping, loss_of, decaying_settings(), path, {}, validate=validate)
+        model, resumed = train(make_model, batch_of, loss_of, decaying_settings(), path, {}, validate=validate)
+        assert resumed == history
+        assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), model.state_dict().values(), strict=True))
+
+
+def test_the_state_returned_is_the_best_of_its_validations(tmp_path):
+    model, history = train(make_model, batch_of, loss_of, decaying_settings(), tmp_path / "c", {}, validate=validate)
+    losses = {entry["step"]: entry["validation_loss"] for entry in history if "validation_loss" in entry}
+    assert sorted(losses) == [*range(6, 60, 7), 59]
+    assert validate(model)["loss"] == pytest.approx(min(losses.values()), rel=1e-5)
+
+
+@pytest.mark.parametrize(("patience", "steps"), [(1, 40), (3, 60), (0, 100)])
+def test_training_ends_after_as_many_validations_without_improvement_as_patience_says(patience, steps, tmp_path):
+    losses = iter([5.0, 3.0, 2.0, 2.5, 2.0, 4.0, 1.0, 1.0, 1.0, 1.0])
+    settings = TrainSettings(100, 1e-2, validate_every=10, patience=patience)
+    _, history = train(make_model, batch_of, loss_of, settings, tmp_path / "c", {}, validate=lambda model: {"loss": next(losses)})
+    assert len(history) == steps
+
+
+def test_decay_shrinks_weights_and_a_clip_bounds_the_step(tmp_path):
+    def constant(model, batch, generator):
+        return 1e6 * model(batch).sum(), {}
+
+    def still(model, batch, generator):
+        return 0 * model(batch).sum(), {}
+
+    decayed, _ = train(make_model, batch_of, still, TrainSettings(10, 0.1, weight_decay=0.5), tmp_path / "c", {})
+    kept, _ = train(make_model, batch_of, still, TrainSettings(10, 0.1), tmp_path / "c", {})
+    torch.testing.assert_close(decayed[0].weight, kept[0].weight * (1 - 0.1 * 0.5) ** 10)
+    norms = []
+
+    def recorded(model, batch, generator):
+        norms.append([p.grad.norm() for p in model.parameters() if p.grad is not None])
+        return constant(model, batch, generator)
+
+    train(make_model, batch_of, recorded, TrainSettings(3, 1e-3, clip=0.25), tmp_path / "c", {})
+    assert torch.stack(norms[1]).norm() == pytest.approx(0.25, rel=1e-3)
+
+
+def test_training_starts_from_the_weights_of_another_file(tmp_path):
+    settings = TrainSettings(1, 1e-9)
+    run(tmp_path)
+    files = tmp_path / "v.safetensors", tmp_path / "c.safetensors"
+    train_to_file(*files, make_model, batch_of, loss_of, settings, {}, "toy", init=tmp_path / "w.safetensors")
+    first, second = (load_weights(tmp_path / f"{name}.safetensors") for name in "wv")
+    torch.testing.assert_close(first[0]["0.weight"], second[0]["0.weight"])
+    assert second[1]["init"] == first[1]
+    with pytest.raises(WeightsError, match="no such weights file"):
+        train_to_file(*files, make_model, batch_of, loss_of, settings, {}, "toy", init=tmp_path / "none.safetensors")
+    with pytest.raises(WeightsError, match="does not fit"):
+        train_to_file(tmp_path / "other", files[1], lambda: torch.nn.Linear(4, 1), batch_of, loss_of, settings, {}, "toy",
+                      init=tmp_path / "w.safetensors")
+
+
+def test_half_precision_is_read_as_single_and_takes_half_the_room(tmp_path):
+    model = torch.nn.Linear(200, 200)
+    for half in (False, True):
+        save_weights(tmp_path / f"{half}", model, {}, half=half)
+    loaded, _ = load_model(tmp_path / "True", lambda parameters: torch.nn.Linear(200, 200))
+    assert loaded.weight.dtype == torch.float32
+    torch.testing.assert_close(loaded.weight, model.weight, rtol=5e-4, atol=1e-6)
+    assert (tmp_path / "True").stat().st_size < 0.51 * (tmp_path / "False").stat().st_size
+
+
+@pytest.mark.parametrize("wrong", [{"weight_decay": -1.0}, {"clip": 0.0}, {"validate_every": -1}, {"patience": -1}])
+def test_impossible_numbers_of_the_loop_are_refused(wrong):
+    with pytest.raises(ParameterError, match=next(iter(wrong))):
+        TrainSettings(1, **wrong)
+
+
 if __name__ == "__main__":
     run(sys.argv[1], batches=slow_batch_of)

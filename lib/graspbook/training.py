@@ -1,4 +1,4 @@
-"""One training loop for every network: Adam, progress, checkpoints that resume exactly, and weights files.
+"""One training loop for every network: Adam, validation, progress, checkpoints that resume exactly, and weights files.
 
 Weights and checkpoints are safetensors files; what is not a tensor stands in their metadata as JSON. Nothing is pickled.
 """
@@ -27,13 +27,19 @@ _KEY = "graspbook"
 class TrainSettings:
     """How a network is trained; learning rate and schedule default to the paper's (Adam, 1e-4, constant).
 
-    schedule: "constant", or "cosine" from the learning rate to zero at the last step. threads: torch's, which
-    the bits of the result depend on. checkpoint_seconds: least time between two checkpoints.
+    schedule: "constant", or "cosine" from the learning rate to zero at the last step. weight_decay: decoupled (AdamW; 0: Adam).
+    clip: largest norm of the gradient, None for any. validate_every: steps between validations, if there is one, 0 for none;
+    patience: validations without improvement that end the training, 0 to go on. threads: torch's, which the bits of the
+    result depend on. checkpoint_seconds: least time between two checkpoints.
     """
 
     steps: int
     learning_rate: float = 1e-4
     schedule: str = "constant"
+    weight_decay: float = 0.0
+    clip: float | None = None
+    validate_every: int = 0
+    patience: int = 0
     seed: int = 0
     threads: int = 1
     checkpoint_seconds: float = 30.0
@@ -43,19 +49,23 @@ class TrainSettings:
             raise ParameterError(f"schedule {self.schedule!r}, expected one of {', '.join(SCHEDULES)}")
         if self.steps < 1 or self.threads < 1 or not self.learning_rate > 0:
             raise ParameterError(f"training needs steps >= 1, threads >= 1 and a learning rate above 0: {self}")
+        if min(self.weight_decay, self.validate_every, self.patience) < 0 or (self.clip is not None and not self.clip > 0):
+            raise ParameterError(f"training needs weight_decay, validate_every and patience >= 0 and a clip above 0: {self}")
 
     def rate(self, step):
         """Learning rate at a step."""
         return self.learning_rate * (1 if self.schedule == "constant" else (1 + math.cos(math.pi * step / self.steps)) / 2)
 
 
-def train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, label="training"):
+def train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, label="training", validate=None, init=None):
     """Train `make_model()` and return it, in evaluation mode, with its history: a dict of plain numbers a recorded step.
 
     batch_of(step) gives a batch that depends on the step alone; loss_of(model, batch, generator) gives the loss and a
-    dict of plain numbers. The model is initialised from `settings.seed`. `parameters` (plain data) says what the
+    dict of plain numbers. The model is initialised from `settings.seed`, or from the weights file `init`. validate(model) gives
+    a dict of plain numbers with a "loss"; it is called as the settings say and after the last step, its numbers join the
+    history as "validation_...", and the model returned is that of the least loss. `parameters` (plain data) says what the
     result depends on: a checkpoint at `checkpoint_path` with the same ones is resumed and ends with the same bits as a run that
-    was never stopped; one with others is replaced. Raises WeightsError for a checkpoint that cannot be read.
+    was never stopped; one with others is replaced. Raises WeightsError for a checkpoint or an `init` that cannot be read.
     """
     parameters = json.loads(json.dumps({**parameters, "train": _deciding(settings)}))
     threads = torch.get_num_threads()
@@ -64,7 +74,9 @@ def train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             model = make_model()
-        return _loop(model, batch_of, loss_of, settings, Path(checkpoint_path), parameters, label)
+        if init is not None:
+            _load(init, model, _read(init)[0])
+        return _loop(_Run(model, settings), batch_of, loss_of, settings, Path(checkpoint_path), parameters, label, validate)
     finally:
         torch.set_num_threads(threads)
 
@@ -74,74 +86,124 @@ def _deciding(settings):
     return {name: value for name, value in asdict(settings).items() if name != "checkpoint_seconds"}
 
 
-def _loop(model, batch_of, loss_of, settings, checkpoint_path, parameters, label):
-    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    generator = torch.Generator(next(model.parameters()).device).manual_seed(settings.seed)
-    start, history = 0, []
+class _Run:
+    """What a training run is at one step: all that a checkpoint holds."""
+
+    def __init__(self, model, settings):
+        self.model = model
+        self.optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        self.generator = torch.Generator(next(model.parameters()).device).manual_seed(settings.seed)
+        self.step, self.history = 0, []
+        self.best, self.best_loss, self.worse = None, math.inf, 0  # state, its validation loss, validations since
+
+    def validate(self, validate):
+        """Figures of a validation, which decide whether this is the best state so far."""
+        self.model.eval()
+        with torch.no_grad():
+            figures = validate(self.model)
+        self.model.train()
+        self.worse += 1
+        if figures["loss"] < self.best_loss:
+            self.best = {name: value.clone() for name, value in self.model.state_dict().items()}
+            self.best_loss, self.worse = figures["loss"], 0
+        return {f"validation_{name}": value for name, value in figures.items()}
+
+    def write(self, path, parameters):
+        """Write a checkpoint."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in (self.best or {}).items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{name}": value for name, value in state.items()}
+        tensors["generator"] = self.generator.get_state()
+        header = {"step": self.step, "history": self.history, "worse": self.worse}
+        if self.best:
+            header["best_loss"] = self.best_loss
+        _write(path, tensors, {"parameters": parameters, **header})
+
+    def read(self, path, parameters):
+        """Go on from a checkpoint; do nothing if its parameters differ."""
+        tensors, header = _read(path)
+        if header["parameters"] != parameters:
+            return
+        parts = {}
+        for name, value in tensors.items():
+            kind, _, rest = name.partition(".")
+            parts.setdefault(kind, {})[rest] = value
+        _load(path, self.model, parts["model"])
+        state = {}
+        for name, value in parts["adam"].items():
+            index, part = name.split(".")
+            state.setdefault(int(index), {})[part] = value
+        self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        self.generator.set_state(tensors["generator"])
+        self.step, self.history, self.worse = header["step"], header["history"], header["worse"]
+        if "best" in parts:
+            self.best, self.best_loss = parts["best"], header["best_loss"]
+
+
+def _loop(run, batch_of, loss_of, settings, checkpoint_path, parameters, label, validate):
     if checkpoint_path.exists():
-        start, history = _resume(checkpoint_path, model, optimiser, generator, parameters)
+        run.read(checkpoint_path, parameters)
     every = max(1, settings.steps // MOST_RECORDS)
+    look = settings.validate_every if validate else 0
     saved = time.monotonic()
-    model.train()
-    with tqdm(total=settings.steps, initial=start, desc=label, unit="step") as progress:
-        for step in range(start, settings.steps):
-            optimiser.param_groups[0]["lr"] = settings.rate(step)
-            loss, figures = loss_of(model, batch_of(step), generator)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            figures = {"loss": float(loss.detach()), **figures}
-            if step % every == 0:
-                history.append({"step": step, **figures})
+    run.model.train()
+    with tqdm(total=settings.steps, initial=run.step, desc=label, unit="step") as progress:
+        while run.step < settings.steps and not (look and 0 < settings.patience <= run.worse):
+            figures = _step(run, batch_of(run.step), loss_of, settings)
+            step, run.step = run.step, run.step + 1
+            looked = look and (run.step % look == 0 or run.step == settings.steps)
+            if looked:
+                figures |= run.validate(validate)
+            if step % every == 0 or looked:
+                run.history.append({"step": step, **figures})
             progress.update()
             progress.set_postfix({name: f"{value:.4g}" for name, value in figures.items()}, refresh=False)
             if time.monotonic() - saved > settings.checkpoint_seconds:
-                _checkpoint(checkpoint_path, model, optimiser, generator, step + 1, history, parameters)
+                run.write(checkpoint_path, parameters)
                 saved = time.monotonic()
-    return model.eval(), history
+    if run.best:
+        run.model.load_state_dict(run.best)
+    return run.model.eval(), run.history
 
 
-def _checkpoint(path, model, optimiser, generator, step, history, parameters):
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"adam.{index}.{name}": value for name, value in state.items()}
-    tensors["generator"] = generator.get_state()
-    _write(path, tensors, {"parameters": parameters, "step": step, "history": history})
+def _step(run, batch, loss_of, settings):
+    """One step of the optimiser, and its figures."""
+    run.optimiser.param_groups[0]["lr"] = settings.rate(run.step)
+    loss, figures = loss_of(run.model, batch, run.generator)
+    run.optimiser.zero_grad()
+    loss.backward()
+    if settings.clip:
+        torch.nn.utils.clip_grad_norm_(run.model.parameters(), settings.clip)
+    run.optimiser.step()
+    return {"loss": float(loss.detach()), **figures}
 
 
-def _resume(path, model, optimiser, generator, parameters):
-    """Load a checkpoint in place and return its step and history; do nothing, and return 0 and [], if its parameters differ."""
-    tensors, header = _read(path)
-    if header["parameters"] != parameters:
-        return 0, []
-    _load(path, model, {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")})
-    state = {}
-    for name, value in tensors.items():
-        if name.startswith("adam."):
-            _, index, part = name.split(".")
-            state.setdefault(int(index), {})[part] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    generator.set_state(tensors["generator"])
-    return header["step"], header["history"]
-
-
-def train_to_file(weights_path, checkpoint_path, make_model, batch_of, loss_of, settings, parameters, label):
+def train_to_file(weights_path, checkpoint_path, make_model, batch_of, loss_of, settings, parameters, label, validate=None,
+                  init=None):
     """Train as `train` does, write the weights, remove the checkpoint, and return the history.
 
-    Weights that are already there with the same parameters are left as they are: only their history is read.
+    Weights that are already there with the same parameters are left as they are: only their history is read. Those of `init`
+    are among them.
     """
+    if init is not None:
+        parameters = parameters | {"init": load_weights(init)[1]}
     deciding = json.loads(json.dumps({**parameters, "train": _deciding(settings)}))
     if Path(weights_path).exists() and load_weights(weights_path)[1] == deciding:
         return load_history(weights_path)
-    model, history = train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, label)
+    model, history = train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, label, validate, init)
     save_weights(weights_path, model, deciding, history)
     Path(checkpoint_path).unlink(missing_ok=True)
     return history
 
 
-def save_weights(path, model, parameters, history=()):
-    """Write a model's state as safetensors with plain data in the metadata; equal content gives equal bytes."""
-    _write(path, model.state_dict(), {"parameters": parameters, "history": list(history)})
+def save_weights(path, model, parameters, history=(), half=False):
+    """Write a model's state as safetensors with plain data in the metadata; equal content gives equal bytes.
+
+    half: store numbers in half precision, which keeps them to about 5e-4 of their size; they are read as single precision.
+    """
+    state = {name: value.half() if half and value.is_floating_point() else value for name, value in model.state_dict().items()}
+    _write(path, state, {"parameters": parameters, "history": list(history)})
 
 
 def load_weights(path):
@@ -195,4 +257,4 @@ def _load(path, model, tensors):
         name = wrong[0][0]
         raise WeightsError(f"{path}: does not fit the network: {name!r} has shape {found.get(name, 'none')}, "
                            f"expected {expected.get(name, 'none')}")
-    model.load_state_dict(tensors)
+    model.load_state_dict(tensors)  # converts half precision

@@ -13,14 +13,18 @@ from graspbook.graspnet.dataset import (
     evaluator_batch,
     examples_hash,
     hard_negatives,
+    held_out_figures,
     prepare,
+    random_roll,
     sampler_batch,
     stratify,
 )
 from graspbook.hands.franka import PAD_CENTRE_Z, points_in_closing_region, points_in_hand
+from graspbook.objects.grasp_object import GraspObject
 from graspbook.storage import Grasps
 
 BOX = trimesh.creation.box((0.03, 0.05, 0.12))
+OBJECT = GraspObject("box", "box", BOX, (BOX,))
 SETTINGS = DataSettings(views=2, points=128, hard_negatives=50, surface_points=1500)
 
 
@@ -39,7 +43,7 @@ def no_groups(points):
 
 @pytest.fixture(scope="module")
 def example():
-    return prepare("box", BOX, grasps(), SETTINGS)
+    return prepare(OBJECT, grasps(), SETTINGS)
 
 
 def test_views_are_centred_and_lie_on_the_object(example):
@@ -59,9 +63,9 @@ def test_only_the_side_towards_the_camera_is_seen(example):
 
 
 def test_preparing_is_a_pure_function_of_its_input(example):
-    assert examples_hash([prepare("box", BOX, grasps(), SETTINGS)]) == examples_hash([example])
-    assert examples_hash([prepare("box", BOX, grasps(), replace(SETTINGS, seed=1))]) != examples_hash([example])
-    assert examples_hash([prepare("other", BOX, grasps(), SETTINGS)]) != examples_hash([example])
+    assert examples_hash([prepare(OBJECT, grasps(), SETTINGS)]) == examples_hash([example])
+    assert examples_hash([prepare(OBJECT, grasps(), replace(SETTINGS, seed=1))]) != examples_hash([example])
+    assert examples_hash([prepare(replace(OBJECT, name="other"), grasps(), SETTINGS)]) != examples_hash([example])
 
 
 def test_labels_part_the_grasps(example):
@@ -135,8 +139,55 @@ def test_evaluator_batches_mix_19_20_25(example):
         assert np.abs(frame @ kind.grasps - grasp).max(axis=(1, 2)).min() < 1e-6
 
 
+def test_explored_grasps_are_two_fifths_of_a_batch_with_labels_of_their_own(example):
+    explored = replace(grasps(30), success=np.arange(30) % 2 == 0)
+    batch = evaluator_batch([replace(example, explored=explored)], no_groups, 0, 0)
+    assert batch.success[0, :39].tolist() == [True] * 11 + [False] * 28
+    view = next(i for i in range(2) if np.array_equal(example.clouds[i], batch.points[0].numpy()))
+    known = example.view_T_object[view] @ explored.transforms
+    for grasp, success in zip(batch.grasps[0, 39:].numpy(), batch.success[0, 39:], strict=True):
+        assert explored.success[np.abs(known - grasp).max(axis=(1, 2)).argmin()] == bool(success)
+
+
+def test_more_grasps_join_the_positives_and_take_the_hard_negatives_place():
+    more = replace(grasps(30), success=np.arange(30) < 10)
+    example = prepare(OBJECT, grasps(), SETTINGS, more)
+    assert len(example.positives.grasps) == 50 and len(example.negatives.grasps) == 20
+    assert sorted(map(bytes, example.hard_negatives.grasps)) == sorted(map(bytes, more.transforms[10:]))
+
+
+def test_degraded_views_differ_from_clean_ones_and_are_the_same_every_time():
+    settings = replace(SETTINGS, noise=0.002, holes=3)
+    clean, one, two = (prepare(OBJECT, grasps(), s).clouds for s in (SETTINGS, settings, settings))
+    assert one.tobytes() == two.tobytes() != clean.tobytes() and one.shape == clean.shape
+
+
+def test_families_are_drawn_alike_however_many_objects_they_have(example):
+    crowd = [replace(example, name=f"box {i}", clouds=example.clouds + 1 + i) for i in range(9)]
+    lone = replace(example, name="mug", family="mug")
+    batch = sampler_batch([*crowd, lone], no_groups, 0, 0, clouds=400)
+    assert np.mean(batch.points.mean(dim=(1, 2)).numpy() < 0.5) == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_roll_keeps_the_direction_of_view():
+    rolls = random_roll(500, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(rolls @ rolls.mT, torch.eye(3).expand(500, 3, 3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(rolls @ torch.tensor([0.0, 0, 1]), torch.tensor([0.0, 0, 1]).expand(500, 3))
+    assert float(rolls[:, 0].mean(dim=0).abs().max()) < 0.1 and (torch.linalg.det(rolls) > 0).all()
+
+
+def test_held_out_figures_are_means_over_the_same_batches_and_noise(example):
+    def loss_of(model, batch, generator):
+        noise = float(torch.rand(1, generator=generator))
+        return torch.tensor(2.0 + noise), {"noise": noise}
+
+    figures = held_out_figures(None, lambda step: sampler_batch([example], no_groups, 0, step), loss_of, batches=3)
+    assert figures["loss"] == pytest.approx(2 + figures["noise"])
+    assert held_out_figures(None, lambda step: sampler_batch([example], no_groups, 0, step), loss_of, batches=3) == figures
+
+
 def test_objects_without_the_needed_grasps_are_left_out(example):
-    empty = prepare("empty", BOX, replace(grasps(), success=np.zeros(60, bool)), SETTINGS)
+    empty = prepare(replace(OBJECT, name="empty"), replace(grasps(), success=np.zeros(60, bool)), SETTINGS)
     assert len(empty.hard_negatives.grasps) == 0
     assert torch.equal(sampler_batch([empty, example], no_groups, 0, 0).grasps, sampler_batch([example], no_groups, 0, 0).grasps)
     for batch in (sampler_batch, evaluator_batch):
@@ -146,6 +197,6 @@ def test_objects_without_the_needed_grasps_are_left_out(example):
 
 def test_unlabelled_grasps_and_unknown_choices_are_refused():
     with pytest.raises(GraspFileError, match="'box' have no labels"):
-        prepare("box", BOX, replace(grasps(), success=None), SETTINGS)
+        prepare(OBJECT, replace(grasps(), success=None), SETTINGS)
     with pytest.raises(ParameterError, match="hard_rotation"):
         DataSettings(hard_rotation="large")

@@ -6,7 +6,6 @@ from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet.dataset import EvaluatorBatch, Examples, stratify
 from graspbook.graspnet.evaluator import (
-    PROBES,
     Evaluator,
     EvaluatorSettings,
     evaluator_loss,
@@ -73,6 +72,13 @@ def test_grasps_of_a_batch_do_not_see_each_other(kind):
 
 
 @EACH
+def test_what_is_prepared_for_inference_scores_as_what_is_grouped_for_training(kind):
+    evaluator, points, grasps = make(kind), cloud()[None], poses(6)[None]
+    grouped = evaluator(points, object_groups(points, evaluator.settings), grasps)
+    torch.testing.assert_close(evaluator(points, evaluator.prepare(points), grasps), grouped)
+
+
+@EACH
 def test_gradients_of_the_success_agree_with_finite_differences(kind):
     evaluator, points = make(kind).double(), cloud().double()
     groups = object_groups(points[None], evaluator.settings)
@@ -99,28 +105,10 @@ def test_scores_are_probabilities_that_tell_grasps_apart(kind):
     assert ((scores > 0) & (scores < 1)).all()
 
 
-def test_probes_score_a_grasp_by_its_pose_relative_to_the_cloud_alone():
-    evaluator, points, grasps = make("probes"), cloud(), poses(10)
-    moved = poses(1, seed=9)[0]
-    expected = score(evaluator, points, grasps)
-    torch.testing.assert_close(score(evaluator, pose.transform(moved, points), moved @ grasps), expected, atol=1e-4, rtol=1e-4)
-
-
-def test_probes_see_their_nearest_point_in_the_frame_of_the_hand():
-    body, grasps = make("probes").body, poses(3)
-    seen = []
-    body.layers[0].register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0]))
-    body(cloud()[None], None, grasps[None])
-    for grasp, values in zip(grasps.double().numpy(), seen[0][0].detach(), strict=True):
-        local = pose.transform(pose.inverse(grasp), cloud().double().numpy())
-        offsets = local[None] - PROBES[:, None]
-        nearest = offsets[np.arange(len(PROBES)), np.linalg.norm(offsets, axis=-1).argmin(axis=1)]
-        expected = nearest / (0.02 + np.linalg.norm(nearest, axis=-1, keepdims=True))
-        np.testing.assert_allclose(values.view(-1, 3), expected, atol=1e-4)
-
-
 def test_the_loss_is_the_cross_entropy_of_equation_4():
     class Fixed(torch.nn.Module):
+        settings = EvaluatorSettings()
+
         def forward(self, points, groups, grasps):
             return torch.tensor([[[0.0, 1.0], [2.0, 0.0], [0.0, 3.0]]])
 

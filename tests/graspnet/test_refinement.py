@@ -6,7 +6,14 @@ from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings, score
 from graspbook.graspnet.pointnet2 import BackboneSettings
-from graspbook.graspnet.refinement import Refinement, best_of_iterations, refine, refine_by_gradient, refine_by_metropolis
+from graspbook.graspnet.refinement import (
+    Refinement,
+    best_of_iterations,
+    refine,
+    refine_by_gradient,
+    refine_by_log_odds,
+    refine_by_metropolis,
+)
 
 CLOUD = 0.05 * torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
 
@@ -19,6 +26,9 @@ class Toy(torch.nn.Module):
     def __init__(self, success):
         super().__init__()
         self.success = success
+
+    def prepare(self, points):
+        return None
 
     def forward(self, points, groups, grasps):
         return torch.stack([torch.zeros_like(grasps[..., 0, 0]), torch.logit(self.success(grasps))], dim=-1)
@@ -70,6 +80,38 @@ def test_the_first_step_by_hand():
     moved = refine_by_gradient(toy, CLOUD, start, steps=1).grasps[1, 0]
     torch.testing.assert_close(moved[:3, 3], expected[3:], atol=1e-5, rtol=0)
     torch.testing.assert_close(moved[:3, :3], pose.euler_sxyz_to_matrix_torch(expected[:3]), atol=1e-4, rtol=0)
+
+
+def test_steps_along_the_log_odds_have_set_lengths_and_go_uphill():
+    refinement = refine_by_log_odds(Toy(hill), CLOUD, poses(50), steps=10)
+    before, after = refinement.grasps[:-1].double(), refinement.grasps[1:].double()
+    shift = (after - before)[..., :3, 3].norm(dim=-1)
+    relative = before[..., :3, :3].mT @ after[..., :3, :3]
+    # the angles of the motion are Euler angles of small turns: their length is the angle but for a few thousandths
+    turn = ((relative.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1).arccos()
+    length = (shift.square() + (0.06 * turn).square()).sqrt()
+    expected = 0.006 * (1 / 6) ** (torch.arange(10, dtype=torch.double) / 9)
+    torch.testing.assert_close(length, expected[:, None].expand(10, 50), rtol=0.02, atol=2e-5)
+    assert (refinement.scores[-1] > refinement.scores[0]).all()
+
+
+def test_the_log_odds_climb_where_the_probability_is_flat():
+    def cliff(grasps):
+        return torch.sigmoid(-20 - 100 * grasps[..., 0, 3].clamp_min(-1.0))
+
+    start = poses(5)
+    start[:, 0, 3] = 0.05
+    assert float(refine_by_gradient(Toy(cliff), CLOUD, start, steps=3).scores[-1].max()) < 1e-8
+    moved = refine_by_log_odds(Toy(cliff), CLOUD, start, steps=3).grasps[-1, :, 0, 3]
+    assert float((moved - start[:, 0, 3]).max()) < -0.005
+
+
+def test_the_world_turned_the_steps_along_the_log_odds_turn_with_it():
+    turn = poses(1, seed=5)[0]
+    start = poses(10)
+    plain = refine_by_log_odds(Toy(hill), CLOUD, start, steps=4).grasps
+    turned = refine_by_log_odds(Toy(lambda grasps: hill(torch.linalg.inv(turn) @ grasps)), CLOUD, turn @ start, steps=4).grasps
+    torch.testing.assert_close(turned, turn @ plain, atol=1e-4, rtol=0)
 
 
 def test_refinement_moves_with_the_cloud():

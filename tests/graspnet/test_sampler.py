@@ -16,6 +16,7 @@ from graspbook.graspnet.sampler import (
     draw_latents,
     kl_divergence,
     load_sampler,
+    make_sampler,
     sample,
     sampler_loss,
     train_sampler,
@@ -70,7 +71,8 @@ def test_kl_agrees_with_torch_distributions():
 def test_decoded_grasps_are_rigid(conditioning):
     settings = SamplerSettings(backbone=SMALL, conditioning=conditioning)
     b = batch(SMALL)
-    grasps, confidence = Sampler(settings).decode(b.points, b.groups, torch.randn(1, 6, 2))
+    model = make_sampler(settings)
+    grasps, confidence = model.decode(model.observe(b.points, b.groups), torch.randn(1, 6, 2))
     rotation = grasps[..., :3, :3]
     torch.testing.assert_close(rotation @ rotation.mT, torch.eye(3).expand(1, 6, 3, 3), atol=1e-5, rtol=0)
     torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(1, 6))
@@ -106,7 +108,7 @@ def test_the_released_preset_weighs_the_reconstruction_by_its_confidence():
 def test_a_few_grasps_are_learned_by_heart(conditioning):
     b = batch(SMALL, grasps=3)
     torch.manual_seed(0)
-    model = Sampler(SamplerSettings(backbone=SMALL, kl_weight=1e-4, conditioning=conditioning))
+    model = make_sampler(SamplerSettings(backbone=SMALL, kl_weight=1e-4, conditioning=conditioning)).eval()
     generator = torch.Generator().manual_seed(0)
     optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
     history = []
@@ -142,11 +144,13 @@ def test_unknown_choices_are_refused():
         SamplerSettings(conditioning="none")
     with pytest.raises(ParameterError, match="reconstruction"):
         SamplerSettings(reconstruction="l2")
+    with pytest.raises(ParameterError, match="confidence True"):
+        SamplerSettings(conditioning="shared", confidence=True)
 
 
 def test_a_sampler_comes_back_from_its_file(tmp_path):
     settings = SamplerSettings(backbone=SMALL, conditioning="shared")
-    model = Sampler(settings).eval()
+    model = make_sampler(settings).eval()
     parameters = {"network": "sampler", "sampler": {**vars(settings), "backbone": vars(SMALL)}}
     save_weights(tmp_path / "s.safetensors", model, parameters)
     loaded = load_sampler(tmp_path / "s.safetensors")

@@ -16,11 +16,15 @@ from graspbook import pose
 from graspbook.errors import GraspFileError, ParameterError
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
 from graspbook.perception.camera import DepthRenderer
+from graspbook.perception.degrade import degrade
 from graspbook.perception.resample import farthest_points
-from graspbook.storage import code_hash, content_hash
+from graspbook.storage import Grasps, code_hash, content_hash
 
 CLUSTERS = 32
-_CODE = ("pose", "hands", "training", "graspnet/dataset", "graspnet/pointnet2", "graspnet/sampler", "graspnet/evaluator")
+_CODE = ("pose", "hands", "training", "graspnet/dataset", "graspnet/pointnet2", "graspnet/sampler", "graspnet/attention",
+         "graspnet/evaluator", "graspnet/unified", "graspnet/pose_cloud", "graspnet/probes", "graspnet/lookup")
+_DENSE = 8192  # points of a view before it is degraded
+_EXPLORED = 0.4
 HARD_TRANSLATION = 0.03
 _BLOCK = 64  # hard negatives judged together: their copies of the surface take a few MB each
 # Largest rotation about x, y and z in radians: the paper's, and the released code's.
@@ -32,13 +36,15 @@ class DataSettings:
     """What is prepared an object.
 
     views, points, noise (metres, standard deviation of the depth): the rendered clouds; the released code draws from
-    30 × 30 views. hard_negatives: how many are drawn; hard_rotation: "paper" or "released". surface_points: on the mesh,
-    to judge hard negatives by.
+    30 × 30 views. holes: at 0 the noise is that of every view; above, views are degraded as `perception.degrade` does it: up to
+    so many holes, noise up to that size, fewer or more points. hard_negatives: how many are drawn; hard_rotation: "paper"
+    or "released". surface_points: on the mesh, to judge hard negatives by.
     """
 
     views: int = 8
     points: int = 1024
     noise: float = 0.0
+    holes: int = 0
     hard_negatives: int = 300
     hard_rotation: str = "paper"
     surface_points: int = 3000
@@ -68,7 +74,8 @@ class Examples:
     """One object, ready for training.
 
     clouds (V, N, 3) float32, each in the graspnet object frame of its view; view_T_object (V, 4, 4); positives and
-    negatives: labelled grasps `object_T_hand`; hard_negatives likewise.
+    negatives: labelled grasps `object_T_hand`; hard_negatives likewise. family: objects are drawn family by family. explored:
+    further `Grasps` with labels, those that earlier networks found (`exploration`).
     """
 
     name: str
@@ -77,6 +84,8 @@ class Examples:
     positives: Strata
     negatives: Strata
     hard_negatives: Strata
+    family: str = ""
+    explored: Grasps | None = None
 
 
 class SamplerBatch(NamedTuple):
@@ -96,24 +105,35 @@ class EvaluatorBatch(NamedTuple):
     success: torch.Tensor
 
 
-def prepare(name, mesh, grasps, settings):
-    """Examples of one object: a pure function of a mesh, its labelled `Grasps` and the settings.
+def prepare(obj, grasps, settings, more=None):
+    """Examples of one GraspObject: a pure function of it, its labelled `Grasps` and the settings.
 
-    Raises GraspFileError if the grasps have no labels.
+    more: further labelled `Grasps` (`enrichment`), whose successes join the positives and whose failures are the hard negatives,
+    instead of those judged by geometry. Raises GraspFileError if the grasps have no labels.
     """
     if grasps.success is None:
-        raise GraspFileError(f"grasps of {name!r} have no labels; label them first")
-    rng = np.random.default_rng([settings.seed, int(content_hash(name)[:8], 16)])
-    renderer, clouds, frames = DepthRenderer(mesh), [], []
+        raise GraspFileError(f"grasps of {obj.name!r} have no labels; label them first")
+    rng = np.random.default_rng([settings.seed, int(content_hash(obj.name)[:8], 16)])
+    renderer, clouds, frames = DepthRenderer(obj.mesh), [], []
     for _ in range(settings.views):
-        cloud, camera_T_object = renderer.observe(rng, settings.points, settings.noise)
+        cloud, camera_T_object = _observe(renderer, settings, rng)
         centre = cloud.mean(axis=0)
         clouds.append(cloud - centre)
         frames.append(pose.from_rt(np.eye(3), -centre) @ camera_T_object)
     positives = grasps.transforms[grasps.success]
-    hard = hard_negatives(mesh, positives, settings, rng) if len(positives) else positives
-    return Examples(name, np.array(clouds, np.float32), np.array(frames), stratify(positives),
-                    stratify(grasps.transforms[~grasps.success]), stratify(hard))
+    if more is not None:
+        positives, hard = np.concatenate([positives, more.transforms[more.success]]), more.transforms[~more.success]
+    else:
+        hard = hard_negatives(obj.mesh, positives, settings, rng) if len(positives) else positives
+    return Examples(obj.name, np.array(clouds, np.float32), np.array(frames), stratify(positives),
+                    stratify(grasps.transforms[~grasps.success]), stratify(hard), obj.family)
+
+
+def _observe(renderer, settings, rng):
+    if not settings.holes:
+        return renderer.observe(rng, settings.points, settings.noise)
+    cloud, camera_T_object = renderer.observe(rng, _DENSE)
+    return degrade(cloud, settings.points, rng, settings.noise, settings.holes), camera_T_object
 
 
 def stratify(grasps):
@@ -156,9 +176,22 @@ def examples_hash(examples):
     # A checkpoint keeps this among its parameters: one that other code wrote is not resumed.
     values = [code_hash(*_CODE)]
     for e in examples:
-        values += [e.name, e.clouds, e.view_T_object]
+        values += [e.name, e.family, e.clouds, e.view_T_object]
         values += [part for strata in (e.positives, e.negatives, e.hard_negatives) for part in (strata.grasps, strata.starts)]
+        if e.explored:
+            values += [e.explored.transforms, e.explored.success]
     return content_hash(*values)
+
+
+@torch.no_grad()
+def held_out_figures(model, batch_of, loss_of, batches=16):
+    """Mean loss and figures of a model over the first `batches` batches, the same ones and the same noise every time."""
+    figures = []
+    for step in range(batches):
+        batch = batch_of(step)
+        loss, others = loss_of(model, batch, torch.Generator(batch.points.device).manual_seed(step))
+        figures.append({"loss": float(loss), **others})
+    return {name: float(np.mean([entry[name] for entry in figures])) for name in figures[0]}
 
 
 def check_points(examples, points):
@@ -184,22 +217,46 @@ def sampler_batch(examples, group, seed, step, clouds=1, grasps=64, device="cpu"
 def evaluator_batch(examples, group, seed, step, clouds=1, grasps=64, device="cpu"):
     """Batch `step` for the evaluator: 30 % positive, 30 % negative, 40 % hard negative grasps of `clouds` random views.
 
-    Of 64 these are 19, 20 and 25, as in the released code. Raises GraspFileError if no object has grasps of every kind.
+    Of 64 these are 19, 20 and 25, as in the released code. Where examples have explored grasps, these are 40 % of the batch and
+    the others share the rest. Raises GraspFileError if no object has grasps of every kind.
     """
     rng = np.random.default_rng([seed, step])
     usable = [e for e in examples if min(len(s.grasps) for s in (e.positives, e.negatives, e.hard_negatives))]
     chosen, points = _draw_views(usable, clouds, rng, "positive, negative and hard negative grasps")
-    positive, hard = int(0.3 * grasps), int(0.4 * grasps)
-    poses = [frame @ np.concatenate([e.positives.draw(positive, rng), e.negatives.draw(grasps - positive - hard, rng),
-                                     e.hard_negatives.draw(hard, rng)]) for e, frame in chosen]
+    explored = int(_EXPLORED * grasps) if all(e.explored for e in examples) else 0
+    labelled = grasps - explored
+    positive, hard = int(0.3 * labelled), int(0.4 * labelled)
+    poses, success = [], np.arange(grasps) < np.full((clouds, 1), positive)
+    for i, (e, frame) in enumerate(chosen):
+        kinds = (e.positives, positive), (e.negatives, labelled - positive - hard), (e.hard_negatives, hard)
+        drawn = [strata.draw(count, rng) for strata, count in kinds]
+        if explored:
+            which = rng.integers(len(e.explored.success), size=explored)
+            drawn.append(e.explored.transforms[which])
+            success[i, labelled:] = e.explored.success[which]
+        poses.append(frame @ np.concatenate(drawn))
     points = torch.from_numpy(points).to(device)
-    success = (torch.arange(grasps, device=device) < positive).expand(clouds, -1)
+    success = torch.from_numpy(success).to(device)
     return EvaluatorBatch(points, group(points), torch.from_numpy(np.array(poses, np.float32)).to(device), success)
 
 
 def _draw_views(usable, clouds, rng, need):
-    """Random (examples, view_T_object) pairs and their points (clouds, N, 3)."""
+    """Random (examples, view_T_object) pairs and their points (clouds, N, 3): a family, one of its objects, one of its views."""
     if not usable:
         raise GraspFileError(f"no object has {need} to train on")
-    chosen = [(usable[rng.integers(len(usable))], rng.integers(len(usable[0].clouds))) for _ in range(clouds)]
+    families = {}
+    for e in usable:
+        families.setdefault(e.family, []).append(e)
+    families, chosen = list(families.values()), []
+    for _ in range(clouds):
+        family = families[rng.integers(len(families))]
+        chosen.append((family[rng.integers(len(family))], rng.integers(len(usable[0].clouds))))
     return [(e, e.view_T_object[v]) for e, v in chosen], np.stack([e.clouds[v] for e, v in chosen])
+
+
+def random_roll(count, generator):
+    """Rotations (count, 3, 3) about the camera's axis by uniform angles: under each, the same view looks just as likely."""
+    angle = 2 * np.pi * torch.rand(count, generator=generator, device=generator.device)
+    cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    rows = [torch.stack(row, dim=-1) for row in ([cosine, -sine, zero], [sine, cosine, zero], [zero, zero, zero + 1])]
+    return torch.stack(rows, dim=-2)

@@ -5,6 +5,8 @@ both. Perturbed positives, as equation 5 perturbs them, but labelled by the shak
 fraction of its range to all of it, so that both classes lie close together.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 import trimesh
@@ -75,5 +77,4 @@ def enrich_task(objects, name, grasp_file, path, antipodal, perturbed, seed):
     if path.is_file() and read_grasps(path).parameters == parameters:
         return
     found = enrich(objects.load(name), grasps, antipodal, perturbed, seed)
-    write_grasps(path, Grasps(found.transforms, found.success, object_file=found.object_file, object_scale=found.object_scale,
-                              parameters=parameters))
+    write_grasps(path, replace(found, parameters=parameters))

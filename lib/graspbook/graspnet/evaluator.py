@@ -1,42 +1,28 @@
-"""The grasp evaluator: probability that a grasp holds, from the cloud of the object and the grasp (section 3.2, equation 4)."""
+"""The grasp evaluator: probability that a grasp holds, from one observed cloud (section 3.2, equation 4)."""
 
 from dataclasses import asdict, dataclass, field
 
-import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import nn
 
-from graspbook import pose
 from graspbook.errors import ParameterError
-from graspbook.graspnet.dataset import check_points, evaluator_batch, examples_hash
-from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, group, linear, scaled, settings_of, take
+from graspbook.graspnet import probes
+from graspbook.graspnet.dataset import check_points, evaluator_batch, examples_hash, held_out_figures, random_roll
+from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, group, settings_of
+from graspbook.graspnet.pose_cloud import PoseCloud
 from graspbook.graspnet.unified import UnifiedCloud, object_backbone
 from graspbook.training import load_model, train_to_file
 
 CENTROIDS = ("literal", "object_and_gripper")
-REPRESENTATIONS = ("unified", "probes")
-_LAYER = 1024
-_REACH = 0.02
-
-
-def _probe_grid():
-    """Points (162, 3) in the grasp frame: across the fingers and what they close on, from the palm to beyond the tips."""
-    grid = np.meshgrid(np.linspace(-0.06, 0.06, 9), [-0.012, 0.0, 0.012], np.linspace(0.06, 0.125, 6), indexing="ij")
-    return np.stack(grid, axis=-1).reshape(-1, 3)
-
-
-PROBES = _probe_grid()
+REPRESENTATIONS = {"unified": UnifiedCloud, "pose": PoseCloud, "probes": probes.Probes}
 
 
 @dataclass(frozen=True)
 class EvaluatorSettings:
     """The evaluator's choices; the defaults are the paper's.
 
-    representation: "unified", the paper's PointNet++ over the cloud of object and gripper; or "probes", ours, where a
-    grid of points fixed to the hand takes the gripper cloud's place, each sees the vector to its nearest observed point in the
-    hand's frame, and two fully connected layers take all of them. It need not learn rotations, nor search neighbourhoods,
-    and trains in seconds.
+    representation: "unified", the paper's PointNet++ over the cloud of object and gripper; "pose", the alternative it rejects,
+    see `pose_cloud`; or "probes", ours, see `probes`.
     centroids of the unified cloud: "literal", farthest points of each grasp's own; or "object_and_gripper", where the gripper's
     points are always centroids and the rest are farthest points of the object, chosen once a cloud. What is then
     common to all grasps of a cloud is computed once, and no gripper point is lost to a full neighbourhood.
@@ -55,15 +41,17 @@ class EvaluatorSettings:
 PRESETS = {
     "paper": EvaluatorSettings(),
     "released": EvaluatorSettings(backbone=BackboneSettings(normalisation="batch")),
-    "quick": EvaluatorSettings("probes", backbone=QUICK),
+    "ours": EvaluatorSettings("probes", backbone=QUICK),
 }
 
 
 def object_groups(points, settings):
-    """What an evaluator needs to know of clouds (C, N, 3) once, whatever the grasps: None for probes and literal centroids."""
-    if settings.representation == "probes" or settings.centroids == "literal":
-        return None
-    return group(points, object_backbone(settings.backbone))
+    """What an evaluator of these settings needs to know of clouds (C, N, 3) once, whatever the grasps and its weights."""
+    if settings.representation == "probes":
+        return probes.Preparer(settings.backbone)(points)
+    if settings.representation == "pose":
+        return group(points, settings.backbone)
+    return None if settings.centroids == "literal" else group(points, object_backbone(settings.backbone))
 
 
 class Evaluator(nn.Module):
@@ -72,43 +60,26 @@ class Evaluator(nn.Module):
     def __init__(self, settings):
         super().__init__()
         self.settings = settings
-        self.body = UnifiedCloud(settings.backbone) if settings.representation == "unified" else NearestPoints(settings)
+        self.body = REPRESENTATIONS[settings.representation](settings.backbone)
         self.logits = nn.Linear(self.body.size, 2)
 
-    def forward(self, points, groups, grasps):
-        """`groups` is what `object_groups` made of the points."""
-        return self.logits(self.body(points, groups, grasps))
+    def forward(self, points, groups, grasps, **roll):
+        """`groups` is what `object_groups` or `prepare` made of the points; `roll`: see `probes.Probes.forward`."""
+        return self.logits(self.body(points, groups, grasps, **roll))
 
-
-class NearestPoints(nn.Module):
-    """Features (C, G, size) of the vectors from each probe to its nearest observed point, in the hand's frame.
-
-    A vector v enters as v / (2 cm + |v|), so what is out of reach looks alike.
-    """
-
-    def __init__(self, settings):
-        super().__init__()
-        self.size = scaled(_LAYER, settings.backbone)
-        self.layers = nn.Sequential(linear(PROBES.size, self.size), nn.ReLU(), linear(self.size, self.size), nn.ReLU())
-
-    def forward(self, points, groups, grasps):
-        probes = pose.transform(grasps, torch.as_tensor(PROBES, dtype=grasps.dtype, device=grasps.device))
-        nearest = nearest_points(probes.detach().flatten(1, 2), points)
-        offsets = (take(points, nearest).view_as(probes) - probes) @ grasps[..., :3, :3]
-        return self.layers((offsets / (_REACH + offsets.norm(dim=-1, keepdim=True))).flatten(-2))
-
-
-def nearest_points(queries, points):
-    """Index (C, Q) of the nearest of the points (C, N, 3) to each query (C, Q, 3)."""
-    if queries.is_cuda:
-        return torch.cdist(queries, points).argmin(dim=-1)
-    # On the processor a tree is 2.5 times faster than all distances.
-    return torch.stack([torch.from_numpy(cKDTree(p).query(q)[1]) for q, p in zip(queries, points, strict=True)])
+    @torch.no_grad()
+    def prepare(self, points):
+        """All that the scores of any grasps on clouds (C, N, 3) share: computed once, for inference alone."""
+        groups = object_groups(points, self.settings)
+        return self.body.prepare(points, groups) if self.settings.representation == "probes" else groups
 
 
 def evaluator_loss(evaluator, batch, generator):
-    """Cross-entropy (equation 4) of an `EvaluatorBatch`, with its accuracy; `generator` is not used."""
-    logits = evaluator(batch.points, batch.groups, batch.grasps)
+    """Cross-entropy (equation 4) of an `EvaluatorBatch`, with its accuracy; probes' clouds are rolled by the `generator`."""
+    roll = {}
+    if evaluator.settings.representation == "probes" and evaluator.training:
+        roll["roll"] = random_roll(len(batch.points), generator)
+    logits = evaluator(batch.points, batch.groups, batch.grasps, **roll)
     loss = nn.functional.cross_entropy(logits.flatten(0, 1), batch.success.flatten().long())
     correct = (logits.argmax(-1) == batch.success.long()).float().mean()
     return loss, {"accuracy": float(correct)}
@@ -120,27 +91,35 @@ def success_probability(logits):
 
 
 @torch.no_grad()
-def score(evaluator, cloud, grasps, chunk=64):
+def score(evaluator, cloud, grasps, chunk=256):
     """Success probabilities (K,) of grasps (K, 4, 4) on a cloud (N, 3), both in the graspnet object frame."""
-    groups = object_groups(cloud[None], evaluator.settings)
+    groups = evaluator.prepare(cloud[None])
     return torch.cat([success_probability(evaluator(cloud[None], groups, part[None]))[0] for part in grasps.split(chunk)])
 
 
-def train_evaluator(examples, settings, train_settings, weights_path, checkpoint_path, clouds=1, device="cpu"):
+def train_evaluator(examples, settings, train_settings, weights_path, checkpoint_path, clouds=1, device="cpu", held_out=(),
+                    init=None):
     """Train an evaluator on batches of `clouds` views with 64 grasps each, write its weights, and return the history.
 
     Weights already there that were made from the same settings and examples are kept; a checkpoint of theirs is resumed.
-    Raises ParameterError for examples whose clouds are not of the network's size.
+    held_out: examples to stop early by, see `training.train`. init: weights to start from. Raises ParameterError for examples
+    whose clouds are not of the network's size.
     """
-    check_points(examples, settings.backbone.points)
+    check_points([*examples, *held_out], settings.backbone.points)
+    prepare = probes.Preparer(settings.backbone) if settings.representation == "probes" \
+        else lambda points: object_groups(points, settings)
 
     def batch_of(step):
-        return evaluator_batch(examples, lambda points: object_groups(points, settings), train_settings.seed, step, clouds,
-                               device=device)
+        return evaluator_batch(examples, prepare, train_settings.seed, step, clouds, device=device)
 
-    parameters = {"network": "evaluator", "evaluator": asdict(settings), "clouds": clouds, "examples": examples_hash(examples)}
+    def validate(model):
+        return held_out_figures(model, lambda step: evaluator_batch(held_out, prepare, 0, step, clouds, device=device),
+                                evaluator_loss)
+
+    parameters = {"network": "evaluator", "evaluator": asdict(settings), "clouds": clouds, "examples": examples_hash(examples),
+                  "held_out": examples_hash(held_out)}
     return train_to_file(weights_path, checkpoint_path, lambda: Evaluator(settings).to(device), batch_of, evaluator_loss,
-                         train_settings, parameters, "evaluator")
+                         train_settings, parameters, "evaluator", validate=validate if held_out else None, init=init)
 
 
 def load_evaluator(path):

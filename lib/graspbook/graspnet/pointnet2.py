@@ -21,6 +21,7 @@ from graspbook.errors import ParameterError, WeightsError
 CHANNELS = ((64, 64, 128), (128, 128, 256), (256, 256, 512))
 FULLY_CONNECTED = 1024
 NORMALISATIONS = ("none", "batch")
+_BLOCK = 32  # grasps computed together: tensors of many more are mapped into memory anew each time, which costs a third
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,11 @@ def linear(inputs, outputs):
     return layer
 
 
+def layers(*sizes):
+    """Fully connected ReLU layers from the first size to the last."""
+    return nn.Sequential(*(part for pair in zip(sizes[:-1], sizes[1:], strict=True) for part in (linear(*pair), nn.ReLU())))
+
+
 class SetAbstraction(nn.Module):
     """Shared layers over the neighbours of each centroid, then their maximum.
 
@@ -259,20 +265,17 @@ class PointNet2(nn.Module):
     """Three set abstractions and two fully connected layers.
 
     features: channels of a point's own feature; condition: numbers that belong to a grasp (its pose or its latent), 0 for none.
-    shared: the condition joins the pooled features of the cloud at the fully connected layers instead of every point's at
-    the first, so that all set abstractions are computed once a cloud.
+    place_size: channels of the features at the places that two set abstractions leave.
     """
 
-    def __init__(self, settings, features, condition=0, shared=False):
+    def __init__(self, settings, features, condition=0):
         super().__init__()
-        self.settings, self.shared = settings, shared and condition > 0
+        self.settings = settings
         channels = [[scaled(c, settings) for c in level] for level in CHANNELS]
-        inputs = [features, channels[0][-1], channels[1][-1]]
-        conditions = [0 if shared else condition, 0, 0]
-        self.levels = nn.ModuleList(SetAbstraction(*level, settings) for level in zip(inputs, conditions, channels, strict=True))
-        self.size = scaled(FULLY_CONNECTED, settings)
-        self.head = nn.Sequential(linear(channels[2][-1] + (condition if shared else 0), self.size),
-                                  _normalise(settings, self.size), nn.ReLU(),
+        inputs = zip([features, channels[0][-1], channels[1][-1]], [condition, 0, 0], channels, strict=True)
+        self.levels = nn.ModuleList(SetAbstraction(*level, settings) for level in inputs)
+        self.size, self.place_size = scaled(FULLY_CONNECTED, settings), channels[1][-1]
+        self.head = nn.Sequential(linear(channels[2][-1], self.size), _normalise(settings, self.size), nn.ReLU(),
                                   linear(self.size, self.size), _normalise(settings, self.size), nn.ReLU())
 
     def forward(self, points, groups, features, condition=None):
@@ -281,18 +284,27 @@ class PointNet2(nn.Module):
         points (C, N, 3) in metres; groups: what `group` made of them; features (C, N, F); condition (C, G, D), or None
         where G is 1.
         """
+        blocks, pooled = [condition], []
+        if condition is not None and self.settings.normalisation == "none":
+            blocks = condition.split(max(1, _BLOCK // len(points)), dim=1)
+        for block in blocks:
+            places, found = self.places(points, groups, features, block)
+            pooled.append(self.pool(places[None], found))
+        return self.head(torch.cat(pooled)).transpose(0, 1)
+
+    def places(self, points, groups, features, condition=None):
+        """Centroids (C, M, 3) of the second set abstraction, in length units, and features (G, C, M, place_size) there.
+
+        Arguments as for `forward`.
+        """
         if condition is not None:
             condition = condition.transpose(0, 1)
-        per_point = None if self.shared else condition
         points, features = points / self.settings.length_unit, features[None]
         for level, (centroids, neighbours) in zip(self.levels[:2], groups, strict=True):
             centres = take(points, centroids)
-            features = level(points, centres, features, neighbours, per_point)
-            points, per_point = centres, None
-        pooled = self.pool(points[None], features)
-        if self.shared:
-            pooled = torch.cat([pooled.expand(len(condition), -1, -1), condition], dim=-1)
-        return self.head(pooled).transpose(0, 1)
+            features = level(points, centres, features, neighbours, condition)
+            points, condition = centres, None
+        return points, features
 
     def pool(self, points, features):
         """The third set abstraction: all points (..., N, 3), in length units, with features (..., N, F), to (..., H)."""

@@ -32,7 +32,7 @@ class PredictSettings:
 
     samples: int = 200
     latents: str = "normal"
-    refinement: str = "gradient"
+    refinement: str = "log_odds"
     steps: int = 10
     max_translation: float = MAX_TRANSLATION
     threshold: float = 0.8

@@ -14,7 +14,7 @@ NETWORKS = tuple(sampler.PRESETS)
 def network_settings(network, width, points, neighbours, latent, kl_weight):
     """Settings of a sampler and an evaluator: those of the presets named `network`, at the given sizes.
 
-    network: "paper" (section 4), "released" (the authors' code), or "quick" (ours), see the presets of `sampler` and
+    network: "paper" (section 4), "released" (the authors' code), or "ours", see the presets of `sampler` and
     `evaluator`. width, points, neighbours: see `pointnet2.BackboneSettings`.
     """
     if network not in NETWORKS:
@@ -24,13 +24,21 @@ def network_settings(network, width, points, neighbours, latent, kl_weight):
             replace(evaluator.PRESETS[network], backbone=backbone))
 
 
-def prepare_task(objects, name, grasp_file, settings):
-    """The `dataset.Examples` of one object of a set from its grasp file."""
-    return prepare(name, objects.load(name).mesh, read_grasps(grasp_file), settings)
+def prepare_task(objects, name, settings, grasp_file, more_file=None):
+    """The `dataset.Examples` of one object of a set from its grasp file, and from that of its `enrichment` if there is one."""
+    return prepare(objects.load(name), read_grasps(grasp_file), settings, more_file and read_grasps(more_file))
 
 
-def train_task(network, examples, settings, train_settings, folder, clouds, device):
-    """Train the network named "sampler" or "evaluator" into `folder`, or find it there; returns its training history."""
+def train_task(network, examples, settings, train_settings, weights, clouds, device, held_out=(), init=None):
+    """Train the network named "sampler" or "evaluator" into the file `weights`, or find it there; returns its history."""
     train = {"sampler": sampler.train_sampler, "evaluator": evaluator.train_evaluator}[network]
-    return train(examples, settings, train_settings, Path(folder) / f"{network}.safetensors",
-                 Path(folder) / f"{network}.checkpoint", clouds, device)
+    return train(examples, settings, train_settings, weights, Path(weights).with_suffix(".checkpoint"), clouds, device, held_out,
+                 init)
+
+
+def kept_back(names):
+    """Those of the names "family_number" that early stopping watches: the last of each family of three or more."""
+    families = {}
+    for name in names:
+        families.setdefault(name.rsplit("_", 1)[0], []).append(name)
+    return [members[-1] for members in families.values() if len(members) >= 3]

@@ -11,7 +11,8 @@ from torch import nn
 
 from graspbook import pose
 from graspbook.errors import ParameterError
-from graspbook.graspnet.dataset import check_points, examples_hash, sampler_batch
+from graspbook.graspnet.attention import SharedSampler
+from graspbook.graspnet.dataset import check_points, examples_hash, held_out_figures, random_roll, sampler_batch
 from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, Grouper, PointNet2, group, settings_of
 from graspbook.hands.franka import CONTROL_POINTS
 from graspbook.training import load_model, train_to_file
@@ -27,7 +28,7 @@ class SamplerSettings:
 
     latent: dimensions of z. kl_weight: α of equation 2. confidence: a second output c that weighs the reconstruction
     loss and costs -log c (released code, not in the paper). conditioning: where pose and latent enter, "per_point" (the paper) or
-    "shared" (the cloud is encoded once for all of its grasps and they join at the fully connected layers).
+    "shared" (ours: the cloud is encoded once and all of its grasps ask it, see `attention`; seen under random rolls in training).
     reconstruction: "plain" (equation 3) or "nearest_symmetric", the nearer of the grasp and its image turned by 180°
     about the approach axis, which is the same grasp of a parallel-jaw hand.
     """
@@ -43,42 +44,53 @@ class SamplerSettings:
         for name, known in (("conditioning", CONDITIONINGS), ("reconstruction", RECONSTRUCTIONS)):
             if getattr(self, name) not in known:
                 raise ParameterError(f"sampler {name} {getattr(self, name)!r}, expected one of {', '.join(known)}")
+        if self.confidence and self.conditioning == "shared":
+            raise ParameterError("sampler confidence True: only with conditioning 'per_point', as in the released code")
 
 
-# "quick" is ours: it sees about 40 times as many grasps a second as the same network with "per_point" conditioning.
 PRESETS = {
     "paper": SamplerSettings(),
     "released": SamplerSettings(confidence=True, backbone=BackboneSettings(normalisation="batch")),
-    "quick": SamplerSettings(conditioning="shared", reconstruction="nearest_symmetric", backbone=QUICK),
+    "ours": SamplerSettings(conditioning="shared", reconstruction="nearest_symmetric", backbone=QUICK),
 }
 
 
+def make_sampler(settings):
+    """An untrained sampler of these settings: `attention.SharedSampler` or `Sampler`, alike to their users."""
+    return SharedSampler(settings) if settings.conditioning == "shared" else Sampler(settings)
+
+
 class Sampler(nn.Module):
-    """Encoder Q(z | X, g) and decoder of g from X and z (section 3.1, figure 4)."""
+    """Encoder Q(z | X, g) and decoder of g from X and z (section 3.1, figure 4), both of every point of the cloud."""
 
     def __init__(self, settings):
         super().__init__()
         self.settings = settings
-        shared = settings.conditioning == "shared"
-        self.encoder = PointNet2(settings.backbone, 3, 16, shared)
+        self.encoder = PointNet2(settings.backbone, 3, 16)
         self.mean = nn.Linear(self.encoder.size, settings.latent)
         self.log_variance = nn.Linear(self.encoder.size, settings.latent)
-        self.decoder = PointNet2(settings.backbone, 3, settings.latent, shared)
+        self.decoder = PointNet2(settings.backbone, 3, settings.latent)
         self.quaternion = nn.Linear(self.decoder.size, 4)
         self.translation = nn.Linear(self.decoder.size, 3)
         if settings.confidence:
             self.confidence = nn.Linear(self.decoder.size, 1)
 
-    def encode(self, points, groups, grasps):
-        """Mean and log variance (C, G, latent) of the latents of grasps (C, G, 4, 4) on clouds (C, N, 3), in metres."""
+    def observe(self, points, groups):
+        """What `encode` and `decode` take of clouds (C, N, 3) in metres: here themselves and what `group` made of them."""
+        return points, groups
+
+    def encode(self, seen, grasps):
+        """Mean and log variance (C, G, latent) of the latents of grasps (C, G, 4, 4), in metres, on observed clouds."""
+        points, groups = seen
         unit = self.settings.backbone.length_unit
         numbers = torch.cat([grasps[..., :3, :3], grasps[..., :3, 3:] / unit], dim=-1)
         numbers = torch.cat([numbers, grasps[..., 3:, :]], dim=-2).flatten(-2)
         features = self.encoder(points, groups, points / unit, numbers)
         return self.mean(features), self.log_variance(features)
 
-    def decode(self, points, groups, latents):
-        """Grasps (C, G, 4, 4) of latents (C, G, latent) on clouds (C, N, 3), and confidences (C, G), ones without that output."""
+    def decode(self, seen, latents):
+        """Grasps (C, G, 4, 4) of latents (C, G, latent) on observed clouds, and confidences (C, G), ones without that output."""
+        points, groups = seen
         unit = self.settings.backbone.length_unit
         features = self.decoder(points, groups, points / unit, latents)
         rotation = pose.quat_wxyz_to_matrix_torch(self.quaternion(features))
@@ -107,10 +119,15 @@ def kl_divergence(mean, log_variance):
 def sampler_loss(sampler, batch, generator):
     """L_vae (equation 2) of a `SamplerBatch`, with its parts as plain numbers; the latents' noise comes from `generator`."""
     settings = sampler.settings
-    mean, log_variance = sampler.encode(batch.points, batch.groups, batch.grasps)
+    points, targets = batch.points, batch.grasps
+    if settings.conditioning == "shared" and sampler.training:
+        roll = random_roll(len(points), generator)
+        points, targets = points @ roll.mT, pose.from_rt_torch(roll, torch.zeros_like(roll[:, 0]))[:, None] @ targets
+    seen = sampler.observe(points, batch.groups)
+    mean, log_variance = sampler.encode(seen, targets)
     noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-    grasps, confidence = sampler.decode(batch.points, batch.groups, mean + noise * (0.5 * log_variance).exp())
-    distance = control_point_distance(grasps, batch.grasps, settings.reconstruction)
+    grasps, confidence = sampler.decode(seen, mean + noise * (0.5 * log_variance).exp())
+    distance = control_point_distance(grasps, targets, settings.reconstruction)
     reconstruction, kl = distance.mean(), kl_divergence(mean, log_variance).mean()
     loss = (distance * confidence).mean() + settings.kl_weight * kl
     if settings.confidence:
@@ -131,29 +148,35 @@ def draw_latents(n, dimensions, generator, latents="normal"):
 def sample(sampler, cloud, n, generator, latents="normal", chunk=64):
     """Grasps (n, 4, 4) and their latents (n, latent) for a cloud (N, 3), both in the graspnet object frame."""
     drawn = draw_latents(n, sampler.settings.latent, generator, latents).to(cloud.device)
-    groups = group(cloud[None], sampler.settings.backbone)
-    parts = [sampler.decode(cloud[None], groups, part[None])[0][0] for part in drawn.split(chunk)]
+    seen = sampler.observe(cloud[None], group(cloud[None], sampler.settings.backbone))
+    parts = [sampler.decode(seen, part[None])[0][0] for part in drawn.split(chunk)]
     return torch.cat(parts), drawn
 
 
-def train_sampler(examples, settings, train_settings, weights_path, checkpoint_path, clouds=1, device="cpu"):
+def train_sampler(examples, settings, train_settings, weights_path, checkpoint_path, clouds=1, device="cpu", held_out=(),
+                  init=None):
     """Train a sampler on batches of `clouds` views with 64 grasps each, write its weights, and return the history.
 
     Weights already there that were made from the same settings and examples are kept; a checkpoint of theirs is resumed.
-    Raises ParameterError for examples whose clouds are not of the network's size.
+    held_out: examples to stop early by, see `training.train`. init: weights to start from. Raises ParameterError for examples
+    whose clouds are not of the network's size.
     """
-    check_points(examples, settings.backbone.points)
-
-    grouper = Grouper(settings.backbone)
+    check_points([*examples, *held_out], settings.backbone.points)
+    grouper = Grouper(settings.backbone, limit=8192)
 
     def batch_of(step):
         return sampler_batch(examples, grouper, train_settings.seed, step, clouds, device=device)
 
-    parameters = {"network": "sampler", "sampler": asdict(settings), "clouds": clouds, "examples": examples_hash(examples)}
-    return train_to_file(weights_path, checkpoint_path, lambda: Sampler(settings).to(device), batch_of, sampler_loss,
-                         train_settings, parameters, "sampler")
+    def validate(model):
+        return held_out_figures(model, lambda step: sampler_batch(held_out, grouper, 0, step, clouds, device=device),
+                                sampler_loss)
+
+    parameters = {"network": "sampler", "sampler": asdict(settings), "clouds": clouds, "examples": examples_hash(examples),
+                  "held_out": examples_hash(held_out)}
+    return train_to_file(weights_path, checkpoint_path, lambda: make_sampler(settings).to(device), batch_of, sampler_loss,
+                         train_settings, parameters, "sampler", validate=validate if held_out else None, init=init)
 
 
 def load_sampler(path):
     """The sampler in a weights file. Raises WeightsError if it is missing, of another network, or does not fit."""
-    return load_model(path, lambda parameters: Sampler(settings_of(path, parameters, "sampler", SamplerSettings)))[0]
+    return load_model(path, lambda parameters: make_sampler(settings_of(path, parameters, "sampler", SamplerSettings)))[0]

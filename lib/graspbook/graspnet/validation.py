@@ -15,8 +15,8 @@ def reconstruction_error(sampler, examples, batches, seed):
     errors = []
     for step in range(batches):
         batch = sampler_batch(examples, lambda points: group(points, sampler.settings.backbone), seed, step)
-        mean, _ = sampler.encode(batch.points, batch.groups, batch.grasps)
-        grasps, _ = sampler.decode(batch.points, batch.groups, mean)
+        seen = sampler.observe(batch.points, batch.groups)
+        grasps, _ = sampler.decode(seen, sampler.encode(seen, batch.grasps)[0])
         errors.append(control_point_distance(grasps, batch.grasps, sampler.settings.reconstruction).mean())
     return float(torch.stack(errors).mean())
 

@@ -74,29 +74,38 @@ class GraspnetGraspData(Section):
     """Candidates and the simulated labels. Section 4, "Training Data for Grasping"."""
 
     grasps_per_object: Count = 300
+    antipodal_per_object: Annotated[int, Field(ge=0)] = 300
+    perturbed_per_object: Annotated[int, Field(ge=0)] = 300
     comparison_grasps: Count = 60
 
 
 class GraspnetTraining(Section):
     """Sampler and evaluator. Sections 3.1 and 3.2, and section 4, "Training"."""
 
-    network: Literal["paper", "released", "quick"] = "quick"
+    network: Literal["paper", "released", "ours"] = "ours"
     width: Positive = 0.25
     points: Annotated[int, Field(ge=128)] = 512
     neighbours: Annotated[list[Count], Field(min_length=2, max_length=2)] = [16, 16]
     latent: Count = 2
-    kl_weight: NotNegative = 0.01
+    kl_weight: NotNegative = 0.003
     views: Count = 8
-    noise: NotNegative = 0.0005
+    noise: NotNegative = 0.0015
+    holes: Annotated[int, Field(ge=0)] = 3
     hard_negatives: Count = 300
     hard_rotation: Literal["paper", "released"] = "paper"
-    sampler_steps: Count = 1600
+    sampler_steps: Count = 1000
     sampler_rate: Positive = 0.002
-    sampler_clouds: Count = 4
-    evaluator_steps: Count = 1500
-    evaluator_rate: Positive = 0.003
-    evaluator_clouds: Count = 2
+    sampler_clouds: Count = 8
+    evaluator_steps: Count = 500
+    evaluator_rate: Positive = 0.002
+    evaluator_clouds: Count = 8
     schedule: Literal["constant", "cosine"] = "cosine"
+    weight_decay: NotNegative = 0.01
+    validate_every: Annotated[int, Field(ge=0)] = 250
+    patience: Annotated[int, Field(ge=0)] = 0
+    explored_views: Annotated[int, Field(ge=0)] = 2
+    explored_samples: Annotated[int, Field(ge=4)] = 80
+    explored_steps: Count = 300
     validation_batches: Count = 20
 
 
@@ -107,7 +116,6 @@ class GraspnetRefinement(Section):
     samples: Count = 100
     latents: Literal["normal", "uniform"] = "normal"
     simulated_steps: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0, 2, 5, 10]
-    short_step: Positive = 0.003
     metropolis_steps: Count = 20
     threshold: Share = 0.8
 

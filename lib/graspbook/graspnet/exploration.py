@@ -1,0 +1,55 @@
+"""Labels for what the networks themselves find: their grasps on training views, tested by the shake test.
+
+An evaluator knows the grasps it was trained on; refinement leads where its mistakes are. Labelling these and training on shows it
+its mistakes (as DAgger does for policies: Ross, Gordon and Bagnell 2011).
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from graspbook import pose
+from graspbook.graspnet.evaluator import load_evaluator
+from graspbook.graspnet.refinement import best_of_iterations, refine_by_log_odds
+from graspbook.graspnet.sampler import load_sampler, sample
+from graspbook.simulation.shake import Shaker
+from graspbook.storage import Grasps, code_hash, content_hash, read_grasps, write_grasps
+
+_CODE = ("pose", "hands", "simulation", "graspnet")
+_STEPS, _EARLY = 10, 3
+
+
+def explore(obj, examples, sampler, evaluator, views, samples, seed):
+    """`Grasps` of a GraspObject, labelled by the shake test.
+
+    On each of the first `views` clouds of its `dataset.Examples` so many samples, refined in ten steps; a quarter of them as
+    sampled, a quarter after three steps, the others at their best step.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    found, quarter = [], samples // 4
+    for cloud, view_T_object in zip(examples.clouds[:views], examples.view_T_object[:views], strict=True):
+        points = torch.from_numpy(cloud)
+        refinement = refine_by_log_odds(evaluator, points, sample(sampler, points, samples, generator)[0], _STEPS)
+        best = best_of_iterations(refinement)[0]
+        grasps = torch.cat([refinement.grasps[0, :quarter], refinement.grasps[_EARLY, quarter:2 * quarter], best[2 * quarter:]])
+        found.append(pose.inverse(view_T_object) @ grasps.numpy().astype(float))
+    transforms = np.concatenate(found)
+    success = Shaker(obj, threads=1).test(transforms, grade=False).success
+    return Grasps(transforms, success, object_file=obj.file, object_scale=obj.scale)
+
+
+def explore_task(objects, examples, sampler, evaluator, path, views, samples, seed):
+    """`explore` one object of a set with the networks of two weights files into a grasp file, and return the examples with these.
+
+    A task for `parallel.run_tasks`; a file made from the same is read instead.
+    """
+    hashes = [content_hash(np.frombuffer(Path(file).read_bytes(), np.uint8)) for file in (sampler, evaluator)]
+    parameters = {"code": code_hash(*_CODE), "weights": hashes, "views": views, "samples": samples, "seed": seed,
+                  "examples": content_hash(examples.clouds, examples.view_T_object)}
+    if not Path(path).is_file() or read_grasps(path).parameters != parameters:
+        networks = load_sampler(sampler), load_evaluator(evaluator)
+        found = explore(objects.load(examples.name), examples, *networks, views, samples, seed)
+        write_grasps(path, replace(found, parameters=parameters))
+    return replace(examples, explored=read_grasps(path))
