@@ -1,0 +1,255 @@
+import numpy as np
+import pytest
+
+from graspbook.errors import GraspFileError, ParameterError
+from graspbook.graspnet import ablations
+from graspbook.graspnet.ablations import (
+    Variant,
+    all_iterations,
+    at_iteration,
+    bars_of,
+    contrast,
+    drawn_curve,
+    evaluate_variants,
+    finals,
+    gather,
+    levels_off,
+    per_family,
+    precision,
+    region_shares,
+    regions_held,
+    score_batches,
+    success_coverage,
+    train_variant,
+    verdict,
+    verdicts,
+)
+from graspbook.graspnet.coverage import ViewResult, success_coverage_area, success_coverage_curve
+from graspbook.graspnet.dataset import Examples, stratify
+from graspbook.graspnet.evaluation import ViewEvaluation, evaluate_view
+from graspbook.graspnet.gpd import GpdSettings
+from graspbook.graspnet.predict import PredictSettings, load_networks
+from graspbook.graspnet.recipe import network_settings
+from graspbook.objects.sets import FamilySet
+from graspbook.training import TrainSettings
+
+
+def at(*places):
+    grasps = np.tile(np.eye(4), (len(places), 1, 1))
+    grasps[:, 0, 3] = places
+    return grasps
+
+
+def view(sampled, refined, scores):
+    """Two simulated steps, 0 and 5, of grasps 10 cm apart that stand still; the final ones are the refined."""
+    n = len(scores)
+    grasps, scores = at(*0.1 * np.arange(n)), np.array(scores, float)
+    success = np.array([sampled, refined], bool)
+    return ViewEvaluation(cloud=np.zeros((1, 3)), steps=np.array([0, 5]), grasps=np.stack([grasps] * 2),
+                          scores=np.stack([scores / 2, scores]), success=success, collides=~success, final=grasps,
+                          final_scores=scores, final_success=success[1], final_collides=~success[1], final_feasible=success[1],
+                          gravity_held=success[1], max_acceleration=np.zeros(n))
+
+
+VIEWS = {"mug_0000": [view([0, 0, 1], [1, 0, 1], [0.9, 0.8, 0.1])], "cup_0001": [view([1, 0], [1, 1], [0.7, 0.6])],
+         "box_0002": [view([1], [1], [0.5])]}
+POSITIVES = {"mug_0000": at(0.0, 0.2, 9.0), "cup_0001": at(0.1), "box_0002": np.zeros((0, 4, 4))}
+
+
+def mean(items):
+    return {"mean": float(np.mean(items)), "least": float(np.min(items))}
+
+
+def run(*values):
+    return {f"o{i}": [value] for i, value in enumerate(values)}
+
+
+def test_first_objects_of_each_family():
+    names = ["box_0000", "box_0003", "mug_0001", "mug_0002", "mug_0004", "ball_0000"]
+    assert per_family(names, 2) == ["box_0000", "box_0003", "mug_0001", "mug_0002", "ball_0000"]
+    assert per_family(names, 1, ["mug", "box"]) == ["mug_0001", "box_0000"]
+    with pytest.raises(ParameterError, match="'jug'.*box, mug, ball"):
+        per_family(names, 1, ["mug", "jug"])
+
+
+def test_all_steps_are_pooled_and_objects_without_positives_left_out():
+    found = all_iterations(VIEWS, POSITIVES)
+    assert list(found) == ["mug_0000", "cup_0001"]
+    (mug,) = found["mug_0000"]
+    assert mug.scores.tolist() == [0.9, 0.8, 0.45, 0.4, 0.1, 0.05]
+    assert mug.success.tolist() == [True, False, False, False, True, True]
+    assert mug.first.tolist() == [0, 4, 6]  # the third positive is never reached
+
+
+def test_one_step_and_the_final_grasps():
+    assert at_iteration(VIEWS, POSITIVES, 0)["cup_0001"][0].success.tolist() == [True, False]
+    assert at_iteration(VIEWS, POSITIVES, 5)["cup_0001"][0].success.tolist() == [True, True]
+    (mug,) = finals(VIEWS, POSITIVES)["mug_0000"]
+    assert mug.scores.tolist() == [0.9, 0.8, 0.1] and mug.success.tolist() == [True, False, True]
+
+
+def test_fewer_samples_are_among_more():
+    n = 30
+    views = {"mug_0000": [view(np.zeros(n), np.arange(n) % 2, np.linspace(0.9, 0.1, n))]}
+    positives = {"mug_0000": at(0.0)}
+    drawn = [set(finals(views, positives, count, seed=3)["mug_0000"][0].scores) for count in (5, 12, 30)]
+    assert [len(scores) for scores in drawn] == [5, 12, 30] and drawn[0] < drawn[1] < drawn[2]
+    assert drawn[1] != set(finals(views, positives, 12, seed=4)["mug_0000"][0].scores)
+    assert drawn[0] != set(np.linspace(0.9, 0.1, n)[:5])  # not the best ones
+
+
+def test_success_and_coverage_are_those_of_the_curve():
+    visits = [item for items in finals(VIEWS, POSITIVES).values() for item in items]
+    views = [ViewResult(v.final, v.final_scores, v.final_success, POSITIVES[name]) for name in ("mug_0000", "cup_0001")
+             for v in VIEWS[name]]
+    success, coverage = success_coverage_curve(views)
+    found = success_coverage(visits)
+    assert found == {"area": success_coverage_area(success, coverage), "success": 4 / 5, "coverage": 3 / 4}
+
+
+def test_precision_and_calibration_error_by_hand():
+    truth, scores = np.array([True, True, False, False]), np.array([0.95, 0.85, 0.15, 0.05])
+    found = precision([(truth[:2], scores[:2]), (truth[2:], scores[2:])])
+    assert found["average precision"] == 1 and found["calibration error"] == pytest.approx((0.05 + 0.15 + 0.15 + 0.05) / 4)
+    assert precision([(truth, truth.astype(float))])["calibration error"] == 0
+
+
+def test_shares_of_regions_by_hand():
+    found = region_shares([np.array(["rim", "handle"]), np.array(["body", "nothing"]), np.array([], str)])
+    assert found == {"rim and handle": 0.5, "rim": 0.25, "handle": 0.25, "body": 0.25}
+    assert np.isnan(region_shares([np.array([], str)])["rim"])
+
+
+def test_a_difference_that_all_objects_share_is_certain_though_they_differ():
+    low, high = run(0.1, 0.5, 0.9, 0.2), run(0.2, 0.6, 1.0, 0.3)
+    found = contrast({"a": [low], "b": [high]}, mean)
+    assert found["variants"]["a"]["mean"]["value"] == pytest.approx(0.425)
+    edges = found["variants"]["a"]["mean"]["interval"]
+    assert edges[0] < 0.3 < 0.55 < edges[1]
+    difference = found["differences"]["b"]["a"]["mean"]
+    assert difference["value"] == pytest.approx(0.1) and difference["interval"] == pytest.approx([0.1, 0.1])
+    assert verdict(found, "b", "a", "mean") == "b against a: mean +0.100 [+0.100, +0.100]: higher"
+    assert verdict(found, "a", "b", "mean") == "a against b: mean -0.100 [-0.100, -0.100]: lower"
+
+
+def test_a_difference_that_depends_on_the_object_is_not_claimed():
+    found = contrast({"a": [run(0.1, 0.5, 0.9, 0.2)], "b": [run(0.3, 0.4, 0.7, 0.5)]}, mean)
+    low, high = found["differences"]["b"]["a"]["mean"]["interval"]
+    assert low < 0 < high and verdict(found, "b", "a", "mean").endswith("not distinguishable")
+
+
+def test_seeds_are_drawn_too():
+    """Objects alike, seeds not: the value is the mean over seeds, and the interval reaches from one to the other."""
+    found = contrast({"a": [run(0.0, 0.0), run(1.0, 1.0)], "b": [run(0.8, 0.8)]}, mean)
+    assert found["variants"]["a"]["mean"] == {"value": 0.5, "interval": [0.0, 1.0]}
+    assert found["variants"]["b"]["mean"]["interval"] == [0.8, 0.8]
+    assert found["differences"]["b"]["a"]["mean"]["interval"] == pytest.approx([-0.2, 0.8])
+
+
+def test_the_same_seed_gives_the_same_intervals():
+    variants = {"a": [run(*np.arange(6.0)), run(*np.arange(6.0) ** 2)], "b": [run(*np.arange(6.0)[::-1])]}
+    assert contrast(variants, mean, 1) == contrast(variants, mean, 1) != contrast(variants, mean, 2)
+
+
+def test_a_single_object_gives_no_interval():
+    found = contrast({"a": [run(0.1)], "b": [run(0.9)]}, mean)
+    assert found["differences"]["b"]["a"]["mean"] == {"value": pytest.approx(0.8), "interval": None}
+    assert verdict(found, "b", "a", "mean") == "b against a: mean: not distinguishable, no interval"
+    values, bounds = bars_of(found, "mean")
+    assert values == {"mean": [0.1, 0.9]} and bounds["mean"].tolist() == [[0.1, 0.9], [0.1, 0.9]]
+
+
+def test_what_is_not_defined_is_none():
+    found = contrast({"a": [{"o": [np.array([], str)], "p": [np.array([], str)]}]}, region_shares)
+    assert found["variants"]["a"]["rim"] == {"value": None, "interval": None}
+    assert np.isnan(bars_of(found, "rim")[1]["rim"]).all()
+
+
+def test_only_objects_that_all_variants_have_count():
+    found = contrast({"a": [run(1.0, 1.0, 7.0)], "b": [run(2.0, 2.0)]}, mean)
+    assert found["variants"]["a"]["mean"]["value"] == 1.0
+    with pytest.raises(ParameterError, match="a, b: no object"):
+        contrast({"a": [run(1.0)], "b": [{}]}, mean)
+
+
+def test_where_a_curve_levels_off():
+    found = contrast({"0": [run(0.1, 0.2)], "1": [run(0.3, 0.4)], "2": [run(0.5, 0.3)], "5": [run(0.2, 0.5)]}, mean)
+    assert levels_off(found, "mean") == "1"
+    rising = contrast({"0": [run(0.1, 0.2)], "1": [run(0.3, 0.4)]}, mean)
+    assert levels_off(rising, "mean") == "1"
+    assert levels_off(contrast({"0": [run(0.1, 0.2)]}, mean), "mean") == "0"
+
+
+def test_verdicts_of_every_pair_or_against_one():
+    found = contrast({"a": [run(0.1, 0.2)], "b": [run(0.3, 0.4)], "c": [run(0.5, 0.6)]}, mean)
+    assert [line.split(":")[0] for line in verdicts(found, "mean").splitlines()] == ["b against a", "c against a", "c against b"]
+    assert [line.split(":")[0] for line in verdicts(found, "mean", "b").splitlines()] == ["a against b", "c against b"]
+
+
+def test_bars_have_a_bound_on_either_side_of_each_value():
+    found = contrast({"a": [run(0.1, 0.5, 0.9)], "b": [run(0.3, 0.4, 0.7)]}, mean)
+    values, bounds = bars_of(found, "mean", "least")
+    assert list(values) == ["mean", "least"] and bounds["mean"].shape == (2, 2)
+    assert (bounds["mean"][0] <= values["mean"]).all() and (bounds["mean"][1] >= values["mean"]).all()
+
+
+def test_drawn_curves_are_thinned_and_keep_their_ends():
+    n = 1000
+    views = {"mug_0000": [view(np.zeros(n), np.arange(n) % 3 == 0, np.linspace(0.9, 0.1, n))]}
+    runs = [finals(views, {"mug_0000": at(0.0, 5.0, 99.9)})] * 2
+    coverage, success = drawn_curve(runs)
+    assert len(coverage) == len(success) == ablations._POINTS
+    assert coverage[-1] == 1 and success[-1] == pytest.approx(334 / 1000) and success[0] == 1
+
+
+def test_weights_are_gathered(tmp_path):
+    (tmp_path / "a").write_bytes(b"one")
+    (tmp_path / "b").write_bytes(b"two")
+    folder = gather(tmp_path / "variant", sampler=tmp_path / "a", evaluator=tmp_path / "b")
+    assert (folder / "sampler.safetensors").read_bytes() == b"one" and (folder / "evaluator.safetensors").read_bytes() == b"two"
+    gather(folder, evaluator=tmp_path / "a")
+    assert (folder / "evaluator.safetensors").read_bytes() == b"one"
+
+
+def test_variants_are_evaluated_on_the_same_views_and_found_again(weights, tmp_path):
+    objects = FamilySet({"box": 2}, held_out_fraction=0.5)
+    (name,) = objects.names("held_out")
+    usual = PredictSettings(4, steps=1)
+    uniform = PredictSettings(4, "uniform", steps=1)
+    variants = {"one": Variant(weights, usual, [0, 1], 2), "other": Variant(weights, uniform, [0], 1)}
+    found = evaluate_variants(variants, objects, [name], 5, tmp_path, 1)
+    assert {key: [len(v) for v in by.values()] for key, by in found.items()} == {"one": [2], "other": [1]}
+    assert np.array_equal(found["one"][name][0].cloud, found["other"][name][0].cloud)
+    direct = evaluate_view(objects, name, 1, weights, usual, [0, 1], 5, tmp_path / "direct.npz")
+    assert np.array_equal(direct.scores, found["one"][name][1].scores)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
+    evaluate_variants(variants, objects, [name], 5, tmp_path, 1)
+    assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")} and len(written) == 4
+
+
+def test_scores_of_labelled_grasps_by_object(weights):
+    rng = np.random.default_rng(0)
+    grasps = at(*rng.uniform(-0.1, 0.1, 6))
+    clouds = rng.uniform(-0.05, 0.05, (1, 128, 3)).astype(np.float32)
+    example = Examples("box_0000", clouds, np.eye(4)[None], stratify(grasps[:2]), stratify(grasps[2:4]), stratify(grasps[4:]))
+    empty = Examples("box_0001", clouds, np.eye(4)[None], stratify(grasps[:0]), stratify(grasps[2:4]), stratify(grasps[4:]))
+    found = score_batches(load_networks(weights)[1], [example, empty], 2, 0)
+    assert list(found) == ["box_0000"]
+    ((truth, scores),) = found["box_0000"]
+    assert truth.sum() == 2 * 19 and truth.shape == scores.shape == (128,)
+
+
+def test_regions_only_where_they_are_known():
+    objects = FamilySet({"box": 1, "mug": 1}, held_out_fraction=0.0)
+    found = regions_held(objects, {"box_0000": [at(0.0)], "mug_0000": [at(0.0, 1.0), at()]})
+    assert list(found) == ["mug_0000"] and [part.shape for part in found["mug_0000"]] == [(2,), (0,)]
+
+
+@pytest.mark.parametrize(("network", "settings", "message"), [
+    ("gpd", GpdSettings(), "0 GPD candidates"),
+    ("sampler", network_settings("ours", 0.1, 128, [8, 8], 2, 0.01)[0], "a positive grasp"),
+    ("evaluator", network_settings("ours", 0.1, 128, [8, 8], 2, 0.01)[1], "hard negative"),
+])
+def test_each_network_is_trained_on_its_own_data(network, settings, message, tmp_path):
+    with pytest.raises(GraspFileError, match=message):
+        train_variant(network, [], settings, TrainSettings(1), tmp_path / "w.safetensors", 1)
