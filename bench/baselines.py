@@ -5,9 +5,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from graspbook import pose
 from graspbook.graspnet.evaluator import Evaluator
-from graspbook.graspnet.pointnet2 import group, take
+from graspbook.graspnet.pointnet2 import ball_query, farthest_points, group, take
 from graspbook.graspnet.sampler import Sampler
+from graspbook.hands.franka import CONTROL_POINTS
 from graspbook.simulation import shake
 
 
@@ -64,11 +66,56 @@ class TiledPointNet2(nn.Module):
         points = points / self.network.settings.length_unit
         for level, (centroids, neighbours) in zip(self.network.levels, groups, strict=False):
             centres = take(points, centroids)
-            pairs = torch.cat([take(points, neighbours) - centres[:, :, None], take(features, neighbours)], dim=-1)
-            features, points = level.rest(level.first(pairs)).relu().amax(dim=-2), centres
-        last = self.network.levels[2]
-        pooled = last.rest(last.first(torch.cat([points, features], dim=-1))).relu().amax(dim=-2)
-        return self.network.head(pooled)
+            features, points = _abstracted(level, points, features, centres, neighbours), centres
+        return self.network.head(_pooled(self.network.levels[2], points, features))
+
+
+class TiledUnifiedCloud(nn.Module):
+    """A UnifiedCloud whose centroids are the gripper's points and others of the object, as first written: all for every grasp."""
+
+    def __init__(self, body):
+        super().__init__()
+        self.body, self.size = body, body.size
+
+    def prepare(self, points, groups):
+        """Nothing is shared."""
+
+    def forward(self, points, groups, grasps):
+        """As `UnifiedCloud.forward`; the groups are made anew."""
+        return torch.stack([self._each(*pair) for pair in zip(points, grasps, strict=True)])
+
+    def _each(self, cloud, grasps):
+        settings, network = self.body.settings, self.body.backbone
+        gripper = pose.transform(grasps, torch.as_tensor(CONTROL_POINTS, dtype=grasps.dtype)) / settings.length_unit
+        points = torch.cat([cloud.repeat(len(grasps), 1, 1) / settings.length_unit, gripper], dim=1)
+        label = (torch.arange(points.shape[1]) < len(cloud)).to(points).expand(len(grasps), -1)
+        features = torch.cat([points, label[..., None]], dim=-1)
+        for level, *numbers in zip(network.levels, settings.centroids, settings.radii, settings.neighbours, strict=False):
+            centres, near_object, near_gripper = self._groups(points.detach(), *numbers)
+            found = [_abstracted(level, points, features, *part) for part in ((centres, near_object), (gripper, near_gripper))]
+            points, features = torch.cat([centres, gripper], dim=1), torch.cat(found, dim=1)
+        return network.head(_pooled(network.levels[2], points, features))
+
+    def _groups(self, points, centroids, radius, neighbours):
+        """Centres (G, M, 3) on the object, their padded neighbours (G, M, K + 6), and those (G, 6, L) of the gripper's points."""
+        six, radius = len(CONTROL_POINTS), radius / self.body.settings.length_unit
+        objects, gripper = points[:, :-six], points[:, -six:]
+        centres = take(objects, farthest_points(objects, min(centroids - six, objects.shape[1])))
+        near = ball_query(objects, centres, radius, neighbours)
+        last = torch.arange(objects.shape[1], points.shape[1])
+        touched = torch.where(torch.cdist(centres, gripper) <= radius, last, near[..., :1])
+        most = int((torch.cdist(gripper, points) <= radius).sum(dim=-1).max())
+        return centres, torch.cat([near, touched], dim=-1), ball_query(points, gripper, radius, most)
+
+
+def _abstracted(level, points, features, centres, neighbours):
+    """Features (C, M, H) of the centres (C, M, 3), whose neighbours (C, M, K) among the points (C, N, 3) may repeat."""
+    pairs = torch.cat([take(points, neighbours) - centres[:, :, None], take(features, neighbours)], dim=-1)
+    return level.rest(level.first(pairs)).relu().amax(dim=-2)
+
+
+def _pooled(level, points, features):
+    return level.rest(level.first(torch.cat([points, features], dim=-1))).relu().amax(dim=-2)
 
 
 def tiled_sampler(settings):
@@ -79,9 +126,12 @@ def tiled_sampler(settings):
 
 
 def tiled_evaluator(settings):
-    """The Evaluator of settings with representation "unified" and literal centroids, every cloud tiled."""
+    """The Evaluator of settings with representation "unified", every cloud tiled."""
     evaluator = Evaluator(settings)
-    evaluator.body.backbone = TiledPointNet2(evaluator.body.backbone)
+    if settings.centroids == "literal":
+        evaluator.body.backbone = TiledPointNet2(evaluator.body.backbone)
+    else:
+        evaluator.body = TiledUnifiedCloud(evaluator.body)
     return evaluator
 
 

@@ -16,19 +16,22 @@ from pathlib import Path
 from graspbook.storage import write_json
 from graspbook.workbook.provenance import provenance
 
-# By name in the table: the function in cases.py, and what stands against it. This process stays without torch and MuJoCo:
-# on Linux a child's peak memory starts from its parent's.
+# By name in the table: the function in cases.py with its arguments, and what stands against it. This process stays without
+# torch and MuJoCo: on Linux a child's peak memory starts from its parent's.
 CASES = {
-    "shake test, parametric mug": ("shake_mug", "plain loop"),
-    "shake test, CoACD vase": ("shake_vase", "plain loop"),
-    "sampler training": ("train_sampler", "tiled paper"),
-    "evaluator training": ("train_evaluator", "tiled paper"),
-    "sample, score, refine 200": ("predict_grasps", "tiled paper"),
-    "paper's sampler training": ("train_paper_sampler", "tiled"),
-    "depth image 640 x 480": ("render", "mj_multiRay"),
+    "shake test, parametric mug": (("shake_mug",), "plain loop"),
+    "shake test, CoACD vase": (("shake_vase",), "plain loop"),
+    "sampler training": (("train_network", "sampler", "smoke"), "tiled paper"),
+    "evaluator training": (("train_network", "evaluator", "smoke"), "tiled paper"),
+    "sample, score, refine 200": (("predict_grasps", "smoke"), "tiled paper"),
+    "paper's sampler training": (("train_network", "sampler", "paper"), "tiled"),
+    "paper's evaluator training": (("train_network", "evaluator", "paper"), "tiled"),
+    "paper's sample, score, refine 200": (("predict_grasps", "paper"), "tiled"),
+    "depth image 640 x 480": (("render",), "mj_multiRay"),
 }
 LEGEND = """\
-Ours on two threads in the shake test, else all on one; medians of runs in turns; peak memory before any baseline ran. Baselines:
+The shake test and the paper's networks on two threads, else all on one; medians of runs in turns; peak memory before any baseline
+ran. "paper's": its networks at full size, 1024 points, 64 grasps a step, the gripper's points as centroids. Baselines:
 plain loop   one grasp at a time by mujoco.mj_step in Python, in the same world: 0.6 s of closing from fully open, every shake
 tiled        the same network, with the cloud, its groups and the pose copied for every grasp, in float32 with padded groups
 tiled paper  that of the paper's architecture at the smoke profile's width, points and neighbours; ours is the profile's network
@@ -68,7 +71,8 @@ def main(arguments=None):
 
 def run_case(name, tiny=False):
     """What `cases.compare` found for one row of the table, as plain data."""
-    return getattr(importlib.import_module("cases"), CASES[name][0])(tiny)
+    function, *arguments = CASES[name][0]
+    return getattr(importlib.import_module("cases"), function)(*arguments, tiny)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,13 @@ Baseline and ours run in turns in one process, on what the other ran on, and the
 built once an object (convex parts, the compiled world, the ray-casting scene) is not timed on either side.
 """
 
+import functools
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +20,7 @@ from baselines import MujocoDepth, plain_shake_test, tiled_evaluator, tiled_samp
 from graspbook.graspnet.candidates import closing_region_filled, propose
 from graspbook.graspnet.dataset import DataSettings, evaluator_batch, prepare, sampler_batch
 from graspbook.graspnet.evaluator import Evaluator, evaluator_loss, object_groups
-from graspbook.graspnet.pointnet2 import Grouper
+from graspbook.graspnet.pointnet2 import BackboneSettings, Grouper
 from graspbook.graspnet.predict import PredictSettings, predict
 from graspbook.graspnet.recipe import network_settings
 from graspbook.graspnet.sampler import Sampler, sampler_loss
@@ -31,7 +34,7 @@ from graspbook.storage import Grasps
 from graspbook.training import TrainSettings, train
 from graspbook.workbook.params import GraspnetTraining
 
-THREADS = 2  # of the simulation; networks run on one, as the smoke profile trains them
+THREADS = 2  # of the simulation and of the paper's networks; those of the smoke profile run on one, as it trains them
 TINY = {"width": 0.1, "points": 128, "neighbours": [4, 4], "sampler_clouds": 1, "evaluator_clouds": 1}
 
 
@@ -102,85 +105,86 @@ def _vase(tiny):
     return GraspObject("vase", "vase", mesh, convex_parts(mesh))
 
 
-def train_sampler(tiny):
-    """Training steps of the sampler of the smoke profile; the baseline is the paper's network at the same width."""
-    return _train("sampler", "profile", tiny)
+class Preset(NamedTuple):
+    """Settings of (sampler, evaluator), those of their baselines, clouds a batch of either, how grasps are refined, threads."""
+
+    own: tuple
+    plain: tuple
+    clouds: tuple
+    refinement: str
+    threads: int
 
 
-def train_evaluator(tiny):
-    """Training steps of the evaluator of the smoke profile; the baseline is the paper's network at the same width."""
-    return _train("evaluator", "profile", tiny)
-
-
-def train_paper_sampler(tiny):
-    """Training steps of the paper's sampler at the width of the smoke profile, against the same network."""
-    return _train("sampler", "paper", tiny)
-
-
-def _smoke(network, tiny):
-    """The numbers of the smoke profile, and from them the settings of a sampler and an evaluator: "profile" or "paper"."""
+def _preset(name, tiny):
+    """"smoke": the networks of the smoke profile, against the paper's at the same width, points and neighbours. "paper": the
+    paper's at full size, with gripper points as centroids, against the same."""
     numbers = GraspnetTraining(**(TINY if tiny else {}))
-    return numbers, network_settings(numbers.network if network == "profile" else network, numbers.width, numbers.points,
-                                     numbers.neighbours, numbers.latent, numbers.kl_weight)
+    sizes = numbers.width, numbers.points, numbers.neighbours, numbers.latent, numbers.kl_weight
+    if name == "smoke":
+        return Preset(network_settings(numbers.network, *sizes), network_settings("paper", *sizes),
+                      (numbers.sampler_clouds, numbers.evaluator_clouds), PredictSettings().refinement, 1)
+    backbone = BackboneSettings()
+    full = backbone.width, backbone.points, backbone.neighbours, 2, 0.01
+    sampler, evaluator = network_settings("paper", *(sizes if tiny else full))
+    own = sampler, replace(evaluator, centroids="object_and_gripper")
+    return Preset(own, own, (1, 1), "gradient", THREADS)
 
 
-def _examples(numbers):
+def _examples(points):
     """Three objects with candidates whose labels are drawn: what is in a batch does not change the work."""
     examples = []
     for number, family in enumerate(("box", "bowl", "mug")):
         rng = np.random.default_rng(number)
-        mesh = make_shape(family, rng).mesh
-        grasps = Grasps(propose(mesh, 400, rng), rng.random(400) < 0.3)
-        examples.append(prepare(family, mesh, grasps, DataSettings(views=3, points=numbers.points, noise=numbers.noise)))
+        shape = make_shape(family, rng)
+        grasps = Grasps(propose(shape.mesh, 400, rng), rng.random(400) < 0.3)
+        examples.append(prepare(shape, grasps, DataSettings(views=3, points=points)))
     return examples
 
 
-def _train(name, network, tiny):
-    numbers, settings = _smoke(network, tiny)
-    _, (paper_sampler, paper_evaluator) = _smoke("paper", tiny)
-    examples, own = _examples(numbers), settings[name == "evaluator"]
-    if name == "sampler":
-        clouds, batch, loss, make, tiled = numbers.sampler_clouds, sampler_batch, sampler_loss, Sampler, tiled_sampler
-        group, plain = Grouper(own.backbone), paper_sampler
+def train_network(network, preset, tiny):
+    """Training steps, 64 grasps a cloud, of the "sampler" or "evaluator" of a preset."""
+    preset, place = _preset(preset, tiny), ("sampler", "evaluator").index(network)
+    own, plain, clouds = preset.own[place], preset.plain[place], preset.clouds[place]
+    examples = _examples(own.backbone.points)
+    if network == "sampler":
+        batch, loss, make, tiled, prepare = sampler_batch, sampler_loss, Sampler, tiled_sampler, Grouper(own.backbone)
     else:
-        clouds, batch, loss, make, tiled = numbers.evaluator_clouds, evaluator_batch, evaluator_loss, Evaluator, tiled_evaluator
-        group, plain = (lambda points: object_groups(points, own)), paper_evaluator
+        batch, loss, make, tiled = evaluator_batch, evaluator_loss, Evaluator, tiled_evaluator
+        prepare = functools.partial(object_groups, settings=own)
 
-    def run(make_model, group, steps):
+    def run(make_model, prepare, steps):
         with tempfile.TemporaryDirectory() as folder:
-            return train(make_model, lambda step: batch(examples, group, 0, step, clouds), loss,
-                         TrainSettings(steps=steps), Path(folder) / "checkpoint", {})[1][0]["loss"]
+            return train(make_model, lambda step: batch(examples, prepare, 0, step, clouds), loss,
+                         TrainSettings(steps=steps, threads=preset.threads), Path(folder) / "checkpoint", {})[1][0]["loss"]
 
     def same(ours, baseline):
-        return f"first loss within {abs(ours / baseline - 1):.0e}" if network == "paper" else "-"
+        return f"first loss within {abs(ours / baseline - 1):.0e}" if own == plain else "-"
 
-    steps, baseline_steps = (1, 1) if tiny else (20 if network == "profile" else 3, 2)
-    return compare(lambda: run(lambda: make(own), group, steps),
+    steps, baseline_steps = (1, 1) if tiny else (5, 1) if own == plain else (20, 2)
+    return compare(lambda: run(lambda: make(own), prepare, steps),
                    lambda: run(lambda: tiled(plain), lambda points: None, baseline_steps),
                    "steps/s", steps, baseline_steps, 1 if tiny else 3, same)
 
 
-def predict_grasps(tiny):
-    """Clouds a second, each with 200 grasps sampled, scored and refined in 10 steps by the networks of the smoke profile.
+def predict_grasps(preset, tiny):
+    """Clouds a second, each with 200 grasps sampled, scored and refined in 10 steps by the networks of a preset.
 
-    The baseline, the paper's networks at the same width, takes too long for that: its rate is measured on 24 grasps, whose
-    work is that of 0.12 clouds.
+    The baseline takes too long for that: its rate is measured on 24 grasps, whose work is that of 0.12 clouds.
     """
-    torch.set_num_threads(1)
-    _, (sampler_settings, evaluator_settings) = _smoke("profile", tiny)
-    _, (paper_sampler, paper_evaluator) = _smoke("paper", tiny)
+    preset = _preset(preset, tiny)
+    torch.set_num_threads(preset.threads)
     mesh = make_shape("mug", np.random.default_rng(0)).mesh
     cloud = DepthRenderer(mesh).observe(np.random.default_rng(0), 2000)[0]
     samples, few, steps = (16, 8, 2) if tiny else (200, 24, 10)
 
-    def run(sampler, evaluator, count):
-        settings = PredictSettings(samples=count, steps=steps)
-        return predict(cloud, sampler.eval(), evaluator.eval(), settings, np.random.default_rng(0))
+    def run(networks, count, refinement):
+        settings = PredictSettings(samples=count, steps=steps, refinement=refinement)
+        return predict(cloud, *networks, settings, np.random.default_rng(0))
 
-    ours, plain = (Sampler(sampler_settings), Evaluator(evaluator_settings)), \
-        (tiled_sampler(paper_sampler), tiled_evaluator(paper_evaluator))
-    return compare(lambda: run(*ours, samples), lambda: run(*plain, few), "clouds/s", 1, few / samples, 1 if tiny else 3,
-                   lambda *_: "-")
+    ours = Sampler(preset.own[0]).eval(), Evaluator(preset.own[1]).eval()
+    plain = tiled_sampler(preset.plain[0]).eval(), tiled_evaluator(preset.plain[1]).eval()
+    return compare(lambda: run(ours, samples, preset.refinement), lambda: run(plain, few, "gradient"),
+                   "clouds/s", 1, few / samples, 1 if tiny else 3, lambda *_: "-")
 
 
 def render(tiny):
