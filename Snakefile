@@ -17,6 +17,7 @@ NOTEBOOKS = {
     "graspnet/2_grasp_data": (["objects", "simulation", "graspnet/candidates"], ["graspnet/1_objects"]),
     "graspnet/3_training": (["objects", "perception", "graspnet", "training"], ["graspnet/1_objects", "graspnet/2_grasp_data"]),
     "graspnet/4_refinement": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
+    "graspnet/5_ablations": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
     "0_tour": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
 }
 EVERY = ["errors", "pose", "storage", "parallel", "metrics", "hands"] + [

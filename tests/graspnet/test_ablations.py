@@ -67,9 +67,11 @@ def run(*values):
 def test_first_objects_of_each_family():
     names = ["box_0000", "box_0003", "mug_0001", "mug_0002", "mug_0004", "ball_0000"]
     assert per_family(names, 2) == ["box_0000", "box_0003", "mug_0001", "mug_0002", "ball_0000"]
-    assert per_family(names, 1, ["mug", "box"]) == ["mug_0001", "box_0000"]
-    with pytest.raises(ParameterError, match="'jug'.*box, mug, ball"):
-        per_family(names, 1, ["mug", "jug"])
+    assert per_family(names, {"mug": 2, "box": 1}) == ["mug_0001", "mug_0002", "box_0000"]
+    with pytest.raises(ParameterError, match="2 objects of family 'ball', expected at most 1: these are box_0000, "):
+        per_family(names, {"mug": 1, "ball": 2})
+    with pytest.raises(ParameterError, match="1 objects of family 'jug', expected at most 0"):
+        per_family(names, {"jug": 1})
 
 
 def test_all_steps_are_pooled_and_objects_without_positives_left_out():
@@ -107,6 +109,12 @@ def test_success_and_coverage_are_those_of_the_curve():
     assert found == {"area": success_coverage_area(success, coverage), "success": 4 / 5, "coverage": 3 / 4}
 
 
+def test_no_grasps_at_all_cover_nothing():
+    views = {"mug_0000": [view([], [], [])]}
+    found = success_coverage(finals(views, POSITIVES)["mug_0000"])
+    assert found["area"] == found["coverage"] == 0 and np.isnan(found["success"])
+
+
 def test_precision_and_calibration_error_by_hand():
     truth, scores = np.array([True, True, False, False]), np.array([0.95, 0.85, 0.15, 0.05])
     found = precision([(truth[:2], scores[:2]), (truth[2:], scores[2:])])
@@ -121,7 +129,7 @@ def test_shares_of_regions_by_hand():
 
 
 def test_a_difference_that_all_objects_share_is_certain_though_they_differ():
-    low, high = run(0.1, 0.5, 0.9, 0.2), run(0.2, 0.6, 1.0, 0.3)
+    low, high = run(0.1, 0.5, 0.9, 0.2, 0.1, 0.75), run(0.2, 0.6, 1.0, 0.3, 0.2, 0.85)
     found = contrast({"a": [low], "b": [high]}, mean)
     assert found["variants"]["a"]["mean"]["value"] == pytest.approx(0.425)
     edges = found["variants"]["a"]["mean"]["interval"]
@@ -133,9 +141,15 @@ def test_a_difference_that_all_objects_share_is_certain_though_they_differ():
 
 
 def test_a_difference_that_depends_on_the_object_is_not_claimed():
-    found = contrast({"a": [run(0.1, 0.5, 0.9, 0.2)], "b": [run(0.3, 0.4, 0.7, 0.5)]}, mean)
+    found = contrast({"a": [run(0.1, 0.5, 0.9, 0.2, 0.1, 0.2)], "b": [run(0.3, 0.4, 0.7, 0.5, 0.0, 0.3)]}, mean)
     low, high = found["differences"]["b"]["a"]["mean"]["interval"]
     assert low < 0 < high and verdict(found, "b", "a", "mean").endswith("not distinguishable")
+
+
+def test_a_few_objects_claim_nothing():
+    five, six = ({"a": [run(*np.zeros(n))], "b": [run(*np.ones(n))]} for n in (5, 6))
+    assert verdict(contrast(five, mean), "b", "a", "mean").endswith(": not distinguishable, 5 objects are too few")
+    assert verdict(contrast(six, mean), "b", "a", "mean").endswith("higher")
 
 
 def test_seeds_are_drawn_too():
@@ -173,9 +187,10 @@ def test_only_objects_that_all_variants_have_count():
 
 
 def test_where_a_curve_levels_off():
-    found = contrast({"0": [run(0.1, 0.2)], "1": [run(0.3, 0.4)], "2": [run(0.5, 0.3)], "5": [run(0.2, 0.5)]}, mean)
+    steps = {"0": [0.1, 0.2], "1": [0.3, 0.4], "2": [0.5, 0.3], "5": [0.2, 0.5]}
+    found = contrast({step: [run(*3 * values)] for step, values in steps.items()}, mean)
     assert levels_off(found, "mean") == "1"
-    rising = contrast({"0": [run(0.1, 0.2)], "1": [run(0.3, 0.4)]}, mean)
+    rising = contrast({step: [run(*3 * steps[step])] for step in "01"}, mean)
     assert levels_off(rising, "mean") == "1"
     assert levels_off(contrast({"0": [run(0.1, 0.2)]}, mean), "mean") == "0"
 

@@ -23,7 +23,8 @@ from graspbook.metrics import average_precision, bootstrap_interval
 from graspbook.parallel import run_tasks
 from graspbook.storage import atomic_path
 
-RESAMPLES = 500
+RESAMPLES = 1000
+FEWEST = 6  # objects: of fewer, even all agreeing by chance is likelier than 5 %
 _POINTS = 400  # of a curve that is drawn
 
 
@@ -37,18 +38,21 @@ class Variant:
     views: int
 
 
-def per_family(names, count, families=None):
-    """The first `count` of the object names "family_number" of each of some families, or of all.
+def per_family(names, counts):
+    """The first of the object names "family_number" of each family: {family: how many}, or at most so many of every one.
 
-    Raises ParameterError for a family that has none.
+    Raises ParameterError for a family that has fewer than are named.
     """
     found = {}
     for name in names:
         found.setdefault(name.rsplit("_", 1)[0], []).append(name)
-    for family in families or ():
-        if family not in found:
-            raise ParameterError(f"family {family!r} has no object here, expected one of {', '.join(found)}")
-    return [name for family in families or found for name in found[family][:count]]
+    if isinstance(counts, int):
+        return [name for family in found.values() for name in family[:counts]]
+    for family, count in counts.items():
+        if len(found.get(family, ())) < count:
+            raise ParameterError(f"{count} objects of family {family!r}, expected at most {len(found.get(family, ()))}: "
+                                 f"these are {', '.join(names)}")
+    return [name for family, count in counts.items() for name in found[family][:count]]
 
 
 def train_variant(network, data, settings, train_settings, weights, clouds, device="cpu"):
@@ -124,6 +128,8 @@ def regions_held(objects, grasps):
 
 def success_coverage(visits):
     """Area under success over coverage, success, and coverage of all grasps of some `coverage.Visit`s."""
+    if not any(len(seen.scores) for seen in visits):
+        return {"area": 0.0, "success": np.nan, "coverage": 0.0}
     success, coverage = pooled_curve(visits)
     return {"area": success_coverage_area(success, coverage), "success": success[-1], "coverage": coverage[-1]}
 
@@ -148,8 +154,8 @@ def contrast(variants, figures, seed=0, resamples=RESAMPLES):
 
     variants: name -> list, one entry for each seed it was trained with, of {object: [...]}; figures: what makes {figure: number}
     of such a list, one of the functions above. Figures are means over seeds. A resample draws objects, the same for all
-    variants, and each variant's seeds; with a single object there are no intervals (None). Returns {"variants": {name: {figure:
-    {"value", "interval"}}}, "differences": {later: {earlier: {figure: {"value", "interval"}}}}} in plain numbers.
+    variants, and each variant's seeds; with a single object there are no intervals (None). Returns, in plain numbers, {"objects":
+    how many, "variants": {name: row}, "differences": {later: {earlier: row}}}, where a row is {figure: {"value", "interval"}}.
     Raises ParameterError where no object is known for all.
     """
     names, runs = list(variants), list(variants.values())
@@ -182,7 +188,7 @@ def contrast(variants, figures, seed=0, resamples=RESAMPLES):
     differences = {name: {} for name in names[1:]}
     for i, (b, a) in enumerate(zip(later, earlier, strict=True)):
         differences[names[b]][names[a]] = row(len(names) + i)
-    return {"variants": {name: row(i) for i, name in enumerate(names)}, "differences": differences}
+    return {"objects": len(objects), "variants": {name: row(i) for i, name in enumerate(names)}, "differences": differences}
 
 
 def _items(run, objects):
@@ -190,7 +196,10 @@ def _items(run, objects):
 
 
 def verdict(found, name, other, figure):
-    """What a `contrast` allows to be said of two variants: a line with their difference, its interval, and which is higher."""
+    """What a `contrast` allows to be said of two variants: a line with their difference, its interval, and which is higher.
+
+    Of fewer than `FEWEST` objects nothing is said: a bootstrap over so few is too sure.
+    """
     sign = 1 if name in found["differences"] and other in found["differences"][name] else -1
     difference = found["differences"][name][other] if sign == 1 else found["differences"][other][name]
     value, edges = difference[figure]["value"], difference[figure]["interval"]
@@ -198,6 +207,8 @@ def verdict(found, name, other, figure):
         return f"{name} against {other}: {figure}: not distinguishable, no interval"
     low, high = sorted(sign * edge for edge in edges)
     word = "higher" if low > 0 else "lower" if high < 0 else "not distinguishable"
+    if found["objects"] < FEWEST:
+        word = f"not distinguishable, {found['objects']} objects are too few"
     return f"{name} against {other}: {figure} {sign * value:+.3f} [{low:+.3f}, {high:+.3f}]: {word}"
 
 
@@ -213,8 +224,8 @@ def verdicts(found, figure, reference=None):
 def levels_off(found, figure):
     """The first of a `contrast`'s variants, in their order, that no later one is distinguishably higher than."""
     names = list(found["variants"])
-    return next(name for i, name in enumerate(names) if not any(
-        (edges := found["differences"][later][name][figure]["interval"]) and edges[0] > 0 for later in names[i + 1:]))
+    return next(name for i, name in enumerate(names)
+                if not any(verdict(found, later, name, figure).endswith(": higher") for later in names[i + 1:]))
 
 
 def bars_of(found, *figures):

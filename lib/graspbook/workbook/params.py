@@ -127,12 +127,50 @@ class GraspnetRefinement(Section):
         return steps
 
 
+class GraspnetAblations(Section):
+    """Ablations and baselines, on the same clouds with one thing changed at a time. Sections 3.2 and 4.1, Figs 8-11 and 13."""
+
+    held_out_objects: Annotated[dict[Family, Count], Field(min_length=1)] = {"bowl": 1, "mug": 1}
+    views: Count = 1
+    samples: Count = 30
+    simulated_steps: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0, 2, 5]
+    threshold: Share = 0.8
+    training_per_family: Count = 2
+    training_views: Count = 2
+    noise: NotNegative = 0.0015
+    holes: Annotated[int, Field(ge=0)] = 3
+    latents: Annotated[list[Count], Field(min_length=1)] = [1, 2]
+    sampler_seeds: Count = 1
+    sampler_steps: Count = 120
+    sampler_rate: Positive = 0.002
+    sampler_clouds: Count = 4
+    compared_width: Positive = 0.125
+    compared_clouds: Count = 1
+    compared_sampler_steps: Count = 20
+    compared_evaluator_steps: Count = 40
+    compared_rate: Positive = 0.001
+    metropolis_steps: Count = 10
+    sample_counts: Annotated[list[Count], Field(min_length=1)] = [15, 30, 60]
+    many_views: Count = 1
+    gpd_views: Count = 1
+    gpd_candidates: Count = 20
+    gpd_steps: Count = 6
+    gpd_rate: Positive = 0.001
+    validation_batches: Count = 4
+
+    @field_validator("simulated_steps")
+    @classmethod
+    def _from_the_samples_on(cls, steps):
+        return GraspnetRefinement._from_the_samples_on(steps)
+
+
 NOTEBOOKS = {
     "0_tour": Tour,
     "graspnet/1_objects": GraspnetObjects,
     "graspnet/2_grasp_data": GraspnetGraspData,
     "graspnet/3_training": GraspnetTraining,
     "graspnet/4_refinement": GraspnetRefinement,
+    "graspnet/5_ablations": GraspnetAblations,
 }
 
 
