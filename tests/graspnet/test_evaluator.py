@@ -15,8 +15,7 @@ from graspbook.graspnet.evaluator import (
     success_probability,
     train_evaluator,
 )
-from graspbook.graspnet.pointnet2 import BackboneSettings, Level, ball_query
-from graspbook.hands.franka import CONTROL_POINTS
+from graspbook.graspnet.pointnet2 import BackboneSettings
 from graspbook.training import TrainSettings
 
 SMALL = BackboneSettings(points=60, centroids=(20, 14), neighbours=(60, 60), width=0.125, length_unit=0.05)
@@ -40,25 +39,6 @@ def cloud(seed=0):
 def make(kind):
     torch.manual_seed(0)
     return Evaluator(SETTINGS[kind]).eval()
-
-
-def test_sharing_gives_what_the_unified_cloud_with_the_same_centroids_gives():
-    evaluator, points, grasps = make("shared"), cloud(), poses(5)
-    groups = object_groups(points[None], evaluator.settings)
-    shared = evaluator(points[None], groups, grasps[None])[0]
-
-    gripper = pose.transform(grasps, torch.tensor(CONTROL_POINTS, dtype=torch.float32))
-    for g in range(5):
-        unified = torch.cat([points, gripper[g]])[None]
-        label = torch.ones(1, 66, 1)
-        label[:, 60:] = 0
-        first = torch.cat([groups[0].centroids[0], torch.arange(60, 66)])[None]
-        middle = unified[:, first[0]]
-        second = torch.cat([groups[1].centroids[0], torch.arange(14, 20)])[None]
-        levels = (Level(first, ball_query(unified, middle, 0.02, 66)),
-                  Level(second, ball_query(middle, middle[:, second[0]], 0.04, 20)))
-        features = evaluator.body.backbone(unified, levels, torch.cat([unified / 0.05, label], dim=-1))
-        torch.testing.assert_close(shared[g], evaluator.logits(features)[0, 0])
 
 
 @EACH

@@ -8,7 +8,7 @@ from torch import nn
 from graspbook.errors import ParameterError
 from graspbook.graspnet import probes
 from graspbook.graspnet.dataset import check_points, evaluator_batch, examples_hash, held_out_figures, random_roll
-from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, group, settings_of
+from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, Grouper, settings_of
 from graspbook.graspnet.pose_cloud import PoseCloud
 from graspbook.graspnet.unified import UnifiedCloud, object_backbone
 from graspbook.training import load_model, train_to_file
@@ -45,13 +45,24 @@ PRESETS = {
 }
 
 
-def object_groups(points, settings):
-    """What an evaluator of these settings needs to know of clouds (C, N, 3) once, whatever the grasps and its weights."""
+def object_grouper(settings):
+    """A function of clouds (C, N, 3) to what an evaluator of these settings needs to know of them, whatever the grasps and its
+    weights; it remembers the clouds it has seen."""
     if settings.representation == "probes":
-        return probes.Preparer(settings.backbone)(points)
+        return probes.Preparer(settings.backbone)
     if settings.representation == "pose":
-        return group(points, settings.backbone)
-    return None if settings.centroids == "literal" else group(points, object_backbone(settings.backbone))
+        return Grouper(settings.backbone)
+    return _no_groups if settings.centroids == "literal" else Grouper(object_backbone(settings.backbone))
+
+
+def _no_groups(points):
+    """Literal centroids: each grasp has groups of its own."""
+    return None
+
+
+def object_groups(points, settings):
+    """What `object_grouper` makes of clouds (C, N, 3), once."""
+    return object_grouper(settings)(points)
 
 
 class Evaluator(nn.Module):
@@ -70,8 +81,7 @@ class Evaluator(nn.Module):
     @torch.no_grad()
     def prepare(self, points):
         """All that the scores of any grasps on clouds (C, N, 3) share: computed once, for inference alone."""
-        groups = object_groups(points, self.settings)
-        return self.body.prepare(points, groups) if self.settings.representation == "probes" else groups
+        return self.body.prepare(points, object_groups(points, self.settings))
 
 
 def evaluator_loss(evaluator, batch, generator):
@@ -106,8 +116,7 @@ def train_evaluator(examples, settings, train_settings, weights_path, checkpoint
     whose clouds are not of the network's size.
     """
     check_points([*examples, *held_out], settings.backbone.points)
-    prepare = probes.Preparer(settings.backbone) if settings.representation == "probes" \
-        else lambda points: object_groups(points, settings)
+    prepare = object_grouper(settings)
 
     def batch_of(step):
         return evaluator_batch(examples, prepare, train_settings.seed, step, clouds, device=device)

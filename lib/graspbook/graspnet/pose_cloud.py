@@ -18,6 +18,10 @@ class PoseCloud(nn.Module):
         self.backbone = PointNet2(settings, 3, 16)
         self.size = self.backbone.size
 
+    def prepare(self, points, groups):
+        """Groups as they are: poses reach every point, so grasps share nothing more."""
+        return groups
+
     def forward(self, points, groups, grasps):
         """Of grasps (C, G, 4, 4) on clouds (C, N, 3), in metres; groups: those that `group` makes of the points."""
         unit = self.settings.length_unit
