@@ -208,7 +208,7 @@ def verdict(found, name, other, figure):
     low, high = sorted(sign * edge for edge in edges)
     word = "higher" if low > 0 else "lower" if high < 0 else "not distinguishable"
     if found["objects"] < FEWEST:
-        word = f"not distinguishable, {found['objects']} objects are too few"
+        word = f"not distinguishable ({found['objects']} objects)"
     return f"{name} against {other}: {figure} {sign * value:+.3f} [{low:+.3f}, {high:+.3f}]: {word}"
 
 
