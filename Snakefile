@@ -14,8 +14,10 @@ from pathlib import Path
 # A room is a folder or a module; floor 0 and what the workbook itself uses come with every notebook.
 NOTEBOOKS = {
     "graspnet/1_objects": (["objects"], []),
-    "graspnet/2_grasp_data": (["objects", "simulation", "graspnet/candidates"], ["graspnet/1_objects"]),
-    "graspnet/3_training": (["objects", "perception", "graspnet", "training"], ["graspnet/1_objects", "graspnet/2_grasp_data"]),
+    "graspnet/2_grasp_data": (["objects", "perception", "simulation", "graspnet/candidates", "graspnet/dataset",
+                               "graspnet/enrichment"], ["graspnet/1_objects"]),
+    "graspnet/3_training": (["objects", "perception", "simulation", "graspnet", "training"],
+                            ["graspnet/1_objects", "graspnet/2_grasp_data"]),
     "graspnet/4_refinement": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
     "graspnet/5_ablations": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
     "0_tour": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),

@@ -13,7 +13,7 @@ import trimesh
 from graspbook.cli import main
 from graspbook.graspnet.evaluator import Evaluator
 from graspbook.graspnet.recipe import network_settings
-from graspbook.graspnet.sampler import Sampler
+from graspbook.graspnet.sampler import make_sampler
 from graspbook.objects import sets
 from graspbook.storage import Grasps, write_grasps
 from graspbook.training import save_weights
@@ -26,7 +26,7 @@ BOX = trimesh.creation.box([0.04, 0.05, 0.06])
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
-    for kind, make, settings in zip(("sampler", "evaluator"), (Sampler, Evaluator),
+    for kind, make, settings in zip(("sampler", "evaluator"), (make_sampler, Evaluator),
                                     network_settings("ours", 0.1, 128, [8, 8], 2, 0.01), strict=True):
         save_weights(folder / f"{kind}.safetensors", make(settings), {"network": kind, kind: asdict(settings)})
     return folder

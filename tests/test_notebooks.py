@@ -26,9 +26,9 @@ TINY = {
                             "explored_steps=10", "validation_batches=2"],
     "graspnet/4_refinement": ["views=1", "samples=12", "simulated_steps=[0, 3]", "metropolis_steps=3"],
     "graspnet/5_ablations": ["held_out_objects={bottle: 1, mug: 1}", "samples=10", "simulated_steps=[0, 2]",
-                             "training_per_family=1", "sampler_steps=3", "sampler_clouds=1", "compared_sampler_steps=2", "compared_evaluator_steps=3",
-                             "metropolis_steps=2", "sample_counts=[6, 12]", "gpd_candidates=12", "gpd_steps=2",
-                             "validation_batches=1"],
+                             "training_per_family=1", "sampler_steps=3", "sampler_clouds=1", "compared_sampler_steps=2",
+                             "compared_evaluator_steps=3", "metropolis_steps=2", "sample_counts=[6, 12]",
+                             "gpd_candidates=12", "gpd_steps=2", "validation_batches=1"],
     "0_tour": ["samples=20", "refinement_steps=3"],
 }
 

@@ -133,6 +133,7 @@ def curves(lines, x_title, y_title, bands=None, log_y=False, unit_square=False, 
             figure.add_scatter(
                 x=np.concatenate([x, x[::-1]]),
                 y=np.concatenate([high, low[::-1]]),
+                mode="lines",
                 fill="toself",
                 fillcolor=f"rgba{(*hex_to_rgb(colour), 0.18)}",
                 line={"width": 0},
