@@ -215,7 +215,13 @@ def test_training_starts_from_the_weights_of_another_file(tmp_path):
     train_to_file(*files, make_model, batch_of, loss_of, settings, {}, "toy", init=tmp_path / "w.safetensors")
     first, second = (load_weights(tmp_path / f"{name}.safetensors") for name in "wv")
     torch.testing.assert_close(first[0]["0.weight"], second[0]["0.weight"])
-    assert second[1]["init"] == first[1]
+    assert "init" not in first[1] and second[1]["init"]
+    history = load_history(files[0])
+    other = make_model()
+    save_weights(tmp_path / "w.safetensors", other, first[1])  # the same parameters, other numbers
+    train_to_file(*files, make_model, batch_of, loss_of, settings, {}, "toy", init=tmp_path / "w.safetensors")
+    torch.testing.assert_close(load_weights(files[0])[0]["0.weight"], other[0].weight.detach())
+    assert load_history(files[0]) != history
     with pytest.raises(WeightsError, match="no such weights file"):
         train_to_file(*files, make_model, batch_of, loss_of, settings, {}, "toy", init=tmp_path / "none.safetensors")
     with pytest.raises(WeightsError, match="does not fit"):
@@ -233,7 +239,64 @@ def test_half_precision_is_read_as_single_and_takes_half_the_room(tmp_path):
     assert (tmp_path / "True").stat().st_size < 0.51 * (tmp_path / "False").stat().st_size
 
 
-@pytest.mark.parametrize("wrong", [{"weight_decay": -1.0}, {"clip": 0.0}, {"validate_every": -1}, {"patience": -1}])
+def test_numbers_beyond_half_precision_are_refused(tmp_path):
+    model = torch.nn.Linear(1, 1)
+    torch.nn.init.constant_(model.weight, 1e5)
+    with pytest.raises(WeightsError, match="65504"):
+        save_weights(tmp_path / "w", model, {}, half=True)
+
+
+def test_without_decay_and_clip_the_bits_are_those_of_adam(tmp_path):
+    settings = TrainSettings(20, 1e-2, "cosine", seed=3)
+    model, _ = train(make_model, batch_of, loss_of, settings, tmp_path / "c", {})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        plain = make_model()
+    optimiser, generator = torch.optim.Adam(plain.parameters()), torch.Generator().manual_seed(3)
+    for step in range(20):
+        optimiser.param_groups[0]["lr"] = settings.rate(step)
+        optimiser.zero_grad()
+        loss_of(plain, batch_of(step), generator)[0].backward()
+        optimiser.step()
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), plain.state_dict().values(), strict=True))
+
+
+def test_validation_moves_no_generator_and_no_statistics(tmp_path):
+    """Also where it draws from torch's own generator, which dropout uses in training."""
+    def make():
+        return torch.nn.Sequential(make_model(), torch.nn.Dropout(0.3))
+
+    def drawing(model):
+        return {"loss": float((model(torch.randn(16, 4)) + torch.randn(16, 1)).mean())}
+
+    settings = [TrainSettings(30, 1e-2, validate_every=every) for every in (0, 4)]
+    losses = []
+    for one in settings:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(5)
+            history = train(make, batch_of, loss_of, one, tmp_path / "c", {}, validate=drawing)[1]
+        losses.append([record["loss"] for record in history])
+    assert losses[0] == losses[1]
+
+
+def test_a_validation_that_is_not_a_number_is_never_better(tmp_path):
+    losses = iter([float("nan"), 2.0, float("nan"), 3.0, 1.0])
+    settings = TrainSettings(50, 1e-2, validate_every=10, patience=2)
+    _, history = train(make_model, batch_of, loss_of, settings, tmp_path / "c", {}, validate=lambda model: {"loss": next(losses)})
+    assert len(history) == 40
+    losses, states = iter([float("nan")] * 3), []
+
+    def never(model):
+        states.append(model[0].weight.clone())
+        return {"loss": next(losses)}
+
+    settings = TrainSettings(50, 1e-2, validate_every=10, patience=2)
+    model, history = train(make_model, batch_of, loss_of, settings, tmp_path / "c", {}, validate=never)
+    assert len(history) == 30 and torch.equal(model[0].weight, states[0])
+
+
+@pytest.mark.parametrize("wrong", [{"weight_decay": -1.0}, {"clip": 0.0}, {"validate_every": -1}, {"patience": -1},
+                                   {"weight_decay": float("nan")}, {"clip": float("nan")}, {"patience": 1}])
 def test_impossible_numbers_of_the_loop_are_refused(wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         TrainSettings(1, **wrong)

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from graspbook.errors import ParameterError, WeightsError
-from graspbook.storage import atomic_path
+from graspbook.storage import atomic_path, content_hash
 
 SCHEDULES = ("constant", "cosine")
 # A history holds every step of a run this long, and at most twice as many of a longer one.
@@ -49,8 +49,10 @@ class TrainSettings:
             raise ParameterError(f"schedule {self.schedule!r}, expected one of {', '.join(SCHEDULES)}")
         if self.steps < 1 or self.threads < 1 or not self.learning_rate > 0:
             raise ParameterError(f"training needs steps >= 1, threads >= 1 and a learning rate above 0: {self}")
-        if min(self.weight_decay, self.validate_every, self.patience) < 0 or (self.clip is not None and not self.clip > 0):
+        if not min(self.validate_every, self.patience) >= 0 <= self.weight_decay or (self.clip is not None and not self.clip > 0):
             raise ParameterError(f"training needs weight_decay, validate_every and patience >= 0 and a clip above 0: {self}")
+        if self.patience and not self.validate_every:
+            raise ParameterError(f"training patience {self.patience} needs validate_every >= 1: {self}")
 
     def rate(self, step):
         """Learning rate at a step."""
@@ -63,11 +65,12 @@ def train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, 
     batch_of(step) gives a batch that depends on the step alone; loss_of(model, batch, generator) gives the loss and a
     dict of plain numbers. The model is initialised from `settings.seed`, or from the weights file `init`. validate(model) gives
     a dict of plain numbers with a "loss"; it is called as the settings say and after the last step, its numbers join the
-    history as "validation_...", and the model returned is that of the least loss. `parameters` (plain data) says what the
-    result depends on: a checkpoint at `checkpoint_path` with the same ones is resumed and ends with the same bits as a run that
-    was never stopped; one with others is replaced. Raises WeightsError for a checkpoint or an `init` that cannot be read.
+    history as "validation_...", and the model returned is that of the least loss. `parameters` (plain data) and the tensors in
+    `init` say what the result depends on: a checkpoint at `checkpoint_path` with the same ones is resumed and ends with the same
+    bits as a run that was never stopped; one with others is replaced. Raises WeightsError for a checkpoint or an `init` that
+    cannot be read.
     """
-    parameters = json.loads(json.dumps({**parameters, "train": _deciding(settings)}))
+    parameters = _deciding(parameters, settings, init)
     threads = torch.get_num_threads()
     torch.set_num_threads(settings.threads)
     try:
@@ -81,9 +84,13 @@ def train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, 
         torch.set_num_threads(threads)
 
 
-def _deciding(settings):
-    """The settings that decide the result."""
-    return {name: value for name, value in asdict(settings).items() if name != "checkpoint_seconds"}
+def _deciding(parameters, settings, init):
+    """All that decides the result, as JSON gives it back."""
+    parameters = parameters | {"train": {name: value for name, value in asdict(settings).items() if name != "checkpoint_seconds"}}
+    if init is not None:
+        tensors = load_weights(init)[0]
+        parameters["init"] = content_hash(list(tensors), *(value.numpy() for value in tensors.values()))
+    return json.loads(json.dumps(parameters))
 
 
 class _Run:
@@ -98,14 +105,15 @@ class _Run:
 
     def validate(self, validate):
         """Figures of a validation, which decide whether this is the best state so far."""
+        device = next(self.model.parameters()).device
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
             figures = validate(self.model)
         self.model.train()
         self.worse += 1
-        if figures["loss"] < self.best_loss:
+        if figures["loss"] < self.best_loss or self.best is None:
             self.best = {name: value.clone() for name, value in self.model.state_dict().items()}
-            self.best_loss, self.worse = figures["loss"], 0
+            self.best_loss, self.worse = math.inf if math.isnan(figures["loss"]) else figures["loss"], 0
         return {f"validation_{name}": value for name, value in figures.items()}
 
     def write(self, path, parameters):
@@ -183,12 +191,10 @@ def train_to_file(weights_path, checkpoint_path, make_model, batch_of, loss_of, 
                   init=None):
     """Train as `train` does, write the weights, remove the checkpoint, and return the history.
 
-    Weights that are already there with the same parameters are left as they are: only their history is read. Those of `init`
-    are among them.
+    Weights that are already there with the same parameters, and from the same `init`, are left as they are: only their history
+    is read.
     """
-    if init is not None:
-        parameters = parameters | {"init": load_weights(init)[1]}
-    deciding = json.loads(json.dumps({**parameters, "train": _deciding(settings)}))
+    deciding = _deciding(parameters, settings, init)
     if Path(weights_path).exists() and load_weights(weights_path)[1] == deciding:
         return load_history(weights_path)
     model, history = train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, label, validate, init)
@@ -200,9 +206,12 @@ def train_to_file(weights_path, checkpoint_path, make_model, batch_of, loss_of, 
 def save_weights(path, model, parameters, history=(), half=False):
     """Write a model's state as safetensors with plain data in the metadata; equal content gives equal bytes.
 
-    half: store numbers in half precision, which keeps them to about 5e-4 of their size; they are read as single precision.
+    half: store numbers in half precision, which rounds them by at most 5e-4 of their size, and those below 6e-5 by at most 3e-8;
+    they are read as single precision. Raises WeightsError for numbers beyond 65504, which it cannot hold.
     """
     state = {name: value.half() if half and value.is_floating_point() else value for name, value in model.state_dict().items()}
+    if half and not all(value.isfinite().all() for value in state.values()):
+        raise WeightsError(f"{path}: the network has numbers beyond 65504 or not finite, which half precision cannot hold")
     _write(path, state, {"parameters": parameters, "history": list(history)})
 
 

@@ -8,6 +8,7 @@ import trimesh
 
 from graspbook.errors import OutputError
 from graspbook.hands.franka import MAX_OPENING, TIP_Z
+from graspbook.objects.families import FAMILIES
 from graspbook.objects.sets import FamilySet
 from graspbook.pose import from_rt, random_rotations
 from graspbook.workbook import figures
@@ -72,7 +73,7 @@ def test_the_gallery_keeps_objects_apart_and_names_each_family_once():
     objects = [OBJECTS.load(name) for name in OBJECTS.names()] * 2
     figure = figures.mesh_figure(objects)
     assert [trace.text for trace in figure.data] == [obj.name for obj in objects]
-    assert sum(bool(trace.showlegend) for trace in figure.data) == 5
+    assert sum(bool(trace.showlegend) for trace in figure.data) == len(FAMILIES)
     boxes = [(corners(trace).min(axis=0), corners(trace).max(axis=0)) for trace in figure.data]
     for i, (low, high) in enumerate(boxes):
         assert low[2] == pytest.approx(0, abs=1e-6)
