@@ -4,7 +4,6 @@ Baseline and ours run in turns in one process, on what the other ran on, and the
 built once an object (convex parts, the compiled world, the ray-casting scene) is not timed on either side.
 """
 
-import functools
 import resource
 import tempfile
 import time
@@ -19,11 +18,11 @@ from baselines import MujocoDepth, plain_shake_test, tiled_evaluator, tiled_samp
 
 from graspbook.graspnet.candidates import closing_region_filled, propose
 from graspbook.graspnet.dataset import DataSettings, evaluator_batch, prepare, sampler_batch
-from graspbook.graspnet.evaluator import Evaluator, evaluator_loss, object_groups
+from graspbook.graspnet.evaluator import Evaluator, evaluator_loss, object_grouper
 from graspbook.graspnet.pointnet2 import BackboneSettings, Grouper
 from graspbook.graspnet.predict import PredictSettings, predict
 from graspbook.graspnet.recipe import network_settings
-from graspbook.graspnet.sampler import Sampler, sampler_loss
+from graspbook.graspnet.sampler import make_sampler, sampler_loss
 from graspbook.objects.families import make_shape
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.parts import convex_parts
@@ -147,10 +146,9 @@ def train_network(network, preset, tiny):
     own, plain, clouds = preset.own[place], preset.plain[place], preset.clouds[place]
     examples = _examples(own.backbone.points)
     if network == "sampler":
-        batch, loss, make, tiled, prepare = sampler_batch, sampler_loss, Sampler, tiled_sampler, Grouper(own.backbone)
+        batch, loss, make, tiled, prepare = sampler_batch, sampler_loss, make_sampler, tiled_sampler, Grouper(own.backbone)
     else:
-        batch, loss, make, tiled = evaluator_batch, evaluator_loss, Evaluator, tiled_evaluator
-        prepare = functools.partial(object_groups, settings=own)
+        batch, loss, make, tiled, prepare = evaluator_batch, evaluator_loss, Evaluator, tiled_evaluator, object_grouper(own)
 
     def run(make_model, prepare, steps):
         with tempfile.TemporaryDirectory() as folder:
@@ -181,7 +179,7 @@ def predict_grasps(preset, tiny):
         settings = PredictSettings(samples=count, steps=steps, refinement=refinement)
         return predict(cloud, *networks, settings, np.random.default_rng(0))
 
-    ours = Sampler(preset.own[0]).eval(), Evaluator(preset.own[1]).eval()
+    ours = make_sampler(preset.own[0]).eval(), Evaluator(preset.own[1]).eval()
     plain = tiled_sampler(preset.plain[0]).eval(), tiled_evaluator(preset.plain[1]).eval()
     return compare(lambda: run(ours, samples, preset.refinement), lambda: run(plain, few, "gradient"),
                    "clouds/s", 1, few / samples, 1 if tiny else 3, lambda *_: "-")

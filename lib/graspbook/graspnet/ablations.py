@@ -16,7 +16,7 @@ from graspbook.graspnet.coverage import ViewResult, pooled_curve, success_covera
 from graspbook.graspnet.evaluation import evaluate_view
 from graspbook.graspnet.gpd_network import train_gpd
 from graspbook.graspnet.predict import PredictSettings
-from graspbook.graspnet.recipe import train_task
+from graspbook.graspnet.recipe import by_family, train_task
 from graspbook.graspnet.regions import FAMILIES, REGIONS, held_regions
 from graspbook.graspnet.validation import calibration, evaluator_scores
 from graspbook.metrics import average_precision, bootstrap_interval
@@ -43,9 +43,7 @@ def per_family(names, counts):
 
     Raises ParameterError for a family that has fewer than are named.
     """
-    found = {}
-    for name in names:
-        found.setdefault(name.rsplit("_", 1)[0], []).append(name)
+    found = by_family(names)
     if isinstance(counts, int):
         return [name for family in found.values() for name in family[:counts]]
     for family, count in counts.items():

@@ -32,9 +32,13 @@ _FEWEST_SIMULABLE = 0.005  # share of candidates below which the search is given
 def propose(mesh, n, rng, standoff="paper"):
     """Poses `object_T_hand` (n, 4, 4): approach against the normal at uniform surface points, uniform standoff and roll."""
     points, faces = trimesh.sample.sample_surface(mesh, n, seed=rng)
-    rotation = pose.align_z(-mesh.face_normals[faces])
-    rotation = rotation @ pose.rotation_about([0.0, 0.0, 1.0], rng.uniform(0, 2 * np.pi, n))
-    distance = rng.uniform(*STANDOFFS[standoff], n)
+    return approach(points, mesh.face_normals[faces], rng, standoff)
+
+
+def approach(points, normals, rng, standoff):
+    """Poses (n, 4, 4) of hands that approach points (n, 3) against their unit normals (n, 3), in the frame of these."""
+    rotation = pose.align_z(-normals) @ pose.rotation_about([0.0, 0.0, 1.0], rng.uniform(0, 2 * np.pi, len(points)))
+    distance = rng.uniform(*STANDOFFS[standoff], len(points))
     return pose.from_rt(rotation, points - distance[:, None] * rotation[..., 2])
 
 

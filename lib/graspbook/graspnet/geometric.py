@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from graspbook import pose
-from graspbook.graspnet.candidates import STANDOFFS
+from graspbook.graspnet.candidates import approach
 from graspbook.perception.normals import estimate_normals
 
 
@@ -16,6 +15,4 @@ def sample_geometric(cloud, n, rng, standoff="paper"):
     """
     normals = estimate_normals(cloud)
     chosen = rng.integers(len(normals), size=n)
-    rotation = pose.align_z(-normals[chosen]) @ pose.rotation_about([0.0, 0.0, 1.0], rng.uniform(0, 2 * np.pi, n))
-    distance = rng.uniform(*STANDOFFS[standoff], n)
-    return pose.from_rt(rotation, np.asarray(cloud)[chosen] - distance[:, None] * rotation[..., 2])
+    return approach(np.asarray(cloud)[chosen], normals[chosen], rng, standoff)

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 
 from graspbook import pose
-from graspbook.errors import CaptureError, ParameterError
+from graspbook.errors import ParameterError
 from graspbook.graspnet.evaluator import load_evaluator
 from graspbook.graspnet.geometric import sample_geometric
 from graspbook.graspnet.gpd_network import detect, load_gpd
 from graspbook.graspnet.refinement import MAX_TRANSLATION, Refinement, best_of_iterations, refine
 from graspbook.graspnet.sampler import load_sampler, sample
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
+from graspbook.perception.normals import checked_cloud
 from graspbook.perception.resample import resample
 
 METHODS = {"graspnet": ("sampler", "evaluator"), "geometric": ("evaluator",), "gpd": ("gpd",)}  # and the weights they need
@@ -87,11 +88,7 @@ def predict(cloud, sampler, evaluator, settings, rng, scene=None):
     was observed around the object, where it is given. Raises CaptureError for a cloud that is empty, of a wrong shape, or
     not finite.
     """
-    cloud = np.asarray(cloud, float)
-    if cloud.ndim != 2 or cloud.shape[1] != 3 or not len(cloud):
-        raise CaptureError(f"point cloud of shape {cloud.shape}, expected (M, 3) with M > 0")
-    if not np.isfinite(cloud).all():
-        raise CaptureError(f"point cloud has {int((~np.isfinite(cloud)).any(axis=1).sum())} points that are not finite")
+    cloud = checked_cloud(cloud)
     if settings.method == "gpd":
         refinement, centre = _detect(cloud, evaluator, settings, rng), np.zeros(3)
     else:

@@ -38,7 +38,12 @@ def train_task(network, examples, settings, train_settings, weights, clouds, dev
 
 def kept_back(names):
     """Those of the names "family_number" that early stopping watches: the last of each family of three or more."""
+    return [members[-1] for members in by_family(names).values() if len(members) >= 3]
+
+
+def by_family(names):
+    """The names "family_number" of each family: {family: [name]}."""
     families = {}
     for name in names:
         families.setdefault(name.rsplit("_", 1)[0], []).append(name)
-    return [members[-1] for members in families.values() if len(members) >= 3]
+    return families

@@ -4,17 +4,17 @@ import numpy as np
 import torch
 
 from graspbook.graspnet.dataset import evaluator_batch, sampler_batch
-from graspbook.graspnet.evaluator import object_groups, success_probability
-from graspbook.graspnet.pointnet2 import group
+from graspbook.graspnet.evaluator import object_grouper, success_probability
+from graspbook.graspnet.pointnet2 import Grouper
 from graspbook.graspnet.sampler import control_point_distance
 
 
 @torch.no_grad()
 def reconstruction_error(sampler, examples, batches, seed):
     """Control-point distance (equation 3) in metres, mean over `batches` of 64 positives, decoded from their mean latents."""
-    errors = []
+    errors, group = [], Grouper(sampler.settings.backbone)
     for step in range(batches):
-        batch = sampler_batch(examples, lambda points: group(points, sampler.settings.backbone), seed, step)
+        batch = sampler_batch(examples, group, seed, step)
         seen = sampler.observe(batch.points, batch.groups)
         grasps, _ = sampler.decode(seen, sampler.encode(seen, batch.grasps)[0])
         errors.append(control_point_distance(grasps, batch.grasps, sampler.settings.reconstruction).mean())
@@ -24,9 +24,9 @@ def reconstruction_error(sampler, examples, batches, seed):
 @torch.no_grad()
 def evaluator_scores(evaluator, examples, batches, seed):
     """Labels (N,) bool and predicted success probabilities (N,) on `batches` of 64 grasps, 30/30/40 as in training."""
-    truth, scores = [], []
+    truth, scores, group = [], [], object_grouper(evaluator.settings)
     for step in range(batches):
-        batch = evaluator_batch(examples, lambda points: object_groups(points, evaluator.settings), seed, step)
+        batch = evaluator_batch(examples, group, seed, step)
         scores.append(success_probability(evaluator(batch.points, batch.groups, batch.grasps)).flatten())
         truth.append(batch.success.flatten())
     return torch.cat(truth).numpy(), torch.cat(scores).numpy().astype(float)
