@@ -20,7 +20,7 @@ PAPER_COUNTS = {"box": 40, "cylinder": 40, "bowl": 42, "bottle": 42, "mug": 42}
 
 
 class FamilySet:
-    """Objects of the five families, named like `mug_0003`.
+    """Objects of the families, the paper's or all, named like `mug_0003`.
 
     counts: objects by family, or one number for each family; seed: an object depends on it, its family and its number
     alone, so that any object can be made by itself; held_out_fraction: share of each family that is held out.
