@@ -144,23 +144,24 @@ def train_network(network, preset, tiny):
     """Training steps, 64 grasps a cloud, of the "sampler" or "evaluator" of a preset."""
     preset, place = _preset(preset, tiny), ("sampler", "evaluator").index(network)
     own, plain, clouds = preset.own[place], preset.plain[place], preset.clouds[place]
-    examples = _examples(own.backbone.points)
+    examples = _examples(preset.own[1].points)
     if network == "sampler":
         batch, loss, make, tiled, prepare = sampler_batch, sampler_loss, make_sampler, tiled_sampler, Grouper(own.backbone)
     else:
         batch, loss, make, tiled, prepare = evaluator_batch, evaluator_loss, Evaluator, tiled_evaluator, object_grouper(own)
 
-    def run(make_model, prepare, steps):
+    def run(make_model, settings, prepare, steps):
+        points = settings.backbone.points if network == "sampler" else settings.points
         with tempfile.TemporaryDirectory() as folder:
-            return train(make_model, lambda step: batch(examples, prepare, 0, step, clouds), loss,
+            return train(make_model, lambda step: batch(examples, prepare, 0, step, points, clouds), loss,
                          TrainSettings(steps=steps, threads=preset.threads), Path(folder) / "checkpoint", {})[1][0]["loss"]
 
     def same(ours, baseline):
         return f"first loss within {abs(ours / baseline - 1):.0e}" if own == plain else "-"
 
     steps, baseline_steps, repeats = (1, 1, 1) if tiny else (5, 1, 2) if own == plain else (20, 2, 3)
-    return compare(lambda: run(lambda: make(own), prepare, steps),
-                   lambda: run(lambda: tiled(plain), lambda points: None, baseline_steps),
+    return compare(lambda: run(lambda: make(own), own, prepare, steps),
+                   lambda: run(lambda: tiled(plain), plain, lambda points: None, baseline_steps),
                    "steps/s", steps, baseline_steps, repeats, same)
 
 

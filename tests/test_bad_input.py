@@ -27,7 +27,7 @@ BOX = trimesh.creation.box([0.04, 0.05, 0.06])
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     for kind, make, settings in zip(("sampler", "evaluator"), (make_sampler, Evaluator),
-                                    network_settings("ours", 0.1, 128, [8, 8], 2, 0.01), strict=True):
+                                    network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256), strict=True):
         save_weights(folder / f"{kind}.safetensors", make(settings), {"network": kind, kind: asdict(settings)})
     return folder
 

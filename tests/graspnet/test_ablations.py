@@ -262,8 +262,8 @@ def test_regions_only_where_they_are_known():
 
 @pytest.mark.parametrize(("network", "settings", "message"), [
     ("gpd", GpdSettings(), "0 GPD candidates"),
-    ("sampler", network_settings("ours", 0.1, 128, [8, 8], 2, 0.01)[0], "a positive grasp"),
-    ("evaluator", network_settings("ours", 0.1, 128, [8, 8], 2, 0.01)[1], "hard negative"),
+    ("sampler", network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256)[0], "a positive grasp"),
+    ("evaluator", network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256)[1], "hard negative"),
 ])
 def test_each_network_is_trained_on_its_own_data(network, settings, message, tmp_path):
     with pytest.raises(GraspFileError, match=message):

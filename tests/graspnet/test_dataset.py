@@ -200,3 +200,9 @@ def test_unlabelled_grasps_and_unknown_choices_are_refused():
         prepare(OBJECT, replace(grasps(), success=None), SETTINGS)
     with pytest.raises(ParameterError, match="hard_rotation"):
         DataSettings(hard_rotation="large")
+
+
+def test_batches_take_the_first_points_of_a_view(example):
+    for batch in (sampler_batch, evaluator_batch):
+        every, few = batch([example], no_groups, 0, 0), batch([example], no_groups, 0, 0, points=50)
+        assert torch.equal(few.points, every.points[:, :50]) and torch.equal(few.grasps, every.grasps)

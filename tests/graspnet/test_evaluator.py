@@ -22,7 +22,7 @@ SMALL = BackboneSettings(points=60, centroids=(20, 14), neighbours=(60, 60), wid
 SETTINGS = {
     "literal": EvaluatorSettings("unified", "literal", SMALL),
     "shared": EvaluatorSettings("unified", "object_and_gripper", SMALL),
-    "probes": EvaluatorSettings("probes", backbone=SMALL),
+    "probes": EvaluatorSettings("probes", backbone=SMALL, probed=60),
 }
 EACH = pytest.mark.parametrize("kind", SETTINGS)
 

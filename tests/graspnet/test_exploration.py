@@ -16,7 +16,7 @@ OBJECTS = FamilySet({"box": 2})
 def examples():
     obj = OBJECTS.load("box_0000")
     grasps = sample_grasps(obj, 20, 0, threads=1, progress=False)
-    return prepare(obj, grasps, DataSettings(views=3, points=128, hard_negatives=10))
+    return prepare(obj, grasps, DataSettings(views=3, points=256, hard_negatives=10))
 
 
 def test_grasps_come_from_the_first_views_with_the_labels_of_the_shake_test(examples, weights):

@@ -21,7 +21,8 @@ SETTINGS = PredictSettings(samples=40, steps=3, min_points_between=1)
 @pytest.fixture(scope="module")
 def networks():
     torch.manual_seed(0)
-    return Sampler(SamplerSettings(backbone=SMALL)).eval(), Evaluator(EvaluatorSettings("probes", backbone=SMALL)).eval()
+    evaluator = Evaluator(EvaluatorSettings("probes", backbone=SMALL, probed=200))
+    return Sampler(SamplerSettings(backbone=SMALL)).eval(), evaluator.eval()
 
 
 def cloud():
@@ -64,12 +65,12 @@ def test_predictions_are_in_the_camera_frame(networks):
 
 def test_scores_are_the_evaluators(networks):
     sampler, evaluator = networks
-    points = cloud()[:64]
+    points = cloud()[:200]
     prediction = predict(points, sampler, evaluator, SETTINGS, np.random.default_rng(0))
     centre = points.mean(axis=0)
     generator = np.random.default_rng(0)
     generator.integers(2**63)
-    seen = points[generator.choice(64, 64, replace=False)]
+    seen = points[generator.choice(200, 200, replace=False)]
     grasps = torch.tensor(pose.from_rt(np.eye(3), -centre) @ prediction.camera_T_hand, dtype=torch.float32)
     expected = score(evaluator, torch.tensor(seen - centre, dtype=torch.float32), grasps)
     np.testing.assert_allclose(prediction.scores, expected, atol=1e-4)
@@ -100,7 +101,7 @@ def test_geometric_grasps_are_sampled_on_the_whole_cloud_and_refined_by_the_same
                               np.random.default_rng(0)) for refinement in ("none", "gradient"))
     generator = np.random.default_rng(0)
     generator.integers(2**63)
-    generator.choice(300, 64, replace=False)
+    generator.choice(300, 200, replace=False)
     expected = sample_geometric(cloud(), 40, generator)
     assert sampled.iterations.shape == (1, 40, 4, 4) and found.iterations.shape == (4, 40, 4, 4)
     for prediction in (sampled, found):

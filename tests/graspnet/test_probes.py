@@ -77,6 +77,17 @@ def test_the_cloud_is_encoded_under_the_roll_and_grasps_are_placed_under_it():
     assert float((network(points, groups, grasps) - rolled).detach().abs().max()) > 1e-4
 
 
+def test_only_the_first_points_are_encoded_and_all_are_looked_up():
+    torch.manual_seed(0)
+    network, grasps = Probes(SMALL).eval(), poses(5)
+    points = torch.cat([cloud(), cloud(7)], dim=1)
+    tables, levels, context = network.prepare(points, Preparer(SMALL)(points))
+    few_tables, few_levels, few = network.prepare(points[:, :60], Preparer(SMALL)(points[:, :60]))
+    torch.testing.assert_close(context, few)
+    assert all(torch.equal(a.neighbours, b.neighbours) for a, b in zip(levels, few_levels, strict=True))
+    assert not torch.equal(observe(grasps, points, tables), observe(grasps, points[:, :60], few_tables))
+
+
 def test_a_preparer_remembers_clouds():
     prepare, points = Preparer(SMALL), torch.cat([cloud(1), cloud(2)])
     first = prepare(points)

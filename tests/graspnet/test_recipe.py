@@ -12,6 +12,7 @@ def test_presets_differ_where_paper_and_released_code_do():
     assert paper.backbone.normalisation == "none" and released.backbone.normalisation == "batch"
     assert paper.conditioning == released.conditioning == "per_point" and ours.conditioning == "shared"
     assert paper_evaluator.representation == "unified" and our_evaluator.representation == "probes"
+    assert paper_evaluator.points == 1024 and our_evaluator.points == 2048 and our_evaluator.backbone.points == 512
     assert (paper.backbone.centroids, paper.backbone.radii) == ((128, 32), (0.02, 0.04))
 
 

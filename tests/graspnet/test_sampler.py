@@ -188,7 +188,7 @@ def test_training_again_on_the_same_examples_does_nothing(tmp_path, monkeypatch)
         train_sampler(other, settings, TrainSettings(2), path, tmp_path / "c")
 
 
-def test_clouds_of_another_size_are_refused(tmp_path):
-    settings = SamplerSettings(backbone=replace(SMALL, points=32))
-    with pytest.raises(ParameterError, match="toy: prepared with clouds of 64 points, the network takes 32"):
+def test_clouds_of_fewer_points_are_refused(tmp_path):
+    settings = SamplerSettings(backbone=replace(SMALL, points=65))
+    with pytest.raises(ParameterError, match="toy: prepared with clouds of 64 points, the network takes 65"):
         train_sampler(examples(), settings, TrainSettings(1), tmp_path / "w", tmp_path / "c")

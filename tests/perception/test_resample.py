@@ -17,6 +17,12 @@ def test_too_few_points_are_all_kept_and_some_repeated():
     np.testing.assert_array_equal(np.unique(drawn, axis=0), points)
 
 
+def test_the_first_of_few_points_are_a_draw_of_all():
+    points = np.arange(100.0)[:, None]
+    first = np.concatenate([resample(points, 150, np.random.default_rng(seed))[:10] for seed in range(30)])
+    assert 40 < first.mean() < 60
+
+
 def test_the_same_generator_draws_the_same_points():
     points = np.random.default_rng(0).normal(size=(100, 3))
     one, two = (resample(points, 10, np.random.default_rng(3)) for _ in range(2))

@@ -195,34 +195,36 @@ def held_out_figures(model, batch_of, loss_of, batches=16):
 
 
 def check_points(examples, points):
-    """Raise ParameterError unless the clouds of the examples have the number of points that a network is made for."""
+    """Raise ParameterError unless the clouds of the examples have the points that a network takes, or more."""
     for example in examples:
         found = example.clouds.shape[1]
-        if found != points:
+        if found < points:
             raise ParameterError(f"{example.name}: prepared with clouds of {found} points, the network takes {points}")
 
 
-def sampler_batch(examples, group, seed, step, clouds=1, grasps=64, device="cpu"):
+def sampler_batch(examples, group, seed, step, points=None, clouds=1, grasps=64, device="cpu"):
     """Batch `step` for the sampler: positives of `clouds` random views, stratified; `group` maps points to groups.
 
+    Of each view the first `points` points, all of them if None.
     Raises GraspFileError if no object has a positive grasp.
     """
     rng = np.random.default_rng([seed, step])
-    chosen, points = _draw_views([e for e in examples if len(e.positives.grasps)], clouds, rng, "a positive grasp")
+    chosen, seen = _draw_views([e for e in examples if len(e.positives.grasps)], clouds, rng, "a positive grasp")
     poses = [frame @ example.positives.draw(grasps, rng) for example, frame in chosen]
-    points = torch.from_numpy(points).to(device)
-    return SamplerBatch(points, group(points), torch.from_numpy(np.array(poses, np.float32)).to(device))
+    seen = torch.from_numpy(seen[:, :points]).to(device)
+    return SamplerBatch(seen, group(seen), torch.from_numpy(np.array(poses, np.float32)).to(device))
 
 
-def evaluator_batch(examples, group, seed, step, clouds=1, grasps=64, device="cpu"):
+def evaluator_batch(examples, group, seed, step, points=None, clouds=1, grasps=64, device="cpu"):
     """Batch `step` for the evaluator: 30 % positive, 30 % negative, 40 % hard negative grasps of `clouds` random views.
 
     Of 64 these are 19, 20 and 25, as in the released code. Where examples have explored grasps, these are 40 % of the batch and
-    the others share the rest. Raises GraspFileError if no object has grasps of every kind.
+    the others share the rest. Of each view the first `points` points, all of them if None. Raises GraspFileError if no object has
+    grasps of every kind.
     """
     rng = np.random.default_rng([seed, step])
     usable = [e for e in examples if min(len(s.grasps) for s in (e.positives, e.negatives, e.hard_negatives))]
-    chosen, points = _draw_views(usable, clouds, rng, "positive, negative and hard negative grasps")
+    chosen, seen = _draw_views(usable, clouds, rng, "positive, negative and hard negative grasps")
     explored = int(_EXPLORED * grasps) if all(e.explored for e in examples) else 0
     labelled = grasps - explored
     positive, hard = int(0.3 * labelled), int(0.4 * labelled)
@@ -235,9 +237,9 @@ def evaluator_batch(examples, group, seed, step, clouds=1, grasps=64, device="cp
             drawn.append(e.explored.transforms[which])
             success[i, labelled:] = e.explored.success[which]
         poses.append(frame @ np.concatenate(drawn))
-    points = torch.from_numpy(points).to(device)
+    seen = torch.from_numpy(seen[:, :points]).to(device)
     success = torch.from_numpy(success).to(device)
-    return EvaluatorBatch(points, group(points), torch.from_numpy(np.array(poses, np.float32)).to(device), success)
+    return EvaluatorBatch(seen, group(seen), torch.from_numpy(np.array(poses, np.float32)).to(device), success)
 
 
 def _draw_views(usable, clouds, rng, need):

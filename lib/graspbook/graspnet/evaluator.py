@@ -26,11 +26,18 @@ class EvaluatorSettings:
     centroids of the unified cloud: "literal", farthest points of each grasp's own; or "object_and_gripper", where the gripper's
     points are always centroids and the rest are farthest points of the object, chosen once a cloud. What is then
     common to all grasps of a cloud is computed once, and no gripper point is lost to a full neighbourhood.
+    probed: the observed points that probes look up, of which the backbone encodes the first ones.
     """
 
     representation: str = "unified"
     centroids: str = "literal"
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
+    probed: int = 2048
+
+    @property
+    def points(self):
+        """Points of the clouds that the evaluator takes."""
+        return max(self.probed, self.backbone.points) if self.representation == "probes" else self.backbone.points
 
     def __post_init__(self):
         for name, known in (("representation", REPRESENTATIONS), ("centroids", CENTROIDS)):
@@ -113,17 +120,16 @@ def train_evaluator(examples, settings, train_settings, weights_path, checkpoint
 
     Weights already there that were made from the same settings and examples are kept; a checkpoint of theirs is resumed.
     held_out: examples to stop early by, see `training.train`. init: weights to start from. Raises ParameterError for examples
-    whose clouds are not of the network's size.
+    whose clouds have fewer points than the network takes.
     """
-    check_points([*examples, *held_out], settings.backbone.points)
-    prepare = object_grouper(settings)
+    check_points([*examples, *held_out], settings.points)
+    prepare, shape = object_grouper(settings), {"points": settings.points, "clouds": clouds, "device": device}
 
     def batch_of(step):
-        return evaluator_batch(examples, prepare, train_settings.seed, step, clouds, device=device)
+        return evaluator_batch(examples, prepare, train_settings.seed, step, **shape)
 
     def validate(model):
-        return held_out_figures(model, lambda step: evaluator_batch(held_out, prepare, 0, step, clouds, device=device),
-                                evaluator_loss)
+        return held_out_figures(model, lambda step: evaluator_batch(held_out, prepare, 0, step, **shape), evaluator_loss)
 
     parameters = {"network": "evaluator", "evaluator": asdict(settings), "clouds": clouds, "examples": examples_hash(examples),
                   "held_out": examples_hash(held_out)}

@@ -31,7 +31,8 @@ def explore(obj, examples, sampler, evaluator, views, samples, seed):
     found, quarter = [], samples // 4
     for cloud, view_T_object in zip(examples.clouds[:views], examples.view_T_object[:views], strict=True):
         points = torch.from_numpy(cloud)
-        refinement = refine_by_log_odds(evaluator, points, sample(sampler, points, samples, generator)[0], _STEPS)
+        sampled, _ = sample(sampler, points[:sampler.settings.backbone.points], samples, generator)
+        refinement = refine_by_log_odds(evaluator, points[:evaluator.settings.points], sampled, _STEPS)
         best = best_of_iterations(refinement)[0]
         grasps = torch.cat([refinement.grasps[0, :quarter], refinement.grasps[_EARLY, quarter:2 * quarter], best[2 * quarter:]])
         found.append(pose.inverse(view_T_object) @ grasps.numpy().astype(float))

@@ -100,15 +100,17 @@ def _sample_and_refine(cloud, sampler, evaluator, settings, rng):
     """The `Refinement` of a method's samples in the graspnet object frame, and that frame's origin (3,)."""
     device = next(evaluator.parameters()).device
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    seen = resample(cloud, evaluator.settings.backbone.points, rng)
+    observed, encoded = evaluator.settings.points, sampler.settings.backbone.points if sampler else 0
+    seen = resample(cloud, max(observed, encoded), rng)
     centre = seen.mean(axis=0)
     points = torch.as_tensor(seen - centre, dtype=torch.float32, device=device)
     if settings.method == "geometric":
         poses = pose.from_rt(np.eye(3), -centre) @ sample_geometric(cloud, settings.samples, rng)
         grasps = torch.as_tensor(poses, dtype=torch.float32, device=device)
     else:
-        grasps, _ = sample(sampler, points, settings.samples, generator, settings.latents)
-    return refine(evaluator, points, grasps, settings.refinement, settings.steps, generator, settings.max_translation), centre
+        grasps, _ = sample(sampler, points[:encoded], settings.samples, generator, settings.latents)
+    return refine(evaluator, points[:observed], grasps, settings.refinement, settings.steps, generator,
+                  settings.max_translation), centre
 
 
 def _detect(cloud, network, settings, rng):

@@ -11,17 +11,17 @@ from graspbook.storage import read_grasps
 NETWORKS = tuple(sampler.PRESETS)
 
 
-def network_settings(network, width, points, neighbours, latent, kl_weight):
+def network_settings(network, width, points, neighbours, latent, kl_weight, probed=2048):
     """Settings of a sampler and an evaluator: those of the presets named `network`, at the given sizes.
 
     network: "paper" (section 4), "released" (the authors' code), or "ours", see the presets of `sampler` and
-    `evaluator`. width, points, neighbours: see `pointnet2.BackboneSettings`.
+    `evaluator`. width, points, neighbours: see `pointnet2.BackboneSettings`; probed: see `evaluator.EvaluatorSettings`.
     """
     if network not in NETWORKS:
         raise ParameterError(f"network {network!r}, expected one of {', '.join(NETWORKS)}")
     backbone = replace(sampler.PRESETS[network].backbone, width=width, points=points, neighbours=tuple(neighbours))
     return (replace(sampler.PRESETS[network], latent=latent, kl_weight=kl_weight, backbone=backbone),
-            replace(evaluator.PRESETS[network], backbone=backbone))
+            replace(evaluator.PRESETS[network], backbone=backbone, probed=probed))
 
 
 def prepare_task(objects, name, settings, grasp_file, more_file=None):

@@ -159,17 +159,17 @@ def train_sampler(examples, settings, train_settings, weights_path, checkpoint_p
 
     Weights already there that were made from the same settings and examples are kept; a checkpoint of theirs is resumed.
     held_out: examples to stop early by, see `training.train`. init: weights to start from. Raises ParameterError for examples
-    whose clouds are not of the network's size.
+    whose clouds have fewer points than the network takes.
     """
     check_points([*examples, *held_out], settings.backbone.points)
     grouper = Grouper(settings.backbone, limit=8192)
+    shape = {"points": settings.backbone.points, "clouds": clouds, "device": device}
 
     def batch_of(step):
-        return sampler_batch(examples, grouper, train_settings.seed, step, clouds, device=device)
+        return sampler_batch(examples, grouper, train_settings.seed, step, **shape)
 
     def validate(model):
-        return held_out_figures(model, lambda step: sampler_batch(held_out, grouper, 0, step, clouds, device=device),
-                                sampler_loss)
+        return held_out_figures(model, lambda step: sampler_batch(held_out, grouper, 0, step, **shape), sampler_loss)
 
     parameters = {"network": "sampler", "sampler": asdict(settings), "clouds": clouds, "examples": examples_hash(examples),
                   "held_out": examples_hash(held_out)}

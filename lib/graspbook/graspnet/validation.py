@@ -14,7 +14,7 @@ def reconstruction_error(sampler, examples, batches, seed):
     """Control-point distance (equation 3) in metres, mean over `batches` of 64 positives, decoded from their mean latents."""
     errors, group = [], Grouper(sampler.settings.backbone)
     for step in range(batches):
-        batch = sampler_batch(examples, group, seed, step)
+        batch = sampler_batch(examples, group, seed, step, sampler.settings.backbone.points)
         seen = sampler.observe(batch.points, batch.groups)
         grasps, _ = sampler.decode(seen, sampler.encode(seen, batch.grasps)[0])
         errors.append(control_point_distance(grasps, batch.grasps, sampler.settings.reconstruction).mean())
@@ -26,7 +26,7 @@ def evaluator_scores(evaluator, examples, batches, seed):
     """Labels (N,) bool and predicted success probabilities (N,) on `batches` of 64 grasps, 30/30/40 as in training."""
     truth, scores, group = [], [], object_grouper(evaluator.settings)
     for step in range(batches):
-        batch = evaluator_batch(examples, group, seed, step)
+        batch = evaluator_batch(examples, group, seed, step, evaluator.settings.points)
         scores.append(success_probability(evaluator(batch.points, batch.groups, batch.grasps)).flatten())
         truth.append(batch.success.flatten())
     return torch.cat(truth).numpy(), torch.cat(scores).numpy().astype(float)

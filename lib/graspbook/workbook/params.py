@@ -85,6 +85,7 @@ class GraspnetTraining(Section):
     network: Literal["paper", "released", "ours"] = "ours"
     width: Positive = 0.25
     points: Annotated[int, Field(ge=128)] = 512
+    probed: Annotated[int, Field(ge=128)] = 2048
     neighbours: Annotated[list[Count], Field(min_length=2, max_length=2)] = [16, 16]
     latent: Count = 2
     kl_weight: NotNegative = 0.003
