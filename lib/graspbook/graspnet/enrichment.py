@@ -5,7 +5,7 @@ both. Perturbed positives, as equation 5 perturbs them, but labelled by the shak
 fraction of its range to all of it, so that both classes lie close together.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
@@ -73,7 +73,7 @@ def enrich_task(objects, name, grasp_file, path, antipodal, perturbed, seed):
     """`enrich` one object of a set into a grasp file, unless it holds these already: a task for `parallel.run_tasks`."""
     grasps = read_grasps(grasp_file)
     parameters = {"code": code_hash(*_CODE), "antipodal": antipodal, "perturbed": perturbed, "seed": seed,
-                  "grasps": content_hash(grasps.transforms, grasps.success), "settings": str(ShakeSettings())}
+                  "grasps": content_hash(grasps.transforms, grasps.success), "settings": asdict(ShakeSettings())}
     if path.is_file() and read_grasps(path).parameters == parameters:
         return
     found = enrich(objects.load(name), grasps, antipodal, perturbed, seed)

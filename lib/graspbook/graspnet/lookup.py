@@ -67,5 +67,6 @@ def nearest_points(queries, points, tables):
 
 def _nearest(queries, points, candidates):
     """Of candidates (C, Q, K), indices of points (M, D), the nearest to each query (C, Q, D): indices (C, Q)."""
-    distance = (points[candidates] - queries[:, :, None]).square().sum(-1)
+    found = points.index_select(0, candidates.flatten()).view(*candidates.shape, -1)
+    distance = (found - queries[:, :, None]).square().sum(-1)
     return candidates.gather(-1, distance.argmin(-1, keepdim=True))[..., 0]
