@@ -20,14 +20,14 @@ NOTEBOOKS = {
                             ["graspnet/1_objects", "graspnet/2_grasp_data"]),
     "graspnet/4_refinement": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
     "graspnet/5_ablations": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
-    "0_tour": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
+    "0_tour": (["objects", "perception", "simulation", "graspnet", "training"], []),
 }
 EVERY = ["errors", "pose", "storage", "parallel", "metrics", "hands"] + [
     f"workbook/{module}" for module in ("params", "outputs", "provenance", "run", "figures", "tables", "viewer")
 ]
 
-# Measured once against recorded labels, and read by notebook 2.
-CALIBRATION = {"graspnet/2_grasp_data": ["outputs/published/results/calibration.json"]}
+# Measured once against recorded labels; the networks that come with the package.
+EARLIER = {"graspnet/2_grasp_data": ["outputs/published/results/calibration.json"], "0_tour": ["lib/graspbook/weights/run.json"]}
 
 PROFILE = config.get("profile", "smoke")
 OUT = f"outputs/{PROFILE}"
@@ -77,7 +77,7 @@ for notebook, (rooms, upstream) in NOTEBOOKS.items():
         input:
             library(EVERY + rooms),
             [results(other) for other in upstream],
-            CALIBRATION.get(notebook, []),
+            EARLIER.get(notebook, []),
             f"params/{PROFILE}.yaml",
             notebook=f"notebooks/{notebook}.ipynb",
         output:

@@ -9,9 +9,13 @@ import nbformat
 import pytest
 
 from graspbook.errors import NotebookError
+from graspbook.graspnet.predict import METHODS, load_networks
+from graspbook.storage import read_json
+from graspbook.workbook.evaluate import evaluate_meshes
 from graspbook.workbook.outputs import Outputs
 from graspbook.workbook.params import NOTEBOOKS, section_name
 from graspbook.workbook.run import run_notebook
+from graspbook.workbook.ship import ship
 from graspbook.workbook.site import build_site
 
 ROOT = Path(__file__).parents[1]
@@ -74,6 +78,22 @@ def test_pages_of_the_chain_are_complete_and_local(output_root, monkeypatch):
         for address in re.findall(r'<a\b[^>]*href="([^"#:]+)"', html):
             target = (page.parent / address).resolve().relative_to(index.parent.resolve())
             assert str(target) in pages, f"{page.name} links to {address}, which is nowhere"
+
+
+def test_the_networks_of_the_run_can_be_shipped(output_root, tmp_path, weights):
+    if not (Outputs(output_root).weights / "gpd.safetensors").is_file():
+        pytest.skip("no notebook ran before this test")
+    box = next(Outputs(output_root).objects.glob("box*.obj"))
+    report = evaluate_meshes([box], weights, tmp_path / "eval.json", views=1, samples=10)
+    card = ship("smoke", output_root, [tmp_path / "eval.json"], tmp_path / "weights").read_text()
+    assert all(load_networks(tmp_path / "weights", method=method)[1] for method in METHODS)
+    for network in ("sampler", "evaluator", "gpd"):
+        file = f"{network}.safetensors"
+        assert (tmp_path / "weights" / file).stat().st_size < 0.6 * (Outputs(output_root).weights / file).stat().st_size
+    run = read_json(tmp_path / "weights" / "run.json")
+    assert run["objects"]["counts"]["mug"] == 2 and run["parameters"]["graspnet/3_training"]["sampler_steps"] == 20
+    assert run["revision"] in card and "bottle 2, mug 2" in card and "holds | " in card
+    assert report["overall"]["counts"]["views"] == 0 or "method graspnet" in card
 
 
 @pytest.mark.parametrize("name", TINY)

@@ -9,7 +9,16 @@ import torch
 from safetensors.torch import save_file
 
 from graspbook.errors import ParameterError, WeightsError
-from graspbook.training import TrainSettings, load_history, load_model, load_weights, save_weights, train, train_to_file
+from graspbook.training import (
+    TrainSettings,
+    halve_weights,
+    load_history,
+    load_model,
+    load_weights,
+    save_weights,
+    train,
+    train_to_file,
+)
 
 
 def make_model():
@@ -231,23 +240,25 @@ def test_training_starts_from_the_weights_of_another_file(tmp_path):
 
 def test_half_precision_is_read_as_single_and_takes_half_the_room(tmp_path):
     model = torch.nn.Linear(200, 200)
-    for half in (False, True):
-        save_weights(tmp_path / f"{half}", model, {}, half=half)
-    loaded, _ = load_model(tmp_path / "True", lambda parameters: torch.nn.Linear(200, 200))
-    assert loaded.weight.dtype == torch.float32
+    save_weights(tmp_path / "whole", model, {"rate": 0.1}, [{"step": 0}])
+    halve_weights(tmp_path / "whole", tmp_path / "half")
+    loaded, parameters = load_model(tmp_path / "half", lambda parameters: torch.nn.Linear(200, 200))
+    assert loaded.weight.dtype == torch.float32 and parameters == {"rate": 0.1} and load_history(tmp_path / "half") == []
     torch.testing.assert_close(loaded.weight, model.weight, rtol=5e-4, atol=1e-6)
-    assert (tmp_path / "True").stat().st_size < 0.51 * (tmp_path / "False").stat().st_size
+    assert (tmp_path / "half").stat().st_size < 0.51 * (tmp_path / "whole").stat().st_size
 
 
 def test_numbers_beyond_half_precision_are_refused(tmp_path):
     model = torch.nn.Linear(1, 1)
     torch.nn.init.constant_(model.weight, 1e5)
+    save_weights(tmp_path / "w", model, {})
     with pytest.raises(WeightsError, match="65504"):
-        save_weights(tmp_path / "w", model, {}, half=True)
+        halve_weights(tmp_path / "w", tmp_path / "half")
+    assert not (tmp_path / "half").exists()
 
 
 def test_without_decay_and_clip_the_bits_are_those_of_adam(tmp_path):
-    settings = TrainSettings(20, 1e-2, "cosine", seed=3)
+    settings = TrainSettings(20, 1e-2, "cosine", seed=3, threads=torch.get_num_threads())
     model, _ = train(make_model, batch_of, loss_of, settings, tmp_path / "c", {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)

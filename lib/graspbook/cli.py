@@ -20,7 +20,7 @@ def main(arguments=None):
     """Run `graspbook ARGUMENTS` (those of the process if omitted) and return the exit status."""
     parser = _Parser(prog="graspbook", description="A reproducible workbook of two papers on learning to grasp.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_grasp, _add_evaluate, _add_sample, _add_label, _add_calibrate, _add_run, _add_site):
+    for add in (_add_grasp, _add_evaluate, _add_sample, _add_label, _add_calibrate, _add_run, _add_site, _add_ship):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -53,9 +53,11 @@ def _add_grasp(commands):
 
 
 def _grasp(options):
+    from graspbook.graspnet.predict import SHIPPED
     from graspbook.workbook.grasp import grasp_input
 
-    found = grasp_input(options.input, options.weights, options.out, options.html, options.top, options.seed, options.scale)
+    weights = options.weights or SHIPPED
+    found = grasp_input(options.input, weights, options.out, options.html, options.top, options.seed, options.scale)
     print(f"{options.out}, {options.html}: {len(found.scores[:options.top])} grasps, best score {found.scores[0]:.2f}; of all "
           f"{len(found.scores)}, {found.feasible.sum()} keep the hand clear and have the object between the fingers, "
           f"{found.above_threshold.sum()} score above the threshold")
@@ -77,9 +79,11 @@ def _add_evaluate(commands):
 
 
 def _evaluate(options):
+    from graspbook.graspnet.predict import SHIPPED
     from graspbook.workbook.evaluate import evaluate_meshes
 
-    report = evaluate_meshes(options.meshes, options.weights, options.out, options.html, options.method, options.views,
+    weights = options.weights or SHIPPED
+    report = evaluate_meshes(options.meshes, weights, options.out, options.html, options.method, options.views,
                              options.samples, options.seed, options.scale, options.workers)
     overall, counts = report["overall"], report["overall"]["counts"]
     for name, figures in report["objects"].items():
@@ -94,7 +98,7 @@ def _evaluate(options):
 
 
 def _add_weights(parser):
-    parser.add_argument("--weights", default="outputs/smoke/weights", metavar="DIR", help="default: outputs/smoke/weights")
+    parser.add_argument("--weights", metavar="DIR", help="default: those that come with the package")
 
 
 def _add_sample(commands):
@@ -220,6 +224,20 @@ def _site(options):
     print(index)
     if failures:
         raise NotebookError("; ".join(failures))
+
+
+def _add_ship(commands):
+    parser = commands.add_parser("ship", help="make the networks of a complete run those that come with the package")
+    _add_profile(parser)
+    parser.add_argument("--evaluations", nargs="*", default=[], metavar="EVAL.json",
+                        help="reports of `graspbook evaluate` for the model card")
+    parser.set_defaults(function=_ship)
+
+
+def _ship(options):
+    from graspbook.workbook.ship import ship
+
+    print(ship(options.profile, options.output_root, options.evaluations))
 
 
 def _add_profile(parser):

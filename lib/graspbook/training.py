@@ -203,16 +203,22 @@ def train_to_file(weights_path, checkpoint_path, make_model, batch_of, loss_of, 
     return history
 
 
-def save_weights(path, model, parameters, history=(), half=False):
-    """Write a model's state as safetensors with plain data in the metadata; equal content gives equal bytes.
+def save_weights(path, model, parameters, history=()):
+    """Write a model's state as safetensors with plain data in the metadata; equal content gives equal bytes."""
+    _write(path, model.state_dict(), {"parameters": parameters, "history": list(history)})
 
-    half: store numbers in half precision, which rounds them by at most 5e-4 of their size, and those below 6e-5 by at most 3e-8;
-    they are read as single precision. Raises WeightsError for numbers beyond 65504, which it cannot hold.
+
+def halve_weights(source, path):
+    """Write the weights of a file in half precision, without their history.
+
+    Numbers are rounded by at most 5e-4 of their size, those below 6e-5 by at most 3e-8; they are read as single precision.
+    Raises WeightsError for numbers beyond 65504, which half precision cannot hold, and for what `load_weights` refuses.
     """
-    state = {name: value.half() if half and value.is_floating_point() else value for name, value in model.state_dict().items()}
-    if half and not all(value.isfinite().all() for value in state.values()):
-        raise WeightsError(f"{path}: the network has numbers beyond 65504 or not finite, which half precision cannot hold")
-    _write(path, state, {"parameters": parameters, "history": list(history)})
+    tensors, parameters = load_weights(source)
+    state = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    if not all(value.isfinite().all() for value in state.values()):
+        raise WeightsError(f"{source}: the network has numbers beyond 65504 or not finite, which half precision cannot hold")
+    _write(path, state, {"parameters": parameters, "history": []})
 
 
 def load_weights(path):

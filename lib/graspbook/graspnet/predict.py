@@ -22,6 +22,7 @@ from graspbook.hands.franka import points_in_closing_region, points_in_hand
 from graspbook.perception.normals import checked_cloud
 from graspbook.perception.resample import resample
 
+SHIPPED = Path(__file__).parents[1] / "weights"  # that come with the package, with what they were made from: `workbook.ship`
 METHODS = {"graspnet": ("sampler", "evaluator"), "geometric": ("evaluator",), "gpd": ("gpd",)}  # and the weights they need
 
 

@@ -303,9 +303,9 @@ def _forks(poses, line, **kwargs):
 def _scene(traces, title, camera_frame=False):
     """Figure of 3-D traces with equal axes in metres, seen from above or from the camera's side."""
     axis = {"showbackground": False, "gridcolor": "#e4e7eb", "zeroline": False, "nticks": 6}
-    camera = {"eye": {"x": 1.1, "y": -1.5, "z": 0.9}}
+    camera = {"eye": {"x": 1.2, "y": -1.65, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.1}}
     if camera_frame:
-        camera = {"eye": {"x": 0.4, "y": -0.8, "z": -1.8}, "up": {"x": 0, "y": -1, "z": 0}}
+        camera = {"eye": {"x": 0.45, "y": -0.9, "z": -2.0}, "center": {"x": 0, "y": 0.1, "z": 0}, "up": {"x": 0, "y": -1, "z": 0}}
     figure = go.Figure(traces)
     figure.update_layout(
         template="plotly_white",

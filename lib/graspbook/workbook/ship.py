@@ -1,0 +1,115 @@
+"""The networks that come with the package: those of a run, in half precision, with what they were made from and a model card."""
+
+from pathlib import Path
+
+import nbformat
+
+from graspbook.errors import NotebookError
+from graspbook.graspnet.predict import SHIPPED
+from graspbook.storage import atomic_path, read_json, write_json
+from graspbook.training import halve_weights
+from graspbook.workbook.outputs import Outputs
+
+NETWORKS = ("sampler", "evaluator", "gpd")
+NOTEBOOKS = tuple(f"graspnet/{name}" for name in ("1_objects", "2_grasp_data", "3_training", "4_refinement"))
+
+_CARD = """# Model card: grasps from one view, for the Franka Hand
+
+Sampler and evaluator of the preset "{network}" (see `graspbook.graspnet`), and GPD's classifier trained on our labels, in half
+precision. Written by `graspbook ship`; `run.json` beside this card holds the parameters and figures of the run.
+
+| | |
+|---|---|
+| profile, revision | {profile}, {revision} |
+| input | points of one object seen by a depth camera, in metres, camera frame, the object cut out |
+| output | poses `camera_T_hand` of the open hand (+z approaches, fingers close along ±x) with a success probability |
+| training data | {objects} |
+| an object | {grasps} candidates and {more} more near its surface, labelled by simulation; {views} rendered views |
+| labels | shake test in MuJoCo: 0.5 kg, friction 0.5, 40 N (`simulation.shake`) |
+| steps | sampler {sampler_steps}, evaluator {evaluator_steps} and {explored_steps} with the networks' own grasps labelled |
+
+## On objects of the same families that it was not trained on
+
+{views_evaluated} views, {samples} grasps a view, shake test.
+
+{held_out}
+
+{meshes}## Limits
+
+- One rigid object, seen from one side, standing free: no clutter, no transparent or shining surfaces in the training data.
+- Objects wider than the hand's 80 mm that offer neither rim nor handle on the seen side get confident but wrong grasps.
+- Scores were trained to be probabilities on rendered views of parametric shapes; with other objects and cameras, measure first.
+- Judged by simulation only: one friction, one mass, a rigid hand. No robot has executed these grasps yet.
+"""
+
+_FIGURES = {
+    "success_best": "the best-ranked grasp of a view holds",
+    "gravity_best": "it holds 0.3 kg against gravity from six directions",
+    "success_top10": "the ten best hold",
+    "success_above_threshold": "grasps scored above 0.8 hold",
+    "coverage": "known positive grasps within 2 cm of a final one",
+    "auc": "area under success over coverage",
+}
+
+
+def ship(profile, output_root=None, evaluations=(), folder=SHIPPED):
+    """Write the weights of a run, `run.json` and a model card to `folder`, and return the card's path.
+
+    output_root: of the run, `outputs/<profile>` if None. evaluations: reports of `graspbook evaluate` with these weights, whose
+    figures the card repeats. Raises NotebookError for a run that is not complete, WeightsError for weights that are missing.
+    """
+    outputs = Outputs(output_root or f"outputs/{profile}")
+    notebooks = {name: _executed(outputs, name) for name in NOTEBOOKS}
+    results = {name: outputs.read_results(name.replace("/", "_")) for name in NOTEBOOKS}
+    for network in NETWORKS:
+        halve_weights(outputs.weights / f"{network}.safetensors", Path(folder) / f"{network}.safetensors")
+    run = {"profile": profile, "revision": notebooks["graspnet/3_training"]["revision"],
+           "objects": results["graspnet/1_objects"]["recipe"],
+           "parameters": {name: executed["parameters"] for name, executed in notebooks.items()},
+           "validation": results["graspnet/3_training"]["validation"],
+           "held_out": results["graspnet/4_refinement"]["final"] | {"views": results["graspnet/4_refinement"]["views"]}}
+    write_json(Path(folder) / "run.json", run)
+    with atomic_path(Path(folder) / "README.md") as temporary:
+        temporary.write_text(_card(run, [read_json(path) for path in evaluations]))
+    return Path(folder) / "README.md"
+
+
+def _executed(outputs, name):
+    """What the runner recorded in an executed notebook."""
+    path = outputs.notebook(name)
+    if not path.is_file():
+        raise NotebookError(f"{path} is missing: run the notebook first, with the same profile")
+    recorded = nbformat.read(path, 4).metadata["graspbook"]
+    if recorded["failure"]:
+        raise NotebookError(f"{path} failed: run it again before its weights are shipped")
+    return recorded
+
+
+def _card(run, evaluations):
+    objects, data, training, refinement = (run["parameters"][name] for name in NOTEBOOKS)
+    counts = ", ".join(f"{family} {count}" for family, count in objects["counts"].items())
+    meshes = "".join(_evaluation(report) for report in evaluations)
+    return _CARD.format(
+        **{key: training[key] for key in ("network", "views", "sampler_steps", "evaluator_steps", "explored_steps")},
+        profile=run["profile"], revision=run["revision"], grasps=data["grasps_per_object"],
+        objects=f"{sum(objects['counts'].values())} parametric objects ({counts}), {objects['held_out_fraction']:.0%} held out",
+        more=data["antipodal_per_object"] + data["perturbed_per_object"], views_evaluated=run["held_out"]["views"],
+        samples=refinement["samples"], held_out=_table(run["held_out"]), meshes=meshes)
+
+
+def _evaluation(report):
+    counts, parameters = report["overall"]["counts"], report["parameters"]
+    names = ", ".join(name for name, figures in report["objects"].items() if "reason" not in figures)
+    return (f"## On scanned meshes, method {parameters['method']}\n\n{counts['views']} views of {counts['objects']} meshes "
+            f"({names}), {parameters['predict']['samples']} grasps a view, `graspbook evaluate`.\n\n"
+            f"{_table(report['overall'])}\n\nThe best grasp of no view holds: {_never(report['objects'])}.\n\n")
+
+
+def _never(objects):
+    """Names of the objects whose best-ranked grasps all fail."""
+    return ", ".join(name for name, figures in objects.items() if figures["success_best"] == 0) or "none"
+
+
+def _table(figures):
+    rows = [f"| {text} | {figures[key]:.3f} |" for key, text in _FIGURES.items() if figures.get(key) is not None]
+    return "\n".join(["| | |", "|---|---|", *rows])
