@@ -30,8 +30,8 @@ CASES = {
     "depth image 640 x 480": (("render",), "mj_multiRay"),
 }
 LEGEND = """\
-The shake test and the paper's networks on two threads, else all on one; medians of runs in turns; peak memory before any baseline
-ran. "paper's": its networks at full size, 1024 points, 64 grasps a step, the gripper's points as centroids. Baselines:
+Shake test, predictions and the paper's networks on two threads, else all on one; medians of runs in turns; peak memory before any
+baseline ran. "paper's": its networks at full size, 1024 points, 64 grasps a step, the gripper's points as centroids. Baselines:
 plain loop   one grasp at a time by mujoco.mj_step in Python, in the same world: 0.6 s of closing from fully open, every shake
 tiled        the same network, with the cloud, its groups and the pose copied for every grasp, in float32 with padded groups
 tiled paper  that of the paper's architecture at the smoke profile's width, points and neighbours; ours is the profile's network

@@ -33,7 +33,7 @@ from graspbook.storage import Grasps
 from graspbook.training import TrainSettings, train
 from graspbook.workbook.params import GraspnetTraining
 
-THREADS = 2  # of the simulation and of the paper's networks; those of the smoke profile run on one, as it trains them
+THREADS = 2  # of the simulation, of predictions and of training the paper's networks; the smoke profile's train on one
 TINY = {"width": 0.1, "points": 128, "neighbours": [4, 4], "sampler_clouds": 1, "evaluator_clouds": 1}
 
 
@@ -171,7 +171,7 @@ def predict_grasps(preset, tiny):
     The baseline takes too long for that: its rate is measured on 12 grasps, whose work is that of 0.06 clouds.
     """
     preset = _preset(preset, tiny)
-    torch.set_num_threads(preset.threads)
+    torch.set_num_threads(THREADS)
     mesh = make_shape("mug", np.random.default_rng(0)).mesh
     cloud = DepthRenderer(mesh).observe(np.random.default_rng(0), 2000)[0]
     samples, few, steps = (16, 8, 2) if tiny else (200, 12, 10)

@@ -89,7 +89,7 @@ def test_the_loss_is_the_cross_entropy_of_equation_4():
     class Fixed(torch.nn.Module):
         settings = EvaluatorSettings()
 
-        def forward(self, points, groups, grasps):
+        def forward(self, points, groups, grasps, roll):
             return torch.tensor([[[0.0, 1.0], [2.0, 0.0], [0.0, 3.0]]])
 
     b = EvaluatorBatch(cloud()[None], None, poses(3)[None], torch.tensor([[True, False, False]]))

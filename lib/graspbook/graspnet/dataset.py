@@ -21,8 +21,8 @@ from graspbook.perception.resample import farthest_points
 from graspbook.storage import Grasps, code_hash, content_hash
 
 CLUSTERS = 32
-_CODE = ("pose", "hands", "training", "graspnet/dataset", "graspnet/pointnet2", "graspnet/sampler", "graspnet/attention",
-         "graspnet/evaluator", "graspnet/unified", "graspnet/pose_cloud", "graspnet/probes", "graspnet/lookup")
+CODE = ("pose", "hands", "training", "graspnet/dataset", "graspnet/pointnet2", "graspnet/sampler", "graspnet/attention",
+        "graspnet/evaluator", "graspnet/unified", "graspnet/pose_cloud", "graspnet/probes", "graspnet/lookup")
 _DENSE = 8192  # points of a view before it is degraded
 _EXPLORED = 0.4
 HARD_TRANSLATION = 0.03
@@ -174,7 +174,7 @@ def hard_negatives(mesh, positives, settings, rng):
 def examples_hash(examples):
     """One hash of everything that training reads: the examples, and the code of the networks and of the loop."""
     # A checkpoint keeps this among its parameters: one that other code wrote is not resumed.
-    values = [code_hash(*_CODE)]
+    values = [code_hash(*CODE)]
     for e in examples:
         values += [e.name, e.family, e.clouds, e.view_T_object]
         values += [part for strata in (e.positives, e.negatives, e.hard_negatives) for part in (strata.grasps, strata.starts)]

@@ -81,9 +81,10 @@ class Evaluator(nn.Module):
         self.body = REPRESENTATIONS[settings.representation](settings.backbone)
         self.logits = nn.Linear(self.body.size, 2)
 
-    def forward(self, points, groups, grasps, **roll):
-        """`groups` is what `object_groups` or `prepare` made of the points; `roll`: see `probes.Probes.forward`."""
-        return self.logits(self.body(points, groups, grasps, **roll))
+    def forward(self, points, groups, grasps, roll=None):
+        """`groups` is what `object_groups` or `prepare` made of the points; `roll`, for probes alone: see `Probes.forward`."""
+        inputs = (points, groups, grasps) if roll is None else (points, groups, grasps, roll)
+        return self.logits(self.body(*inputs))
 
     @torch.no_grad()
     def prepare(self, points):
@@ -93,10 +94,9 @@ class Evaluator(nn.Module):
 
 def evaluator_loss(evaluator, batch, generator):
     """Cross-entropy (equation 4) of an `EvaluatorBatch`, with its accuracy; probes' clouds are rolled by the `generator`."""
-    roll = {}
-    if evaluator.settings.representation == "probes" and evaluator.training:
-        roll["roll"] = random_roll(len(batch.points), generator)
-    logits = evaluator(batch.points, batch.groups, batch.grasps, **roll)
+    rolled = evaluator.settings.representation == "probes" and evaluator.training
+    roll = random_roll(len(batch.points), generator) if rolled else None
+    logits = evaluator(batch.points, batch.groups, batch.grasps, roll)
     loss = nn.functional.cross_entropy(logits.flatten(0, 1), batch.success.flatten().long())
     correct = (logits.argmax(-1) == batch.success.long()).float().mean()
     return loss, {"accuracy": float(correct)}

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from graspbook import pose
+from graspbook.graspnet.dataset import CODE
 from graspbook.graspnet.evaluator import load_evaluator
 from graspbook.graspnet.refinement import best_of_iterations, refine_by_log_odds
 from graspbook.graspnet.sampler import load_sampler, sample
 from graspbook.simulation.shake import Shaker
 from graspbook.storage import Grasps, code_hash, content_hash, read_grasps, write_grasps
 
-_CODE = ("pose", "hands", "simulation", "graspnet")
+_CODE = (*CODE, "simulation", "graspnet/exploration", "graspnet/refinement")
 _STEPS, _EARLY = 10, 3
 
 
