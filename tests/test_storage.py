@@ -5,9 +5,11 @@ import sys
 import h5py
 import numpy as np
 import pytest
+import trimesh
 
 from graspbook import pose, storage
 from graspbook.errors import GraspFileError, OutputError
+from graspbook.objects import GraspObject
 
 
 def some_grasps(n=5):
@@ -122,3 +124,26 @@ def test_code_hash_follows_the_files_of_a_room():
     assert storage.code_hash("hands") == storage.code_hash("hands")
     with pytest.raises(ValueError, match="no room 'cellar'"):
         storage.code_hash("cellar")
+
+
+def test_code_hash_changes_with_what_the_code_does_and_not_with_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "__file__", str(tmp_path / "storage.py"))
+    code = '"""A room."""\n\nSIZE = 3\n\n\nclass A:\n    """Its."""\n\n    def f(self):\n        """Do."""\n        return "it"\n'
+
+    def hashed(*changes):
+        (tmp_path / "room.py").write_text(code.replace(*changes) if changes else code)
+        return storage.code_hash("room")
+
+    first = hashed()
+    for same in (("A room.", "A larger room."), ("Its.", "Whose?"), ("Do.", "Do it."), ("SIZE = 3", "SIZE = 3  # of the room"),
+                 ("SIZE = 3", "\n\nSIZE = (3)"), ('        """Do."""\n', "")):
+        assert hashed(*same) == first
+    for other in (("SIZE = 3", "SIZE = 4"), ('"it"', '"her"'), ("f(self)", "f(self, x)")):
+        assert hashed(*other) != first
+
+
+def test_an_object_is_told_by_its_surface_and_its_parts():
+    box, larger = (trimesh.creation.box([side] * 3) for side in (1.0, 2.0))
+    objects = [GraspObject("a", "box", mesh, parts) for mesh in (box, larger) for parts in ((box,), (larger,), (box, larger))]
+    assert len({storage.object_hash(obj) for obj in objects}) == 6
+    assert storage.object_hash(GraspObject("b", "other", box, (box,))) == storage.object_hash(objects[0])

@@ -5,6 +5,7 @@ ACRONYM (Eppner et al. 2021) keeps the grasps of one object in one file: `grasps
 `object/*` and `gripper/*` what was grasped and by what.
 """
 
+import ast
 import glob
 import hashlib
 import json
@@ -12,6 +13,7 @@ import os
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -98,9 +100,15 @@ def content_hash(*values):
     return digest.hexdigest()[:32]
 
 
+def object_hash(obj):
+    """Hash of a GraspObject's surface and convex parts: all of it that views, labels and grasps depend on."""
+    return content_hash(obj.mesh.vertices, obj.mesh.faces, *(part.vertices for part in obj.parts))
+
+
 def code_hash(*rooms):
     """Hash of the Python files of rooms of the library ("simulation", "graspnet/sampler"): what a product depends on besides its
-    parameters, so that an edit of the code makes it anew. Raises ValueError for a room that is not there.
+    parameters, so that an edit of the code makes it anew. Comments, docstrings and layout do not count. Raises ValueError for
+    a room that is not there.
     """
     digest = hashlib.sha256()
     for room in rooms:
@@ -109,8 +117,18 @@ def code_hash(*rooms):
         if not files[0].is_file():
             raise ValueError(f"no room {room!r} in the library")
         for file in files:
-            digest.update(file.read_bytes())
+            digest.update(_syntax(file.read_bytes()))
     return digest.hexdigest()[:32]
+
+
+@cache
+def _syntax(source):
+    """The syntax tree of Python source without its docstrings, as bytes."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return ast.dump(tree).encode()
 
 
 def cache_dir():
