@@ -5,7 +5,7 @@ import numpy as np
 from graspbook import pose
 from graspbook.errors import MeshError
 from graspbook.graspnet import evaluation
-from graspbook.graspnet.predict import Prediction, PredictSettings
+from graspbook.graspnet.predict import METHODS, Prediction, PredictSettings
 from graspbook.objects.sets import FamilySet
 from graspbook.simulation.shake import shake_test
 
@@ -14,6 +14,12 @@ SETTINGS = PredictSettings(samples=6, steps=2, min_points_between=1)
 
 def evaluate(weights, path, objects=None, view=0):
     return evaluation.evaluate_view(objects or FamilySet(1, 0, 0.0), "box_0000", view, weights, SETTINGS, [0, 2], 0, path)
+
+
+def nothing_found():
+    return Prediction(*(np.zeros((0, *shape), kind) for shape, kind in (
+        ((4, 4), float), ((), float), ((), int), ((), bool), ((), int), ((), bool), ((), bool))), np.zeros((1, 0, 4, 4)),
+        np.zeros((1, 0)))
 
 
 def test_labels_are_those_of_the_frozen_test(weights, tmp_path):
@@ -54,6 +60,45 @@ def test_without_a_path_results_are_kept_in_the_cache_by_what_they_depend_on(wei
     assert len(list(tmp_path.rglob("*.npz"))) == 2
 
 
+class Twins:
+    """Two names of one object."""
+
+    def load(self, name):
+        return replace(FamilySet(1, 0, 0.0).load("box_0000"), name=name)
+
+
+def test_every_object_is_seen_from_directions_of_its_own_and_all_variants_share_them(weights, tmp_path):
+    def cloud(name, view, settings=SETTINGS):
+        path = tmp_path / f"{name}_{view}_{settings.method}.npz"
+        return evaluation.evaluate_view(Twins(), name, view, weights, settings, [0, 2], 0, path).cloud
+
+    first = cloud("one", 0)
+    assert not np.array_equal(first, cloud("other", 0)) and not np.array_equal(first, cloud("one", 1))
+    np.testing.assert_array_equal(first, cloud("one", 0, replace(SETTINGS, method="geometric", samples=3)))
+
+
+def test_a_result_of_another_device_or_of_other_code_is_not_read(weights, tmp_path, monkeypatch):
+    devices = []
+    monkeypatch.setattr(evaluation, "load_networks", lambda folder, device, method: devices.append(device) or (None, None))
+    monkeypatch.setattr(evaluation, "predict", lambda *_: nothing_found())
+    for device in ("cpu", "cuda", "cuda"):
+        evaluation.evaluate_view(FamilySet(1, 0, 0.0), "box_0000", 0, weights, SETTINGS, [0], 0, tmp_path / "a.npz", device)
+    assert devices == ["cpu", "cuda"]
+    monkeypatch.setattr(evaluation, "code_hash", lambda *rooms: "changed")
+    evaluation.evaluate_view(FamilySet(1, 0, 0.0), "box_0000", 0, weights, SETTINGS, [0], 0, tmp_path / "a.npz", "cuda")
+    assert len(devices) == 3
+
+
+def test_the_code_of_an_evaluation_is_what_a_method_uses_and_no_more(monkeypatch):
+    rooms = {}
+    monkeypatch.setattr(evaluation, "code_hash", lambda *rooms: set(rooms))
+    for method in METHODS:
+        rooms[method] = evaluation.evaluation_code(method)
+    assert "graspnet/gpd" in rooms["gpd"] - rooms["graspnet"] and "graspnet/probes" in rooms["graspnet"] - rooms["gpd"]
+    assert "graspnet/geometric" in rooms["geometric"] - rooms["graspnet"]
+    assert not set.union(*rooms.values()) & {"graspnet/ablations", "graspnet/assessment", "graspnet/exploration", "graspnet"}
+
+
 def test_steps_that_a_method_does_not_reach_are_its_last(weights, tmp_path):
     settings = replace(SETTINGS, method="geometric", refinement="none")
     found = evaluation.evaluate_view(FamilySet(1, 0, 0.0), "box_0000", 0, weights, settings, [0, 2], 0, tmp_path / "a.npz")
@@ -63,10 +108,7 @@ def test_steps_that_a_method_does_not_reach_are_its_last(weights, tmp_path):
 
 
 def test_a_view_without_grasps(weights, tmp_path, monkeypatch):
-    nothing = Prediction(*(np.zeros((0, *shape), kind) for shape, kind in (
-        ((4, 4), float), ((), float), ((), int), ((), bool), ((), int), ((), bool), ((), bool))), np.zeros((1, 0, 4, 4)),
-        np.zeros((1, 0)))
-    monkeypatch.setattr(evaluation, "predict", lambda *_: nothing)
+    monkeypatch.setattr(evaluation, "predict", lambda *_: nothing_found())
     found = evaluate(weights, tmp_path / "a.npz")
     assert found.final.shape == (0, 4, 4) and found.success.shape == (1, 0) and found.max_acceleration.shape == (0,)
 

@@ -10,14 +10,19 @@ from graspbook import pose
 from graspbook.errors import MeshError
 from graspbook.graspnet.candidates import sample_to_file
 from graspbook.graspnet.coverage import ViewResult
+from graspbook.graspnet.dataset import CODE
 from graspbook.graspnet.predict import load_networks, predict, weights_files
 from graspbook.perception.camera import DepthRenderer
 from graspbook.simulation.shake import Shaker, ShakeSettings
-from graspbook.storage import atomic_path, cache_dir, code_hash, content_hash, read_grasps
+from graspbook.storage import atomic_path, cache_dir, code_hash, content_hash, object_hash, read_grasps
 
 CLOUD_POINTS = 4096
 GRADED = 10  # of the final grasps, the best: grading one that holds takes longer than testing it
-_CODE = ("pose", "hands", "objects", "simulation", "perception", "graspnet")
+# What every evaluation depends on, and what those of each method do.
+_CODE = ("pose", "hands", "simulation", "perception/camera", "perception/normals", "perception/resample", "graspnet/evaluation",
+         "graspnet/predict", "graspnet/refinement")
+_CODE_OF = {"graspnet": CODE, "geometric": (*CODE, "graspnet/geometric", "graspnet/candidates"),
+            "gpd": ("training", "graspnet/gpd", "graspnet/gpd_network")}
 
 
 @dataclass(frozen=True)
@@ -50,27 +55,31 @@ class ViewEvaluation:
         return ViewResult(self.grasps[row], self.scores[row], self.success[row], positives)
 
     def at_best(self, positives, only=slice(None)):
-        """The `coverage.ViewResult` of the final grasps, or of `only` (K,) bool of them, against `positives` (P, 4, 4)."""
+        """The `coverage.ViewResult` of the final grasps, or of those that `only`, (K,) bool or integers, picks, against
+        `positives` (P, 4, 4)."""
         return ViewResult(self.final[only], self.final_scores[only], self.final_success[only], positives)
 
 
 def evaluate_view(objects, name, view, weights, settings, steps, seed, path=None, device="cpu"):
     """Predict grasps for random view number `view` of an object of a set, simulate them, write `path`, return the ViewEvaluation.
 
-    The method is `settings.method`. steps: the refinement steps to simulate; those beyond the method's last are its last
-    (gpd has only 0). path: under `cache_dir()` by its parameters if None. A task for `parallel.run_tasks`: a pure function of
-    the object, the numbers, the settings and the weights. What `path` already holds for the same ones is read instead.
+    The method is `settings.method`. The seed, the name and the view decide where the camera stands, for all methods and weights
+    alike. steps: the refinement steps to simulate; those beyond the method's last are its last (gpd has only 0). path: under
+    `cache_dir()` by its parameters if None. A task for `parallel.run_tasks`: a pure function of the object, the numbers, the
+    settings, the weights and the device. What `path` already holds for the same ones is read instead. Raises the errors of
+    meshes and weights, and ParameterError for an unknown method.
     """
     obj = objects.load(name)
-    parameters = {"object": [name, _object_hash(obj)], "view": view, "seed": seed, "settings": asdict(settings),
-                  "steps": list(steps), "shake": asdict(ShakeSettings()), "code": evaluation_code(),
-                  "weights": weights_hashes(weights, settings.method)}
+    parameters = {"object": [name, object_hash(obj)], "view": view, "seed": seed, "settings": asdict(settings),
+                  "steps": list(steps), "shake": asdict(ShakeSettings()), "device": device,
+                  "weights": weights_hashes(weights, settings.method), "code": evaluation_code(settings.method)}
     path = Path(path or cache_dir() / "evaluations" / f"{content_hash(parameters)}.npz")
     if path.is_file():
         with np.load(path) as stored:
             if json.loads(str(stored["parameters"])) == parameters:
                 return ViewEvaluation(**{key: stored[key] for key in ViewEvaluation.__dataclass_fields__})
-    evaluation = _evaluate(obj, np.random.default_rng([seed, view]), weights, settings, np.array(steps), device)
+    rng = np.random.default_rng([seed, 2, view, int(content_hash(name)[:8], 16)])
+    evaluation = _evaluate(obj, rng, weights, settings, np.array(steps), device)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, parameters=json.dumps(parameters), **asdict(evaluation))
     return evaluation
@@ -83,7 +92,7 @@ def ground_truth(objects, name, candidates, seed=0):
     file is kept under `cache_dir()` by the object's content. A task for `parallel.run_tasks`.
     """
     obj = objects.load(name)
-    path = cache_dir() / "grasps" / f"{content_hash(_object_hash(obj), candidates, seed)}.h5"
+    path = cache_dir() / "grasps" / f"{content_hash(object_hash(obj), candidates, seed)}.h5"
     try:
         sample_to_file(obj, path, candidates, seed, threads=1, progress=False)
     except MeshError as error:
@@ -92,18 +101,14 @@ def ground_truth(objects, name, candidates, seed=0):
     return grasps.transforms[grasps.success], "" if grasps.success.any() else f"none of {candidates} simulated candidates holds"
 
 
-def evaluation_code():
-    """Hash of the code that an evaluation depends on."""
-    return code_hash(*_CODE)
+def evaluation_code(method):
+    """Hash of the code that an evaluation of a method, one of `predict.METHODS`, depends on."""
+    return code_hash(*_CODE, *_CODE_OF[method])
 
 
 def weights_hashes(folder, method):
     """Hashes of the weights files that a method needs: name -> hash."""
     return {path.stem: content_hash(np.frombuffer(path.read_bytes(), np.uint8)) for path in weights_files(folder, method)}
-
-
-def _object_hash(obj):
-    return content_hash(obj.mesh.vertices, obj.mesh.faces, *(part.vertices for part in obj.parts))
 
 
 def _evaluate(obj, rng, weights, settings, steps, device):

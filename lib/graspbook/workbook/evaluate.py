@@ -76,7 +76,7 @@ def evaluate_meshes(meshes, weights, out, html=None, method="graspnet", views=5,
     report["parameters"] = {
         "method": method, "views": views, "seed": seed, "scale": scale, "predict": asdict(settings), "cloud_points": CLOUD_POINTS,
         "truth_candidates": TRUTH_CANDIDATES, "shake": asdict(ShakeSettings()), "weights": weights_hashes(weights, method),
-        "code": evaluation_code()}
+        "code": evaluation_code(method)}
     if html is not None:
         write_page(html, report, surfaces, evaluations, positives)
     write_json(out, report)
