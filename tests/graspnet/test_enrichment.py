@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import trimesh
 
+from graspbook.graspnet import enrichment
 from graspbook.graspnet.candidates import sample_grasps, sample_to_file
 from graspbook.graspnet.enrichment import enrich, enrich_task, perturb, propose_antipodal
 from graspbook.hands import franka
@@ -76,3 +79,27 @@ def test_the_task_keeps_a_file_that_is_made_already(tmp_path):
     one = read_grasps(tmp_path / "more.h5")
     enrich_task(*arguments, 1)
     assert not np.array_equal(read_grasps(tmp_path / "more.h5").transforms[:10], one.transforms[:10])
+
+
+class Doubled:
+    """The set, whose objects have another one inside their parts."""
+
+    def load(self, name):
+        obj = FamilySet(2).load(name)
+        return replace(obj, parts=(*obj.parts, *FamilySet(2).load("box_0001").parts))
+
+
+def test_the_task_makes_anew_what_other_parts_or_another_range_decide(tmp_path, monkeypatch):
+    sample_to_file(FamilySet(2).load("box_0000"), tmp_path / "box.h5", 20, 0, threads=1, progress=False)
+
+    def changed(objects):
+        before = read_grasps(tmp_path / "more.h5").parameters if (tmp_path / "more.h5").exists() else {}
+        enrich_task(objects, "box_0000", tmp_path / "box.h5", tmp_path / "more.h5", 5, 5, 0)
+        after = read_grasps(tmp_path / "more.h5").parameters
+        return {key for key in after if after[key] != before.get(key)}
+
+    changed(FamilySet(2))
+    assert changed(FamilySet(2)) == set()
+    assert changed(Doubled()) == {"object"}
+    monkeypatch.setattr(enrichment, "HARD_TRANSLATION", 0.02)
+    assert changed(Doubled()) == {"range"}

@@ -15,7 +15,7 @@ from graspbook import pose
 from graspbook.graspnet.dataset import HARD_ROTATIONS, HARD_TRANSLATION
 from graspbook.hands import franka
 from graspbook.simulation.shake import Shaker, ShakeSettings
-from graspbook.storage import Grasps, code_hash, content_hash, read_grasps, write_grasps
+from graspbook.storage import Grasps, code_hash, content_hash, object_hash, read_grasps, write_grasps
 
 _CONE = 0.4  # largest angle in radians between the fingers' axis and the normal where it enters: about arctan of the friction
 _CODE = ("pose", "hands", "simulation", "graspnet/enrichment")
@@ -71,10 +71,11 @@ def enrich(obj, grasps, antipodal, perturbed, seed, threads=1):
 
 def enrich_task(objects, name, grasp_file, path, antipodal, perturbed, seed):
     """`enrich` one object of a set into a grasp file, unless it holds these already: a task for `parallel.run_tasks`."""
-    grasps = read_grasps(grasp_file)
+    grasps, obj = read_grasps(grasp_file), objects.load(name)
     parameters = {"code": code_hash(*_CODE), "antipodal": antipodal, "perturbed": perturbed, "seed": seed,
-                  "grasps": content_hash(grasps.transforms, grasps.success), "settings": asdict(ShakeSettings())}
+                  "grasps": content_hash(grasps.transforms, grasps.success), "settings": asdict(ShakeSettings()),
+                  "object": object_hash(obj), "range": [*HARD_ROTATIONS["paper"], HARD_TRANSLATION]}
     if path.is_file() and read_grasps(path).parameters == parameters:
         return
-    found = enrich(objects.load(name), grasps, antipodal, perturbed, seed)
+    found = enrich(obj, grasps, antipodal, perturbed, seed)
     write_grasps(path, replace(found, parameters=parameters))
