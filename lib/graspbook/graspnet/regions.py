@@ -9,11 +9,11 @@ import trimesh
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.hands import franka
+from graspbook.objects.everyday import _SECTORS
 from graspbook.objects.families import BOWL_SECTORS, MUG_SECTORS
 from graspbook.objects.solids import HANDLE_SEGMENTS
 
 REGIONS = ("rim", "handle", "body", "nothing")
-_SECTORS = 16  # of the everyday families
 # Of each family, in the order in which its parts are made: which are the wall of an open vessel about z, which the handle.
 _PARTS = {
     "bowl": (slice(1, 1 + 2 * BOWL_SECTORS), slice(0)),
