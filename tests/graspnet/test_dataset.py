@@ -139,6 +139,16 @@ def test_evaluator_batches_mix_19_20_25(example):
         assert np.abs(frame @ kind.grasps - grasp).max(axis=(1, 2)).min() < 1e-6
 
 
+def test_of_an_object_that_nothing_holds_all_grasps_are_negative():
+    none, more = (replace(grasps(count), success=np.zeros(count, bool)) for count in (60, 30))
+    wide = prepare(OBJECT, none, SETTINGS, more)
+    batch = evaluator_batch([wide], no_groups, 0, 0)
+    assert not batch.success.any()
+    frame = wide.view_T_object[[np.array_equal(points, batch.points[0].numpy()) for points in wide.clouds]][0]
+    for grasp, kind in zip(batch.grasps[0].numpy(), [wide.negatives] * 39 + [wide.hard_negatives] * 25, strict=True):
+        assert np.abs(frame @ kind.grasps - grasp).max(axis=(1, 2)).min() < 1e-6
+
+
 def test_explored_grasps_are_two_fifths_of_a_batch_with_labels_of_their_own(example):
     explored = replace(grasps(30), success=np.arange(30) % 2 == 0)
     batch = evaluator_batch([replace(example, explored=explored)], no_groups, 0, 0)

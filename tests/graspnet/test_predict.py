@@ -8,6 +8,7 @@ import torch
 from graspbook import pose
 from graspbook.errors import CaptureError, ParameterError, WeightsError
 from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings, score
+from graspbook.graspnet.frame import object_frame
 from graspbook.graspnet.geometric import sample_geometric
 from graspbook.graspnet.pointnet2 import BackboneSettings
 from graspbook.graspnet.predict import PredictSettings, contact_check, load_networks, predict, weights_files
@@ -54,25 +55,27 @@ def test_a_prediction_is_sorted_and_consistent(networks):
     np.testing.assert_array_equal(prediction.feasible, ~collides & (between >= 1))
 
 
-def test_predictions_are_in_the_camera_frame(networks):
-    shift = np.array([0.0, 0.0, 1.0])
-    here, there = (predict(c, *networks, SETTINGS, np.random.default_rng(0)) for c in (cloud(), cloud() + shift))
-    # Equal seeds draw equal points and latents, so only the frame differs (up to single precision in the centring).
-    order = [np.lexsort(p.iterations[0, :, :3, 3].T) for p in (here, there)]
-    a, b = here.iterations[0][order[0]], there.iterations[0][order[1]]
-    np.testing.assert_allclose(b[:, :3, 3], a[:, :3, 3] + shift, atol=1e-4)
+def test_a_camera_that_turns_aside_gets_the_same_grasps_in_its_frame(networks):
+    turn = pose.rotation_about([0, 1, 0], 0.4)
+    before = cloud() + np.array([0.0, 0.0, 0.5])
+    before[:, 1] -= before[:, 1].mean()
+    here, there = (predict(c, *networks, SETTINGS, np.random.default_rng(0)) for c in (before, before @ turn.T))
+    # Equal seeds draw equal points and latents, so only the frame differs (up to single precision).
+    expected, found = turn @ here.iterations[0, :, :3], there.iterations[0, :, :3]
+    expected, found = (poses[np.lexsort(poses[:, :, 3].T)] for poses in (expected, found))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_scores_are_the_evaluators(networks):
     sampler, evaluator = networks
     points = cloud()[:200]
     prediction = predict(points, sampler, evaluator, SETTINGS, np.random.default_rng(0))
-    centre = points.mean(axis=0)
+    frame_T_camera = pose.inverse(object_frame(points))
     generator = np.random.default_rng(0)
     generator.integers(2**63)
     seen = points[generator.choice(200, 200, replace=False)]
-    grasps = torch.tensor(pose.from_rt(np.eye(3), -centre) @ prediction.camera_T_hand, dtype=torch.float32)
-    expected = score(evaluator, torch.tensor(seen - centre, dtype=torch.float32), grasps)
+    grasps = torch.tensor(frame_T_camera @ prediction.camera_T_hand, dtype=torch.float32)
+    expected = score(evaluator, torch.tensor(pose.transform(frame_T_camera, seen), dtype=torch.float32), grasps)
     np.testing.assert_allclose(prediction.scores, expected, atol=1e-4)
 
 

@@ -14,16 +14,18 @@ from scipy.spatial.distance import cdist
 
 from graspbook import pose
 from graspbook.errors import GraspFileError, ParameterError
+from graspbook.graspnet.frame import object_frame
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
 from graspbook.perception.camera import DepthRenderer
 from graspbook.perception.degrade import degrade
-from graspbook.perception.resample import farthest_points
+from graspbook.perception.resample import farthest_points, resample
 from graspbook.storage import Grasps, code_hash, content_hash
 
 CLUSTERS = 32
-CODE = ("pose", "hands", "training", "graspnet/dataset", "graspnet/pointnet2", "graspnet/sampler", "graspnet/attention",
-        "graspnet/evaluator", "graspnet/unified", "graspnet/pose_cloud", "graspnet/probes", "graspnet/lookup")
-_DENSE = 8192  # points of a view before it is degraded
+CODE = ("pose", "hands", "training", "graspnet/dataset", "graspnet/frame", "graspnet/pointnet2", "graspnet/sampler",
+        "graspnet/attention", "graspnet/evaluator", "graspnet/unified", "graspnet/pose_cloud", "graspnet/probes",
+        "graspnet/lookup")
+_DENSE = 8192  # points of a view, at most, before it is degraded
 _EXPLORED = 0.4
 HARD_TRANSLATION = 0.03
 _BLOCK = 64  # hard negatives judged together: their copies of the surface take a few MB each
@@ -117,9 +119,9 @@ def prepare(obj, grasps, settings, more=None):
     renderer, clouds, frames = DepthRenderer(obj.mesh), [], []
     for _ in range(settings.views):
         cloud, camera_T_object = _observe(renderer, settings, rng)
-        centre = cloud.mean(axis=0)
-        clouds.append(cloud - centre)
-        frames.append(pose.from_rt(np.eye(3), -centre) @ camera_T_object)
+        frame_T_camera = pose.inverse(object_frame(cloud))
+        clouds.append(pose.transform(frame_T_camera, cloud))
+        frames.append(frame_T_camera @ camera_T_object)
     positives = grasps.transforms[grasps.success]
     if more is not None:
         positives, hard = np.concatenate([positives, more.transforms[more.success]]), more.transforms[~more.success]
@@ -132,7 +134,8 @@ def prepare(obj, grasps, settings, more=None):
 def _observe(renderer, settings, rng):
     if not settings.holes:
         return renderer.observe(rng, settings.points, settings.noise)
-    cloud, camera_T_object = renderer.observe(rng, _DENSE)
+    cloud, camera_T_object = renderer.observe(rng, None)
+    cloud = resample(cloud, min(len(cloud), _DENSE), rng)
     return degrade(cloud, settings.points, rng, settings.noise, settings.holes), camera_T_object
 
 
@@ -218,19 +221,23 @@ def sampler_batch(examples, group, seed, step, points=None, clouds=1, grasps=64,
 def evaluator_batch(examples, group, seed, step, points=None, clouds=1, grasps=64, device="cpu"):
     """Batch `step` for the evaluator: 30 % positive, 30 % negative, 40 % hard negative grasps of `clouds` random views.
 
-    Of 64 these are 19, 20 and 25, as in the released code. Where examples have explored grasps, these are 40 % of the batch and
-    the others share the rest. Of each view the first `points` points, all of them if None. Raises GraspFileError if no object has
-    grasps of every kind.
+    Of 64 these are 19, 20 and 25, as in the released code. Of an object that no grasp holds all are negative, so that what is
+    too wide for the hand is learned too. Where all examples have explored grasps, these are 40 % of the batch and the others
+    share the rest; where any has none they are left out. Of each view the first `points` points, all of them if None. Raises
+    GraspFileError if no object has negative and hard negative grasps.
     """
     rng = np.random.default_rng([seed, step])
-    usable = [e for e in examples if min(len(s.grasps) for s in (e.positives, e.negatives, e.hard_negatives))]
-    chosen, seen = _draw_views(usable, clouds, rng, "positive, negative and hard negative grasps")
+    usable = [e for e in examples if len(e.negatives.grasps) and len(e.hard_negatives.grasps)]
+    chosen, seen = _draw_views(usable, clouds, rng, "negative and hard negative grasps")
     explored = int(_EXPLORED * grasps) if all(e.explored for e in examples) else 0
     labelled = grasps - explored
     positive, hard = int(0.3 * labelled), int(0.4 * labelled)
     poses, success = [], np.arange(grasps) < np.full((clouds, 1), positive)
     for i, (e, frame) in enumerate(chosen):
-        kinds = (e.positives, positive), (e.negatives, labelled - positive - hard), (e.hard_negatives, hard)
+        held = len(e.positives.grasps) > 0
+        success[i] &= held
+        easy = e.negatives, labelled - positive - hard
+        kinds = (e.positives if held else e.negatives, positive), easy, (e.hard_negatives, hard)
         drawn = [strata.draw(count, rng) for strata, count in kinds]
         if explored:
             which = rng.integers(len(e.explored.success), size=explored)

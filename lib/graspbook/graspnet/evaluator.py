@@ -48,6 +48,7 @@ class EvaluatorSettings:
 PRESETS = {
     "paper": EvaluatorSettings(),
     "released": EvaluatorSettings(backbone=BackboneSettings(normalisation="batch")),
+    "paper_shared": EvaluatorSettings(centroids="object_and_gripper"),
     "ours": EvaluatorSettings("probes", backbone=QUICK),
 }
 

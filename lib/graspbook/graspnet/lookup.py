@@ -1,8 +1,8 @@
 """Nearest observed points by table: built once a cloud, a few operations a query, for networks that ask very often.
 
 A cell of the table knows the observed points nearest to its centre, and a query in it gets the nearest of these: seldom another
-than the nearest of all, never one farther by more than the cell's size. Two tables a cloud: of the points in space, and of
-their image along the camera's z axis, in the frame of a cloud whose axes are the camera's.
+than the nearest of all, and within the table never one farther by more than the cell's diagonal. Two tables a cloud: of the
+points in space, and of their image along z, the view (`frame.object_frame`; rays count as parallel).
 """
 
 from typing import NamedTuple

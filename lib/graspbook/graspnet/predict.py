@@ -14,6 +14,7 @@ import torch
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet.evaluator import load_evaluator
+from graspbook.graspnet.frame import object_frame
 from graspbook.graspnet.geometric import sample_geometric
 from graspbook.graspnet.gpd_network import detect, load_gpd
 from graspbook.graspnet.refinement import MAX_TRANSLATION, Refinement, best_of_iterations, refine
@@ -84,34 +85,35 @@ def load_networks(folder, device="cpu", method="graspnet"):
 def predict(cloud, sampler, evaluator, settings, rng, scene=None):
     """Prediction for the observed points (M, 3) of one object, camera frame, metres; `rng` is a numpy generator.
 
-    sampler, evaluator: what `load_networks` returns for `settings.method`. The networks see a random resample, centred at
-    its mean; points between the fingers are counted on all M points, and collisions on these and on the `scene` (K, 3), what
-    was observed around the object, where it is given. Raises CaptureError for a cloud that is empty, of a wrong shape, or
-    not finite.
+    sampler, evaluator: what `load_networks` returns for `settings.method`. The networks see a random resample in its
+    `frame.object_frame`; points between the fingers are counted on all M points, and collisions on these and on the `scene`
+    (K, 3), what was observed around the object, where it is given. Raises CaptureError for a cloud that is empty, of a wrong
+    shape, or not finite.
     """
     cloud = checked_cloud(cloud)
     if settings.method == "gpd":
-        refinement, centre = _detect(cloud, evaluator, settings, rng), np.zeros(3)
+        refinement, camera_T_frame = _detect(cloud, evaluator, settings, rng), np.eye(4)
     else:
-        refinement, centre = _sample_and_refine(cloud, sampler, evaluator, settings, rng)
-    return _rank(refinement, centre, cloud, scene, settings)
+        refinement, camera_T_frame = _sample_and_refine(cloud, sampler, evaluator, settings, rng)
+    return _rank(refinement, camera_T_frame, cloud, scene, settings)
 
 
 def _sample_and_refine(cloud, sampler, evaluator, settings, rng):
-    """The `Refinement` of a method's samples in the graspnet object frame, and that frame's origin (3,)."""
+    """The `Refinement` of a method's samples in the graspnet object frame, and `camera_T_frame` (4, 4)."""
     device = next(evaluator.parameters()).device
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     observed, encoded = evaluator.settings.points, sampler.settings.backbone.points if sampler else 0
     seen = resample(cloud, max(observed, encoded), rng)
-    centre = seen.mean(axis=0)
-    points = torch.as_tensor(seen - centre, dtype=torch.float32, device=device)
+    camera_T_frame = object_frame(seen)
+    frame_T_camera = pose.inverse(camera_T_frame)
+    points = torch.as_tensor(pose.transform(frame_T_camera, seen), dtype=torch.float32, device=device)
     if settings.method == "geometric":
-        poses = pose.from_rt(np.eye(3), -centre) @ sample_geometric(cloud, settings.samples, rng)
+        poses = frame_T_camera @ sample_geometric(cloud, settings.samples, rng)
         grasps = torch.as_tensor(poses, dtype=torch.float32, device=device)
     else:
         grasps, _ = sample(sampler, points[:encoded], settings.samples, generator, settings.latents)
     return refine(evaluator, points[:observed], grasps, settings.refinement, settings.steps, generator,
-                  settings.max_translation), centre
+                  settings.max_translation), camera_T_frame
 
 
 def _detect(cloud, network, settings, rng):
@@ -120,10 +122,10 @@ def _detect(cloud, network, settings, rng):
     return Refinement(torch.as_tensor(grasps)[None], torch.as_tensor(scores)[None])
 
 
-def _rank(refinement, centre, cloud, scene, settings):
-    """The Prediction of a `Refinement` whose frame has its origin at `centre` (3,) of the camera frame."""
+def _rank(refinement, camera_T_frame, cloud, scene, settings):
+    """The Prediction of a `Refinement` in a frame (4, 4)."""
     _, scores, step, above = (values.cpu().numpy() for values in best_of_iterations(refinement, settings.threshold))
-    iterations = pose.from_rt(np.eye(3), centre) @ refinement.grasps.cpu().numpy().astype(float)
+    iterations = camera_T_frame @ refinement.grasps.cpu().numpy().astype(float)
     best = iterations[step, np.arange(len(step))]
     collides, between = contact_check(best, cloud)
     if scene is not None:

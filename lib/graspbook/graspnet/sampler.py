@@ -51,6 +51,7 @@ class SamplerSettings:
 PRESETS = {
     "paper": SamplerSettings(),
     "released": SamplerSettings(confidence=True, backbone=BackboneSettings(normalisation="batch")),
+    "paper_shared": SamplerSettings(),
     "ours": SamplerSettings(conditioning="shared", reconstruction="nearest_symmetric", backbone=QUICK),
 }
 

@@ -63,6 +63,7 @@ class DepthRenderer:
     def observe(self, rng, points=1024, noise=0.0, camera=None):
         """Partial cloud of a random view: (points, 3) float64 in the camera frame, and its `camera_T_object`.
 
+        points: drawn by `resample`; None: all pixels that see the object.
         noise: standard deviation in metres of Gaussian noise on the depth; camera: `default_camera()` if omitted.
         Raises MeshError when the view shows nothing.
         """
@@ -74,7 +75,7 @@ class DepthRenderer:
         cloud = backproject(depth, camera.K)
         if not len(cloud):
             raise MeshError("the camera sees nothing of the object from a random view")
-        return resample(cloud, points, rng), camera_T_object
+        return cloud if points is None else resample(cloud, points, rng), camera_T_object
 
     def _window(self, camera, camera_T_object):
         """Columns and rows (left, top, right, bottom) in which the object's bounding box lies."""
