@@ -74,6 +74,13 @@ def test_evaluate_says_what_it_found_and_what_it_left_out(tmp_path, weights, mon
     assert status == 0 and lines[0] == "wide is left out: none of 20 simulated candidates holds"
     assert lines[1].endswith("eval.json: 1 views of 1 objects, 1 objects left out") and "the best grasp holds in" in lines[2]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["eval.json"]
+    again = [tmp_path / "small.stl", tmp_path / "wide.stl", *arguments, "--against", tmp_path / "new" / "eval.json"]
+    status, out, _ = run(capsys, "evaluate", *again)
+    assert status == 0 and out.splitlines()[3] == (
+        "less graspnet (eval.json), 1 objects: auc +0.00, success_best +0.00, success_above_threshold –, coverage +0.00")
+    status, _, err = run(capsys, "evaluate", *again, "--seed", 1)
+    assert status == 2
+    assert_one_line(err, "eval.json: seed 0, expected 1")
     status, out, _ = run(capsys, "evaluate", tmp_path / "wide.stl", *arguments)
     assert status == 0 and out.splitlines()[1:] == [lines[1].replace("1 views of 1", "0 views of 0")]
 

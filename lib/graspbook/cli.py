@@ -75,16 +75,20 @@ def _add_evaluate(commands):
     parser.add_argument("--workers", type=_count, default=2, metavar="N", help="processes side by side (default: 2)")
     parser.add_argument("--out", required=True, metavar="EVAL.json", help="the figures, overall and of each mesh")
     parser.add_argument("--html", metavar="PAGE", help="a page with a table, success over coverage, and the best grasps")
+    parser.add_argument("--against", nargs="+", default=[], metavar="EVAL.json",
+                        help="earlier reports on the same views of the same meshes: how much higher this method's figures are "
+                             "than theirs, with 95 %% intervals, paired over meshes")
     parser.set_defaults(function=_evaluate)
 
 
 def _evaluate(options):
+    from graspbook.graspnet.assessment import COMPARED
     from graspbook.graspnet.predict import SHIPPED
-    from graspbook.workbook.evaluate import evaluate_meshes
+    from graspbook.workbook.evaluate import difference_text, evaluate_meshes
 
     weights = options.weights or SHIPPED
     report = evaluate_meshes(options.meshes, weights, options.out, options.html, options.method, options.views,
-                             options.samples, options.seed, options.scale, options.workers)
+                             options.samples, options.seed, options.scale, options.workers, options.against)
     overall, counts = report["overall"], report["overall"]["counts"]
     for name, figures in report["objects"].items():
         if "reason" in figures:
@@ -95,6 +99,9 @@ def _evaluate(options):
         print(f"the best grasp holds in {overall['success_best']:.0%} of the views, against gravity at 0.3 kg in "
               f"{overall['gravity_best']:.0%}; {overall['grasps_above_threshold']:.0f} grasps a view score above the threshold; "
               f"coverage {overall['coverage']:.2f}, area {overall['auc']:.2f}")
+    for row in report.get("against", []):
+        print(f"less {row['method']} ({row['report']}), {row['objects']} objects: "
+              + ", ".join(f"{figure} {difference_text(row, figure)}" for figure in COMPARED))
 
 
 def _add_weights(parser):

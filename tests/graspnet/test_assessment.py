@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from graspbook.graspnet.assessment import assess, compare, pooled_success_coverage
+from graspbook.graspnet.assessment import assess, compare, pooled_success_coverage, record
 from graspbook.graspnet.evaluation import ViewEvaluation
 from graspbook.metrics import wilson_interval
 
@@ -107,23 +107,43 @@ def test_the_pooled_curve_ends_at_all_grasps():
     assert (success[-1], coverage[-1]) == (figures["success_all_final"], figures["coverage"])
 
 
+def test_recorded_views_give_back_the_figures():
+    rng = np.random.default_rng(0)
+    places = rng.uniform(0, 1, 40)
+    evaluations = {str(i): [view(places, rng.random(40), rng.random(40) < 0.1 * i, feasible=rng.random(40) < 0.5)
+                            for _ in range(2)] for i in range(8)} | {"none": [], "wide": [FIRST]}
+    positives = {name: at(*rng.uniform(0, 1, 20)) for name in evaluations} | {"wide": at()}
+    recorded = json.loads(json.dumps(record(evaluations, positives)))
+    assert list(recorded) == [str(i) for i in range(8)]
+    nothing = {name: [{"success_best": 0, "scores": [], "success": [], "covers": [20]}] * 2 for name in recorded}
+    found, overall = compare(recorded, nothing, 0.5), assess(evaluations, positives, 0.5)["overall"]
+    for name in ("auc", "success_best", "coverage"):
+        assert found[name] == pytest.approx(overall[name])
+        assert found["intervals_over_objects"][name] == pytest.approx(overall["intervals_over_objects"][name])
+    assert found["success_above_threshold"] is None and found["objects"] == 8  # of the other there are none
+    none_above = {name: [{"success_best": 0, "scores": [0.9], "success": [0], "covers": [0, 20]}] for name in recorded}
+    assert compare(recorded, none_above, 0.5)["success_above_threshold"] == pytest.approx(overall["success_above_threshold"])
+
+
 def test_a_paired_comparison_is_sharper_than_two_intervals():
     # Objects differ much more than the two methods do: what is hard for both cancels.
     rng = np.random.default_rng(0)
     places, scores, luck = rng.uniform(0, 1, 40), rng.random(40), rng.random((10, 40))
     better, worse = ({str(i): [view(places, scores, luck[i] < 0.09 * i + gain)] for i in range(10)} for gain in (0.1, 0.0))
     positives = {name: at(*places) for name in better}
-    found = compare(better, worse, positives, 0.5)
+    found = compare(record(better, positives), record(worse, positives), 0.5)
     ours, theirs = (assess(evaluations, positives, 0.5)["overall"] for evaluations in (better, worse))
-    assert found["success_all_final"] == pytest.approx(ours["success_all_final"] - theirs["success_all_final"])
-    assert found["auc"] == pytest.approx(ours["auc"] - theirs["auc"])
-    low, high = found["intervals_over_objects"]["success_all_final"]
-    assert 0 < low < found["success_all_final"] < high
-    assert ours["intervals_over_objects"]["success_all_final"][0] < theirs["intervals_over_objects"]["success_all_final"][1]
+    assert found["success_above_threshold"] == pytest.approx(ours["success_above_threshold"] - theirs["success_above_threshold"])
+    assert found["auc"] == pytest.approx(ours["auc"] - theirs["auc"]) and found["coverage"] == 0
+    low, high = found["intervals_over_objects"]["auc"]
+    assert 0 < low < found["auc"] < high
+    assert ours["intervals_over_objects"]["auc"][0] < theirs["intervals_over_objects"]["auc"][1]
 
 
 def test_a_comparison_is_of_the_objects_that_both_were_judged_on():
     positives = {"a": POSITIVES, "b": POSITIVES, "wide": at()}
-    found = compare({"a": [FIRST], "b": [SECOND], "wide": [FIRST]}, {"a": [SECOND], "b": [], "wide": [SECOND]}, positives, 0.8)
-    assert found["success_best"] == 1.0 and found["intervals_over_objects"]["success_best"] is None
-    assert compare({"wide": [FIRST]}, {"wide": [FIRST]}, positives, 0.8)["auc"] is None
+    one = record({"a": [FIRST], "b": [SECOND], "wide": [FIRST]}, positives)
+    other = record({"a": [SECOND], "b": [], "wide": [SECOND]}, positives)
+    found = compare(one, other, 0.8)
+    assert (found["success_best"], found["objects"]) == (1.0, 1) and found["intervals_over_objects"]["success_best"] is None
+    assert compare({}, other, 0.8)["auc"] is None

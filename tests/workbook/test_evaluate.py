@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from graspbook.errors import ParameterError
 from graspbook.graspnet import evaluation
 from graspbook.objects import sets
 from graspbook.workbook import evaluate
@@ -91,3 +92,42 @@ def test_a_set_of_files_scales_its_meshes(meshes):
     obj = evaluate.MeshFiles({"small": meshes[0]}, 0.5).load("small")
     np.testing.assert_allclose(obj.mesh.extents, [0.02, 0.025, 0.03])
     assert obj.name == "small"
+
+
+def test_a_report_is_compared_with_earlier_ones_on_the_same_views(meshes, weights, tmp_path):
+    trimesh.creation.box([0.03, 0.06, 0.07]).export(tmp_path / "other.stl")
+    meshes = [meshes[0], tmp_path / "other.stl"]
+    first = run(meshes, weights, tmp_path)
+    (tmp_path / "eval.json").rename(tmp_path / "first.json")
+    second = run(meshes, weights, tmp_path, tmp_path / "page.html", samples=20, against=[tmp_path / "first.json"] * 2)
+    one, two = json.loads((tmp_path / "eval.json").read_text())["against"]
+    assert one == two and (one["report"], one["method"], one["objects"]) == ("first.json", "geometric", 2)
+    for name in ("auc", "success_best", "success_above_threshold", "coverage"):
+        values = [report["overall"][name] for report in (second, first)]
+        assert one[name] == (None if None in values else pytest.approx(values[0] - values[1]))
+    low, high = one["intervals_over_objects"]["coverage"]
+    assert low <= one["coverage"] <= high
+    page = (tmp_path / "page.html").read_text()
+    assert "geometric less geometric (first.json), 2 objects" in page
+    assert evaluate.difference_text(one, "coverage").split(" [")[0] in page
+    assert "against" not in first
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"views": 1}, "first.json: views 2, expected 1"), ({"seed": 3}, "first.json: seed 0, expected 3"),
+    ({"scale": 0.5}, "first.json: meshes small .*, expected small "),
+])
+def test_a_report_of_other_views_is_not_compared_with(options, message, meshes, weights, tmp_path):
+    run(meshes[:1], weights, tmp_path, samples=2)
+    (tmp_path / "eval.json").rename(tmp_path / "first.json")
+    with pytest.raises(ParameterError, match=message):
+        run(meshes[:1], weights, tmp_path, against=[tmp_path / "first.json"], **options)
+    assert not (tmp_path / "eval.json").exists()
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", "{}", '{"parameters": {"method": "gpd"}}'])
+def test_what_is_no_report_is_not_compared_with(text, meshes, weights, tmp_path):
+    (tmp_path / "first.json").write_text(text)
+    for name in ("first.json", "none.json"):
+        with pytest.raises(ParameterError, match=f"{name}: no report of"):
+            run(meshes[:1], weights, tmp_path, against=[tmp_path / name])

@@ -17,6 +17,7 @@ _FIGURES = (
     "coverage_feasible", "grasps_above_threshold", "grasps_above_threshold_feasible", "success_above_threshold",
     "success_above_threshold_feasible", "auc", "auc_feasible", "feasible_share",
 )
+COMPARED = ("auc", "success_best", "success_above_threshold", "coverage")
 
 
 @dataclass(frozen=True)
@@ -59,25 +60,35 @@ def assess(evaluations, positives, threshold, seed=0, reasons=None):
     every = _views(judged, judged)
     overall = _report(every) | {"counts": _counts(every, sum(len(positives[name]) for name in judged))}
     overall["counts"] |= {"objects": len(judged), "objects_left_out": len(evaluations) - len(judged)}
-    overall["intervals_over_objects"] = _intervals(lambda drawn: _figures(_views(judged, drawn)), list(judged), seed)
+    overall["intervals_over_objects"] = _intervals(lambda drawn: _figures(_views(judged, drawn)), _FIGURES, list(judged), seed)
     return {"overall": overall, "objects": objects}
 
 
-def compare(evaluations, others, positives, threshold, seed=0):
-    """How much better a method does than another on the same objects: {figure: difference}, and "intervals_over_objects" of them.
+def record(evaluations, positives):
+    """What `compare` needs of each judged object's views, in plain numbers: {name: [view]}; arguments as for `assess`.
 
-    evaluations, others: as for `assess`, of the same objects; the overall figures of the first less those of the second. A
-    resample of the bootstrap draws the same objects for both, so what makes an object hard for both cancels.
+    Of a view: `success_best`, 0 or 1; `scores` (K) and `success` (K), 0 or 1, of its final grasps by falling score; and `covers`
+    (K + 1), how many positives each of these is the first to cover, the last entry those that none does.
     """
-    pair = [_judged(views, positives, threshold) for views in (evaluations, others)]
-    both = [name for name in pair[0] if name in pair[1]]
+    return {name: [_record(view, positives[name]) for view in views]
+            for name, views in evaluations.items() if len(positives[name]) and len(views)}
+
+
+def compare(recorded, others, threshold, seed=0):
+    """How much higher the `COMPARED` figures of a method are than those of another on the same views, in plain numbers.
+
+    recorded, others: what `record` returned of either. Returns {figure: the overall figure of the first less that of the second},
+    the number of `objects` that both were judged on, and `intervals_over_objects`: bootstrapped from the seed, 95 %. A resample
+    draws the same objects for both, so what makes an object hard for both cancels. None where not defined.
+    """
+    both = [name for name in recorded if name in others]
 
     def differences(drawn):
-        first, second = (_figures(_views(judged, drawn)) for judged in pair)
-        return {name: first[name] - second[name] for name in _FIGURES}
+        first, second = (_compared([view for name in drawn for view in views[name]], threshold) for views in (recorded, others))
+        return {name: first[name] - second[name] for name in COMPARED}
 
-    found = {name: _plain(value) for name, value in differences(both).items()} if both else dict.fromkeys(_FIGURES)
-    return found | {"intervals_over_objects": _intervals(differences, both, seed)}
+    found = {name: _plain(value) for name, value in differences(both).items()} if both else dict.fromkeys(COMPARED)
+    return found | {"objects": len(both), "intervals_over_objects": _intervals(differences, COMPARED, both, seed)}
 
 
 def pooled_success_coverage(evaluations, positives):
@@ -96,14 +107,32 @@ def _views(judged, names):
     return [view for name in names for view in judged[name]]
 
 
-def _intervals(figures, names, seed):
-    """Bootstrap intervals over objects of `figures`, a function of drawn names to every figure by name; None where undefined."""
+def _record(view, positives):
+    seen = visit(view.at_best(positives))
+    return {"success_best": int(view.final_success[:1].sum()), "scores": seen.scores.tolist(),
+            "success": seen.success.astype(int).tolist(),
+            "covers": np.bincount(seen.first, minlength=len(seen.scores) + 1).tolist()}
+
+
+def _compared(views, threshold):
+    """The `COMPARED` figures of recorded views, NaN where not defined."""
+    visits = [Visit(np.array(view["scores"], float), np.array(view["success"], bool),
+                    np.repeat(np.arange(len(view["covers"])), view["covers"])) for view in views]
+    above = np.concatenate([seen.success[seen.scores > threshold] for seen in visits])
+    return {"auc": success_coverage_area(*pooled_curve(visits)),
+            "success_best": np.mean([view["success_best"] for view in views]),
+            "success_above_threshold": above.mean() if len(above) else np.nan,
+            "coverage": np.mean([(seen.first < len(seen.scores)).mean() for seen in visits])}
+
+
+def _intervals(figures, labels, names, seed):
+    """Bootstrap intervals over objects of `figures`, a function of drawn names to {label: figure}; None where undefined."""
     if not names:
-        return dict.fromkeys(_FIGURES)
+        return dict.fromkeys(labels)
     edges = bootstrap_interval(lambda drawn: list(figures([names[i] for i in drawn]).values()), len(names),
                                np.random.default_rng(seed))
     return {name: [_plain(low), _plain(high)] if np.isfinite(low) else None
-            for name, low, high in zip(_FIGURES, *edges, strict=True)}
+            for name, low, high in zip(labels, *edges, strict=True)}
 
 
 def _view(view, positives, threshold):

@@ -1,5 +1,6 @@
 """How well a method grasps meshes that nobody trained on: predicted from random views, judged in simulation, shown on a page."""
 
+import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,14 +9,14 @@ import plotly.graph_objects as go
 import torch
 
 from graspbook.errors import ParameterError
-from graspbook.graspnet.assessment import assess, pooled_success_coverage
+from graspbook.graspnet.assessment import COMPARED, assess, compare, pooled_success_coverage, record
 from graspbook.graspnet.evaluation import CLOUD_POINTS, evaluate_view, evaluation_code, ground_truth, weights_hashes
 from graspbook.graspnet.predict import PredictSettings, load_networks
 from graspbook.objects.mesh import load_mesh
 from graspbook.objects.sets import load_object
 from graspbook.parallel import run_tasks
 from graspbook.simulation.shake import ShakeSettings
-from graspbook.storage import check_writable, write_json
+from graspbook.storage import check_writable, content_hash, write_json
 from graspbook.workbook.figures import cloud_and_grasps, curves, write_view
 
 TRUTH_CANDIDATES = 2000  # simulated on each mesh; those that hold are its positives
@@ -33,6 +34,8 @@ _COLUMNS = (
     ("coverage, 2 cm", "coverage", "{:.0%}"),
     ("area", "auc", "{:.2f}"),
 )
+# What two reports must have the same of, for their views to be the same.
+_SAME = ("meshes", "views", "seed", "scale", "cloud_points", "truth_candidates", "shake")
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,16 @@ class MeshFiles:
         return load_object(self.paths[name], self.scale)
 
 
-def evaluate_meshes(meshes, weights, out, html=None, method="graspnet", views=5, samples=200, seed=0, scale=1.0, workers=2):
+def evaluate_meshes(meshes, weights, out, html=None, method="graspnet", views=5, samples=200, seed=0, scale=1.0, workers=2,
+                    against=()):
     """Evaluate a method on mesh files from `views` random views each, write figures to `out` and a page to `html`, return them.
 
-    The figures are those of `assessment.assess`, with the `parameters` they depend on; equal ones give equal bytes, whatever
-    `workers`. Views and ground truth are kept in the user's cache, so a killed run goes on where it was. Raises the errors of
-    meshes and weights, ParameterError for an unknown method or two meshes of one name, and OutputError, before the work.
+    The figures are those of `assessment.assess`, with the `parameters` they depend on and, as `recorded`, what comparisons need
+    of every view. against: paths of earlier reports; the report's `against` then has an entry for each, what
+    `assessment.compare` finds of the two methods, with the other's name and the report's. Equal parameters give equal bytes,
+    whatever `workers`. Views and ground truth are kept in the user's cache, so a killed run goes on where it was. Raises the
+    errors of meshes and weights, ParameterError for an unknown method, two meshes of one name or a report of other meshes or
+    views, and OutputError, before the work.
     """
     settings = PredictSettings(samples=samples, method=method)
     for target in filter(None, (out, html)):
@@ -63,6 +70,12 @@ def evaluate_meshes(meshes, weights, out, html=None, method="graspnet", views=5,
     load_networks(weights, method=method)
     objects = MeshFiles({Path(mesh).stem: Path(mesh) for mesh in meshes}, scale)
     surfaces = {name: load_mesh(path, scale) for name, path in objects.paths.items()}
+    parameters = {
+        "method": method, "views": views, "seed": seed, "scale": scale, "predict": asdict(settings), "cloud_points": CLOUD_POINTS,
+        "meshes": {name: content_hash(mesh.vertices, mesh.faces) for name, mesh in surfaces.items()},
+        "truth_candidates": TRUTH_CANDIDATES, "shake": asdict(ShakeSettings()), "weights": weights_hashes(weights, method),
+        "code": evaluation_code(method)}
+    others = [_read_report(path, parameters) for path in against]
 
     truth = dict(zip(surfaces, run_tasks(ground_truth, [(objects, name, TRUTH_CANDIDATES) for name in surfaces], workers,
                                          "ground truth"), strict=True))
@@ -73,10 +86,12 @@ def evaluate_meshes(meshes, weights, out, html=None, method="graspnet", views=5,
         evaluations[task[1]].append(evaluation)
 
     report = assess(evaluations, positives, settings.threshold, seed, {name: reason for name, (_, reason) in truth.items()})
-    report["parameters"] = {
-        "method": method, "views": views, "seed": seed, "scale": scale, "predict": asdict(settings), "cloud_points": CLOUD_POINTS,
-        "truth_candidates": TRUTH_CANDIDATES, "shake": asdict(ShakeSettings()), "weights": weights_hashes(weights, method),
-        "code": evaluation_code(method)}
+    report |= {"parameters": parameters, "recorded": record(evaluations, positives)}
+    if others:
+        report["against"] = [
+            {"report": Path(path).name, "method": other["parameters"]["method"],
+             **compare(report["recorded"], other["recorded"], settings.threshold, seed)}
+            for path, other in zip(against, others, strict=True)]
     if html is not None:
         write_page(html, report, surfaces, evaluations, positives)
     write_json(out, report)
@@ -95,6 +110,8 @@ def write_page(path, report, surfaces, evaluations, positives):
             f"if the object stays between both fingers in the shake test; the best is ranked first; the threshold is a score of "
             f"{settings['threshold']:g}; area: under success over coverage. Brackets: 95 % intervals over objects.")
     figures = [_table(report)]
+    if "against" in report:
+        figures.append(_differences(report))
     judged = [name for name in evaluations if evaluations[name]]
     if judged:
         success, coverage = pooled_success_coverage(evaluations, positives)
@@ -126,6 +143,46 @@ def _table(report):
         cells={"values": columns, "height": 26, "align": ["left", "right"]}))
     lines = len(objects) + 6 * report["overall"]["counts"]["objects_left_out"]  # a reason takes several
     return figure.update_layout(height=180 + 28 * lines, margin={"l": 0, "r": 0, "t": 30, "b": 0})
+
+
+def _differences(report):
+    """A table with a row for each report compared with: this method's figures less those of the other."""
+    headings, columns = {key: heading for heading, key, _ in _COLUMNS}, []
+    for key in COMPARED:
+        columns.append([difference_text(row, key).replace(" [", "<br>[") for row in report["against"]])
+    names = [f"{report['parameters']['method']} less {row['method']} ({row['report']}), {row['objects']} objects"
+             for row in report["against"]]
+    figure = go.Figure(go.Table(
+        columnwidth=[2.2] + [1] * len(COMPARED),
+        header={"values": ["differences, paired over objects", *(headings[key] for key in COMPARED)]},
+        cells={"values": [names, *columns], "height": 26, "align": ["left", "right"]}))
+    return figure.update_layout(height=120 + 60 * len(names), margin={"l": 0, "r": 0, "t": 30, "b": 0})
+
+
+def difference_text(row, figure):
+    """A figure of an entry of a report's `against` with its interval: "+0.12 [+0.05, +0.20]"; a dash where not defined."""
+    interval = row["intervals_over_objects"][figure]
+    return _text(row[figure], "{:+.2f}") + (f" [{interval[0]:+.2f}, {interval[1]:+.2f}]" if interval else "")
+
+
+def _read_report(path, parameters):
+    """An earlier report, of the same meshes and views as these parameters."""
+    try:
+        other = json.loads(Path(path).read_text())
+        known = {key: other["parameters"][key] for key in ("method", *_SAME)}
+        other["recorded"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ParameterError(f"{path}: no report of `graspbook evaluate` with recorded views ({type(error).__name__}: {error}); "
+                             f"evaluate that method again") from error
+    for key in _SAME:
+        if known[key] != parameters[key]:
+            raise ParameterError(f"{path}: {key} {_brief(known[key])}, expected {_brief(parameters[key])} as here: "
+                                 f"only the same views of the same meshes can be compared")
+    return other
+
+
+def _brief(value):
+    return ", ".join(f"{name} ({str(part)[:8]})" for name, part in value.items()) if isinstance(value, dict) else value
 
 
 def _text(value, form):
