@@ -80,11 +80,12 @@ def test_pages_of_the_chain_are_complete_and_local(output_root, monkeypatch):
             assert str(target) in pages, f"{page.name} links to {address}, which is nowhere"
 
 
-def test_the_networks_of_the_run_can_be_shipped(output_root, tmp_path, weights):
+def test_the_networks_of_the_run_can_be_shipped(output_root, tmp_path):
     if not (Outputs(output_root).weights / "gpd.safetensors").is_file():
         pytest.skip("no notebook ran before this test")
     box = next(Outputs(output_root).objects.glob("box*.obj"))
-    report = evaluate_meshes([box], weights, tmp_path / "eval.json", views=1, samples=10)
+    ship("smoke", output_root, folder=tmp_path / "weights")
+    report = evaluate_meshes([box], tmp_path / "weights", tmp_path / "eval.json", views=1, samples=10)
     card = ship("smoke", output_root, [tmp_path / "eval.json"], tmp_path / "weights").read_text()
     assert all(load_networks(tmp_path / "weights", method=method)[1] for method in METHODS)
     for network in ("sampler", "evaluator", "gpd"):

@@ -5,13 +5,15 @@ from pathlib import Path
 import nbformat
 
 from graspbook.errors import NotebookError
+from graspbook.graspnet.evaluation import weights_hashes
 from graspbook.graspnet.predict import SHIPPED
 from graspbook.storage import atomic_path, read_json, write_json
 from graspbook.training import halve_weights
+from graspbook.workbook import params
 from graspbook.workbook.outputs import Outputs
 
 NETWORKS = ("sampler", "evaluator", "gpd")
-NOTEBOOKS = tuple(f"graspnet/{name}" for name in ("1_objects", "2_grasp_data", "3_training", "4_refinement"))
+NOTEBOOKS = tuple(name for name in params.NOTEBOOKS if name.startswith("graspnet/"))
 
 _CARD = """# Model card: grasps from one view, for the Franka Hand
 
@@ -25,8 +27,9 @@ precision. Written by `graspbook ship`; `run.json` beside this card holds the pa
 | output | poses `camera_T_hand` of the open hand (+z approaches, fingers close along ±x) with a success probability |
 | training data | {objects} |
 | an object | {grasps} candidates and {more} more near its surface, labelled by simulation; {views} rendered views |
-| labels | shake test in MuJoCo: 0.5 kg, friction 0.5, 40 N (`simulation.shake`) |
+| labels | shake test in MuJoCo: {mass} kg, friction {friction}, {force:.0f} N a finger (`simulation.shake`) |
 | steps | sampler {sampler_steps}, evaluator {evaluator_steps} and {explored_steps} with the networks' own grasps labelled |
+| GPD | {gpd_steps} steps on up to {gpd_candidates} labelled candidates in each of {gpd_views} views an object |
 
 ## On objects of the same families that it was not trained on
 
@@ -46,7 +49,7 @@ _FIGURES = {
     "success_best": "the best-ranked grasp of a view holds",
     "gravity_best": "it holds 0.3 kg against gravity from six directions",
     "success_top10": "the ten best hold",
-    "success_above_threshold": "grasps scored above 0.8 hold",
+    "success_above_threshold": "grasps scored above {threshold} hold",
     "coverage": "known positive grasps within 2 cm of a final one",
     "auc": "area under success over coverage",
 }
@@ -55,22 +58,26 @@ _FIGURES = {
 def ship(profile, output_root=None, evaluations=(), folder=SHIPPED):
     """Write the weights of a run, `run.json` and a model card to `folder`, and return the card's path.
 
-    output_root: of the run, `outputs/<profile>` if None. evaluations: reports of `graspbook evaluate` with these weights, whose
-    figures the card repeats. Raises NotebookError for a run that is not complete, WeightsError for weights that are missing.
+    output_root: of the run, `outputs/<profile>` if None. evaluations: reports of `graspbook evaluate` with the weights that are
+    shipped, whose figures the card repeats. Raises NotebookError for a run that is not complete and for a report on other
+    weights, WeightsError for weights that are missing.
     """
     outputs = Outputs(output_root or f"outputs/{profile}")
     notebooks = {name: _executed(outputs, name) for name in NOTEBOOKS}
     results = {name: outputs.read_results(name.replace("/", "_")) for name in NOTEBOOKS}
     for network in NETWORKS:
         halve_weights(outputs.weights / f"{network}.safetensors", Path(folder) / f"{network}.safetensors")
+    reports = [_report(path, folder) for path in evaluations]
     run = {"profile": profile, "revision": notebooks["graspnet/3_training"]["revision"],
+           "dirty": any(executed["dirty"] for executed in notebooks.values()),
            "objects": results["graspnet/1_objects"]["recipe"],
            "parameters": {name: executed["parameters"] for name, executed in notebooks.items()},
+           "shake": results["graspnet/2_grasp_data"]["settings"],
            "validation": results["graspnet/3_training"]["validation"],
            "held_out": results["graspnet/4_refinement"]["final"] | {"views": results["graspnet/4_refinement"]["views"]}}
     write_json(Path(folder) / "run.json", run)
     with atomic_path(Path(folder) / "README.md") as temporary:
-        temporary.write_text(_card(run, [read_json(path) for path in evaluations]))
+        temporary.write_text(_card(run, reports))
     return Path(folder) / "README.md"
 
 
@@ -85,24 +92,38 @@ def _executed(outputs, name):
     return recorded
 
 
+def _report(path, folder):
+    """A report of `graspbook evaluate` on the weights in a folder."""
+    report = read_json(path)
+    parameters = report["parameters"]
+    expected = weights_hashes(folder, parameters["method"])
+    if parameters["weights"] != expected:
+        raise NotebookError(f"{path}: judges weights {parameters['weights']}, expected {expected}: evaluate those in {folder}")
+    return report
+
+
 def _card(run, evaluations):
-    objects, data, training, refinement = (run["parameters"][name] for name in NOTEBOOKS)
+    objects, data, training, refinement, ablations = (run["parameters"][name] for name in NOTEBOOKS)
     counts = ", ".join(f"{family} {count}" for family, count in objects["counts"].items())
     meshes = "".join(_evaluation(report) for report in evaluations)
     return _CARD.format(
         **{key: training[key] for key in ("network", "views", "sampler_steps", "evaluator_steps", "explored_steps")},
-        profile=run["profile"], revision=run["revision"], grasps=data["grasps_per_object"],
+        **{key: ablations[key] for key in ("gpd_views", "gpd_candidates", "gpd_steps")},
+        **{key: run["shake"][key] for key in ("mass", "friction", "force")},
+        profile=run["profile"], revision=f"{run['revision']}{' (with changes)' * run['dirty']}", grasps=data["grasps_per_object"],
         objects=f"{sum(objects['counts'].values())} parametric objects ({counts}), {objects['held_out_fraction']:.0%} held out",
         more=data["antipodal_per_object"] + data["perturbed_per_object"], views_evaluated=run["held_out"]["views"],
-        samples=refinement["samples"], held_out=_table(run["held_out"]), meshes=meshes)
+        samples=refinement["samples"], held_out=_table(run["held_out"], refinement["threshold"]), meshes=meshes)
 
 
 def _evaluation(report):
     counts, parameters = report["overall"]["counts"], report["parameters"]
+    settings = parameters["predict"]
     names = ", ".join(name for name, figures in report["objects"].items() if "reason" not in figures)
-    return (f"## On scanned meshes, method {parameters['method']}\n\n{counts['views']} views of {counts['objects']} meshes "
-            f"({names}), {parameters['predict']['samples']} grasps a view, `graspbook evaluate`.\n\n"
-            f"{_table(report['overall'])}\n\nThe best grasp of no view holds: {_never(report['objects'])}.\n\n")
+    return (f"## On meshes, method {parameters['method']}\n\n{counts['views']} views of {counts['objects']} meshes "
+            f"({names}), {settings['samples']} grasps a view, `graspbook evaluate`.\n\n"
+            f"{_table(report['overall'], settings['threshold'])}\n\n"
+            f"The best grasp of no view holds: {_never(report['objects'])}.\n\n")
 
 
 def _never(objects):
@@ -110,6 +131,7 @@ def _never(objects):
     return ", ".join(name for name, figures in objects.items() if figures["success_best"] == 0) or "none"
 
 
-def _table(figures):
-    rows = [f"| {text} | {figures[key]:.3f} |" for key, text in _FIGURES.items() if figures.get(key) is not None]
+def _table(figures, threshold):
+    rows = [f"| {text.format(threshold=threshold)} | {figures[key]:.3f} |"
+            for key, text in _FIGURES.items() if figures.get(key) is not None]
     return "\n".join(["| | |", "|---|---|", *rows])
