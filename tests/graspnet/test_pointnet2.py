@@ -196,5 +196,7 @@ def test_batch_norm_counts_repeated_neighbours_in_training():
 def test_impossible_settings_are_refused_by_name():
     with pytest.raises(ParameterError, match="layer"):
         BackboneSettings(normalisation="layer")
+    with pytest.raises(ParameterError, match="precision 'half'"):
+        BackboneSettings(precision="half")
     with pytest.raises(ParameterError, match="positive"):
         BackboneSettings(width=0)

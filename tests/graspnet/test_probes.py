@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from graspbook import pose
+from graspbook.graspnet import probes
 from graspbook.graspnet.dataset import random_roll
 from graspbook.graspnet.pointnet2 import BackboneSettings
 from graspbook.graspnet.probes import PROBES, Preparer, Probes, observe
@@ -95,3 +98,18 @@ def test_a_preparer_remembers_clouds():
     again = prepare(points.flip(0))
     assert len(prepare.known) == 2
     assert torch.equal(again[0].origin, first[0].origin.flip(0))
+
+
+def test_bfloat16_is_near_float32_with_its_gradient(monkeypatch):
+    monkeypatch.setattr(probes, "multiplies_bfloat16", lambda kind: True)
+    torch.manual_seed(0)
+    network, points = Probes(SMALL), cloud()
+    found = []
+    for precision in ("float32", "bfloat16"):
+        network.settings = replace(SMALL, precision=precision)
+        grasps = poses(20).requires_grad_()
+        features = network(points, Preparer(SMALL)(points), grasps)
+        found.append((features.detach(), torch.autograd.grad(features.sum(), grasps)[0]))
+    for exact, near in zip(*found, strict=True):
+        assert near.dtype == torch.float32 and not torch.equal(near, exact)
+        assert (near - exact).norm() < 0.06 * exact.norm()

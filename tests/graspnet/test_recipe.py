@@ -21,5 +21,5 @@ def test_the_last_of_each_family_of_three_is_kept_back():
 
 
 def test_unknown_network():
-    with pytest.raises(ParameterError, match="network 'theirs', expected one of paper, released, ours"):
+    with pytest.raises(ParameterError, match="network 'theirs', expected one of paper, released, paper_shared, ours"):
         network_settings("theirs", 1.0, 1024, [64, 128], 2, 0.01)

@@ -11,6 +11,7 @@ the cloud shares them. Three identities make the rest cheap without changing wha
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from graspbook.errors import ParameterError, WeightsError
 
 CHANNELS = ((64, 64, 128), (128, 128, 256), (256, 256, 512))
 FULLY_CONNECTED = 1024
-NORMALISATIONS = ("none", "batch")
+NORMALISATIONS, PRECISIONS = ("none", "batch"), ("float32", "bfloat16")
 _BLOCK = 32  # grasps computed together: tensors of many more are mapped into memory anew each time, which costs a third
 
 
@@ -33,6 +34,7 @@ class BackboneSettings:
     the paper's is 1, which leaves distances between neighbours near zero beside a pose's rotation of order one.
     normalisation: "batch" (released code) or "none". The paper does not name one; batch statistics over 64 grasps of
     one cloud differ from the running averages over all clouds that are used afterwards, so "none" is the default.
+    precision: "bfloat16" has the widest layers of `probes` multiply in bfloat16 on processors that do (`multiplies_bfloat16`).
     """
 
     points: int = 1024
@@ -42,8 +44,11 @@ class BackboneSettings:
     width: float = 1.0
     length_unit: float = 1.0
     normalisation: str = "none"
+    precision: str = "float32"
 
     def __post_init__(self):
+        if self.precision not in PRECISIONS:
+            raise ParameterError(f"precision {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
         if self.normalisation not in NORMALISATIONS:
             raise ParameterError(f"normalisation {self.normalisation!r}, expected one of {', '.join(NORMALISATIONS)}")
         if min(self.points, *self.centroids, *self.radii, *self.neighbours, self.width, self.length_unit) <= 0:
@@ -51,7 +56,7 @@ class BackboneSettings:
 
 
 # A small network for a processor: its inputs are of order one, so that it learns in a minute.
-QUICK = BackboneSettings(points=512, neighbours=(16, 16), width=0.25, length_unit=0.05)
+QUICK = BackboneSettings(points=512, neighbours=(16, 16), width=0.25, length_unit=0.05, precision="bfloat16")
 
 
 class Level(NamedTuple):
@@ -148,6 +153,14 @@ def linear(inputs, outputs):
 def layers(*sizes):
     """Fully connected ReLU layers from the first size to the last."""
     return nn.Sequential(*(part for pair in zip(sizes[:-1], sizes[1:], strict=True) for part in (linear(*pair), nn.ReLU())))
+
+
+@cache
+def multiplies_bfloat16(kind):
+    """Whether devices of a kind ("cpu" or "cuda") multiply bfloat16 matrices faster than float32 ones."""
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 class SetAbstraction(nn.Module):

@@ -15,7 +15,7 @@ from torch import nn
 
 from graspbook import pose
 from graspbook.graspnet.lookup import join, nearest_points, tabulate
-from graspbook.graspnet.pointnet2 import Grouper, PointNet2, layers, linear, scaled
+from graspbook.graspnet.pointnet2 import Grouper, PointNet2, layers, linear, multiplies_bfloat16, scaled
 
 _CONTEXT, _LAYERS = 512, (3072, 3072, 1024)  # times the width
 _REACH, _OUTLINE = 0.02, 0.01  # metres at which a distance counts half
@@ -68,7 +68,9 @@ class Probes(nn.Module):
             rotation, translation = roll[:, None] @ rotation, translation @ roll.mT
         placed = torch.cat([rotation.flatten(-2), translation / self.settings.length_unit], dim=-1)
         features = [observe(grasps, points, tables), context.expand(-1, grasps.shape[1], -1), placed]
-        return self.layers(torch.cat(features, dim=-1))
+        kind = points.device.type
+        with torch.autocast(kind, torch.bfloat16, self.settings.precision == "bfloat16" and multiplies_bfloat16(kind)):
+            return self.layers(torch.cat(features, dim=-1)).to(points.dtype)
 
 
 def observe(grasps, points, tables):
