@@ -29,14 +29,26 @@ CASES = {
     "paper's sample, score, refine 200": (("predict_grasps", "paper"), "tiled"),
     "depth image 640 x 480": (("render",), "mj_multiRay"),
 }
+# Figures that this project promises on two cores, and the least that keeps the promise: 0.3 s and 3 s a cloud of 200 grasps.
+TARGETS = {
+    "sampler training": ("ratio", 20.0),
+    "evaluator training": ("ratio", 20.0),
+    "sample, score, refine 200": ("ours", 1 / 0.3),
+    "paper's sampler training": ("ratio", 3.0),
+    "paper's evaluator training": ("ratio", 3.0),
+    "paper's sample, score, refine 200": ("ours", 1 / 3.0),
+}
+MOST_MEMORY = 3000  # MB, of every case
 LEGEND = """\
 Shake test, predictions and the paper's networks on two threads, else all on one; medians of runs in turns; peak memory before any
 baseline ran. "paper's": its networks at full size, 1024 points, 64 grasps a step, the gripper's points as centroids. Baselines:
 plain loop   one grasp at a time by mujoco.mj_step in Python, in the same world: 0.6 s of closing from fully open, every shake
 tiled        the same network, with the cloud, its groups and the pose copied for every grasp, in float32 with padded groups
 tiled paper  that of the paper's architecture at the smoke profile's width, points and neighbours; ours is the profile's network
-mj_multiRay  MuJoCo's rays, one a pixel; ours casts those in the window of the object's bounding box"""
-ROW = "{:34} {:12} {:>10} {:>10} {:10} {:>7} {:>8}  {}"
+mj_multiRay  MuJoCo's rays, one a pixel; ours casts those in the window of the object's bounding box
+Targets: training 20 times (ours) and 3 times (the paper's) the baseline, 200 grasps in 0.3 s (ours) and 3 s (the paper's), the
+others at least the baseline; all under 3 GB. --profile NAME tells where the time of a row goes."""
+ROW = "{:34} {:12} {:>10} {:>10} {:10} {:>7} {:>8}  {:7}  {}"
 
 
 def main(arguments=None):
@@ -45,14 +57,18 @@ def main(arguments=None):
     parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
     parser.add_argument("--only", choices=CASES, metavar="NAME", help="one row of the table")
     parser.add_argument("--out", default=Path(__file__).parents[1] / "outputs" / "bench.json", metavar="FILE")
+    parser.add_argument("--profile", choices=CASES, metavar="NAME", help="where the time of one row goes, instead of the table")
     parser.add_argument("--case", choices=CASES, help=argparse.SUPPRESS)  # what the processes of the cases are started with
     options = parser.parse_args(arguments)
     if options.case:
         print(json.dumps(run_case(options.case, options.quick)))
         return 0
+    if options.profile:
+        print(run_case(options.profile, options.quick, measure="profile"))
+        return 0
     started, load, found = time.time(), os.getloadavg()[0], {}
     names = [options.only] if options.only else list(CASES)
-    print(ROW.format("", "baseline", "its rate", "ours", "", "ratio", "peak MB", "same result"))
+    print(ROW.format("", "baseline", "its rate", "ours", "", "ratio", "peak MB", "target", "same result"))
     for name in names:
         command = [sys.executable, __file__, "--case", name, *["--quick"] * options.quick]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -61,7 +77,8 @@ def main(arguments=None):
             continue
         found[name] = case = json.loads(done.stdout.splitlines()[-1])
         figures = f"{case['baseline']:.3g}", f"{case['ours']:.3g}", case["unit"], f"{case['ratio']:.1f}x"
-        print(ROW.format(name, CASES[name][1], *figures, f"{case['peak_memory_mb']:.0f}", case["same"]), flush=True)
+        print(ROW.format(name, CASES[name][1], *figures, f"{case['peak_memory_mb']:.0f}", target(name, case), case["same"]),
+              flush=True)
     print(LEGEND)
     write_json(options.out, {"cases": found, "quick": options.quick, "seconds": time.time() - started, "load": load,
                              "provenance": provenance()})
@@ -69,10 +86,17 @@ def main(arguments=None):
     return 0 if len(found) == len(names) else 1
 
 
-def run_case(name, tiny=False):
-    """What `cases.compare` found for one row of the table, as plain data."""
+def target(name, case):
+    """Whether a case keeps what is promised of it: "met" or "missed"."""
+    figure, least = TARGETS.get(name, ("ratio", 1.0))
+    return "met" if case[figure] >= least and case["peak_memory_mb"] <= MOST_MEMORY else "missed"
+
+
+def run_case(name, tiny=False, measure="compare"):
+    """What `cases.compare` found for one row of the table, as plain data, or `cases.profile`, as a text."""
     function, *arguments = CASES[name][0]
-    return getattr(importlib.import_module("cases"), function)(*arguments, tiny)
+    cases = importlib.import_module("cases")
+    return getattr(cases, function)(*arguments, tiny, getattr(cases, measure))
 
 
 if __name__ == "__main__":

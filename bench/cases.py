@@ -1,4 +1,4 @@
-"""What is measured. A case is one function: `tiny` shrinks it for the tests; it returns what `compare` found.
+"""What is measured. A case is one function: `tiny` shrinks it for the tests; it returns what `measure` found, `compare` or `profile`.
 
 Baseline and ours run in turns in one process, on what the other ran on, and their medians are compared. Building what is
 built once an object (convex parts, the compiled world, the ray-casting scene) is not timed on either side.
@@ -56,23 +56,31 @@ def compare(ours, baseline, unit, work, baseline_work, repeats, same):
             "seconds": times.tolist()}
 
 
-def shake_mug(tiny):
+def profile(ours, *_):
+    """Where the time of `ours` goes, operation by operation: a text."""
+    ours()
+    with torch.profiler.profile() as found:
+        ours()
+    return found.key_averages().table(sort_by="self_cpu_time_total", row_limit=20, max_name_column_width=40)
+
+
+def shake_mug(tiny, measure=compare):
     """Labelled grasps of a parametric mug."""
-    return _shake(make_shape("mug", np.random.default_rng(0)), tiny)
+    return _shake(make_shape("mug", np.random.default_rng(0)), tiny, measure)
 
 
-def shake_vase(tiny):
+def shake_vase(tiny, measure=compare):
     """Labelled grasps of a hollow, bent vase in convex parts by CoACD."""
-    return _shake(_vase(tiny), tiny)
+    return _shake(_vase(tiny), tiny, measure)
 
 
-def _shake(obj, tiny):
+def _shake(obj, tiny, measure):
     shaker, rng = Shaker(obj, threads=THREADS), np.random.default_rng(0)
     surface = trimesh.sample.sample_surface(obj.mesh, 8192, seed=0)[0]
     grasps = propose(obj.mesh, 512 if tiny else 6144, rng)
     grasps = grasps[~shaker.collides(grasps)]
     grasps = grasps[closing_region_filled(surface, grasps)][:10 if tiny else 300]
-    return compare(lambda: shaker.test(grasps, grade=False).success, lambda: plain_shake_test(shaker, grasps), "grasps/s",
+    return measure(lambda: shaker.test(grasps, grade=False).success, lambda: plain_shake_test(shaker, grasps), "grasps/s",
                    len(grasps), len(grasps), 1 if tiny else 5, _same_labels)
 
 
@@ -140,7 +148,7 @@ def _examples(points):
     return examples
 
 
-def train_network(network, preset, tiny):
+def train_network(network, preset, tiny, measure=compare):
     """Training steps, 64 grasps a cloud, of the "sampler" or "evaluator" of a preset."""
     preset, place = _preset(preset, tiny), ("sampler", "evaluator").index(network)
     own, plain, clouds = preset.own[place], preset.plain[place], preset.clouds[place]
@@ -160,12 +168,12 @@ def train_network(network, preset, tiny):
         return f"first loss within {abs(ours / baseline - 1):.0e}" if own == plain else "-"
 
     steps, baseline_steps, repeats = (1, 1, 1) if tiny else (5, 1, 2) if own == plain else (20, 2, 3)
-    return compare(lambda: run(lambda: make(own), own, prepare, steps),
+    return measure(lambda: run(lambda: make(own), own, prepare, steps),
                    lambda: run(lambda: tiled(plain), plain, lambda points: None, baseline_steps),
                    "steps/s", steps, baseline_steps, repeats, same)
 
 
-def predict_grasps(preset, tiny):
+def predict_grasps(preset, tiny, measure=compare):
     """Clouds a second, each with 200 grasps sampled, scored and refined in 10 steps by the networks of a preset.
 
     The baseline takes too long for that: its rate is measured on 12 grasps, whose work is that of 0.06 clouds.
@@ -182,11 +190,11 @@ def predict_grasps(preset, tiny):
 
     ours = make_sampler(preset.own[0]).eval(), Evaluator(preset.own[1]).eval()
     plain = tiled_sampler(preset.plain[0]).eval(), tiled_evaluator(preset.plain[1]).eval()
-    return compare(lambda: run(ours, samples, preset.refinement), lambda: run(plain, few, "gradient"),
+    return measure(lambda: run(ours, samples, preset.refinement), lambda: run(plain, few, "gradient"),
                    "clouds/s", 1, few / samples, 1 if tiny else 3, lambda *_: "-")
 
 
-def render(tiny):
+def render(tiny, measure=compare):
     """Depth images of 640 × 480 of the vase."""
     mesh, camera, rng = _vase(tiny).mesh, default_camera(), np.random.default_rng(0)
     views = [random_view(mesh, rng) for _ in range(2 if tiny else 10)]
@@ -198,6 +206,6 @@ def render(tiny):
         seen = ~(np.isnan(ours) & np.isnan(baseline))
         return f"{equal[seen].mean():.2%} of pixels"
 
-    return compare(lambda: [renderer.depth(camera, view) for view in views],
+    return measure(lambda: [renderer.depth(camera, view) for view in views],
                    lambda: [plain.depth(inverse(view)) for view in views],
                    "images/s", len(views), len(views), 1 if tiny else 5, same)

