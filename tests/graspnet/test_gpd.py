@@ -51,6 +51,20 @@ def test_a_post_is_grasped_across(settings):
     assert 0.2 < (grasps[:, 1, 1] > 0).mean() < 0.8  # either side of the hand up
 
 
+def test_candidates_come_from_many_points_in_all_orientations():
+    cloud, normals = post()
+    settings = GpdSettings()
+    grasps = draw_candidates(cloud, normals, 100, settings, np.random.default_rng(0))
+    heights = grasps[:, 1, 3]  # of their points: the hand is turned about the post's axis, shifted and advanced across it
+    assert len(np.unique(heights.round(9))) > 80
+    inward = [0, 0, 0.4] - grasps[:, :3, 3]
+    sideways = np.arctan2(grasps[:, 0, 2], grasps[:, 2, 2])
+    assert len(np.unique(np.digitize(sideways, np.linspace(-np.pi, np.pi, 17)))) >= settings.orientations
+    assert (np.einsum("ij,ij->i", inward, grasps[:, :3, 2]) > 0).all()
+    few = draw_candidates(cloud[:40], normals[:40], 100, settings, np.random.default_rng(0))
+    assert 40 < len(few) <= 100  # further orientations of the same points
+
+
 def test_no_observed_point_is_inside_the_hand_of_a_candidate_nor_on_its_way():
     cloud = mug_view()
     grasps = draw_candidates(cloud, estimate_normals(cloud), 80, GpdSettings(), np.random.default_rng(0))

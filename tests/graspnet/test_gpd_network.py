@@ -10,6 +10,7 @@ from graspbook.errors import CaptureError, GraspFileError, WeightsError
 from graspbook.graspnet.gpd import GpdSettings
 from graspbook.graspnet.gpd_network import (
     GpdNetwork,
+    candidate_rng,
     detect,
     label_candidates,
     load_gpd,
@@ -18,7 +19,9 @@ from graspbook.graspnet.gpd_network import (
     train_gpd,
 )
 from graspbook.objects.sets import FamilySet
-from graspbook.perception.camera import DepthRenderer
+from graspbook.perception.camera import DepthRenderer, random_view
+from graspbook.perception.degrade import degrade
+from graspbook.storage import content_hash
 from graspbook.training import TrainSettings, save_weights
 
 SETTINGS = GpdSettings()
@@ -88,7 +91,7 @@ def test_chunks_do_not_change_scores(network):
 
 
 def test_labels_are_made_once_and_are_a_function_of_their_parameters(tmp_path):
-    path, arguments = tmp_path / "a.npz", (SETTINGS, 2, 15, 0.001)
+    path, arguments = tmp_path / "a.npz", (SETTINGS, 2, 15, 0.001, 3)
     counts = label_candidates(BOXES, "box_0000", path, *arguments, 3)
     parameters, images, success = read_candidates(path)
     assert images.shape == (30, 15, 60, 60) and images.dtype == np.uint8 and counts["candidates"] == len(success) == 30
@@ -100,6 +103,43 @@ def test_labels_are_made_once_and_are_a_function_of_their_parameters(tmp_path):
     assert (tmp_path / "b.npz").read_bytes() == path.read_bytes()
     label_candidates(BOXES, "box_0001", path, *arguments, 3)
     assert not np.array_equal(read_candidates(path)[1], images)
+
+
+def test_each_object_is_seen_in_views_of_its_own_that_are_not_those_of_an_evaluation():
+    mesh, seed = BOXES.load("box_0000").mesh, 0
+    hashes = [int(content_hash(name)[:8], 16) for name in ("box_0000", "box_0001")]
+    evaluated = [[seed, view] for view in range(5)] + [[seed, 2, view, tag] for view in range(5) for tag in hashes]
+    rngs = [candidate_rng(name, seed) for name in ("box_0000", "box_0001")]
+    rngs += [np.random.default_rng(entropy) for entropy in evaluated]
+    poses = np.array([random_view(mesh, rng)[:3, :3] for rng in rngs])
+    turn = np.trace(poses[:, None] @ poses.swapaxes(1, 2), axis1=2, axis2=3)
+    assert (turn[~np.eye(len(poses), dtype=bool)] < 3 - 1e-6).all()
+
+
+def test_labels_are_of_those_views(tmp_path):
+    class Twins(FamilySet):
+        def load(self, name):
+            return BOXES.load("box_0000")
+
+    twins = Twins({"box": 2}, held_out_fraction=0.0)
+    for name in ("box_0000", "box_0001"):
+        label_candidates(twins, name, tmp_path / f"{name}.npz", SETTINGS, 1, 5, 0.0, 0, 0)
+    first, second = (read_candidates(tmp_path / f"box_000{i}.npz")[1] for i in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(("noise", "holes", "degraded"), [(0.001, 3, [(0.001, 3)] * 2), (0.001, 0, []), (0.0, 0, [])])
+def test_views_are_degraded_as_those_of_our_networks(noise, holes, degraded, tmp_path, monkeypatch):
+    calls = []
+
+    def recorded(cloud, n, rng, *how):
+        calls.append(how)
+        assert n == SETTINGS.points and len(np.unique(cloud, axis=0)) == len(cloud)
+        return degrade(cloud, n, rng, *how)
+
+    monkeypatch.setattr("graspbook.graspnet.gpd_network.degrade", recorded)
+    assert label_candidates(BOXES, "box_0000", tmp_path / "a.npz", SETTINGS, 2, 3, noise, holes, 0)["candidates"] == 6
+    assert calls == degraded
 
 
 def test_training_learns_what_images_show(tmp_path, monkeypatch):

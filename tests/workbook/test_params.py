@@ -2,14 +2,27 @@
 
 import ast
 from pathlib import Path
+from typing import get_args
 
 import nbformat
 import pytest
 
 from graspbook.errors import ParameterError
-from graspbook.objects.families import PAPER_FAMILIES
+from graspbook.graspnet import evaluator, regions, sampler
+from graspbook.graspnet.dataset import HARD_ROTATIONS
+from graspbook.objects.families import FAMILIES, PAPER_FAMILIES
 from graspbook.objects.sets import PAPER_COUNTS, FamilySet
-from graspbook.workbook.params import NOTEBOOKS, load_profile, notebook_parameters, project_root, section_name
+from graspbook.training import SCHEDULES
+from graspbook.workbook.params import (
+    NOTEBOOKS,
+    WITH_REGIONS,
+    Family,
+    GraspnetTraining,
+    load_profile,
+    notebook_parameters,
+    project_root,
+    section_name,
+)
 
 ROOT = Path(__file__).parents[2]
 PROFILES = sorted(path.stem for path in (ROOT / "params").glob("*.yaml"))
@@ -22,10 +35,39 @@ def in_project(monkeypatch):
 
 
 def test_profiles_load_and_smoke_is_the_defaults(in_project):
-    assert PROFILES == ["desk", "paper", "smoke"]
+    assert PROFILES == ["desk", "paper", "shipped", "smoke"]
     loaded = {profile: load_profile(profile) for profile in PROFILES}
     assert all(section == type(section)() for section in loaded["smoke"].values())
     assert loaded["paper"] != loaded["desk"] != loaded["smoke"]
+
+
+def test_the_names_that_parameters_allow_are_those_of_the_library():
+    assert get_args(Family) == FAMILIES and WITH_REGIONS == regions.FAMILIES
+    allowed = {name: set(get_args(field.annotation)) for name, field in GraspnetTraining.model_fields.items()}
+    assert allowed["network"] == set(sampler.PRESETS) == set(evaluator.PRESETS)
+    assert allowed["hard_rotation"] == set(HARD_ROTATIONS) and allowed["schedule"] == set(SCHEDULES)
+
+
+def test_the_shipped_profile_is_desk_s_with_a_longer_last_stage(in_project):
+    """And ablations that are not needed for shipping, but for GPD's part."""
+    desk, shipped = load_profile("desk"), load_profile("shipped")
+    same = set(desk) - {"graspnet_3_training", "graspnet_5_ablations"}
+    assert all(shipped[name] == desk[name] for name in same)
+    training, longer = (sections["graspnet_3_training"].model_dump() for sections in (desk, shipped))
+    assert {key for key in training if training[key] != longer[key]} == {"explored_steps"}
+    assert longer["explored_steps"] > training["explored_steps"]
+    ablations, small = (sections["graspnet_5_ablations"].model_dump() for sections in (desk, shipped))
+    decisive = [key for key in ablations if key.startswith("gpd_")] + ["training_per_family", "noise", "holes"]
+    assert {key: small[key] for key in decisive} == {key: ablations[key] for key in decisive}
+
+
+def test_the_paper_profile_trains_as_the_paper(in_project):
+    paper = load_profile("paper")
+    for name in ("graspnet_3_training", "graspnet_5_ablations"):
+        section = paper[name]
+        assert (section.schedule, section.weight_decay, section.clip) == ("constant", 0, 0)
+        assert (section.hard_negatives, section.hard_rotation, section.sampler_rate) == (10000, "paper", 1e-4)
+    assert paper["graspnet_5_ablations"].usual_refinement == "gradient"
 
 
 def test_the_paper_profile_has_the_paper_s_objects(in_project):
@@ -141,6 +183,13 @@ def test_a_family_of_one_object_is_trained_on_only(in_project):
     objects = FamilySet(section.counts, held_out_fraction=section.held_out_fraction)
     assert {name[:-5] for name in objects.names("train")} == set(PAPER_FAMILIES)
     assert {name[:-5] for name in objects.names("held_out")} == {"bottle", "mug"}
+
+
+def test_held_out_objects_without_rims_or_handles_are_refused(in_project):
+    with pytest.raises(ParameterError) as caught:
+        load_profile("smoke", ["graspnet_5_ablations.held_out_objects={box: 1, bottle: 1}"])
+    assert "held_out_objects = {'box': 1, 'bottle': 1}: expected one at least of bowl, mug" in str(caught.value)
+    assert load_profile("smoke", ["graspnet_5_ablations.held_out_objects={box: 1, jug: 1}"])
 
 
 @pytest.mark.parametrize("steps", [[2, 5], [0, 5, 5], [0, 5, 2]])

@@ -69,11 +69,15 @@ HANDS = {
 
 @dataclass(frozen=True)
 class GpdSettings:
-    """The choices of GPD; the defaults are the released code's (cfg/eigen_params.cfg), but for the hand.
+    """The choices of GPD.
 
     hand: "franka", or "gpd", its own. neighbours: of a normal. radius (m): of the neighbourhood of a Darboux frame.
     orientations: about the axis of curvature, over half a turn. placements: along the closing direction, over the aperture.
     bite (m): how far the object must reach between the fingers. points: of a cloud, larger ones are thinned.
+
+    radius, orientations and placements are the released code's (cfg/eigen_params.cfg). Ours are hand, neighbours, bite, and
+    points, instead of voxels of 3 mm; and `draw_candidates` ends at a number of candidates, where the released code tries
+    every orientation at num_samples = 30 points.
     """
 
     hand: str = "franka"
@@ -94,44 +98,43 @@ class GpdSettings:
 def draw_candidates(cloud, normals, n, settings, rng, whole=None):
     """Up to n candidates `camera_T_hand` (K, 4, 4) on a cloud (M, 3) with normals (M, 3), camera frame.
 
-    Of every orientation at a point that has any, the middle one of the placements where the hand, coming from afar, touches
-    no point of the cloud, and the object reaches between its fingers. At most n points are tried. whole (W, 3): all that was
-    observed, where the cloud is thinned; the hand touches nothing of it either.
+    n points are drawn, all of them if there are fewer. Each gets one orientation, the next one once all have had theirs, until
+    n candidates are found: they spread over the points. Each is the middle one of the placements where the hand, coming from
+    afar, touches no point of the cloud, and the object reaches between its fingers. whole (W, 3): all that was observed,
+    where the cloud is thinned; the hand touches nothing of it either.
     """
     hand = HANDS[settings.hand]
     tried = rng.permutation(len(cloud))[:n]
     frames = darboux_frames(cloud, normals, tried, settings.radius)
     frames[..., 1:] *= rng.choice([-1.0, 1.0], len(tried))[:, None, None]  # the sign of an axis is arbitrary
-    turns = np.pi / settings.orientations * (np.arange(settings.orientations) - settings.orientations // 2)
-    approach = -(np.cos(turns)[:, None] * frames[:, None, :, 0] + np.sin(turns)[:, None] * frames[:, None, :, 1])
-    axis = np.broadcast_to(frames[:, None, :, 2], approach.shape)
-    rotations = np.stack([np.cross(axis, approach), axis, approach], axis=-1)
-    found, count = [], 0
-    for start in range(0, len(tried), 4):
-        points, turned = cloud[tried[start:start + 4]], rotations[start:start + 4]
-        placed = _place(cloud, points, turned, hand, settings)
+    order = rng.permuted(np.tile(np.arange(settings.orientations), (len(tried), 1)), axis=1).T.ravel()
+    turns = np.pi / settings.orientations * (order - settings.orientations // 2)
+    points, frames = np.tile(cloud[tried], (settings.orientations, 1)), np.tile(frames, (settings.orientations, 1, 1))
+    approach = -(np.cos(turns)[:, None] * frames[..., 0] + np.sin(turns)[:, None] * frames[..., 1])
+    rotations = np.stack([np.cross(frames[..., 2], approach), frames[..., 2], approach], axis=-1)
+    found, count = [np.zeros((0, 4, 4))], 0
+    for start in range(0, len(points), 32):
+        placed = _place(cloud, points[start:start + 32], rotations[start:start + 32], hand, settings)
         if whole is not None:
             placed = placed[~_touches(whole, placed, settings.hand)]
         found.append(placed)
         count += len(placed)
         if count >= n:
             break
-    return np.concatenate(found)[:n] if found else np.zeros((0, 4, 4))
+    return np.concatenate(found)[:n]
 
 
 def _place(cloud, points, rotations, hand, settings):
-    """Candidates (K, 4, 4) at points (S, 3) in rotations (S, R, 3, 3)."""
+    """Candidates (K, 4, 4) at points (S, 3) in rotations (S, 3, 3), of those that have a place."""
     front = _front(settings.hand)
-    turned = rotations.reshape(-1, 3, 3)
-    origins = np.repeat(points, rotations.shape[1], axis=0)
-    local = (cloud @ turned - (origins[:, None] @ turned)).astype(np.float32)
+    local = (cloud @ rotations - points[:, None] @ rotations).astype(np.float32)
     x, y, z = local[..., 0], local[..., 1], local[..., 2]
     step = round(hand.aperture / settings.placements / _CELL)
     shifts = step * (np.arange(settings.placements) - settings.placements // 2)
     cell = _cells(x, y, front)
     between = np.abs(y) < hand.half_height
     low, high = np.where(between, z, np.inf), np.where(between, z, -np.inf)
-    advance, valid = np.empty((2, len(turned), len(shifts)))
+    advance, valid = np.empty((2, len(points), len(shifts)))
     for k, shift in enumerate(shifts):
         contact = (z - front.ravel().take(cell - shift * front.shape[1])).min(axis=1)
         strip = np.abs(x - shift * _CELL) < hand.aperture / 2
@@ -142,9 +145,9 @@ def _place(cloud, points, rotations, hand, settings):
     rank = np.cumsum(valid, axis=1)
     middle = np.argmax(rank > rank[:, -1:] // 2, axis=1)
     some = np.flatnonzero(rank[:, -1])
-    middle, turned = middle[some], turned[some]
+    middle, rotations = middle[some], rotations[some]
     offset = np.stack([shifts[middle] * _CELL, np.zeros(len(some)), advance[some, middle]], axis=-1)
-    return pose.from_rt(turned, origins[some] + (turned @ offset[..., None])[..., 0])
+    return pose.from_rt(rotations, points[some] + (rotations @ offset[..., None])[..., 0])
 
 
 def _touches(points, grasps, name):

@@ -13,10 +13,11 @@ from graspbook import pose
 from graspbook.errors import GraspFileError, WeightsError
 from graspbook.graspnet.gpd import CHANNELS, IMAGE, GpdSettings, draw_candidates, draw_images
 from graspbook.perception.camera import DepthRenderer
+from graspbook.perception.degrade import degrade
 from graspbook.perception.normals import checked_cloud, estimate_normals
 from graspbook.perception.resample import resample
 from graspbook.simulation.shake import Shaker, ShakeSettings
-from graspbook.storage import atomic_path, code_hash, content_hash
+from graspbook.storage import atomic_path, code_hash, content_hash, object_hash
 from graspbook.training import load_model, train_to_file
 
 BATCH = 64
@@ -54,7 +55,7 @@ def detect(cloud, network, settings, n, rng):
 
     Raises CaptureError for a cloud that has no normals (`estimate_normals`). Where the hand finds no place there are no grasps.
     """
-    cloud = checked_cloud(cloud)
+    cloud = np.unique(checked_cloud(cloud), axis=0)  # a point drawn twice tells no normal
     seen, normals = _seen(cloud, settings, rng)
     grasps = draw_candidates(seen, normals, n, settings, rng, cloud if len(cloud) > len(seen) else None)
     scores = score_images(network, draw_images(seen, normals, grasps, settings))
@@ -68,26 +69,30 @@ def _seen(cloud, settings, rng):
     return seen, estimate_normals(seen, settings.neighbours)
 
 
-def label_candidates(objects, name, path, settings, views, per_view, noise, seed):
+def label_candidates(objects, name, path, settings, views, per_view, noise, holes, seed):
     """Images of the candidates of random views of an object of a set, labelled by the shake test, into `path` (.npz).
 
-    views, per_view: how many, and candidates in each at most; noise (m): standard deviation of the depth. A task for
-    `parallel.run_tasks`: a pure function of the numbers; a file that is there and was made from the same ones stays. It holds
-    images (K, 15, 60, 60) uint8, success (K,) bool, and the parameters as JSON. Returns the counts of candidates and successes.
+    views, per_view: how many, and candidates in each at most; noise (m) and holes: of the views, see
+    `dataset.DataSettings`. A task for `parallel.run_tasks`: a pure function of the
+    object and the numbers; a file that is there and was made from the same ones stays. It holds images (K, 15, 60, 60) uint8,
+    success (K,) bool, and the parameters as JSON. Returns the counts of candidates and successes.
     """
     obj = objects.load(name)
-    parameters = {"object": content_hash(name, obj.mesh.vertices, obj.mesh.faces, *(part.vertices for part in obj.parts)),
-                  "settings": asdict(settings), "views": views, "per_view": per_view, "noise": noise, "seed": seed,
-                  "shake": asdict(ShakeSettings()), "code": code_hash(*_CODE)}
+    parameters = {"object": [name, object_hash(obj)],
+                  "settings": asdict(settings), "views": views, "per_view": per_view, "noise": noise, "holes": holes,
+                  "seed": seed, "shake": asdict(ShakeSettings()), "code": code_hash(*_CODE)}
     if Path(path).is_file():
         known, _, success = read_candidates(path)
         if known == parameters:
             return {"candidates": len(success), "successes": int(success.sum())}
-    renderer, shaker, rng = DepthRenderer(obj.mesh), Shaker(obj, threads=1), np.random.default_rng([seed, 0])
+    renderer, shaker, rng = DepthRenderer(obj.mesh), Shaker(obj, threads=1), candidate_rng(name, seed)
     images, success = [], []
     for _ in range(views):
-        observed, camera_T_object = renderer.observe(rng, settings.points, noise)
-        cloud, normals = _seen(observed, settings, rng)
+        observed, camera_T_object = renderer.observe(rng, None, 0.0 if holes else noise)
+        if holes:
+            observed = resample(observed, min(len(observed), 2 * settings.points), rng)
+            observed = degrade(observed, settings.points, rng, noise, holes)
+        cloud, normals = _seen(np.unique(observed, axis=0), settings, rng)
         grasps = draw_candidates(cloud, normals, per_view, settings, rng)
         images.append(draw_images(cloud, normals, grasps, settings))
         success.append(shaker.test(pose.inverse(camera_T_object) @ grasps, grade=False).success)
@@ -95,6 +100,13 @@ def label_candidates(objects, name, path, settings, views, per_view, noise, seed
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, images=images, success=success, parameters=json.dumps(parameters))
     return {"candidates": len(success), "successes": int(success.sum())}
+
+
+def candidate_rng(name, seed):
+    """The generator of the views and candidates of an object of a set: of a seed each object has its own, and none is that of a
+    view that is evaluated.
+    """
+    return np.random.default_rng([seed, 3, int(content_hash(name)[:8], 16)])
 
 
 def read_candidates(path):

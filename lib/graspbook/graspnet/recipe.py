@@ -14,8 +14,9 @@ NETWORKS = tuple(sampler.PRESETS)
 def network_settings(network, width, points, neighbours, latent, kl_weight, probed=2048):
     """Settings of a sampler and an evaluator: those of the presets named `network`, at the given sizes.
 
-    network: "paper" (section 4), "released" (the authors' code), or "ours", see the presets of `sampler` and
-    `evaluator`. width, points, neighbours: see `pointnet2.BackboneSettings`; probed: see `evaluator.EvaluatorSettings`.
+    network: "paper" (section 4), "released" (the authors' code), "paper_shared" (the paper's evaluator with the gripper's points
+    and farthest points of the object as centroids), or "ours", see the presets of `sampler` and `evaluator`. width, points,
+    neighbours: see `pointnet2.BackboneSettings`; probed: see `evaluator.EvaluatorSettings`.
     """
     if network not in NETWORKS:
         raise ParameterError(f"network {network!r}, expected one of {', '.join(NETWORKS)}")

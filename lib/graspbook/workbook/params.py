@@ -20,7 +20,9 @@ Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# `objects.families.FAMILIES`, and of these the `graspnet.regions.FAMILIES`.
 Family = Literal["box", "cylinder", "bowl", "bottle", "mug", "ball", "tube", "flashlight", "tool", "pan", "jug", "gadget", "cup"]
+WITH_REGIONS = ("bowl", "mug", "cup", "pan", "jug")
 
 
 class Section(BaseModel):
@@ -41,7 +43,7 @@ class Shared(Section):
 
 
 class Tour(Section):
-    """Grasps for one object with the weights of the run at hand."""
+    """Grasps for one object with the networks that come with the package."""
 
     samples: Count = 200
     refinement_steps: Annotated[int, Field(ge=0)] = 10
@@ -79,10 +81,22 @@ class GraspnetGraspData(Section):
     comparison_grasps: Count = 60
 
 
-class GraspnetTraining(Section):
+class Learning(Section):
+    """How views are degraded, hard negatives drawn by geometry, and networks trained, wherever that is done."""
+
+    noise: NotNegative = 0.0015
+    holes: Annotated[int, Field(ge=0)] = 3
+    hard_negatives: Count = 300
+    hard_rotation: Literal["paper", "released"] = "paper"
+    schedule: Literal["constant", "cosine"] = "cosine"
+    weight_decay: NotNegative = 0.01
+    clip: NotNegative = 1.0
+
+
+class GraspnetTraining(Learning):
     """Sampler and evaluator. Sections 3.1 and 3.2, and section 4, "Training"."""
 
-    network: Literal["paper", "released", "ours"] = "ours"
+    network: Literal["paper", "released", "paper_shared", "ours"] = "ours"
     width: Positive = 0.25
     points: Annotated[int, Field(ge=128)] = 512
     probed: Annotated[int, Field(ge=128)] = 2048
@@ -90,18 +104,12 @@ class GraspnetTraining(Section):
     latent: Count = 2
     kl_weight: NotNegative = 0.003
     views: Count = 8
-    noise: NotNegative = 0.0015
-    holes: Annotated[int, Field(ge=0)] = 3
-    hard_negatives: Count = 300
-    hard_rotation: Literal["paper", "released"] = "paper"
     sampler_steps: Count = 1000
     sampler_rate: Positive = 0.002
     sampler_clouds: Count = 8
     evaluator_steps: Count = 500
     evaluator_rate: Positive = 0.002
     evaluator_clouds: Count = 8
-    schedule: Literal["constant", "cosine"] = "cosine"
-    weight_decay: NotNegative = 0.01
     validate_every: Annotated[int, Field(ge=0)] = 250
     patience: Annotated[int, Field(ge=0)] = 0
     explored_views: Annotated[int, Field(ge=0)] = 2
@@ -128,7 +136,7 @@ class GraspnetRefinement(Section):
         return steps
 
 
-class GraspnetAblations(Section):
+class GraspnetAblations(Learning):
     """Ablations and baselines, on the same clouds with one thing changed at a time. Sections 3.2 and 4.1, Figs 8-11 and 13."""
 
     held_out_objects: Annotated[dict[Family, Count], Field(min_length=1)] = {"bowl": 1, "mug": 1}
@@ -136,10 +144,9 @@ class GraspnetAblations(Section):
     samples: Count = 30
     simulated_steps: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0, 2, 5]
     threshold: Share = 0.8
+    usual_refinement: Literal["log_odds", "gradient"] = "log_odds"
     training_per_family: Count = 2
     training_views: Count = 2
-    noise: NotNegative = 0.0015
-    holes: Annotated[int, Field(ge=0)] = 3
     latents: Annotated[list[Count], Field(min_length=1)] = [1, 2]
     sampler_seeds: Count = 1
     sampler_steps: Count = 120
@@ -163,6 +170,13 @@ class GraspnetAblations(Section):
     @classmethod
     def _from_the_samples_on(cls, steps):
         return GraspnetRefinement._from_the_samples_on(steps)
+
+    @field_validator("held_out_objects")
+    @classmethod
+    def _with_known_regions(cls, counts):
+        if not set(counts) & set(WITH_REGIONS):
+            raise ValueError(f"expected one at least of {', '.join(WITH_REGIONS)}, whose rims and handles are known")
+        return counts
 
 
 NOTEBOOKS = {
