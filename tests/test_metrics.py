@@ -58,5 +58,15 @@ def test_bootstrap_intervals_against_the_normal_approximation():
     np.testing.assert_array_equal(again, (low, high))
 
 
+def test_intervals_of_several_confidences_come_of_the_same_resamples():
+    values = np.random.default_rng(0).normal(3.0, 2.0, 50)
+    found = metrics.bootstrap_interval(lambda drawn: [values[drawn].mean(), np.nan], 50, np.random.default_rng(1), 500,
+                                       [0.95, 0.5])
+    assert found.shape == (2, 2, 2) and np.isnan(found[..., 1]).all()
+    alone = metrics.bootstrap_interval(lambda drawn: [values[drawn].mean()], 50, np.random.default_rng(1), 500)
+    np.testing.assert_array_equal(found[0, :, :1], alone)
+    assert found[0, 0, 0] < found[1, 0, 0] < found[1, 1, 0] < found[0, 1, 0]
+
+
 def test_a_single_thing_has_no_bootstrap_interval():
     assert np.isnan(metrics.bootstrap_interval(lambda drawn: [1.0], 1, np.random.default_rng(0), 10)).all()

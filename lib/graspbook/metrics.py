@@ -13,16 +13,19 @@ def wilson_interval(successes, total, z=1.96):
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
-def bootstrap_interval(figures, count, rng, resamples=1000):
-    """Percentile intervals (2, F), low and high at 95 %, of figures of `count` independent things, such as objects.
+def bootstrap_interval(figures, count, rng, resamples=1000, confidence=0.95):
+    """Percentile intervals (2, F), low and high, of figures of `count` independent things, such as objects; at several
+    confidences (C,) of one set of resamples (C, 2, F).
 
     figures: a function of the indices (count,) of things drawn with replacement, to (F,) floats, NaN where one is not
     defined; those resamples are left out of its interval. NaN throughout for a single thing, which tells nothing of others.
     """
     values = np.array([figures(rng.integers(count, size=count)) for _ in range(resamples)], float)
-    intervals = np.full((2, values.shape[1]), np.nan)
+    tail = 50 * (1 - np.asarray(confidence))
+    percentiles = np.stack([tail, 100 - tail], axis=-1)
+    intervals = np.full((*percentiles.shape, values.shape[1]), np.nan)
     defined = (count > 1) & np.isfinite(values).any(axis=0)
-    intervals[:, defined] = np.nanpercentile(values[:, defined], [2.5, 97.5], axis=0)
+    intervals[..., defined] = np.nanpercentile(values[:, defined], percentiles, axis=0)
     return intervals
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from graspbook.errors import ParameterError
-from graspbook.graspnet.coverage import ViewResult, pooled_curve, success_coverage_area, visit
+from graspbook.graspnet.coverage import RADIUS, ViewResult, pooled_curve, success_coverage_area, visit
 from graspbook.graspnet.evaluation import evaluate_view
 from graspbook.graspnet.gpd_network import train_gpd
 from graspbook.graspnet.predict import PredictSettings
@@ -74,7 +74,8 @@ def gather(folder, **files):
 def evaluate_variants(variants, objects, names, seed, folder, workers, device="cpu"):
     """`evaluate_view` of all Variants, by their names: {variant: {object: [ViewEvaluation]}}.
 
-    The views of an object are the same for all. What is in `folder` already, from the same weights and numbers, is read.
+    The seed decides the views of an object, which are the same for all, and with them a variant's random numbers. What is in
+    `folder` already, from the same weights and numbers, is read. Raises the errors of `evaluate_view`.
     """
     keys = [(key, name, view) for key, variant in variants.items() for name in names for view in range(variant.views)]
     tasks = [(objects, name, view, variants[key].weights, variants[key].settings, variants[key].steps, seed,
@@ -152,9 +153,12 @@ def contrast(variants, figures, seed=0, resamples=RESAMPLES):
 
     variants: name -> list, one entry for each seed it was trained with, of {object: [...]}; figures: what makes {figure: number}
     of such a list, one of the functions above. Figures are means over seeds. A resample draws objects, the same for all
-    variants, and each variant's seeds; with a single object there are no intervals (None). Returns, in plain numbers, {"objects":
-    how many, "variants": {name: row}, "differences": {later: {earlier: row}}}, where a row is {figure: {"value", "interval"}}.
-    Raises ParameterError where no object is known for all.
+    variants, and of each variant's S seeds S - 1, one at least: with S of them the variance of a mean over seeds would come out
+    too small, by a third for three. With a single object there are no intervals (None), and with one seed they tell of these
+    networks only, not of others trained alike. Returns, in plain numbers, {"objects": how many, "seeds": {name: how many},
+    "variants": {name: row}, "differences": {later: {earlier: row}}}, where a row is {figure: {"value", "interval"}}, and of a
+    difference also "joint", an interval at 95 % for all differences together (Bonferroni). Raises ParameterError where no object
+    is known for all.
     """
     names, runs = list(variants), list(variants.values())
     objects = [name for name in runs[0][0] if all(name in run for several in runs for run in several)]
@@ -173,41 +177,89 @@ def contrast(variants, figures, seed=0, resamples=RESAMPLES):
         return np.concatenate([values, values[later] - values[earlier]])
 
     def resample(drawn):
-        return both(measure([objects[i] for i in drawn], [rng.integers(len(s), size=len(s)).tolist() for s in runs])).ravel()
+        seeds = [rng.integers(len(several), size=max(1, len(several) - 1)).tolist() for several in runs]
+        return both(measure([objects[i] for i in drawn], seeds)).ravel()
 
     values = both(measure(objects, [range(len(several)) for several in runs]))
-    low, high = bootstrap_interval(resample, len(objects), np.random.default_rng(seed), resamples).reshape(2, *values.shape)
+    edges = bootstrap_interval(resample, len(objects), np.random.default_rng(seed), resamples,
+                               [0.95, 1 - 0.05 / max(1, len(later))]).reshape(2, 2, *values.shape)
 
     def row(i):
-        edges = [None if np.isnan(a) else [float(a), float(b)] for a, b in zip(low[i], high[i], strict=True)]
-        return {label: {"value": float(value) if np.isfinite(value) else None, "interval": edge}
-                for label, value, edge in zip(labels, values[i], edges, strict=True)}
+        kinds = ("interval",) if i < len(names) else ("interval", "joint")
+        return {label: {"value": float(values[i, j]) if np.isfinite(values[i, j]) else None,
+                        **{kind: None if np.isnan(edges[k, :, i, j]).any() else edges[k, :, i, j].tolist()
+                           for k, kind in enumerate(kinds)}} for j, label in enumerate(labels)}
 
     differences = {name: {} for name in names[1:]}
     for i, (b, a) in enumerate(zip(later, earlier, strict=True)):
         differences[names[b]][names[a]] = row(len(names) + i)
-    return {"objects": len(objects), "variants": {name: row(i) for i, name in enumerate(names)}, "differences": differences}
+    return {"objects": len(objects), "seeds": {name: len(several) for name, several in variants.items()},
+            "variants": {name: row(i) for i, name in enumerate(names)}, "differences": differences}
 
 
 def _items(run, objects):
     return [item for name in objects for item in run[name]]
 
 
+def _difference(found, name, other, figure, kind="interval"):
+    """Value and bounds of a variant's figure less another's, (None, None, None) where there is no interval."""
+    sign = 1 if other in found["differences"].get(name, {}) else -1
+    entry = (found["differences"][name][other] if sign == 1 else found["differences"][other][name])[figure]
+    if entry["value"] is None or entry[kind] is None:
+        return None, None, None
+    return sign * entry["value"], *sorted(sign * edge for edge in entry[kind])
+
+
+def order(found, name, other, figure, kind="interval"):
+    """What a `contrast` tells of two variants: 1 where the first is higher in a figure, -1 where lower, 0 where it cannot tell.
+
+    kind: the "interval" of this difference, or the "joint" one of all differences, which has to leave zero out. Of fewer than
+    `FEWEST` objects it tells nothing: a bootstrap over so few is too sure.
+    """
+    value, low, high = _difference(found, name, other, figure, kind)
+    if value is None or found["objects"] < FEWEST:
+        return 0
+    return int(low > 0) - int(high < 0)
+
+
+def _scope(found, *names):
+    """What a claim about variants holds for, as an ending."""
+    return ", of these networks" if min(found["seeds"][name] for name in names) == 1 else ""
+
+
 def verdict(found, name, other, figure):
     """What a `contrast` allows to be said of two variants: a line with their difference, its interval, and which is higher.
 
-    Of fewer than `FEWEST` objects nothing is said: a bootstrap over so few is too sure.
+    "of these networks": one of the two was trained once, so that nothing is known of others trained alike.
     """
-    sign = 1 if name in found["differences"] and other in found["differences"][name] else -1
-    difference = found["differences"][name][other] if sign == 1 else found["differences"][other][name]
-    value, edges = difference[figure]["value"], difference[figure]["interval"]
-    if value is None or edges is None:
+    value, low, high = _difference(found, name, other, figure)
+    if value is None:
         return f"{name} against {other}: {figure}: not distinguishable, no interval"
-    low, high = sorted(sign * edge for edge in edges)
-    word = "higher" if low > 0 else "lower" if high < 0 else "not distinguishable"
+    word = {1: "higher", -1: "lower", 0: "not distinguishable"}[order(found, name, other, figure)]
     if found["objects"] < FEWEST:
-        word = f"not distinguishable ({found['objects']} objects)"
-    return f"{name} against {other}: {figure} {sign * value:+.3f} [{low:+.3f}, {high:+.3f}]: {word}"
+        word += f" ({found['objects']} objects)"
+    elif word != "not distinguishable":
+        word += _scope(found, name, other)
+    return f"{name} against {other}: {figure} {value:+.3f} [{low:+.3f}, {high:+.3f}]: {word}"
+
+
+def within(found, name, other, figure, margin):
+    """The `verdict` of two variants, and whether the first is lower by more than `margin`: a line."""
+    _, low, high = _difference(found, name, other, figure)
+    if low is None or found["objects"] < FEWEST or low <= -margin <= high:
+        word = "cannot tell"
+    else:
+        word = ("no" if low > -margin else "yes") + _scope(found, name, other)
+    return f"{verdict(found, name, other, figure)}; lower by more than {margin:g}: {word}"
+
+
+def unsupported(orderings):
+    """Those of some orderings {title: [(contrast, higher, lower, figure)]} that intervals do not support: {title: [verdict]}.
+
+    A title of which all are supported, or none was asked, is left out.
+    """
+    missing = {title: [verdict(*asked) for asked in several if order(*asked) < 1] for title, several in orderings.items()}
+    return {title: lines for title, lines in missing.items() if lines}
 
 
 def verdicts(found, figure, reference=None):
@@ -220,10 +272,45 @@ def verdicts(found, figure, reference=None):
 
 
 def levels_off(found, figure):
-    """The first of a `contrast`'s variants, in their order, that no later one is distinguishably higher than."""
+    """The first of a `contrast`'s variants, in their order, that no later one is higher than: a line.
+
+    Every pair is a comparison, so their intervals are the joint ones. Of fewer than `FEWEST` objects nothing is said.
+    """
     names = list(found["variants"])
-    return next(name for i, name in enumerate(names)
-                if not any(verdict(found, later, name, figure).endswith(": higher") for later in names[i + 1:]))
+    if found["objects"] < FEWEST:
+        return f"{figure}: cannot tell where it levels off ({found['objects']} objects)"
+    first = next(name for i, name in enumerate(names)
+                 if all(order(found, later, name, figure, "joint") < 1 for later in names[i + 1:]))
+    return (f"{figure}: none after {first} is distinguishably higher than it ({len(names) * (len(names) - 1) // 2} comparisons, "
+            f"corrected){_scope(found, *names)}")
+
+
+def rows_of(found, *figures):
+    """Values of a `contrast`, a line a variant: what the figures are by, beside what may be said of them."""
+    return [f"{name}: " + ", ".join(f"{figure} {_text(row[figure]['value'])}" for figure in figures)
+            for name, row in found["variants"].items()]
+
+
+def _text(value):
+    return "not defined" if value is None else f"{value:.3f}"
+
+
+def sampled_spread(views):
+    """How a method's grasps lie before any refinement, means over some [`ViewEvaluation`].
+
+    "grasps": how many; "in collision": the share that start inside the object; "hold": the share that the shake test holds;
+    "spread": root mean square distance of their origins from the mean, metres; "cells": cubes of `RADIUS` that they are in.
+    """
+    places = [view.grasps[0][:, :3, 3] for view in views]
+    return {"grasps": np.mean([len(found) for found in places]), "in collision": _mean([view.collides[0] for view in views]),
+            "hold": _mean([view.success[0] for view in views]),
+            "spread": _mean([np.sqrt(((found - found.mean(axis=0)) ** 2).sum(axis=1).mean()) for found in places if len(found)]),
+            "cells": np.mean([len(np.unique(np.floor(found / RADIUS), axis=0)) for found in places])}
+
+
+def _mean(parts):
+    values = np.concatenate([np.atleast_1d(part) for part in parts]) if parts else np.array([])
+    return float(values.mean()) if len(values) else np.nan
 
 
 def bars_of(found, *figures):
