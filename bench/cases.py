@@ -1,4 +1,4 @@
-"""What is measured. A case is one function: `tiny` shrinks it for the tests; it returns what `measure` found, `compare` or `profile`.
+"""What is measured. A case is one function: `tiny` shrinks it for the tests; it returns what `measure`, one of two here, found.
 
 Baseline and ours run in turns in one process, on what the other ran on, and their medians are compared. Building what is
 built once an object (convex parts, the compiled world, the ray-casting scene) is not timed on either side.
