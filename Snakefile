@@ -15,7 +15,7 @@ from pathlib import Path
 NOTEBOOKS = {
     "graspnet/1_objects": (["objects"], []),
     "graspnet/2_grasp_data": (["objects", "perception", "simulation", "graspnet/candidates", "graspnet/dataset",
-                               "graspnet/enrichment"], ["graspnet/1_objects"]),
+                               "graspnet/enrichment", "graspnet/frame"], ["graspnet/1_objects"]),
     "graspnet/3_training": (["objects", "perception", "simulation", "graspnet", "training"],
                             ["graspnet/1_objects", "graspnet/2_grasp_data"]),
     "graspnet/4_refinement": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
