@@ -90,6 +90,19 @@ def test_chunks_do_not_change_scores(network):
     np.testing.assert_allclose(score_images(network, images), score_images(network, images, chunk=3), atol=1e-6)
 
 
+def test_bfloat16_is_for_training_alone(monkeypatch):
+    torch.manual_seed(0)
+    network, images = GpdNetwork(SETTINGS), torch.randint(0, 255, (8, 15, 60, 60), dtype=torch.uint8)
+    logits = {}
+    for narrow in (True, False):
+        monkeypatch.setattr("graspbook.graspnet.gpd_network.multiplies_bfloat16", lambda kind, narrow=narrow: narrow)
+        logits |= {(narrow, training): network.train(training)(images).detach() for training in (True, False)}
+    assert {found.dtype for found in logits.values()} == {torch.float32}
+    np.testing.assert_array_equal(logits[True, False], logits[False, False])
+    assert not np.array_equal(logits[True, True], logits[False, True])
+    np.testing.assert_allclose(logits[True, True], logits[False, True], atol=0.01 + 0.02 * logits[False, True].abs().max())
+
+
 def test_labels_are_made_once_and_are_a_function_of_their_parameters(tmp_path):
     path, arguments = tmp_path / "a.npz", (SETTINGS, 2, 15, 0.001, 3)
     counts = label_candidates(BOXES, "box_0000", path, *arguments, 3)

@@ -12,6 +12,7 @@ from torch import nn
 from graspbook import pose
 from graspbook.errors import GraspFileError, WeightsError
 from graspbook.graspnet.gpd import CHANNELS, IMAGE, GpdSettings, draw_candidates, draw_images
+from graspbook.graspnet.pointnet2 import multiplies_bfloat16
 from graspbook.perception.camera import DepthRenderer
 from graspbook.perception.degrade import degrade
 from graspbook.perception.normals import checked_cloud, estimate_normals
@@ -21,13 +22,14 @@ from graspbook.storage import atomic_path, code_hash, content_hash, object_hash
 from graspbook.training import load_model, train_to_file
 
 BATCH = 64
-_CODE = ("pose", "hands", "perception", "simulation", "training", "graspnet/gpd", "graspnet/gpd_network")
+_CODE = ("pose", "hands", "perception", "simulation", "training", "graspnet/pointnet2", "graspnet/gpd", "graspnet/gpd_network")
 
 
 class GpdNetwork(nn.Module):
     """Two logits (B, 2), failure and success, of images (B, 15, 60, 60) uint8 that `draw_images` made with `settings`.
 
     LeNet as in the released code: two convolutions, each with a maximum over 2 × 2 pixels, and two fully connected layers.
+    In training it multiplies in bfloat16 where the processor does.
     """
 
     def __init__(self, settings):
@@ -39,7 +41,9 @@ class GpdNetwork(nn.Module):
 
     def forward(self, images):
         # On the processor convolutions are faster with channels last.
-        return self.layers(images.contiguous(memory_format=torch.channels_last).float() / 255)
+        images, kind = images.contiguous(memory_format=torch.channels_last).float() / 255, images.device.type
+        with torch.autocast(kind, torch.bfloat16, self.training and multiplies_bfloat16(kind)):
+            return self.layers(images).float()
 
 
 @torch.no_grad()
