@@ -103,7 +103,7 @@ def test_the_code_of_an_evaluation_is_what_a_method_uses_and_no_more(monkeypatch
 
 
 def test_steps_that_a_method_does_not_reach_are_its_last(weights, tmp_path):
-    settings = replace(SETTINGS, method="geometric", refinement="none")
+    settings = replace(SETTINGS, method="geometric", steps=0)
     found = evaluation.evaluate_view(FamilySet(1, 0, 0.0), "box_0000", 0, weights, settings, [0, 2], 0, tmp_path / "a.npz")
     assert found.steps.tolist() == [0] and found.grasps.shape == (1, 6, 4, 4)
     np.testing.assert_array_equal(found.grasps[0], found.final)

@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -181,9 +183,9 @@ def test_scores_are_those_of_the_real_evaluator():
     evaluator = Evaluator(EvaluatorSettings("unified", "object_and_gripper", backbone)).eval()
     start = poses(10)
     generator = torch.Generator().manual_seed(0)
-    for method in ("gradient", "metropolis", "none"):
-        refinement = refine(evaluator, CLOUD, start, method, 3, generator)
-        assert len(refinement.scores) == (1 if method == "none" else 4)
+    for method, steps in product(("gradient", "log_odds", "metropolis"), (0, 3)):
+        refinement = refine(evaluator, CLOUD, start, method, steps, generator)
+        assert len(refinement.scores) == steps + 1
         for grasps, scores in zip(refinement.grasps, refinement.scores, strict=True):
             torch.testing.assert_close(scores, score(evaluator, CLOUD, grasps), atol=1e-5, rtol=1e-4)
     assert all(p.grad is None for p in evaluator.parameters())

@@ -17,7 +17,7 @@ from graspbook.graspnet.evaluator import load_evaluator
 from graspbook.graspnet.frame import object_frame
 from graspbook.graspnet.geometric import sample_geometric
 from graspbook.graspnet.gpd_network import detect, load_gpd
-from graspbook.graspnet.refinement import MAX_TRANSLATION, Refinement, best_of_iterations, refine
+from graspbook.graspnet.refinement import Refinement, best_of_iterations, refine
 from graspbook.graspnet.sampler import load_sampler, sample
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
 from graspbook.perception.normals import checked_cloud
@@ -29,15 +29,14 @@ METHODS = {"graspnet": ("sampler", "evaluator"), "geometric": ("evaluator",), "g
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """Grasps sampled a cloud, where latents come from, refinement (method, steps, largest translation of a gradient step in
-    metres), score above which a grasp is kept in the paper's protocol, the observed points that a grasp must have between
-    its fingers to be feasible, and the method, one of `METHODS`. Only graspnet draws latents, and gpd refines nothing."""
+    """Grasps sampled a cloud, where latents come from, refinement (method, steps), score above which a grasp is
+    kept in the paper's protocol, the observed points that a grasp must have between its fingers to be feasible, and the method,
+    one of `METHODS`. Only graspnet draws latents, and gpd refines nothing."""
 
     samples: int = 200
     latents: str = "normal"
     refinement: str = "log_odds"
     steps: int = 10
-    max_translation: float = MAX_TRANSLATION
     threshold: float = 0.8
     min_points_between: int = 20
     method: str = "graspnet"
@@ -112,8 +111,7 @@ def _sample_and_refine(cloud, sampler, evaluator, settings, rng):
         grasps = torch.as_tensor(poses, dtype=torch.float32, device=device)
     else:
         grasps, _ = sample(sampler, points[:encoded], settings.samples, generator, settings.latents)
-    return refine(evaluator, points[:observed], grasps, settings.refinement, settings.steps, generator,
-                  settings.max_translation), camera_T_frame
+    return refine(evaluator, points[:observed], grasps, settings.refinement, settings.steps, generator), camera_T_frame
 
 
 def _detect(cloud, network, settings, rng):

@@ -9,7 +9,7 @@ from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet.evaluator import score, success_probability
 
-METHODS = ("gradient", "log_odds", "metropolis", "none")
+METHODS = ("gradient", "log_odds", "metropolis")
 MAX_TRANSLATION = 0.01
 # Ours: length of the first and of the last step in metres, and the metres that one radian counts as: about half a hand.
 STEP_LENGTHS, RADIAN = (0.006, 0.001), 0.06
@@ -23,16 +23,14 @@ class Refinement:
     scores: torch.Tensor
 
 
-def refine(evaluator, cloud, grasps, method, steps, generator, max_translation=MAX_TRANSLATION):
-    """The refinement of grasps (K, 4, 4) on a cloud (N, 3) by a named method; max_translation is the gradient's."""
+def refine(evaluator, cloud, grasps, method, steps, generator):
+    """The refinement of grasps (K, 4, 4) on a cloud (N, 3) by a named method."""
     if method == "gradient":
-        return refine_by_gradient(evaluator, cloud, grasps, steps, max_translation)
+        return refine_by_gradient(evaluator, cloud, grasps, steps)
     if method == "log_odds":
         return refine_by_log_odds(evaluator, cloud, grasps, steps)
     if method == "metropolis":
         return refine_by_metropolis(evaluator, cloud, grasps, generator, steps)
-    if method == "none":
-        return Refinement(grasps[None], score(evaluator, cloud, grasps)[None])
     raise ParameterError(f"refinement {method!r}, expected one of {', '.join(METHODS)}")
 
 
