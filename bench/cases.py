@@ -64,12 +64,12 @@ def profile(ours, *_):
     return found.key_averages().table(sort_by="self_cpu_time_total", row_limit=20, max_name_column_width=40)
 
 
-def shake_mug(tiny, measure=compare):
+def shake_mug(tiny, measure):
     """Labelled grasps of a parametric mug."""
     return _shake(make_shape("mug", np.random.default_rng(0)), tiny, measure)
 
 
-def shake_vase(tiny, measure=compare):
+def shake_vase(tiny, measure):
     """Labelled grasps of a hollow, bent vase in convex parts by CoACD."""
     return _shake(_vase(tiny), tiny, measure)
 
@@ -148,7 +148,7 @@ def _examples(points):
     return examples
 
 
-def train_network(network, preset, tiny, measure=compare):
+def train_network(network, preset, tiny, measure):
     """Training steps, 64 grasps a cloud, of the "sampler" or "evaluator" of a preset."""
     preset, place = _preset(preset, tiny), ("sampler", "evaluator").index(network)
     own, plain, clouds = preset.own[place], preset.plain[place], preset.clouds[place]
@@ -173,7 +173,7 @@ def train_network(network, preset, tiny, measure=compare):
                    "steps/s", steps, baseline_steps, repeats, same)
 
 
-def predict_grasps(preset, tiny, measure=compare):
+def predict_grasps(preset, tiny, measure):
     """Clouds a second, each with 200 grasps sampled, scored and refined in 10 steps by the networks of a preset.
 
     The baseline takes too long for that: its rate is measured on 12 grasps, whose work is that of 0.06 clouds.
@@ -194,7 +194,7 @@ def predict_grasps(preset, tiny, measure=compare):
                    "clouds/s", 1, few / samples, 1 if tiny else 3, lambda *_: "-")
 
 
-def render(tiny, measure=compare):
+def render(tiny, measure):
     """Depth images of 640 × 480 of the vase."""
     mesh, camera, rng = _vase(tiny).mesh, default_camera(), np.random.default_rng(0)
     views = [random_view(mesh, rng) for _ in range(2 if tiny else 10)]

@@ -25,6 +25,12 @@ def some_grasps(n=5):
     )
 
 
+def test_a_hash_as_a_number_tells_names_apart():
+    numbers = {storage.hash_number("box_0000"), storage.hash_number("box_0001"), storage.hash_number(1, "box_0000")}
+    assert len(numbers) == 3 and all(0 <= number < 2**32 for number in numbers)
+    assert storage.hash_number("box_0000") == int(storage.content_hash("box_0000")[:8], 16)
+
+
 def test_grasps_survive_the_round_trip(tmp_path):
     grasps = some_grasps()
     storage.write_grasps(tmp_path / "a" / "mug.h5", grasps)

@@ -100,6 +100,11 @@ def content_hash(*values):
     return digest.hexdigest()[:32]
 
 
+def hash_number(*values):
+    """A whole number below 2³² by the content hash of values: what a name adds to a seed."""
+    return int(content_hash(*values)[:8], 16)
+
+
 def object_hash(obj):
     """Hash of a GraspObject's surface and convex parts: all of it that views, labels and grasps depend on."""
     return content_hash(obj.mesh.vertices, obj.mesh.faces, *(part.vertices for part in obj.parts))

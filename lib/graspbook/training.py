@@ -7,6 +7,7 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import safetensors
@@ -57,6 +58,14 @@ class TrainSettings:
     def rate(self, step):
         """Learning rate at a step."""
         return self.learning_rate * (1 if self.schedule == "constant" else (1 + math.cos(math.pi * step / self.steps)) / 2)
+
+
+@cache
+def multiplies_bfloat16(kind):
+    """Whether devices of a kind ("cpu" or "cuda") multiply bfloat16 matrices faster than float32 ones."""
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, label="training", validate=None, init=None):

@@ -150,7 +150,7 @@ def test_views_are_degraded_as_those_of_our_networks(noise, holes, degraded, tmp
         assert n == SETTINGS.points and len(np.unique(cloud, axis=0)) == len(cloud)
         return degrade(cloud, n, rng, *how)
 
-    monkeypatch.setattr("graspbook.graspnet.gpd_network.degrade", recorded)
+    monkeypatch.setattr("graspbook.perception.degrade.degrade", recorded)
     assert label_candidates(BOXES, "box_0000", tmp_path / "a.npz", SETTINGS, 2, 3, noise, holes, 0)["candidates"] == 6
     assert calls == degraded
 

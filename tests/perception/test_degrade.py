@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import trimesh
 from scipy.spatial import cKDTree
 
 from graspbook.errors import CaptureError
-from graspbook.perception.degrade import degrade
+from graspbook.perception.camera import DepthRenderer
+from graspbook.perception.degrade import DENSE, degrade, degraded_view
 from graspbook.perception.resample import resample
 
 # A flat square of 20 x 20 cm, 1 m away and a little aslant, so that depth and distance differ.
@@ -92,3 +94,19 @@ def test_the_same_generator_gives_the_same_bytes_and_leaves_the_cloud_alone():
 def test_clouds_that_no_camera_sees_are_refused(cloud, message):
     with pytest.raises(CaptureError, match=message):
         degrade(cloud, 10, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("width", [0.004, 0.1])
+def test_of_a_view_each_pixel_is_degraded_once(width, monkeypatch):
+    clean = []
+
+    def recorded(cloud, n, rng, *how):
+        clean.append(cloud)
+        return degrade(cloud, n, rng, *how)
+
+    monkeypatch.setattr("graspbook.perception.degrade.degrade", recorded)
+    renderer = DepthRenderer(trimesh.creation.box((width, width, 0.1)))
+    cloud, camera_T_object = degraded_view(renderer, 600, np.random.default_rng(0), 0.001, 3)
+    assert cloud.shape == (600, 3) and camera_T_object.shape == (4, 4)
+    assert len(rows(clean[0])) == len(clean[0]) <= DENSE
+    assert (len(clean[0]) == DENSE) == (width == 0.1)

@@ -84,8 +84,10 @@ def test_reports_on_other_weights_are_refused(run, tmp_path):
     write_json(path, report)
     assert "scored above 0.9 hold | 0.250" in ship("smoke", run.root, [path], folder).read_text()
     save_weights(run.weights / "gpd.safetensors", torch.nn.Linear(2, 1), {})
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
     with pytest.raises(NotebookError, match="eval.json: judges weights .*gpd.*, expected .*evaluate those in"):
         ship("smoke", run.root, [path], folder)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
 def test_what_is_shipped_is_small_and_says_what_it_is_made_of():

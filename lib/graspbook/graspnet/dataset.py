@@ -17,15 +17,14 @@ from graspbook.errors import GraspFileError, ParameterError
 from graspbook.graspnet.frame import object_frame
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
 from graspbook.perception.camera import DepthRenderer
-from graspbook.perception.degrade import degrade
-from graspbook.perception.resample import farthest_points, resample
-from graspbook.storage import Grasps, code_hash, content_hash
+from graspbook.perception.degrade import degraded_view
+from graspbook.perception.resample import farthest_points
+from graspbook.storage import Grasps, code_hash, content_hash, hash_number
 
 CLUSTERS = 32
 CODE = ("pose", "hands", "training", "graspnet/dataset", "graspnet/frame", "graspnet/pointnet2", "graspnet/sampler",
         "graspnet/attention", "graspnet/evaluator", "graspnet/unified", "graspnet/pose_cloud", "graspnet/probes",
         "graspnet/lookup")
-_DENSE = 8192  # points of a view, at most, before it is degraded
 _EXPLORED = 0.4
 HARD_TRANSLATION = 0.03
 _BLOCK = 64  # hard negatives judged together: their copies of the surface take a few MB each
@@ -115,7 +114,7 @@ def prepare(obj, grasps, settings, more=None):
     """
     if grasps.success is None:
         raise GraspFileError(f"grasps of {obj.name!r} have no labels; label them first")
-    rng = np.random.default_rng([settings.seed, int(content_hash(obj.name)[:8], 16)])
+    rng = np.random.default_rng([settings.seed, hash_number(obj.name)])
     renderer, clouds, frames = DepthRenderer(obj.mesh), [], []
     for _ in range(settings.views):
         cloud, camera_T_object = _observe(renderer, settings, rng)
@@ -134,9 +133,7 @@ def prepare(obj, grasps, settings, more=None):
 def _observe(renderer, settings, rng):
     if not settings.holes:
         return renderer.observe(rng, settings.points, settings.noise)
-    cloud, camera_T_object = renderer.observe(rng, None)
-    cloud = resample(cloud, min(len(cloud), _DENSE), rng)
-    return degrade(cloud, settings.points, rng, settings.noise, settings.holes), camera_T_object
+    return degraded_view(renderer, settings.points, rng, settings.noise, settings.holes)
 
 
 def stratify(grasps):

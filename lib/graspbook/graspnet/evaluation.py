@@ -14,7 +14,7 @@ from graspbook.graspnet.dataset import CODE
 from graspbook.graspnet.predict import load_networks, predict, weights_files
 from graspbook.perception.camera import DepthRenderer
 from graspbook.simulation.shake import Shaker, ShakeSettings
-from graspbook.storage import atomic_path, cache_dir, code_hash, content_hash, object_hash, read_grasps
+from graspbook.storage import atomic_path, cache_dir, code_hash, content_hash, hash_number, object_hash, read_grasps
 
 CLOUD_POINTS = 4096
 GRADED = 10  # of the final grasps, the best: grading one that holds takes longer than testing it
@@ -78,7 +78,7 @@ def evaluate_view(objects, name, view, weights, settings, steps, seed, path=None
         with np.load(path) as stored:
             if json.loads(str(stored["parameters"])) == parameters:
                 return ViewEvaluation(**{key: stored[key] for key in ViewEvaluation.__dataclass_fields__})
-    rng = np.random.default_rng([seed, 2, view, int(content_hash(name)[:8], 16)])
+    rng = np.random.default_rng([seed, 2, view, hash_number(name)])
     evaluation = _evaluate(obj, rng, weights, settings, np.array(steps), device)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, parameters=json.dumps(parameters), **asdict(evaluation))

@@ -16,7 +16,7 @@ from graspbook.graspnet.evaluator import load_evaluator
 from graspbook.graspnet.refinement import best_of_iterations, refine_by_log_odds
 from graspbook.graspnet.sampler import load_sampler, sample
 from graspbook.simulation.shake import Shaker
-from graspbook.storage import Grasps, code_hash, content_hash, object_hash, read_grasps, write_grasps
+from graspbook.storage import Grasps, code_hash, content_hash, hash_number, object_hash, read_grasps, write_grasps
 
 _CODE = (*CODE, "simulation", "graspnet/exploration", "graspnet/refinement")
 _STEPS, _EARLY = 10, 3
@@ -29,7 +29,7 @@ def explore(obj, examples, sampler, evaluator, views, samples, seed):
     sampled, a quarter after three steps, the others at their best step. The networks compute on the device that they are on;
     latents come from the seed and the object's name.
     """
-    generator = torch.Generator().manual_seed(int(content_hash(seed, obj.name)[:8], 16))
+    generator = torch.Generator().manual_seed(hash_number(seed, obj.name))
     device = next(evaluator.parameters()).device
     found, quarter = [], samples // 4
     for cloud, view_T_object in zip(examples.clouds[:views], examples.view_T_object[:views], strict=True):

@@ -12,17 +12,16 @@ from torch import nn
 from graspbook import pose
 from graspbook.errors import GraspFileError, WeightsError
 from graspbook.graspnet.gpd import CHANNELS, IMAGE, GpdSettings, draw_candidates, draw_images
-from graspbook.graspnet.pointnet2 import multiplies_bfloat16
 from graspbook.perception.camera import DepthRenderer
-from graspbook.perception.degrade import degrade
+from graspbook.perception.degrade import degraded_view
 from graspbook.perception.normals import checked_cloud, estimate_normals
 from graspbook.perception.resample import resample
 from graspbook.simulation.shake import Shaker, ShakeSettings
-from graspbook.storage import atomic_path, code_hash, content_hash, object_hash
-from graspbook.training import load_model, train_to_file
+from graspbook.storage import atomic_path, code_hash, content_hash, hash_number, object_hash
+from graspbook.training import load_model, multiplies_bfloat16, train_to_file
 
 BATCH = 64
-_CODE = ("pose", "hands", "perception", "simulation", "training", "graspnet/pointnet2", "graspnet/gpd", "graspnet/gpd_network")
+_CODE = ("pose", "hands", "perception", "simulation", "training", "graspnet/gpd", "graspnet/gpd_network")
 
 
 class GpdNetwork(nn.Module):
@@ -77,9 +76,9 @@ def label_candidates(objects, name, path, settings, views, per_view, noise, hole
     """Images of the candidates of random views of an object of a set, labelled by the shake test, into `path` (.npz).
 
     views, per_view: how many, and candidates in each at most; noise (m) and holes: of the views, see
-    `dataset.DataSettings`. A task for `parallel.run_tasks`: a pure function of the
-    object and the numbers; a file that is there and was made from the same ones stays. It holds images (K, 15, 60, 60) uint8,
-    success (K,) bool, and the parameters as JSON. Returns the counts of candidates and successes.
+    `dataset.DataSettings`. A task for `parallel.run_tasks`: a pure function of the object and the numbers; a file that is there
+    and was made from the same ones stays. It holds images (K, 15, 60, 60) uint8, success (K,) bool, and the parameters as JSON.
+    Returns the counts of candidates and successes.
     """
     obj = objects.load(name)
     parameters = {"object": [name, object_hash(obj)],
@@ -92,10 +91,10 @@ def label_candidates(objects, name, path, settings, views, per_view, noise, hole
     renderer, shaker, rng = DepthRenderer(obj.mesh), Shaker(obj, threads=1), candidate_rng(name, seed)
     images, success = [], []
     for _ in range(views):
-        observed, camera_T_object = renderer.observe(rng, None, 0.0 if holes else noise)
         if holes:
-            observed = resample(observed, min(len(observed), 2 * settings.points), rng)
-            observed = degrade(observed, settings.points, rng, noise, holes)
+            observed, camera_T_object = degraded_view(renderer, settings.points, rng, noise, holes)
+        else:
+            observed, camera_T_object = renderer.observe(rng, None, noise)
         cloud, normals = _seen(np.unique(observed, axis=0), settings, rng)
         grasps = draw_candidates(cloud, normals, per_view, settings, rng)
         images.append(draw_images(cloud, normals, grasps, settings))
@@ -110,7 +109,7 @@ def candidate_rng(name, seed):
     """The generator of the views and candidates of an object of a set: of a seed each object has its own, and none is that of a
     view that is evaluated.
     """
-    return np.random.default_rng([seed, 3, int(content_hash(name)[:8], 16)])
+    return np.random.default_rng([seed, 3, hash_number(name)])
 
 
 def read_candidates(path):

@@ -11,7 +11,6 @@ the cloud shares them. Three identities make the rest cheap without changing wha
 """
 
 from dataclasses import dataclass
-from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -34,7 +33,8 @@ class BackboneSettings:
     the paper's is 1, which leaves distances between neighbours near zero beside a pose's rotation of order one.
     normalisation: "batch" (released code) or "none". The paper does not name one; batch statistics over 64 grasps of
     one cloud differ from the running averages over all clouds that are used afterwards, so "none" is the default.
-    precision: "bfloat16" has the widest layers of `probes` multiply in bfloat16 on processors that do (`multiplies_bfloat16`).
+    precision: "bfloat16" has the widest layers of `probes` multiply in bfloat16 on devices that do
+    (`training.multiplies_bfloat16`).
     """
 
     points: int = 1024
@@ -153,14 +153,6 @@ def linear(inputs, outputs):
 def layers(*sizes):
     """Fully connected ReLU layers from the first size to the last."""
     return nn.Sequential(*(part for pair in zip(sizes[:-1], sizes[1:], strict=True) for part in (linear(*pair), nn.ReLU())))
-
-
-@cache
-def multiplies_bfloat16(kind):
-    """Whether devices of a kind ("cpu" or "cuda") multiply bfloat16 matrices faster than float32 ones."""
-    if kind == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 class SetAbstraction(nn.Module):

@@ -15,7 +15,8 @@ from torch import nn
 
 from graspbook import pose
 from graspbook.graspnet.lookup import join, nearest_points, tabulate
-from graspbook.graspnet.pointnet2 import Grouper, PointNet2, layers, linear, multiplies_bfloat16, scaled
+from graspbook.graspnet.pointnet2 import Grouper, PointNet2, layers, linear, scaled
+from graspbook.training import multiplies_bfloat16
 
 _CONTEXT, _LAYERS = 512, (3072, 3072, 1024)  # times the width
 _REACH, _OUTLINE = 0.02, 0.01  # metres at which a distance counts half

@@ -9,7 +9,7 @@ import trimesh
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.hands import franka
-from graspbook.objects.everyday import _SECTORS
+from graspbook.objects.everyday import SECTORS
 from graspbook.objects.families import BOWL_SECTORS, MUG_SECTORS
 from graspbook.objects.solids import HANDLE_SEGMENTS
 
@@ -18,8 +18,8 @@ REGIONS = ("rim", "handle", "body", "nothing")
 _PARTS = {
     "bowl": (slice(1, 1 + 2 * BOWL_SECTORS), slice(0)),
     "mug": (slice(1, 1 + MUG_SECTORS), slice(1 + MUG_SECTORS, 1 + MUG_SECTORS + HANDLE_SEGMENTS)),
-    "cup": (slice(1, 1 + _SECTORS), slice(0)),
-    "pan": (slice(1, 1 + _SECTORS), slice(1 + _SECTORS, 2 + _SECTORS)),
+    "cup": (slice(1, 1 + SECTORS), slice(0)),
+    "pan": (slice(1, 1 + SECTORS), slice(1 + SECTORS, 2 + SECTORS)),
     "jug": (slice(0), slice(3, 3 + HANDLE_SEGMENTS)),
 }
 FAMILIES = tuple(_PARTS)

@@ -10,7 +10,7 @@ from graspbook.objects.solids import bow, loft, placed, ring, stack, vessel
 from graspbook.pose import random_rotations, rotation_about
 
 _X, _Y = np.array([1.0, 0, 0]), np.array([0, 1.0, 0])
-_SECTORS = 16
+SECTORS = 16
 _ALONG_X = rotation_about(_Y, np.pi / 2)
 
 
@@ -22,7 +22,7 @@ def _block(sides):
 
 def _rod(radius, length, end=1.0):
     """A frustum along z, centred at the origin, its upper radius `end` times the lower."""
-    return stack([(radius, -length / 2), (radius * end, length / 2)], _SECTORS)
+    return stack([(radius, -length / 2), (radius * end, length / 2)], SECTORS)
 
 
 def _ball(rng):
@@ -39,7 +39,7 @@ def _tube(rng):
     flat, ends, segments = rng.uniform(0.7, 1.0), rng.uniform(0.3, 0.9, 2), 6
     at = np.linspace(-1, 1, segments + 1)
     thickness = radius * (1 - np.where(at < 0, 1 - ends[0], 1 - ends[1]) * np.abs(at) ** 3)
-    circle = ring(1.0, 0.0, _SECTORS) * [1, flat, 1]
+    circle = ring(1.0, 0.0, SECTORS) * [1, flat, 1]
     if turn < 0.2:
         rings = [circle * r + [0, 0, length / 2 * t] for t, r in zip(at, thickness, strict=True)]
     else:
@@ -60,7 +60,7 @@ def _flashlight(rng):
     z, profile = np.concatenate([[0], np.cumsum(heights)]), []
     for i in range(steps):
         end = radii[i] if rng.random() < 0.6 else radii[i + 1]
-        profile += stack([(radii[i], z[i]), (end, z[i + 1])], _SECTORS)
+        profile += stack([(radii[i], z[i]), (end, z[i + 1])], SECTORS)
     return profile
 
 
@@ -81,11 +81,11 @@ def _pan(rng):
     """A shallow vessel with a bar for a handle: pans, ladles, dishes."""
     radius, height = rng.uniform(0.04, 0.085), rng.uniform(0.02, 0.05)
     wall, bottom, foot = rng.uniform(0.002, 0.005), rng.uniform(0.003, 0.006), radius * rng.uniform(0.7, 0.95)
-    cup = vessel([(foot, 0.0), (foot + 0.001, bottom), (radius, height)], wall, _SECTORS)
+    cup = vessel([(foot, 0.0), (foot + 0.001, bottom), (radius, height)], wall, SECTORS)
     length, width, thickness = rng.uniform(0.07, 0.14), rng.uniform(0.014, 0.03), rng.uniform(0.007, 0.018)
     tilt = rotation_about(_Y, -rng.uniform(0, 0.5))
     bar = placed(_block([length, width, thickness]), translation=[length / 2 - 0.004, 0, 0])
-    rim = radius * np.cos(np.pi / _SECTORS) - wall / 2
+    rim = radius * np.cos(np.pi / SECTORS) - wall / 2
     return cup + placed(bar, tilt, [rim, 0, height * rng.uniform(0.6, 0.9)])
 
 
@@ -93,9 +93,9 @@ def _jug(rng):
     """A closed round body with handle, knob and, mostly, a spout: teapots, jugs, kettles."""
     radius, height = rng.uniform(0.03, 0.06), rng.uniform(0.06, 0.12)
     waist, neck = radius * rng.uniform(0.75, 1.0), radius * rng.uniform(0.5, 0.9)
-    parts = stack([(waist, 0.0), (radius, 0.45 * height), (neck, height)], _SECTORS)
+    parts = stack([(waist, 0.0), (radius, 0.45 * height), (neck, height)], SECTORS)
     knob = rng.uniform(0.007, 0.015)
-    parts += stack([(knob, height), (knob, height + rng.uniform(0.012, 0.025))], _SECTORS)
+    parts += stack([(knob, height), (knob, height + rng.uniform(0.012, 0.025))], SECTORS)
     half, thickness = height * rng.uniform(0.25, 0.36), rng.uniform(0.007, 0.013)
     centre = height * 0.5
     # the handle starts inside the body, on a plane that the body reaches over the handle's whole height
@@ -128,7 +128,7 @@ def _cup(rng):
     wall, bottom = rng.uniform(0.002, 0.005), rng.uniform(0.003, 0.006)
     foot = radius * rng.uniform(0.65, 1.0)
     start = foot + (radius - foot) * bottom / height
-    return vessel([(foot, 0.0), (start, bottom), (radius, height)], wall, _SECTORS)
+    return vessel([(foot, 0.0), (start, bottom), (radius, height)], wall, SECTORS)
 
 
 def _turned(make):

@@ -9,6 +9,7 @@ from graspbook.perception.normals import checked_cloud
 from graspbook.perception.resample import resample
 
 HOLE_RADII = (0.003, 0.015)
+DENSE = 8192  # points of a view, at most, before it is degraded
 LEAST_KEPT = 0.7  # of the points, whatever the holes
 # Pixels on the edge of an object mix its depth with the background's: at most this share of the points lies behind, by at most
 # so many metres. Any points are chosen, not those on the edge, which a cloud does not show.
@@ -37,6 +38,16 @@ def degrade(cloud, n, rng, noise=0.0015, patches=3):
         shift = shift + flying * rng.uniform(0, FLYING_DEPTH, len(seen))
         seen = seen * (1 + shift / seen[:, 2])[:, None]
     return resample(seen, n, rng)
+
+
+def degraded_view(renderer, n, rng, noise, patches):
+    """A degraded cloud (n, 3) of a random view by a `camera.DepthRenderer`, camera frame, and its `camera_T_object`.
+
+    Only pixels that see the object are degraded, at most 8192 of them: none twice, which would move apart. Raises as `degrade`
+    and `DepthRenderer.observe`.
+    """
+    cloud, camera_T_object = renderer.observe(rng, None)
+    return degrade(resample(cloud, min(len(cloud), DENSE), rng), n, rng, noise, patches), camera_T_object
 
 
 def _outside_holes(points, holes, rng):

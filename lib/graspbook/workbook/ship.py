@@ -1,10 +1,12 @@
 """The networks that come with the package: those of a run, in half precision, with what they were made from and a model card."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 
 from graspbook.errors import NotebookError
+from graspbook.graspnet.ablations import gather
 from graspbook.graspnet.evaluation import weights_hashes
 from graspbook.graspnet.predict import SHIPPED
 from graspbook.storage import atomic_path, read_json, write_json
@@ -65,9 +67,6 @@ def ship(profile, output_root=None, evaluations=(), folder=SHIPPED):
     outputs = Outputs(output_root or f"outputs/{profile}")
     notebooks = {name: _executed(outputs, name) for name in NOTEBOOKS}
     results = {name: outputs.read_results(name.replace("/", "_")) for name in NOTEBOOKS}
-    for network in NETWORKS:
-        halve_weights(outputs.weights / f"{network}.safetensors", Path(folder) / f"{network}.safetensors")
-    reports = [_report(path, folder) for path in evaluations]
     run = {"profile": profile, "revision": notebooks["graspnet/3_training"]["revision"],
            "dirty": any(executed["dirty"] for executed in notebooks.values()),
            "objects": results["graspnet/1_objects"]["recipe"],
@@ -75,9 +74,15 @@ def ship(profile, output_root=None, evaluations=(), folder=SHIPPED):
            "shake": results["graspnet/2_grasp_data"]["settings"],
            "validation": results["graspnet/3_training"]["validation"],
            "held_out": results["graspnet/4_refinement"]["final"] | {"views": results["graspnet/4_refinement"]["views"]}}
+    with TemporaryDirectory() as made:  # nothing in the package changes before all is well
+        files = {network: Path(made) / f"{network}.safetensors" for network in NETWORKS}
+        for file in files.values():
+            halve_weights(outputs.weights / file.name, file)
+        card = _card(run, [_report(path, made, folder) for path in evaluations])
+        gather(folder, **files)
     write_json(Path(folder) / "run.json", run)
     with atomic_path(Path(folder) / "README.md") as temporary:
-        temporary.write_text(_card(run, reports))
+        temporary.write_text(card)
     return Path(folder) / "README.md"
 
 
@@ -92,13 +97,14 @@ def _executed(outputs, name):
     return recorded
 
 
-def _report(path, folder):
-    """A report of `graspbook evaluate` on the weights in a folder."""
+def _report(path, made, folder):
+    """A report of `graspbook evaluate` on the weights `made`, which are to come to a folder."""
     report = read_json(path)
     parameters = report["parameters"]
-    expected = weights_hashes(folder, parameters["method"])
+    expected = weights_hashes(made, parameters["method"])
     if parameters["weights"] != expected:
-        raise NotebookError(f"{path}: judges weights {parameters['weights']}, expected {expected}: evaluate those in {folder}")
+        raise NotebookError(f"{path}: judges weights {parameters['weights']}, expected {expected}: ship without "
+                            f"reports, evaluate those in {folder}, and ship again")
     return report
 
 
