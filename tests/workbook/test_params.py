@@ -35,7 +35,7 @@ def in_project(monkeypatch):
 
 
 def test_profiles_load_and_smoke_is_the_defaults(in_project):
-    assert PROFILES == ["desk", "paper", "shipped", "smoke"]
+    assert PROFILES == ["desk", "paper", "smoke"]
     loaded = {profile: load_profile(profile) for profile in PROFILES}
     assert all(section == type(section)() for section in loaded["smoke"].values())
     assert loaded["paper"] != loaded["desk"] != loaded["smoke"]
@@ -46,19 +46,6 @@ def test_the_names_that_parameters_allow_are_those_of_the_library():
     allowed = {name: set(get_args(field.annotation)) for name, field in GraspnetTraining.model_fields.items()}
     assert allowed["network"] == set(sampler.PRESETS) == set(evaluator.PRESETS)
     assert allowed["hard_rotation"] == set(HARD_ROTATIONS) and allowed["schedule"] == set(SCHEDULES)
-
-
-def test_the_shipped_profile_is_desk_s_with_a_longer_last_stage(in_project):
-    """And ablations that are not needed for shipping, but for GPD's part."""
-    desk, shipped = load_profile("desk"), load_profile("shipped")
-    same = set(desk) - {"graspnet_3_training", "graspnet_5_ablations"}
-    assert all(shipped[name] == desk[name] for name in same)
-    training, longer = (sections["graspnet_3_training"].model_dump() for sections in (desk, shipped))
-    assert {key for key in training if training[key] != longer[key]} == {"explored_steps"}
-    assert longer["explored_steps"] > training["explored_steps"]
-    ablations, small = (sections["graspnet_5_ablations"].model_dump() for sections in (desk, shipped))
-    decisive = [key for key in ablations if key.startswith("gpd_")] + ["training_per_family", "noise", "holes"]
-    assert {key: small[key] for key in decisive} == {key: ablations[key] for key in decisive}
 
 
 def test_the_paper_profile_trains_as_the_paper(in_project):
