@@ -82,3 +82,22 @@ def points_in_closing_region(points):
     """
     x, y, z = np.abs(points[..., 0]), np.abs(points[..., 1]), points[..., 2]
     return (x < MAX_OPENING / 2) & (y < PAD_HALF_WIDTH) & (np.abs(z - PAD_CENTRE_Z) < PAD_HALF_WIDTH)
+
+
+def build():
+    """The Franka Hand as an `articulated.Hand` in the grasp frame.
+
+    Its one independent joint is Franka's finger_joint1, half the distance between the pads in metres; finger_joint2 is equal
+    to it. Contact points "default": 9 on either pad and 3 on the palm between the fingers.
+    """
+    from graspbook.hands.articulated import Hand, Link, Part
+
+    links, parts, contacts = [Link("palm")], [Part("palm", PALM)], []
+    for side, sign, joint in (("right", 1.0, "finger_joint1"), ("left", -1.0, "finger_joint2")):
+        turned = pose.from_rt(pose.rotation_about([0, 0, 1.0], 0.0 if sign > 0 else np.pi), [0, 0, FINGER_MOUNT])
+        links.append(Link(side, "palm", turned, joint, (1.0, 0, 0), (0.0, MAX_OPENING / 2), 70.0, slides=True, closes=-1))
+        parts += [Part(side, vertices) for vertices in FINGER_PARTS.values()]
+        contacts += [(side, np.array([0, y, PAD_CENTRE_Z - FINGER_MOUNT + z]), np.array([-1.0, 0, 0]))
+                     for y in (-0.006, 0, 0.006) for z in (-0.006, 0, 0.006)]
+    contacts += [("palm", np.array([x, 0, PALM[:, 2].max()]), np.array([0, 0, 1.0])) for x in (-0.02, 0, 0.02)]
+    return Hand("franka", links, parts, {"default": contacts}, {"finger_joint2": ("finger_joint1", 1.0, 0.0)})

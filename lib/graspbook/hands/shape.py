@@ -1,0 +1,102 @@
+"""The shape of an articulated hand: surface points for penetration tests, distances to its parts, a mesh to look at."""
+
+import numpy as np
+import trimesh
+from scipy.spatial import cKDTree
+
+from graspbook import pose
+from graspbook.hands.articulated import Points
+
+SPACING = 0.0035
+_SPHERE = trimesh.creation.icosphere(subdivisions=2, radius=1.0)
+
+
+def part_mesh(part):
+    """A convex trimesh of a part in its link's frame; round parts have facets, up to 4 % of the radius inside."""
+    return trimesh.convex.convex_hull((part.core[:, None] + part.radius * _SPHERE.vertices[None]).reshape(-1, 3))
+
+
+def part_distance(part, points):
+    """Signed distances (N,) of points (N, 3) in the link's frame to a part, negative inside.
+
+    Exact for capsules; for polyhedra exact inside and on them, and a lower bound outside.
+    """
+    if part.radius:
+        return np.linalg.norm(points - _on_axis(part, points), axis=1) - part.radius
+    mesh = part_mesh(part)
+    return ((points[:, None] - mesh.triangles[None, :, 0]) * mesh.face_normals).sum(axis=2).max(axis=1)
+
+
+def surface_points(hand):
+    """What `Hand.surface` is: see there. Points inside another part of the same link are left out."""
+    points, normals, links = [], [], []
+    for index, link in enumerate(hand.links):
+        clouds = []
+        for part in (parts := [part for part in hand.parts if part.link == link]):
+            cloud = np.concatenate(_dense(part), axis=1)
+            for other in parts:
+                if other is not part:
+                    cloud = cloud[part_distance(other, cloud[:, :3]) > 1e-6]
+            clouds.append(cloud)
+        if parts:
+            cloud = np.concatenate(clouds)
+            cloud = cloud[_thin(cloud[:, :3], SPACING)]
+            points.append(cloud[:, :3])
+            normals.append(cloud[:, 3:])
+            links.append(np.full(len(cloud), index))
+    found = Points(*map(np.concatenate, (points, normals, links)))
+    poses = link_poses(hand, np.eye(4), hand.open)
+    order = _farthest_first(pose.transform(poses[found.links], found.points[:, None])[:, 0])
+    return Points(*(values[order] for values in found))
+
+
+def link_poses(hand, wrist, joints):
+    """Poses (L, 4, 4) of the links, numpy, for one pose of the palm (4, 4) and one joint vector (J,)."""
+    import torch
+
+    return hand.forward(torch.as_tensor(np.asarray(joints, float)), torch.as_tensor(np.asarray(wrist, float))).numpy()
+
+
+def mesh(hand, wrist, joints):
+    """One trimesh of all parts of the hand, posed by wrist (4, 4) and joints (J,): parts overlap at the joints."""
+    poses = dict(zip(hand.links, link_poses(hand, wrist, joints), strict=True))
+    return trimesh.util.concatenate([part_mesh(part).apply_transform(poses[part.link]) for part in hand.parts])
+
+
+def _on_axis(part, points):
+    """The point of a capsule's core segment that is nearest to each of points (N, 3)."""
+    start, along = part.core[0], part.core[1] - part.core[0]
+    return start + np.clip((points - start) @ along / (along @ along), 0, 1)[:, None] * along
+
+
+def _dense(part):
+    """Random points, one a square millimetre or two, on the surface of a part, and their normals, (N, 3) each."""
+    facets = part_mesh(part)
+    points, faces = trimesh.sample.sample_surface(facets, int(facets.area / 1.5e-6), seed=0)
+    if not part.radius:
+        return points, facets.face_normals[faces]
+    axis = _on_axis(part, points)
+    normals = trimesh.unitize(points - axis)
+    return axis + part.radius * normals, normals
+
+
+def _thin(points, gap):
+    """Indices of points (N, 3) with at least `gap` between any two, and no further point within `gap` of none of them."""
+    near = cKDTree(points).query_ball_point(points, gap)
+    free, chosen = np.ones(len(points), bool), []
+    for index in range(len(points)):
+        if free[index]:
+            chosen.append(index)
+            free[near[index]] = False
+    return np.array(chosen)
+
+
+def _farthest_first(points):
+    """Order of points (N, 3) in which each is, of those that are left, the furthest from all before it."""
+    squares = (points**2).sum(axis=1)
+    order, distance = [], np.full(len(points), np.inf)
+    for _ in points:
+        order.append(int(distance.argmax()))
+        distance = np.minimum(distance, squares - 2 * points @ points[order[-1]] + squares[order[-1]])
+        distance[order] = -1.0
+    return np.array(order)

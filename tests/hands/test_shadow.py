@@ -1,0 +1,88 @@
+import json
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import pytest
+import torch
+import trimesh
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from graspbook import pose
+from graspbook.hands import shadow
+from graspbook.hands.articulated import carry
+from graspbook.hands.library import load_hand
+
+REAL = Path(__file__).parents[2].parent / "shared" / "real" / "dexgraspnet"
+
+
+@pytest.fixture(scope="module")
+def hand():
+    return load_hand("shadow")
+
+
+def test_kinematics_are_those_of_the_model_file(hand):
+    model = mujoco.MjModel.from_xml_path(str(shadow.model_path()))
+    data = mujoco.MjData(model)
+    values = np.random.default_rng(0).uniform(-1, 1.5, (10, 22))
+    poses = hand.forward_all(torch.as_tensor(values)).numpy()
+    for row, links in zip(values, poses, strict=True):
+        for joint, value in zip(hand.all_joints, row, strict=True):
+            data.joint("robot0:" + joint).qpos = value
+        mujoco.mj_kinematics(model, data)
+        palm = data.body("robot0:palm")
+        for name, link in zip(hand.links, links, strict=True):
+            body = data.body("robot0:" + name)
+            np.testing.assert_allclose(palm.xmat.reshape(3, 3).T @ (body.xpos - palm.xpos), link[:3, 3], atol=1e-6)
+            np.testing.assert_allclose(palm.xmat.reshape(3, 3).T @ body.xmat.reshape(3, 3), link[:3, :3], atol=1e-6)
+
+
+def test_eighteen_independent_joints_and_coupled_distal_ones(hand):
+    assert len(hand.joints) == 18 and len(hand.all_joints) == 22 and not set(hand.joints) & set(hand.coupling)
+    values = dict(zip(hand.all_joints, hand.expand(hand.limits[:, 1]), strict=True))
+    for finger in ("FF", "MF", "RF", "LF"):
+        assert values[f"{finger}J0"] == pytest.approx(0.8 * values[f"{finger}J1"])
+    assert values["THJ4"] == pytest.approx(1.047)
+
+
+def test_contact_points_lie_on_palm_and_fingers(hand):
+    points, normals, links = hand.contacts["default"]
+    names = np.array(hand.links)[links]
+    count = {kind: sum(name.endswith(kind) for name in names) for kind in ("proximal", "middle", "distal")}
+    assert len(points) == 45 and count == {"proximal": 10, "middle": 10, "distal": 15}
+    fingertips = hand.contacts["fingertips"]
+    assert len(fingertips.points) == 45 and all(hand.links[link].endswith("distal") for link in fingertips.links)
+
+
+def test_closing_brings_fingertips_before_the_palm(hand):
+    tips = [hand.links.index(f"{finger}distal") for finger in ("ff", "mf", "rf", "lf")]
+    closed = np.where(hand.closing > 0, 1.3, hand.open)
+    half = hand.forward(torch.as_tensor(np.stack([hand.open, closed])))[:, tips, :3, 3]
+    assert (half[1, :, 1] < half[0, :, 1] - 0.01).all() and (half[1, :, 2] < half[0, :, 2] - 0.03).all()
+
+
+def real_grasps(file):
+    """Hand's wrist poses (N, 4, 4), all 22 joints (N, 22) and object scales (N,) of a DexGraspNet file."""
+    grasps = json.loads(file.read_text())
+    get = lambda names: np.array([[grasp["qpos"][name] for name in names] for grasp in grasps])  # noqa: E731
+    rotation = Rotation.from_euler("xyz", get(["WRJRx", "WRJRy", "WRJRz"])).as_matrix()
+    joints = get(["robot0:" + joint for joint in load_hand("shadow").all_joints])
+    return pose.from_rt(rotation, get(["WRJTx", "WRJTy", "WRJTz"])), joints, np.array([grasp["scale"] for grasp in grasps])
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real grasps beside the project")
+def test_the_contact_side_of_real_grasps_lies_on_the_object(hand):
+    for file in sorted(REAL.glob("*.json")):
+        wrist, joints, scale = real_grasps(file)
+        surface = cKDTree(trimesh.sample.sample_surface(trimesh.load(file.with_suffix(".obj"), process=False), 50000, seed=0)[0])
+
+        def distances(shift, wrist=wrist, joints=joints, scale=scale, surface=surface):
+            base = wrist @ pose.from_rt(np.eye(3), [0, 0, shift])
+            poses = hand.forward_all(torch.as_tensor(joints), torch.as_tensor(base))
+            points = carry(poses, *hand.contacts["default"][::2]).numpy() / scale[:, None, None]
+            return np.sort(surface.query(points)[0] * scale[:, None], axis=1)
+
+        right, wrong = distances(0.0), distances(0.034)  # 0.034 m: where the palm lies in the model with its wrist
+        assert np.median(right[:, 0]) < 0.001 and np.median(right[:, 3]) < 0.0015
+        assert np.median(wrong[:, 3]) > 1.5 * np.median(right[:, 3])
