@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,11 +59,11 @@ def signed_distance_grid(mesh, size=128):
 
 
 class Fields(NamedTuple):
-    """Distance fields of B objects, torch: values (B, n, n, n), origins (B, 3), spacings (B,)."""
+    """Distance fields of B objects as torch tensors: values (B, n, n, n), origins (B, 3), spacings (B,)."""
 
-    values: "torch.Tensor"  # noqa: F821
-    origins: "torch.Tensor"  # noqa: F821
-    spacings: "torch.Tensor"  # noqa: F821
+    values: Any
+    origins: Any
+    spacings: Any
 
 
 def stack(fields, device="cpu"):
