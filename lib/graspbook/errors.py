@@ -35,3 +35,7 @@ class OutputError(GraspbookError):
 
 class NotebookError(GraspbookError):
     """A notebook that failed, or whose kernel died."""
+
+
+class PlanError(GraspbookError):
+    """An object for which no grasp can be planned."""

@@ -33,14 +33,14 @@ def surface_points(hand):
     for index, link in enumerate(hand.links):
         clouds = []
         for part in (parts := [part for part in hand.parts if part.link == link]):
-            cloud = np.concatenate(_dense(part), axis=1)
+            cloud = np.concatenate(dense(part), axis=1)
             for other in parts:
                 if other is not part:
                     cloud = cloud[part_distance(other, cloud[:, :3]) > 1e-6]
             clouds.append(cloud)
         if parts:
             cloud = np.concatenate(clouds)
-            cloud = cloud[_thin(cloud[:, :3], SPACING)]
+            cloud = cloud[thin(cloud[:, :3], SPACING)]
             points.append(cloud[:, :3])
             normals.append(cloud[:, 3:])
             links.append(np.full(len(cloud), index))
@@ -69,7 +69,7 @@ def _on_axis(part, points):
     return start + np.clip((points - start) @ along / (along @ along), 0, 1)[:, None] * along
 
 
-def _dense(part):
+def dense(part):
     """Random points, one a square millimetre or two, on the surface of a part, and their normals, (N, 3) each."""
     facets = part_mesh(part)
     points, faces = trimesh.sample.sample_surface(facets, int(facets.area / 1.5e-6), seed=0)
@@ -80,7 +80,7 @@ def _dense(part):
     return axis + part.radius * normals, normals
 
 
-def _thin(points, gap):
+def thin(points, gap):
     """Indices of points (N, 3) with at least `gap` between any two, and no further point within `gap` of none of them."""
     near = cKDTree(points).query_ball_point(points, gap)
     free, chosen = np.ones(len(points), bool), []

@@ -141,7 +141,7 @@ def _interpolate(fields, points, which, gradient=False):
         if gradient:
             slopes = [slope[0] + (slope[1] - slope[0]) * fraction for slope in slopes] + [step]
     outside = at - within
-    away = torch.linalg.vector_norm(outside, dim=0)
+    away = outside.square().sum(dim=0).sqrt()
     distance = (value + away * spacing).reshape(points.shape[:-1])
     if not gradient:
         return distance

@@ -1,0 +1,78 @@
+"""Closing a hand on an object, and where it then touches: what GraspIt! does before it reports a quality."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from graspbook.hands.articulated import carry
+from graspbook.hands.balls import inner_balls
+from graspbook.hands.shape import thin
+from graspbook.objects.distance import lookup, lookup_gradient
+
+_STEPS = (0.04, 0.01, 0.0025)  # shares of a joint's range
+TOUCH, APART = 0.0015, 0.006  # metres from the surface that count as touching, and between contacts of one link
+
+
+def close(hand, fields, which, wrist, joints):
+    """Joint values (N, J), torch, of hands closed from (N, J) at wrist poses (N, 4, 4) on the objects `which` (N,) of `fields`.
+
+    All closing joints turn at once, each over its range in the same time. A joint stops where a link that it moves would
+    overlap the object, or at its limit; the links beyond go on by their own joints. A link that overlaps the object from the
+    start keeps its joints where they are.
+    """
+    import torch
+
+    balls, moves = inner_balls(hand), torch.as_tensor(_moves(hand))
+    radii = torch.as_tensor(balls.radii, dtype=joints.dtype)
+    low, high = (torch.as_tensor(limit, dtype=joints.dtype) for limit in hand.limits.T)
+    rate = torch.as_tensor(hand.closing, dtype=joints.dtype) * (high - low)
+    beyond = moves[:, torch.as_tensor(balls.links)]  # (J, S): the balls that a joint moves
+    joints = joints.clone()
+    for step in _STEPS:
+        free = (rate != 0).expand_as(joints).clone()
+        while (moving := free.any(dim=1)).any():
+            proposed = torch.clamp(joints[moving] + step * rate * free[moving], low, high)
+            depth = lookup(fields, carry(hand.forward(proposed, wrist[moving]), balls.centres, balls.links), which[moving]) - radii
+            blocked = (depth < 0).to(joints.dtype) @ beyond.to(joints.dtype).T > 0
+            blocked |= proposed == joints[moving]
+            goes = free[moving] & ~blocked
+            joints[moving] = torch.where(goes, proposed, joints[moving])
+            free[moving] = goes
+    return joints
+
+
+@lru_cache
+def _moves(hand):
+    """Whether joint j moves link l, (J, L) bool."""
+    parents = {link.name: link.parent for link in hand.tree}
+    own = {link.name: hand.coupling.get(link.joint, (link.joint,))[0] for link in hand.tree}
+    moves = np.zeros((len(hand.joints), len(hand.links)), bool)
+    for index, link in enumerate(hand.links):
+        while link is not None:
+            if own[link]:
+                moves[hand.joints.index(own[link]), index] = True
+            link = parents[link]
+    return moves
+
+
+def touching(hand, fields, which, wrist, joints):
+    """Where one hand at wrist (4, 4) with joints (J,), torch, touches object `which` of `fields`, in the object frame.
+
+    Contacts (P, 3) on the object's surface, unit normals (P, 3) into it, and the index (P,) of the link that touches, numpy.
+    Surface points of the hand nearer than 1.5 mm count; those of one link are at least 6 mm apart, nearest first.
+    """
+    import torch
+
+    surface = hand.surface
+    points = carry(hand.forward(joints, wrist), surface.points, surface.links)
+    distances, gradients = lookup_gradient(fields, points[None], torch.tensor([which]))
+    distances, gradients, points = distances[0].numpy(), gradients[0].numpy(), points.numpy()
+    chosen = []
+    for link in range(len(hand.links)):
+        near = np.flatnonzero((surface.links == link) & (distances < TOUCH))
+        near = near[np.argsort(distances[near], kind="stable")]
+        if len(near):
+            chosen.append(near[thin(points[near], APART)])
+    chosen = np.concatenate(chosen) if chosen else np.zeros(0, int)
+    inwards = -gradients[chosen] / np.linalg.norm(gradients[chosen], axis=1, keepdims=True).clip(1e-9)
+    return points[chosen] + distances[chosen, None] * inwards, inwards, surface.links[chosen]
