@@ -80,7 +80,7 @@ class Hand:
         self.all_joints = tuple(link.joint for link in moving)
         self.joints = tuple(joint for joint in self.all_joints if joint not in self.coupling)
         limits, efforts = {link.joint: link.limits for link in moving}, {link.joint: link.effort for link in moving}
-        self.limits = np.array([limits[joint] for joint in self.joints], float)
+        self.limits = np.array([limits[joint] for joint in self.joints], float).reshape(-1, 2)
         self.efforts = np.array([efforts[joint] for joint in self.joints], float)
         closes = {link.joint: link.closes for link in moving}
         self.closing = np.array([closes[joint] for joint in self.joints], float)

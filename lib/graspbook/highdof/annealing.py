@@ -56,8 +56,8 @@ def temperature(step, settings):
 def neighbours(states, temperature, low, high, jump, generator):
     """States (N, V) near `states` (N, V) at temperatures (N,): every variable jumps by y · jump and stays in low to high.
 
-    low, high, jump: (V,) or (N, V). y = ±T ((1 + 1/T)^|u| - 1) for u uniform in (-1, 1), drawn anew where the variable would leave
-    its limits; here u is drawn at once from the interval that keeps it inside, which has the same distribution.
+    low, high, jump: (V,) or (N, V). y = ±T ((1 + 1/T)^|u| - 1) for u uniform in (-1, 1), drawn anew where the variable would
+    leave its limits; here u is drawn at once from the interval that keeps it inside, which has the same distribution.
     """
     import torch
 

@@ -32,7 +32,8 @@ def close(hand, fields, which, wrist, joints):
         free = (rate != 0).expand_as(joints).clone()
         while (moving := free.any(dim=1)).any():
             proposed = torch.clamp(joints[moving] + step * rate * free[moving], low, high)
-            depth = lookup(fields, carry(hand.forward(proposed, wrist[moving]), balls.centres, balls.links), which[moving]) - radii
+            centres = carry(hand.forward(proposed, wrist[moving]), balls.centres, balls.links)
+            depth = lookup(fields, centres, which[moving]) - radii
             blocked = (depth < 0).to(joints.dtype) @ beyond.to(joints.dtype).T > 0
             blocked |= proposed == joints[moving]
             goes = free[moving] & ~blocked

@@ -115,8 +115,8 @@ def _space(hand, fields):
     centres, halves = _cubes(fields)
     low, high, opened, _ = _joints(hand, centres)
     contacts = hand.contacts["default"]
-    reach = place(hand, torch.eye(4, dtype=opened.dtype, device=opened.device), opened, contacts.points, contacts.links).norm(dim=-1)
-    span = (halves * 3**0.5 + reach.max())[:, None]
+    points = place(hand, torch.eye(4, dtype=opened.dtype, device=opened.device), opened, contacts.points, contacts.links)
+    span = (halves * 3**0.5 + points.norm(dim=-1).max())[:, None]
     one = torch.ones(len(centres), 4, dtype=low.dtype, device=low.device)
     jump = torch.cat([torch.full((3,), _JUMP, dtype=low.dtype), torch.full((4,), 0.5, dtype=low.dtype), (high - low).cpu() / 4])
     return (torch.cat([centres - span, -one, low.expand(len(centres), -1)], dim=1),

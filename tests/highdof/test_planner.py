@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from graspbook.errors import PlanError
+from graspbook.hands.library import load_hand
+from graspbook.highdof.annealing import AnnealingSettings
+from graspbook.highdof.energies import Judge
+from graspbook.highdof.planner import PlannerSettings, plan, starts
+from graspbook.objects.distance import signed_distance_grid, stack
+
+HAND = load_hand("shadow")
+MESHES = trimesh.creation.box((0.04, 0.05, 0.16)), trimesh.creation.cylinder(0.03, 0.15)
+FIELDS = stack([signed_distance_grid(mesh, 64) for mesh in MESHES])
+SETTINGS = PlannerSettings(grasps=6, annealing=AnnealingSettings(iterations=60))
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def planned():
+    return plan(HAND, FIELDS, SETTINGS, generator())
+
+
+def test_starts_are_legal_within_the_limits_and_all_around():
+    which = torch.zeros(200, dtype=torch.long)
+    judge = Judge(HAND, FIELDS, which)
+    found = starts(HAND, FIELDS, judge, generator())
+    assert judge(found, torch.arange(200))[1].all()
+    low, high = torch.as_tensor(HAND.limits.T, dtype=torch.float32)
+    assert (found[:, 7:] >= low - 1e-6).all() and (found[:, 7:] <= high + 1e-6).all()
+    torch.testing.assert_close(found[:, 3:7].norm(dim=1), torch.ones(200))
+    assert (found[:, :3].abs().amax(dim=0) > 0.1).all() and found[:, :3].mean(dim=0).norm() < 0.1
+
+
+def test_plans_are_legal_better_than_their_starts_and_best_first(planned):
+    for index, found in enumerate(planned):
+        judge = Judge(HAND, FIELDS, torch.full((6,), index))
+        energies, legal = judge(found.states, torch.arange(6))
+        assert legal.all() and (energies.diff() >= 0).all()
+        torch.testing.assert_close(energies, found.energies, rtol=1e-4, atol=1e-3)
+        torch.testing.assert_close(found.history[-1], found.energies)
+        assert found.energies.mean() < 0.7 * found.history[0].mean()
+
+
+def test_equal_seeds_plan_alike(planned):
+    again = plan(HAND, FIELDS, SETTINGS, generator())
+    assert all(torch.equal(a.states, b.states) for a, b in zip(planned, again, strict=True))
+
+
+def test_an_object_that_leaves_no_room_is_refused(monkeypatch):
+    monkeypatch.setattr(Judge, "__call__", lambda self, states, chains: (torch.zeros(len(states)),
+                                                                         torch.zeros(len(states), dtype=torch.bool)))
+    with pytest.raises(PlanError, match="168 mm"):
+        starts(HAND, FIELDS, Judge(HAND, FIELDS, torch.zeros(2, dtype=torch.long)), generator())
+
+
+def test_any_hand_plans():
+    found = plan(load_hand("barrett"), FIELDS, PlannerSettings(grasps=2, annealing=AnnealingSettings(iterations=20)), generator())
+    assert found[0].states.shape == (2, 11) and np.isfinite(found[0].energies.numpy()).all()
