@@ -108,18 +108,24 @@ def build_model(obj, settings):
     coupling = spec.add_equality(type=mujoco.mjtEq.mjEQ_JOINT, name1="right", name2="left", solref=_SOLREF, solimp=_SOLIMP)
     coupling.data[:2] = [0, 1]
 
-    mass, centre, inertia = mass_properties(obj, settings)
-    body = world.add_body(name="object", mass=mass, ipos=[0, 0, 0], explicitinertial=True)
-    body.fullinertia = [inertia[0, 0], inertia[1, 1], inertia[2, 2], inertia[0, 1], inertia[0, 2], inertia[1, 2]]
-    body.add_freejoint(name="object")
-    for i, part in enumerate(obj.parts):
-        _add_hull(spec, body, f"part_{i}", part.vertices - centre, settings, hand=False)
+    add_object(spec, obj, settings)
     for side in ("right", "left", "palm"):
         kind = mujoco.mjtObj.mjOBJ_GEOM if side == "palm" else mujoco.mjtObj.mjOBJ_BODY
         spec.add_sensor(name=side, type=mujoco.mjtSensor.mjSENS_CONTACT, objtype=kind, objname=side,
                         reftype=mujoco.mjtObj.mjOBJ_BODY, refname="object",
                         intprm=[_FOUND_AND_DISTANCE, 1, 1])  # of the contact with the least distance
     return spec.compile()
+
+
+def add_object(spec, obj, settings):
+    """Add an object to a mujoco.MjSpec: body and free joint "object", its centre of mass at the body's origin, convex parts of
+    contype 2 and conaffinity 1."""
+    mass, centre, inertia = mass_properties(obj, settings)
+    body = spec.worldbody.add_body(name="object", mass=mass, ipos=[0, 0, 0], explicitinertial=True)
+    body.fullinertia = [inertia[0, 0], inertia[1, 1], inertia[2, 2], inertia[0, 1], inertia[0, 2], inertia[1, 2]]
+    body.add_freejoint(name="object")
+    for i, part in enumerate(obj.parts):
+        _add_hull(spec, body, f"part_{i}", part.vertices - centre, settings, hand=False)
 
 
 def _add_hull(spec, body, name, vertices, settings, hand):
