@@ -20,7 +20,8 @@ def main(arguments=None):
     """Run `graspbook ARGUMENTS` (those of the process if omitted) and return the exit status."""
     parser = _Parser(prog="graspbook", description="A reproducible workbook of two papers on learning to grasp.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_grasp, _add_evaluate, _add_sample, _add_label, _add_calibrate, _add_run, _add_site, _add_ship):
+    for add in (_add_grasp, _add_evaluate, _add_sample, _add_label, _add_calibrate, _add_hand_grasp, _add_plan, _add_run,
+                _add_site, _add_ship):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -102,6 +103,69 @@ def _evaluate(options):
     for row in report.get("against", []):
         print(f"less {row['method']} ({row['report']}), {row['objects']} objects: "
               + ", ".join(f"{figure} {difference_text(row, figure)}" for figure in COMPARED))
+
+
+def _add_hand_grasp(commands):
+    parser = commands.add_parser("hand-grasp", help="predict a grasp of a many-jointed hand for a mesh or a point cloud")
+    parser.add_argument("input", metavar="INPUT", help="mesh (.obj .stl .ply .glb) or cloud (.ply .pcd .npy .npz)")
+    _add_hand(parser)
+    parser.add_argument("--rotations", type=_count, default=5, metavar="R",
+                        help="turned views, of which the best counts (default: 5)")
+    parser.add_argument("--out", required=True, metavar="GRASP.json", help="joints by name, wrist, quality and contacts")
+    parser.add_argument("--html", required=True, metavar="VIEW.html", help="a page with the hand and the object")
+    _add_weights(parser)
+    parser.add_argument("--seed", type=_seed, default=0, metavar="S")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor from the input's units to metres")
+    parser.set_defaults(function=_hand_grasp)
+
+
+def _hand_grasp(options):
+    from graspbook.workbook.hand_grasp import SHIPPED, hand_grasp
+
+    found = hand_grasp(options.input, options.weights or SHIPPED, options.out, options.html, options.hand, options.rotations,
+                       options.seed, options.scale)
+    print(f"{options.out}, {options.html}: ε {found['epsilon']:.3f}, held against gravity in {found['held_directions']} of 6 "
+          f"directions, deepest point {1000 * found['penetration_max']:.1f} mm inside the object")
+
+
+def _add_plan(commands):
+    parser = commands.add_parser("plan", help="plan grasps of a many-jointed hand for meshes by simulated annealing")
+    parser.add_argument("meshes", nargs="+", metavar="MESH", help=".obj .stl .ply .glb, in metres (else --scale)")
+    _add_hand(parser)
+    parser.add_argument("--grasps", type=_count, default=20, metavar="K", help="grasps a mesh (default: 20)")
+    parser.add_argument("--iterations", type=_count, default=10000, metavar="N", help="of the annealing (default: 10000)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="a folder for one file a mesh")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="S")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor from the meshes' units to metres")
+    parser.add_argument("--workers", type=_count, default=2, metavar="N", help="processes side by side (default: 2)")
+    parser.set_defaults(function=_plan)
+
+
+def _plan(options):
+    from pathlib import Path
+
+    from graspbook.errors import ParameterError
+    from graspbook.highdof.annealing import AnnealingSettings
+    from graspbook.highdof.planner import PlannerSettings
+    from graspbook.highdof.plans import plan_files, read_plan
+    from graspbook.objects.mesh import load_mesh
+    from graspbook.storage import check_writable
+
+    paths = {Path(mesh).stem: Path(options.out) / f"{Path(mesh).stem}.h5" for mesh in options.meshes}
+    if len(paths) < len(options.meshes):
+        raise ParameterError(f"{' '.join(options.meshes)}: two meshes of one name would share a file")
+    for path in paths.values():
+        check_writable(path)
+    meshes = {Path(mesh).stem: load_mesh(mesh, options.scale) for mesh in options.meshes}
+    settings = PlannerSettings(options.grasps, annealing=AnnealingSettings(options.iterations))
+    plan_files(meshes, paths, options.hand, settings, options.seed, options.workers)
+    for path in paths.values():
+        quality = read_plan(path).epsilon
+        print(f"{path}: {len(quality)} grasps, {(quality > 0).sum()} in force closure when closed, best ε {quality.max():.3f}")
+
+
+def _add_hand(parser):
+    parser.add_argument("--hand", default="shadow", metavar="HAND", help="shadow (default), barrett or franka")
 
 
 def _add_weights(parser):

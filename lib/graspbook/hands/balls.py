@@ -4,6 +4,7 @@ A ball of centre c and radius r overlaps an object exactly where the object is n
 surface, balls also notice walls that are thinner than the gaps between points.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ class Balls(NamedTuple):
     links: np.ndarray
 
 
+@cache
 def inner_balls(hand, slack=0.004):
     """The Balls of a hand: no point of its surface is further than `slack` metres outside all of them."""
     rows = []

@@ -8,6 +8,7 @@ from graspbook.hands.articulated import carry
 from graspbook.hands.balls import inner_balls
 from graspbook.hands.shape import thin
 from graspbook.objects.distance import lookup, lookup_gradient
+from graspbook.quality import epsilon
 
 _STEPS = (0.04, 0.01, 0.0025)  # shares of a joint's range
 TOUCH, APART = 0.0015, 0.006  # metres from the surface that count as touching, and between contacts of one link
@@ -77,3 +78,15 @@ def touching(hand, fields, which, wrist, joints):
     chosen = np.concatenate(chosen) if chosen else np.zeros(0, int)
     inwards = -gradients[chosen] / np.linalg.norm(gradients[chosen], axis=1, keepdims=True).clip(1e-9)
     return points[chosen] + distances[chosen, None] * inwards, inwards, surface.links[chosen]
+
+
+def closed_epsilon(hand, fields, which, wrist, joints, com, length):
+    """The ε (N,), numpy, of hands at wrist poses (N, 4, 4) with closed joints (N, J), torch, on the objects which (N,).
+
+    com (B, 3), length (B,): of each object of `fields`, its centre of mass and the largest distance of a vertex from it.
+    """
+    values = []
+    for index, pose, closed in zip(which.tolist(), wrist, joints, strict=True):
+        points, normals, _ = touching(hand, fields, index, pose, closed)
+        values.append(epsilon(points, normals, com[index], length[index]))
+    return np.array(values)

@@ -88,6 +88,15 @@ def starts(hand, fields, judge, generator):
                     f"{2000 * float(halves[which[left[0]]]):.0f} mm long")
 
 
+def reach(hand):
+    """The widest that the open hand can get around, metres: the largest distance between two of its contact points."""
+    import torch
+
+    contacts = hand.contacts["default"]
+    points = place(hand, torch.eye(4), torch.as_tensor(hand.open, dtype=torch.float32), contacts.points, contacts.links)
+    return float(torch.pdist(points).max())
+
+
 def _draw(hand, contacts, centres, halves, generator):
     import torch
 

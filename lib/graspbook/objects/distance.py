@@ -58,6 +58,17 @@ def signed_distance_grid(mesh, size=128):
     return DistanceField(values, origin, spacing)
 
 
+def centre_of_mass(field):
+    """Centre (3,) of the inside of a DistanceField, in the object frame: that of the object's mass if its density is uniform.
+
+    Raises MeshError for an object without inside, such as a single sheet.
+    """
+    nodes = np.argwhere(field.values < 0)
+    if not len(nodes):
+        raise MeshError(f"the centre of mass of a mesh {field.spacing * len(field.values):.3g} m long: it encloses no volume")
+    return field.origin + field.spacing * nodes.mean(axis=0)
+
+
 class Fields(NamedTuple):
     """Distance fields of B objects as torch tensors: values (B, n, n, n), origins (B, 3), spacings (B,)."""
 

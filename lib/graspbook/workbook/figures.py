@@ -99,6 +99,17 @@ def cloud_and_grasps(
     return _scene(traces, title, camera_frame)
 
 
+def hand_figure(mesh, hands, contacts=None, title=None):
+    """An object, one or more posed hands (trimesh each), and contact points (P, 3), in the object frame."""
+    traces = [_mesh(mesh.vertices, mesh.faces, OBJECT_COLOUR, hoverinfo="skip", name="object", showlegend=True)]
+    for i, hand in enumerate(hands):
+        traces.append(_mesh(hand.vertices, hand.faces, COLOURS[i % len(COLOURS)], opacity=0.6, hoverinfo="skip",
+                            name="hand" if len(hands) == 1 else f"hand {i + 1}", showlegend=True))
+    if contacts is not None and len(contacts):
+        traces.append(_points(contacts, "contacts").update(marker={"size": 4, "color": BAD}))
+    return _scene(traces, title)
+
+
 def refinement_steps(cloud, iterations, scores, numbers, label="score", camera_frame=False, title=None):
     """Grippers after each refinement step, chosen by a slider.
 

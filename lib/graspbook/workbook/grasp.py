@@ -23,7 +23,7 @@ def observe_input(path, rng, scale=1.0):
     a mesh can have.
     """
     path = Path(path)
-    if path.suffix.lower() not in MESHES or (path.suffix.lower() in CLOUDS and not _has_faces(path)):
+    if path.suffix.lower() not in MESHES or (path.suffix.lower() in CLOUDS and not has_faces(path)):
         if scale != 1.0:
             raise ParameterError(f"{path}: --scale {scale:g} is for meshes; depth captures and point clouds are read in metres")
         return load_capture(path)
@@ -62,7 +62,7 @@ def grasp_input(path, weights, out, html, top=None, seed=0, scale=1.0, settings=
     return prediction
 
 
-def _has_faces(path):
+def has_faces(path):
     """Whether a .ply file, if it is one that can be read, declares faces."""
     try:
         header = path.read_bytes()[:4096].partition(b"end_header")[0]

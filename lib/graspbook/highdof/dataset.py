@@ -1,0 +1,80 @@
+"""What the high-DOF network learns from: occupancy grids of turned objects, planned grasps, distance fields (V-A and V-B)."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from graspbook.hands import pose_vector
+from graspbook.objects.distance import Fields, signed_distance_grid, stack
+from graspbook.objects.occupancy import occupancy_grids
+from graspbook.objects.rotations import rotations, turned_frame
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """How objects are shown. grid: voxels a side. length: metres that a grid's 0.95 stand for, the same for all objects, or None:
+    each fills its grid. nodes: of the distance fields, a side; the paper's 128. turned: by the paper's 27 rotations; identity:
+    as it is stored too."""
+
+    grid: int = 64
+    length: float | None = 0.4
+    nodes: int = 128
+    turned: bool = True
+    identity: bool = False
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N objects in R rotations with K grasps each, as torch tensors on one device.
+
+    names (N,). grids (N, R, n, n, n) uint8. turned_T_object (N, R, 4, 4). grasps (N, R, K, 7 + J): pose vectors in the turned
+    frames, of least energy first. fields: `distance.Fields` of the N objects, in their own frames. settings: DataSettings.
+    """
+
+    settings: DataSettings
+    names: tuple
+    grids: Any
+    turned_T_object: Any
+    grasps: Any
+    fields: Any
+
+    def take(self, objects):
+        """The Examples of some objects, by index."""
+        return replace(self, names=tuple(self.names[i] for i in objects), grids=self.grids[objects],
+                       turned_T_object=self.turned_T_object[objects], grasps=self.grasps[objects],
+                       fields=Fields(*(values[objects] for values in self.fields)))
+
+
+def frames(com, settings):
+    """`turned_T_object` (R, 4, 4) of an object with its centre of mass (3,) at com."""
+    matrices = rotations(settings.identity) if settings.turned else np.eye(3)[None]
+    return turned_frame(matrices, com)
+
+
+def prepare(mesh, com, states, settings):
+    """One object's part of the Examples: grids (R, n, n, n) uint8, turned_T_object (R, 4, 4), grasps (R, K, 7 + J), numpy,
+    and its DistanceField.
+
+    com (3,): its centre of mass; states (K, 7 + J): pose vectors in the object frame. Raises what `occupancy_grids` raises.
+    """
+    turned_T_object = frames(com, settings)
+    grids = occupancy_grids(mesh, turned_T_object, settings.grid, settings.length)[0].astype(np.uint8)
+    return grids, turned_T_object, turn(states, turned_T_object[:, None]), signed_distance_grid(mesh, settings.nodes)
+
+
+def turn(states, turned_T_object):
+    """Pose vectors (..., 7 + J) of the object frame in turned frames (..., 4, 4), numpy."""
+    import torch
+
+    wrist, joints = pose_vector.split(torch.as_tensor(states, dtype=torch.float64))
+    return pose_vector.join(turned_T_object @ wrist.numpy(), joints.numpy())
+
+
+def gather(settings, names, parts, device="cpu"):
+    """The Examples of objects from what `prepare` gave for each with DataSettings."""
+    import torch
+
+    grids, turned, grasps, fields = zip(*parts, strict=True)
+    floats = [torch.as_tensor(np.array(arrays, np.float32), device=device) for arrays in (turned, grasps)]
+    return Examples(settings, tuple(names), torch.as_tensor(np.array(grids), device=device), *floats, stack(fields, device))

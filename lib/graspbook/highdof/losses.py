@@ -1,0 +1,48 @@
+"""The losses of the high-DOF paper (sections IV-B to IV-D and V-C1) on pose vectors x = [translation, quaternion, joints].
+
+The paper names no unit of its residuals. Here joints count in rad, quaternions as they are, of q and -q the nearer one, and
+lengths in units of 0.1 m, those of translations as those of penetrations: then a hand's wrist and its joints weigh about alike,
+and the printed L_collision of 0.914 is what 2.563 points at 0.0553 m give (0.78), which no metre or millimetre would.
+"""
+
+import torch
+
+from graspbook.hands import pose_vector
+from graspbook.hands.articulated import place
+from graspbook.objects.rotations import turned_distance
+
+LENGTH = 0.1
+
+
+def squared_distances(x, grasps):
+    """‖x - x_j‖² (B, K) of pose vectors x (B, 7 + J) to grasps (B, K, 7 + J); differentiable in x."""
+    difference = x[:, None] - grasps
+    squares = difference.square()
+    turned = (x[:, None, 3:7] + grasps[..., 3:7]).square().sum(dim=-1)
+    quaternions = torch.minimum(squares[..., 3:7].sum(dim=-1), turned)
+    return squares[..., :3].sum(dim=-1) / LENGTH**2 + quaternions + squares[..., 7:].sum(dim=-1)
+
+
+def consistency(x, grasps):
+    """L_consistency (B,): the squared distance to the nearest of the K grasps, whose subgradient the paper gives (IV-B)."""
+    return squared_distances(x, grasps).amin(dim=1)
+
+
+def penetrations(hand, x, fields, which, turned_T_object, points, links):
+    """How deep (B, P), metres, points (P, 3) on the `links` (P,) of a hand are inside objects, 0 outside: -min(o_s, 0).
+
+    x (B, 7 + J) in the turned frames turned_T_object (B, 4, 4) of the objects which (B,) of `distance.Fields`: equation 3.
+    """
+    wrist, joints = pose_vector.split(x)
+    placed = place(hand, wrist, joints, points, links)
+    return -turned_distance(fields, turned_T_object, placed, which).clamp(max=0)
+
+
+def collision(depths):
+    """L_collision (B,) of penetrations (B, P): the sum of their squares (IV-C)."""
+    return (depths / LENGTH).square().sum(dim=-1)
+
+
+def combined(consistency, collision, beta):
+    """Equation 2: β · L_consistency + (1 - β) · L_collision."""
+    return beta * consistency + (1 - beta) * collision

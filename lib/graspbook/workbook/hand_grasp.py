@@ -1,0 +1,75 @@
+"""A grasp of a many-jointed hand for a mesh or a point cloud: a JSON file and a page that turns."""
+
+from pathlib import Path
+
+import numpy as np
+import trimesh
+
+from graspbook.hands import shape
+from graspbook.hands.library import load_hand
+from graspbook.highdof.generate import generate
+from graspbook.highdof.learning import load_network
+from graspbook.highdof.plans import check_size
+from graspbook.objects.grasp_object import GraspObject
+from graspbook.objects.mesh import SUFFIXES as MESHES
+from graspbook.objects.mesh import load_mesh
+from graspbook.objects.parts import convex_parts
+from graspbook.perception.capture import SUFFIXES as CLOUDS
+from graspbook.perception.capture import load_capture
+from graspbook.simulation.hold import Holder
+from graspbook.storage import check_writable, write_json
+from graspbook.workbook.figures import hand_figure, write_view
+from graspbook.workbook.grasp import has_faces
+
+SHIPPED = Path(__file__).parents[1] / "weights"
+
+
+def weights_path(folder, hand):
+    """The file of a hand's network in a folder of weights."""
+    return Path(folder) / f"highdof_{hand}.safetensors"
+
+
+def read_solid(path, scale=1.0):
+    """The mesh of a file, in metres; of a point cloud, or a depth capture, the convex hull of the object's points.
+
+    Raises MeshError or CaptureError for what cannot be used.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in MESHES or (path.suffix.lower() in CLOUDS and not has_faces(path)):
+        return trimesh.convex.convex_hull(load_capture(path).points * scale)
+    return load_mesh(path, scale)
+
+
+def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, scale=1.0):
+    """Write the best grasp of `rotations` turned views to `out` (JSON) and `html`, and return what was written.
+
+    Best: of those that hold the object in all six directions, or else of all, the largest ε. Raises the errors of reading,
+    PlanError for an object that the hand cannot get around, and OutputError.
+    """
+    for target in (out, html):
+        check_writable(target)
+    hand = load_hand(hand)
+    network, settings = load_network(weights_path(weights, hand.name), hand)
+    mesh = read_solid(path, scale)
+    check_size(hand, Path(path).name, mesh)
+    found = generate(hand, network, mesh, settings, rotations, seed)
+    solid = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
+    held = Holder(hand, solid).test(found.object_T_palm, found.joints)
+    best = int(np.argmax(held.all(axis=1)))
+    report = {
+        "hand": hand.name, "object": Path(path).name, "scale": scale, "seed": seed,
+        "joints": hand.named(found.joints[best]), "wrist": found.object_T_palm[best], "epsilon": found.epsilon[best],
+        "penetration_max": found.penetration[best, 2], "held": bool(held[best].all()),
+        "held_directions": int(held[best].sum()),
+        "contacts": [{"point": point, "normal": normal, "link": hand.links[link]}
+                     for point, normal, link in zip(*found.contacts[best], strict=True)],
+        "rotations": [{"epsilon": epsilon, "held": bool(kept.all()), "penetration_predicted": depth[0],
+                       "penetration_adjusted": depth[1], "penetration_max": depth[2]}
+                      for epsilon, kept, depth in zip(found.epsilon, held, found.penetration, strict=True)],
+    }
+    figure = hand_figure(mesh, [shape.mesh(hand, found.object_T_palm[best], found.joints[best])], found.contacts[best][0])
+    text = (f"The {hand.name} hand, closed: ε = {found.epsilon[best]:.3f}, held against gravity in {held[best].sum()} of 6 "
+            f"directions, deepest point {1000 * found.penetration[best, 2]:.1f} mm inside the object.")
+    write_view(html, figure, f"A grasp for {Path(path).name}", text)
+    write_json(out, report)
+    return report

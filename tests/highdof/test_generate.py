@@ -1,0 +1,52 @@
+import numpy as np
+import torch
+
+from graspbook import pose
+from graspbook.hands import pose_vector
+from graspbook.highdof.generate import deepest, generate, predict
+from graspbook.highdof.learning import load_network
+from graspbook.highdof.refinement import SLACK
+from graspbook.objects.distance import signed_distance_grid, stack
+
+
+def test_candidates_are_clear_ranked_and_within_limits(network_file, barrett, meshes):
+    network, settings = load_network(network_file, barrett)
+    found = generate(barrett, network, meshes["box"], settings, rotations=4, seed=1)
+    assert len(set(found.rotation)) == 4 and (np.diff(found.epsilon) <= 0).all()
+    low, high = barrett.limits.T
+    assert (found.joints >= low - 1e-6).all() and (found.joints <= high + 1e-6).all()
+    assert (found.penetration[found.adjusted, 1] <= SLACK).all()
+    for (points, normals, links), epsilon in zip(found.contacts, found.epsilon, strict=True):
+        assert len(points) == len(normals) == len(links)
+        assert epsilon > 0 or epsilon == -1
+        outside = np.abs(points) - np.array(meshes["box"].extents) / 2
+        assert np.abs(outside.max(axis=1)).max(initial=0) < 0.003
+
+
+def test_the_same_seed_gives_the_same_candidates(network_file, barrett, meshes):
+    network, settings = load_network(network_file, barrett)
+    first, second = (generate(barrett, network, meshes["box"], settings, 3, seed=5) for _ in range(2))
+    np.testing.assert_array_equal(first.object_T_palm, second.object_T_palm)
+    np.testing.assert_array_equal(first.joints, second.joints)
+
+
+def test_predictions_are_the_networks_turned_back(network_file, barrett, examples, meshes):
+    network, settings = load_network(network_file, barrett)
+    found = predict(barrett, network, meshes["box"], np.zeros(3), settings, np.array([7]))
+    with torch.no_grad():
+        x = network(examples.grids[0, 7:8])
+    wrist, joints = pose_vector.split(x.double())
+    object_T_turned = pose.inverse(examples.turned_T_object[0, 7].double().numpy())
+    expected = pose_vector.join(object_T_turned @ wrist.numpy(), joints.numpy())
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+
+
+def test_the_deepest_point_by_hand(barrett, meshes):
+    """The palm's top is 75.4 mm above its foot: 12 mm of it inside the box from below."""
+    fields = stack([signed_distance_grid(meshes["box"], 64)])
+    wrist = torch.eye(4)[None].clone()
+    wrist[0, 2, 3] = -0.06 - 0.0754 + 0.012
+    joints = torch.as_tensor(barrett.open, dtype=torch.float32)[None]
+    np.testing.assert_allclose(deepest(barrett, fields, torch.tensor([0]), wrist, joints), 0.012, atol=5e-4)
+    wrist[0, 2, 3] = -1.0
+    assert deepest(barrett, fields, torch.tensor([0]), wrist, joints) == 0

@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from graspbook.errors import ParameterError
+from graspbook.highdof.network import GraspNetwork, NetworkSettings
+
+
+def test_the_papers_network_has_its_sizes():
+    with torch.device("meta"):
+        network = GraspNetwork(18, NetworkSettings())
+        features = network.features(torch.empty(2, 1, 64, 64, 64))
+    assert features.shape == (2, 64, 7, 7, 7) and features[0].numel() == 21952
+    assert [(layer.in_features, layer.out_features) for layer in network.head if isinstance(layer, torch.nn.Linear)] == [
+        (21952, 4096), (4096, 1024), (1024, 25)]
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(94.7e6, abs=0.05e6)
+    normalised = [layer.num_features for layer in network.head if isinstance(layer, torch.nn.BatchNorm1d)]
+    assert normalised == [21952, 4096]
+
+
+@pytest.mark.parametrize("kind", [torch.bool, torch.uint8, torch.float32])
+def test_small_networks_answer_with_poses(kind):
+    torch.manual_seed(0)
+    network = GraspNetwork(4, NetworkSettings(grid=16, width=4, hidden=(32, 16)))
+    x = network((torch.rand(5, 16, 16, 16) > 0.5).to(kind))
+    assert x.shape == (5, 11)
+    torch.testing.assert_close(x[:, 3:7].norm(dim=1), torch.ones(5))
+    assert (x[:, 3] >= 0).all()
+
+
+@pytest.mark.parametrize("settings", [{"grid": 14}, {"width": 0}, {"hidden": ()}, {"hidden": (8, 0)}])
+def test_impossible_sizes_are_refused(settings):
+    with pytest.raises(ParameterError, match="expected at least one kernel"):
+        NetworkSettings(**settings)
+
+
+def test_fifteen_voxels_are_enough():
+    network = GraspNetwork(4, NetworkSettings(grid=15, width=2, hidden=(8,))).eval()
+    assert network(torch.zeros(1, 15, 15, 15)).shape == (1, 11)

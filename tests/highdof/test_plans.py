@@ -1,0 +1,81 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import trimesh
+
+from graspbook.errors import GraspFileError, PlanError
+from graspbook.hands.library import load_hand
+from graspbook.highdof import plans
+from graspbook.highdof.annealing import AnnealingSettings
+from graspbook.highdof.planner import PlannerSettings, reach
+from graspbook.highdof.plans import check_size, plan_files, read_plan
+
+MESHES = {"box": trimesh.creation.box((0.04, 0.05, 0.12)), "ball": trimesh.creation.icosphere(radius=0.03),
+          "rod": trimesh.creation.cylinder(0.02, 0.15)}
+SETTINGS = PlannerSettings(grasps=4, annealing=AnnealingSettings(iterations=40))
+
+
+@pytest.fixture(autouse=True)
+def small_groups(monkeypatch):
+    monkeypatch.setattr(plans, "CHAINS", 8)  # two objects a group
+
+
+def paths(folder):
+    return {name: folder / f"{name}.h5" for name in MESHES}
+
+
+def test_files_hold_what_was_planned(tmp_path):
+    assert plan_files(MESHES, paths(tmp_path), "barrett", SETTINGS, workers=1) == 12
+    hand = load_hand("barrett")
+    for name, path in paths(tmp_path).items():
+        found = read_plan(path, hand)
+        assert found.joints == hand.joints and found.states.shape == (4, 11) and found.closed.shape == (4, 4)
+        assert (np.diff(found.energies) >= 0).all() and found.epsilon.shape == (4,)
+        np.testing.assert_allclose(found.history[-1], found.energies)
+        np.testing.assert_allclose(found.com, MESHES[name].center_mass, atol=1e-3)
+        assert found.length == pytest.approx(np.linalg.norm(MESHES[name].vertices, axis=1).max(), abs=1e-3)
+        assert ((found.closed - found.states[:, 7:]) * hand.closing >= -1e-6).all()
+
+
+def test_a_stopped_run_ends_with_the_same_bytes(tmp_path):
+    plan_files(MESHES, paths(tmp_path / "whole"), "barrett", SETTINGS, workers=1)
+    plan_files(MESHES, paths(tmp_path / "stopped"), "barrett", SETTINGS, workers=1)
+    stopped = paths(tmp_path / "stopped")
+    stopped["ball"].unlink()
+    kept = stopped["box"].stat().st_mtime_ns
+    assert plan_files(MESHES, stopped, "barrett", SETTINGS, workers=1) == 8
+    assert stopped["box"].stat().st_mtime_ns == kept
+    for name, path in paths(tmp_path / "whole").items():
+        assert path.read_bytes() == stopped[name].read_bytes()
+    assert plan_files(MESHES, stopped, "barrett", SETTINGS, workers=1) == 0
+
+
+def test_other_parameters_plan_anew(tmp_path):
+    plan_files(MESHES, paths(tmp_path), "barrett", SETTINGS, workers=1)
+    first = read_plan(tmp_path / "rod.h5").states
+    assert plan_files(MESHES, paths(tmp_path), "barrett", replace(SETTINGS, energy="distance_sum"), workers=1) == 12
+    assert plan_files(MESHES, paths(tmp_path), "barrett", SETTINGS, seed=1, workers=1) == 12
+    assert not np.array_equal(read_plan(tmp_path / "rod.h5").states, first)
+
+
+def test_what_no_hand_reaches_around_is_refused_before_anything_is_planned(tmp_path):
+    hand = load_hand("barrett")
+    wide = reach(hand) * 1.01
+    check_size(hand, "slab", trimesh.creation.box((wide, wide, 0.05)))
+    with pytest.raises(PlanError, match=f"crate is {1000 * wide:.0f} mm wide at its narrowest; the barrett hand"):
+        plan_files(MESHES | {"crate": trimesh.creation.box((wide,) * 3)}, paths(tmp_path) | {"crate": tmp_path / "crate.h5"},
+                   "barrett", SETTINGS, workers=1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_of_other_kinds_and_hands_are_refused(tmp_path):
+    with pytest.raises(GraspFileError, match="no such file"):
+        read_plan(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text(json.dumps({}))
+    with pytest.raises(GraspFileError, match="not a file of planned grasps"):
+        read_plan(tmp_path / "text.h5")
+    plan_files({"rod": MESHES["rod"]}, {"rod": tmp_path / "rod.h5"}, "barrett", SETTINGS, workers=1)
+    with pytest.raises(GraspFileError, match="grasps of the barrett hand with joints spread, .*expected the shadow hand"):
+        read_plan(tmp_path / "rod.h5", load_hand("shadow"))
