@@ -1,0 +1,79 @@
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from graspbook.cli import main
+from graspbook.hands.library import load_hand
+from graspbook.highdof.dataset import DataSettings
+from graspbook.highdof.network import GraspNetwork, NetworkSettings
+from graspbook.training import save_weights
+from graspbook.workbook.hand_grasp import hand_grasp, read_solid, weights_path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder with a network of the Barrett Hand that has learned nothing."""
+    folder, hand, sizes = tmp_path_factory.mktemp("weights"), load_hand("barrett"), NetworkSettings(16, 4, (64, 32))
+    torch.manual_seed(0)
+    save_weights(weights_path(folder, "barrett"), GraspNetwork(len(hand.joints), sizes), {
+        "network": "highdof", "hand": "barrett", "joints": list(hand.joints), "sizes": asdict(sizes),
+        "data": asdict(DataSettings(grid=16, length=0.3, nodes=32))})
+    return folder
+
+
+@pytest.fixture
+def box(tmp_path):
+    trimesh.creation.box((0.06, 0.08, 0.12)).export(tmp_path / "box.stl")
+    return tmp_path / "box.stl"
+
+
+def test_a_mesh_gives_a_grasp_and_a_page(weights, box, tmp_path):
+    report = hand_grasp(box, weights, tmp_path / "g.json", tmp_path / "v.html", "barrett", rotations=3)
+    written = json.loads((tmp_path / "g.json").read_text())
+    assert set(written["joints"]) == set(load_hand("barrett").joints)
+    wrist = np.array(written["wrist"])
+    np.testing.assert_allclose(wrist[:3, :3] @ wrist[:3, :3].T, np.eye(3), atol=1e-5)
+    assert len(written["rotations"]) == 3 and written["epsilon"] in [one["epsilon"] for one in written["rotations"]]
+    assert written["held"] == (written["held_directions"] == 6) and 0 <= written["penetration_max"] < 0.05
+    assert all(set(contact) == {"point", "normal", "link"} for contact in written["contacts"])
+    assert report["epsilon"] == written["epsilon"]
+    page = (tmp_path / "v.html").read_text()
+    assert "A grasp for box.stl" in page and 'src="http' not in page
+
+
+def test_the_same_seed_gives_the_same_bytes(weights, box, tmp_path):
+    for name in "ab":
+        hand_grasp(box, weights, tmp_path / f"{name}.json", tmp_path / f"{name}.html", "barrett", rotations=2)
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_of_a_cloud_the_hull_is_taken(tmp_path):
+    points = trimesh.sample.sample_surface(trimesh.creation.box((0.06, 0.08, 0.12)), 4000, seed=0)[0]
+    np.save(tmp_path / "box.npy", points + [0, 0, 0.5])
+    solid = read_solid(tmp_path / "box.npy")
+    assert solid.is_watertight and solid.volume == pytest.approx(0.06 * 0.08 * 0.12, rel=0.03)
+
+
+@pytest.mark.parametrize(("arguments", "parts"), [
+    (["--hand", "claw"], ["unknown hand 'claw'", "shadow, barrett, franka"]),
+    (["--hand", "shadow"], ["highdof_shadow.safetensors", "no such weights file"]),
+    (["--hand", "barrett", "--scale", "6"], ["box.stl", "mm wide at its narrowest"]),
+])
+def test_bad_input_is_one_line(weights, box, tmp_path, capsys, arguments, parts):
+    status = main(["hand-grasp", str(box), "--out", str(tmp_path / "o" / "g.json"), "--html", str(tmp_path / "o" / "v.html"),
+                   "--weights", str(weights), *arguments])
+    error = capsys.readouterr().err
+    assert status == 2 and error.count("\n") == 1 and not [part for part in parts if part not in error], error
+    assert not (tmp_path / "o").exists()
+
+
+def test_plan_writes_a_file_a_mesh(box, tmp_path, capsys):
+    status = main(["plan", str(box), "--hand", "barrett", "--grasps", "2", "--iterations", "20", "--workers", "1", "--out",
+                   str(tmp_path / "plans")])
+    assert status == 0 and "box.h5: 2 grasps" in capsys.readouterr().out
+    assert [path.name for path in (tmp_path / "plans").iterdir()] == ["box.h5"]
