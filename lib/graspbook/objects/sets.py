@@ -88,6 +88,13 @@ class FolderSet:
         return load_object(self._files[name], self.scale)
 
 
+def object_set(counts, seed, held_out_fraction, folder=""):
+    """The set that a recipe of these four names describes: the meshes of a folder, in metres, or without one the families."""
+    if folder:
+        return FolderSet(folder, seed=seed, held_out_fraction=held_out_fraction)
+    return FamilySet(counts, seed, held_out_fraction)
+
+
 def load_object(path, scale=1.0):
     """The GraspObject of one mesh file, named after it and of its folder's family; raises MeshError for a bad mesh."""
     path = Path(path)

@@ -1,10 +1,11 @@
-"""Cases of the shake test that can be worked out by hand."""
+"""Cases of the shake test that can be worked out by hand, and kinematics against MuJoCo's."""
 
+import mujoco
 import numpy as np
 import trimesh
 
 from graspbook import pose
-from graspbook.hands import franka
+from graspbook.hands import franka, mjcf
 from graspbook.objects import GraspObject
 from graspbook.simulation.shake import Shaker
 
@@ -24,3 +25,21 @@ def slip_of_a_box(settings, loads, axis=2, time=0.2):
     wrench[:, :, axis] = np.asarray(loads, float)[:, None]
     after, _, _ = shaker.roll(states, steps, wrench)
     return np.abs(after[:, -1] - states)[:, 3 + axis]
+
+
+def kinematics_deviation(hand, postures, seed):
+    """Largest distance, metres, between the origins of a hand's links as `Hand.forward` and as MuJoCo place them."""
+    import torch
+
+    spec = mujoco.MjSpec()
+    mjcf.add_hand(spec, hand)
+    model = spec.compile()
+    data, address = mujoco.MjData(model), [model.joint(f"hand/{joint}").qposadr[0] for joint in hand.all_joints]
+    joints = np.random.default_rng(seed).uniform(*hand.limits.T, (postures, len(hand.joints)))
+    deviation = 0.0
+    for values, links in zip(hand.expand(joints), hand.forward(torch.as_tensor(joints)).numpy(), strict=True):
+        data.qpos[address] = values
+        mujoco.mj_kinematics(model, data)
+        theirs = np.array([data.body(f"hand/{name}").xpos for name in hand.links])
+        deviation = max(deviation, float(np.linalg.norm(theirs - links[:, :3, 3], axis=1).max()))
+    return deviation

@@ -110,6 +110,31 @@ def hand_figure(mesh, hands, contacts=None, title=None):
     return _scene(traces, title)
 
 
+def side_by_side(scenes, title=None):
+    """Scenes by name, each a list of (trimesh or points (P, 3), colour), next to each other along x, in metres."""
+    traces, right = [], 0.0
+    for name, shapes in scenes.items():
+        spread = np.concatenate([np.asarray(getattr(shape, "vertices", shape)) for shape, _ in shapes])
+        place = np.array([right - spread[:, 0].min(), -spread[:, 1].mean(), -spread[:, 2].min()])
+        for shape, colour in shapes:
+            if hasattr(shape, "vertices"):
+                traces.append(_mesh(shape.vertices + place, shape.faces, colour, opacity=0.6, text=name, hoverinfo="text"))
+            else:
+                traces.append(_points(shape + place, name).update(marker={"size": 3, "color": colour}, showlegend=False))
+        right += 1.3 * np.ptp(spread[:, 0])
+    return _scene(traces, title)
+
+
+def heat_map(values, extent, x_title, y_title, label, title=None):
+    """Values (n, m), x along the first axis, over extent (x_low, x_high, y_low, y_high), with the contour of zero; equal axes."""
+    x, y = (np.linspace(low, high, count) for low, high, count in zip(extent[::2], extent[1::2], values.shape, strict=True))
+    most = float(np.abs(values).max())
+    figure = go.Figure(go.Heatmap(x=x, y=y, z=values.T, colorscale="RdBu", zmin=-most, zmax=most, colorbar={"title": label}))
+    figure.add_contour(x=x, y=y, z=values.T, contours={"start": 0, "end": 0, "coloring": "none"}, line={"width": 2},
+                       showscale=False, name="surface")
+    return _plain(figure, x_title, y_title, title).update_yaxes(scaleanchor="x").update_layout(height=520)
+
+
 def refinement_steps(cloud, iterations, scores, numbers, label="score", camera_frame=False, title=None):
     """Grippers after each refinement step, chosen by a slider.
 

@@ -179,6 +179,14 @@ class GraspnetAblations(Learning):
         return counts
 
 
+class HighdofObjects(Section):
+    """Hands, and what they grasp: a folder of meshes in metres, or else families. Section V: 324 objects, 80 % to train on."""
+
+    counts: Annotated[dict[Family, Count], Field(min_length=1)] = {"box": 3, "cylinder": 3, "bottle": 3, "mug": 3}
+    held_out_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.34
+    folder: str = ""
+
+
 NOTEBOOKS = {
     "0_tour": Tour,
     "graspnet/1_objects": GraspnetObjects,
@@ -186,6 +194,7 @@ NOTEBOOKS = {
     "graspnet/3_training": GraspnetTraining,
     "graspnet/4_refinement": GraspnetRefinement,
     "graspnet/5_ablations": GraspnetAblations,
+    "highdof/1_hands_and_objects": HighdofObjects,
 }
 
 
