@@ -27,7 +27,7 @@ def plan_grasps(tiny, measure):
     chains, few, iterations = (4, 1, 5) if tiny else (160, 2, 200)
 
     def run(count):
-        settings = PlannerSettings(grasps=count, annealing=AnnealingSettings(iterations=iterations))
+        settings = PlannerSettings(grasps=count, search=AnnealingSettings(iterations=iterations))
         return plan(hand, fields, settings, torch.Generator().manual_seed(0))[0].evaluations
 
     return measure(lambda: run(chains), lambda: [run(1) for _ in range(few)], "evals/s", run(chains), few * run(1),

@@ -129,11 +129,13 @@ def _hand_grasp(options):
 
 
 def _add_plan(commands):
-    parser = commands.add_parser("plan", help="plan grasps of a many-jointed hand for meshes by simulated annealing")
+    parser = commands.add_parser("plan", help="plan grasps of a many-jointed hand for meshes")
     parser.add_argument("meshes", nargs="+", metavar="MESH", help=".obj .stl .ply .glb, in metres (else --scale)")
     _add_hand(parser)
     parser.add_argument("--grasps", type=_count, default=20, metavar="K", help="grasps a mesh (default: 20)")
-    parser.add_argument("--iterations", type=_count, default=10000, metavar="N", help="of the annealing (default: 10000)")
+    parser.add_argument("--search", choices=("descent", "annealing"), default="descent",
+                        help="gradient descent between jumps, ours, or the paper's simulated annealing (default: descent)")
+    parser.add_argument("--iterations", type=_count, metavar="N", help="jumps (default: 60), or of the annealing (default: 10000)")
     parser.add_argument("--out", required=True, metavar="DIR", help="a folder for one file a mesh")
     parser.add_argument("--seed", type=_seed, default=0, metavar="S")
     parser.add_argument("--scale", type=float, default=1.0, help="factor from the meshes' units to metres")
@@ -146,6 +148,7 @@ def _plan(options):
 
     from graspbook.errors import ParameterError
     from graspbook.highdof.annealing import AnnealingSettings
+    from graspbook.highdof.descent import DescentSettings
     from graspbook.highdof.planner import PlannerSettings
     from graspbook.highdof.plans import plan_files, read_plan
     from graspbook.objects.mesh import load_mesh
@@ -157,7 +160,8 @@ def _plan(options):
     for path in paths.values():
         check_writable(path)
     meshes = {Path(mesh).stem: load_mesh(mesh, options.scale) for mesh in options.meshes}
-    settings = PlannerSettings(options.grasps, annealing=AnnealingSettings(options.iterations))
+    kind = AnnealingSettings if options.search == "annealing" else DescentSettings
+    settings = PlannerSettings(options.grasps, search=kind(options.iterations) if options.iterations else kind())
     plan_files(meshes, paths, options.hand, settings, options.seed, options.workers)
     for path in paths.values():
         quality = read_plan(path).epsilon

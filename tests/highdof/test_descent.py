@@ -4,7 +4,7 @@ import trimesh
 from graspbook.hands.library import load_hand
 from graspbook.highdof.descent import DescentSettings, descend, slide
 from graspbook.highdof.energies import Judge
-from graspbook.highdof.planner import _space, starts
+from graspbook.highdof.planner import space, starts
 from graspbook.objects.distance import signed_distance_grid, stack
 
 HAND = load_hand("barrett")
@@ -14,7 +14,7 @@ WHICH = torch.zeros(8, dtype=torch.long)
 
 def begin(generator, energy="graspit"):
     judge = Judge(HAND, FIELDS, WHICH, energy)
-    low, high, jump = _space(HAND, FIELDS)
+    low, high, jump = space(HAND, FIELDS)
     return judge, starts(HAND, FIELDS, judge, generator), low[WHICH], high[WHICH], jump
 
 

@@ -6,6 +6,7 @@ import trimesh
 from graspbook.errors import PlanError
 from graspbook.hands.library import load_hand
 from graspbook.highdof.annealing import AnnealingSettings
+from graspbook.highdof.descent import DescentSettings
 from graspbook.highdof.energies import Judge
 from graspbook.highdof.planner import PlannerSettings, plan, starts
 from graspbook.objects.distance import signed_distance_grid, stack
@@ -13,7 +14,7 @@ from graspbook.objects.distance import signed_distance_grid, stack
 HAND = load_hand("shadow")
 MESHES = trimesh.creation.box((0.04, 0.05, 0.16)), trimesh.creation.cylinder(0.03, 0.15)
 FIELDS = stack([signed_distance_grid(mesh, 64) for mesh in MESHES])
-SETTINGS = PlannerSettings(grasps=6, annealing=AnnealingSettings(iterations=60))
+SETTINGS = PlannerSettings(grasps=6, search=AnnealingSettings(iterations=60))
 
 
 def generator(seed=0):
@@ -58,6 +59,13 @@ def test_an_object_that_leaves_no_room_is_refused(monkeypatch):
         starts(HAND, FIELDS, Judge(HAND, FIELDS, torch.zeros(2, dtype=torch.long)), generator())
 
 
-def test_any_hand_plans():
-    found = plan(load_hand("barrett"), FIELDS, PlannerSettings(grasps=2, annealing=AnnealingSettings(iterations=20)), generator())
+@pytest.mark.parametrize("search", [AnnealingSettings(iterations=20), DescentSettings(rounds=2)])
+def test_any_hand_plans(search):
+    found = plan(load_hand("barrett"), FIELDS, PlannerSettings(grasps=2, search=search), generator())
     assert found[0].states.shape == (2, 11) and np.isfinite(found[0].energies.numpy()).all()
+
+
+def test_descent_finds_less_energy_with_fewer_evaluations(planned):
+    descended = plan(HAND, FIELDS, PlannerSettings(grasps=6, search=DescentSettings(rounds=4)), generator())
+    assert descended[0].evaluations < planned[0].evaluations
+    assert all(ours.energies.mean() < theirs.energies.mean() for ours, theirs in zip(descended, planned, strict=True))

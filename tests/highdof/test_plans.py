@@ -14,7 +14,7 @@ from graspbook.highdof.plans import check_size, plan_files, read_plan
 
 MESHES = {"box": trimesh.creation.box((0.04, 0.05, 0.12)), "ball": trimesh.creation.icosphere(radius=0.03),
           "rod": trimesh.creation.cylinder(0.02, 0.15)}
-SETTINGS = PlannerSettings(grasps=4, annealing=AnnealingSettings(iterations=40))
+SETTINGS = PlannerSettings(grasps=4, search=AnnealingSettings(iterations=40))
 
 
 @pytest.fixture(autouse=True)

@@ -37,13 +37,13 @@ def descend(states, judge, low, high, jump, settings, generator, looks=50):
     marks = set(torch.linspace(1, settings.rounds, looks).long().tolist())
     for number in range(settings.rounds):
         cooled = number / max(1, settings.rounds - 1)
-        temperature = torch.full((len(states),), settings.hot * (settings.cold / settings.hot) ** cooled)
+        temperature = torch.full_like(energies, settings.hot * (settings.cold / settings.hot) ** cooled)
         proposed = pose_vector.normalise(neighbours(states, temperature, low, high, jump, generator))
         proposed = slide(judge, proposed, chains, low, high, settings)
         energy, legal = judge(proposed, chains)
         evaluations += len(states) * (settings.slides + 1)
         heat = settings.heat * (1 - cooled) + 1e-9
-        drawn = torch.rand(len(states), generator=generator)
+        drawn = torch.rand(len(states), generator=generator, device=states.device)
         jumps = legal & (((energies - energy) / heat).exp() > drawn)
         states, energies = torch.where(jumps[:, None], proposed, states), torch.where(jumps, energy, energies)
         better = energies < best_energies

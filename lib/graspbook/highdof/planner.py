@@ -1,4 +1,4 @@
-"""Grasps of a hand of many joints for objects, by annealing from random starts: the data of the high-DOF paper (V-A1)."""
+"""Grasps of a hand of many joints for objects, searched from random starts: the data of the high-DOF paper (V-A1)."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ from graspbook.errors import PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import place
 from graspbook.highdof.annealing import AnnealingSettings, anneal, neighbours
+from graspbook.highdof.descent import DescentSettings, descend
 from graspbook.highdof.energies import Judge
 
 _JUMP = 0.05  # metres, of the wrist; joints and the quaternion's numbers jump by a quarter of their range
@@ -16,12 +17,15 @@ _DRAWS = 200  # of a start, until it is legal
 
 @dataclass(frozen=True)
 class PlannerSettings:
-    """How grasps are planned. grasps: chains an object, K; the paper's 100. energy, layout: see `energies.Judge`."""
+    """How grasps are planned. grasps: chains an object, K; the paper's 100. energy, layout: see `energies.Judge`.
+
+    search: how a chain goes on from its start, by annealing as the paper's planner or, ours, by gradient descent between jumps.
+    """
 
     grasps: int = 100
     energy: str = "graspit"
     layout: str = "default"
-    annealing: AnnealingSettings = field(default_factory=AnnealingSettings)
+    search: AnnealingSettings | DescentSettings = field(default_factory=AnnealingSettings)
 
 
 class Planned(NamedTuple):
@@ -47,14 +51,17 @@ def plan(hand, fields, settings, generator):
     objects = len(fields.values)
     which = torch.arange(objects, device=fields.values.device).repeat_interleave(settings.grasps)
     judge = Judge(hand, fields, which, settings.energy, settings.layout)
-    low, high, jump = _space(hand, fields)
+    low, high, jump = space(hand, fields)
     low, high = low[which], high[which]
     first = starts(hand, fields, judge, generator)
 
     def propose(states, temperatures, chains):
         return pose_vector.normalise(neighbours(states, temperatures, low[chains], high[chains], jump, generator))
 
-    found = anneal(first, propose, judge, settings.annealing, generator)
+    if isinstance(settings.search, AnnealingSettings):
+        found = anneal(first, propose, judge, settings.search, generator)
+    else:
+        found = descend(first, judge, low, high, jump, settings.search, generator)
     planned = []
     for index in range(objects):
         chains = torch.nonzero(which == index)[:, 0]
@@ -117,7 +124,7 @@ def _draw(hand, contacts, centres, halves, generator):
     return pose_vector.normalise(torch.cat([translation, quat, joints], dim=1))
 
 
-def _space(hand, fields):
+def space(hand, fields):
     """Least and largest values (B, 7 + J) of pose vectors at each object, and their largest jumps (7 + J,)."""
     import torch
 

@@ -87,8 +87,8 @@ def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
         group = {name: meshes[name] for name in names[start : start + size]}
         parameters = {"hand": hand, "settings": asdict(settings), "seed": seed,
                       "group": {name: content_hash(mesh.vertices, mesh.faces) for name, mesh in group.items()},
-                      "code": code_hash("highdof/annealing", "highdof/energies", "highdof/planner", "highdof/closing",
-                                        "hands", "objects/distance")}
+                      "code": code_hash("highdof/annealing", "highdof/descent", "highdof/energies", "highdof/planner",
+                                        "highdof/closing", "hands", "objects/distance", "quality")}
         missing = {name: paths[name] for name in group if not _is_there(paths[name], parameters)}
         if missing:
             tasks.append((group, missing, hand, settings, parameters))
