@@ -135,7 +135,8 @@ def _add_plan(commands):
     parser.add_argument("--grasps", type=_count, default=20, metavar="K", help="grasps a mesh (default: 20)")
     parser.add_argument("--search", choices=("descent", "annealing"), default="descent",
                         help="gradient descent between jumps, ours, or the paper's simulated annealing (default: descent)")
-    parser.add_argument("--iterations", type=_count, metavar="N", help="jumps (default: 60), or of the annealing (default: 10000)")
+    parser.add_argument("--iterations", type=_count, metavar="N",
+                        help="jumps (default: 60), or iterations of the annealing (default: 10000)")
     parser.add_argument("--out", required=True, metavar="DIR", help="a folder for one file a mesh")
     parser.add_argument("--seed", type=_seed, default=0, metavar="S")
     parser.add_argument("--scale", type=float, default=1.0, help="factor from the meshes' units to metres")

@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from graspbook import pose
-from graspbook.errors import ParameterError
+from graspbook.errors import GraspFileError, ParameterError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import place
-from graspbook.highdof.dataset import DataSettings, frames, prepare, turn
+from graspbook.highdof.dataset import DataSettings, examples_header, frames, prepare, read_examples, turn, write_examples
 from graspbook.objects.distance import lookup
 from graspbook.objects.rotations import turned_distance
 
@@ -62,3 +62,25 @@ def test_some_objects_can_be_taken(examples):
 def test_an_object_larger_than_its_grid_is_refused(meshes):
     with pytest.raises(ParameterError, match="occupancy grid of length 0.1 m"):
         prepare(meshes["box"], np.zeros(3), np.ones((1, 11)), DataSettings(grid=16, length=0.1, nodes=32))
+
+
+def test_a_file_holds_examples(examples, tmp_path):
+    file = tmp_path / "examples.safetensors"
+    write_examples(file, examples, {"seed": 3})
+    found = read_examples(file)
+    assert found.settings == DATA and found.names == examples.names and examples_header(file)["made_from"] == {"seed": 3}
+    pairs = (found.grids, examples.grids), (found.grasps, examples.grasps), *zip(found.fields, examples.fields, strict=True)
+    assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
+    with pytest.raises(GraspFileError, match="no such file"):
+        read_examples(tmp_path / "none.safetensors")
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(GraspFileError, match="not a file of examples"):
+        read_examples(file)
+
+
+def test_parts_of_examples_by_name_and_rotation(examples):
+    ball = examples.named(["ball"]).turned(slice(3, 5))
+    assert ball.names == ("ball",) and torch.equal(ball.grids, examples.grids[1:, 3:5])
+    assert torch.equal(ball.grasps, examples.grasps[1:, 3:5])
+    assert torch.equal(ball.turned_T_object, examples.turned_T_object[1:, 3:5])
+    assert torch.equal(ball.fields.values, examples.fields.values[1:])

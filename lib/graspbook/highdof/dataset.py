@@ -1,14 +1,19 @@
 """What the high-DOF network learns from: occupancy grids of turned objects, planned grasps, distance fields (V-A and V-B)."""
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors
 
+from graspbook.errors import GraspFileError
 from graspbook.hands import pose_vector
 from graspbook.objects.distance import Fields, signed_distance_grid, stack
 from graspbook.objects.occupancy import occupancy_grids
 from graspbook.objects.rotations import rotations, turned_frame
+from graspbook.storage import atomic_path
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,15 @@ class Examples:
     turned_T_object: Any
     grasps: Any
     fields: Any
+
+    def named(self, names):
+        """The Examples of the objects of these names."""
+        return self.take([self.names.index(name) for name in names])
+
+    def turned(self, chosen):
+        """The Examples in some of their rotations, by index or slice."""
+        return replace(self, grids=self.grids[:, chosen], turned_T_object=self.turned_T_object[:, chosen],
+                       grasps=self.grasps[:, chosen])
 
     def take(self, objects):
         """The Examples of some objects, by index."""
@@ -78,3 +92,35 @@ def gather(settings, names, parts, device="cpu"):
     grids, turned, grasps, fields = zip(*parts, strict=True)
     floats = [torch.as_tensor(np.array(arrays, np.float32), device=device) for arrays in (turned, grasps)]
     return Examples(settings, tuple(names), torch.as_tensor(np.array(grids), device=device), *floats, stack(fields, device))
+
+
+def write_examples(path, examples, made_from):
+    """Write Examples to a safetensors file, with plain data `made_from` that says what they depend on."""
+    from safetensors.torch import save_file
+
+    tensors = {"grids": examples.grids, "turned_T_object": examples.turned_T_object, "grasps": examples.grasps}
+    tensors |= {f"fields.{name}": value for name, value in examples.fields._asdict().items()}
+    header = {"names": examples.names, "settings": asdict(examples.settings), "made_from": made_from}
+    with atomic_path(path) as temporary:
+        save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, temporary,
+                  metadata={"examples": json.dumps(header, sort_keys=True)})
+
+
+def read_examples(path, device="cpu"):
+    """The Examples in a file. Raises GraspFileError for one that is missing, broken or foreign."""
+    header = examples_header(path)
+    with safetensors.safe_open(path, framework="pt", device=str(device)) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    fields = Fields(*(tensors.pop(f"fields.{name}") for name in Fields._fields))
+    return Examples(DataSettings(**header["settings"]), tuple(header["names"]), **tensors, fields=fields)
+
+
+def examples_header(path):
+    """`names`, `settings` and `made_from` of a file of Examples; raises GraspFileError as `read_examples` does."""
+    if not Path(path).is_file():
+        raise GraspFileError(f"{path}: no such file of examples")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return json.loads(file.metadata()["examples"])
+    except (safetensors.SafetensorError, OSError, KeyError, TypeError) as error:
+        raise GraspFileError(f"{path}: not a file of examples ({error})") from error
