@@ -89,6 +89,57 @@ def test_parts_are_one_trace_each_and_move_apart():
     assert corners(apart.data[3]).tolist() != corners(close.data[3]).tolist()
 
 
+def test_rows_of_the_gallery_have_as_many_objects_as_asked_for():
+    figure = figures.mesh_figure([OBJECTS.load("mug_0000")] * 6, columns=2)
+    places = np.array([corners(trace).min(axis=0) for trace in figure.data])
+    assert len(np.unique(places[:, 0])) == 2 and len(np.unique(places[:, 1])) == 3
+
+
+def test_a_hand_figure_has_object_hands_and_contacts_in_one_frame():
+    box, hand = trimesh.creation.box([0.1, 0.1, 0.1]), trimesh.creation.box([0.02, 0.02, 0.2])
+    contacts = np.array([[0.05, 0, 0], [-0.05, 0, 0]])
+    figure = figures.hand_figure(box, [hand, hand], contacts)
+    assert [trace.name for trace in figure.data] == ["object", "hand 1", "hand 2", "contacts"]
+    np.testing.assert_allclose(corners(figure.data[1]), hand.vertices, atol=1e-6)
+    np.testing.assert_allclose(corners(figure.data[3]), contacts, atol=1e-6)
+    assert figure.data[1].opacity < 1 and figure.data[0].opacity is None  # the object shows through the hand
+    alone = figures.hand_figure(box, [hand], contacts[:0])
+    assert [trace.name for trace in alone.data] == ["object", "hand"]
+
+
+def test_scenes_side_by_side_keep_their_size_and_what_is_in_them_stays_together():
+    box = trimesh.creation.box([0.1, 0.1, 0.2])
+    tips = np.array([[0.05, 0.0, 0.1], [0.0, 0.05, -0.1]])
+    figure = figures.side_by_side({"left": [(box, "#b8bec6"), (tips, "#d95f02")], "right": [(box, "#3b6ea5")]})
+    left, points, right, names = figure.data
+    np.testing.assert_allclose(corners(points) - corners(left).mean(axis=0), tips, atol=1e-6)
+    np.testing.assert_allclose(np.ptp(corners(right), axis=0), [0.1, 0.1, 0.2], atol=1e-6)
+    assert corners(left)[:, 0].max() < corners(right)[:, 0].min()
+    assert corners(left)[:, 2].min() == corners(right)[:, 2].min() == 0
+    assert names.text == ("left", "right") and (names.z > 0.2).all()
+    np.testing.assert_allclose(names.x, [corners(trace)[:, 0].mean() for trace in (left, right)], atol=1e-6)
+    assert figure.layout.scene.aspectmode == "data" and figure.layout.scene.camera.eye.y < 0
+
+
+def test_the_camera_goes_back_for_wider_scenes():
+    box = [(trimesh.creation.box([0.1, 0.1, 0.1]), "#b8bec6")]
+    near, far = (figures.side_by_side({str(i): box for i in range(count)}).layout.scene.camera.eye for count in (1, 8))
+    assert np.linalg.norm([far.x, far.y, far.z]) > 1.5 * np.linalg.norm([near.x, near.y, near.z])
+
+
+def test_a_heat_map_has_its_first_axis_along_x_and_white_at_zero():
+    values = np.array([[-1.0, 2.0, 3.0], [-0.5, 1.0, 2.0]])
+    figure = figures.heat_map(values, (0, 10, -20, 20), "x [mm]", "z [mm]", "o_s [mm]", "field")
+    heat, contour = figure.data
+    assert list(heat.x) == [0, 10] and list(heat.y) == [-20, 0, 20] and heat.z.tolist() == values.T.tolist()
+    assert (heat.zmin, heat.zmax) == (-1, 3) and heat.colorbar.title.text == "o_s [mm]"
+    assert heat.colorscale[1] == (0.25, "#f7f7f7")  # zero's place between -1 and 3
+    assert (contour.contours.start, contour.contours.end) == (0, 0)
+    assert figure.layout.xaxis.title.text == "x [mm]" and figure.layout.yaxis.scaleanchor == "x"
+    one_sided = figures.heat_map(np.ones((2, 2)), (0, 1, 0, 1), "x", "y", "z").data[0]
+    assert one_sided.zmin < 0 and one_sided.zmax == 1
+
+
 def test_refinement_steps_show_one_step_at_a_time():
     scores = np.linspace(0, 1, 15).reshape(3, 5)
     figure = figures.refinement_steps(CLOUD, np.stack([POSES] * 3), scores, [0, 5, 10])

@@ -20,6 +20,7 @@ GOOD, BAD = "#1b9e77", "#d95f02"  # told apart by the colour-blind too
 OBJECT_COLOUR, POINT_COLOUR = "#b8bec6", "#87909b"
 # Plotly drops the normals of faces whose size is below its epsilons, which at metres means millimetre faces.
 _LIGHT = {"ambient": 0.7, "diffuse": 0.6, "specular": 0.05, "facenormalsepsilon": 0, "vertexnormalsepsilon": 0}
+_FRONT_LIGHT = {"x": -3000, "y": -1600, "z": 3000}
 _CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
 _FORWARD = np.array([-0.55, 0.68, -0.48])  # of the small pictures, in the object frame
 _RIGHT = np.cross(_FORWARD, [0, 0, 1.0])
@@ -38,10 +39,10 @@ FORK = np.array(
 )
 
 
-def mesh_figure(objects, title=None):
-    """Objects (each a GraspObject) side by side on the ground, coloured by family, their names on hovering."""
+def mesh_figure(objects, title=None, columns=None):
+    """Objects (each a GraspObject) in rows of `columns` on the ground, coloured by family, their names on hovering."""
     step = 1.25 * max(obj.extent for obj in objects)
-    columns = int(np.ceil(np.sqrt(1.5 * len(objects))))
+    columns = columns or int(np.ceil(np.sqrt(1.5 * len(objects))))
     families = list(dict.fromkeys(obj.family for obj in objects))
     traces = []
     for i, obj in enumerate(objects):
@@ -111,28 +112,44 @@ def hand_figure(mesh, hands, contacts=None, title=None):
 
 
 def side_by_side(scenes, title=None):
-    """Scenes by name, each a list of (trimesh or points (P, 3), colour), next to each other along x, in metres."""
-    traces, right = [], 0.0
+    """Scenes by name, each a list of (trimesh or points (P, 3), colour), next to each other along x and in one scale, in metres.
+
+    They stand on the ground, seen from the front (-y) at an angle, each under its name; slightly translucent, since points on
+    what is opaque would be half buried in it.
+    """
+    traces, names, right = [], [], 0.0
     for name, shapes in scenes.items():
-        spread = np.concatenate([np.asarray(getattr(shape, "vertices", shape)) for shape, _ in shapes])
-        place = np.array([right - spread[:, 0].min(), -spread[:, 1].mean(), -spread[:, 2].min()])
+        corners = np.concatenate([np.asarray(getattr(shape, "vertices", shape)) for shape, _ in shapes])
+        low, size = corners.min(axis=0), np.ptp(corners, axis=0)
+        place = np.array([right, 0.0, 0.0]) - low - size * [0, 0.5, 0]
         for shape, colour in shapes:
             if hasattr(shape, "vertices"):
-                traces.append(_mesh(shape.vertices + place, shape.faces, colour, opacity=0.6, text=name, hoverinfo="text"))
+                traces.append(_mesh(shape.vertices + place, shape.faces, colour, hoverinfo="skip", opacity=0.9))
+                traces[-1].update(lightposition=_FRONT_LIGHT, lighting_ambient=0.5)
             else:
-                traces.append(_points(shape + place, name).update(marker={"size": 3, "color": colour}, showlegend=False))
-        right += 1.3 * np.ptp(spread[:, 0])
-    return _scene(traces, title)
+                traces.append(_points(shape + place, name).update(marker={"size": 5, "color": colour}, showlegend=False))
+        names.append([right + size[0] / 2, 0.0, size[2] + 0.02])
+        right += 1.35 * size[0]
+    x, y, z = np.array(names, np.float32).T
+    traces.append(go.Scatter3d(x=x, y=y, z=z, mode="text", text=list(scenes), showlegend=False, hoverinfo="skip"))
+    return _close_up(_scene(traces, title))
 
 
 def heat_map(values, extent, x_title, y_title, label, title=None):
-    """Values (n, m), x along the first axis, over extent (x_low, x_high, y_low, y_high), with the contour of zero; equal axes."""
+    """Values (n, m), x along the first axis, over extent (x_low, x_high, y_low, y_high), with the contour of zero; equal axes.
+
+    White is zero, red what is less and blue what is more, both full at the extremes; `label` (give its unit) names the bar.
+    """
     x, y = (np.linspace(low, high, count) for low, high, count in zip(extent[::2], extent[1::2], values.shape, strict=True))
-    most = float(np.abs(values).max())
-    figure = go.Figure(go.Heatmap(x=x, y=y, z=values.T, colorscale="RdBu", zmin=-most, zmax=most, colorbar={"title": label}))
-    figure.add_contour(x=x, y=y, z=values.T, contours={"start": 0, "end": 0, "coloring": "none"}, line={"width": 2},
-                       showscale=False, name="surface")
-    return _plain(figure, x_title, y_title, title).update_yaxes(scaleanchor="x").update_layout(height=520)
+    low, high = min(float(values.min()), -1e-9), max(float(values.max()), 1e-9)
+    scale = [[0.0, "#b2182b"], [low / (low - high), "#f7f7f7"], [1.0, "#2166ac"]]
+    values = np.asarray(values.T, np.float32)
+    figure = go.Figure(go.Heatmap(x=x, y=y, z=values, colorscale=scale, zmin=low, zmax=high, colorbar={"title": label}))
+    surface = {"start": 0, "end": 0, "coloring": "none"}
+    figure.add_contour(x=x, y=y, z=values, contours=surface, line={"width": 2, "color": "black"},
+                       showscale=False, hoverinfo="skip", name="surface")
+    _plain(figure, x_title, y_title, title).update_xaxes(constrain="domain", showgrid=False)
+    return figure.update_yaxes(scaleanchor="x", constrain="domain", showgrid=False).update_layout(height=520)
 
 
 def refinement_steps(cloud, iterations, scores, numbers, label="score", camera_frame=False, title=None):
@@ -352,6 +369,15 @@ def _scene(traces, title, camera_frame=False):
         scene={"aspectmode": "data", "camera": camera, **{f"{a}axis": {"title": f"{a} [m]", **axis} for a in "xyz"}},
     )
     return figure
+
+
+def _close_up(figure):
+    """Move the camera of a scene that is wide in x to where it fills the figure, in front of it."""
+    corners = np.array([np.concatenate([trace[axis] for trace in figure.data]) for axis in "xyz"])
+    sides = np.maximum(np.ptp(corners, axis=1), 1e-3)
+    widest = sides.max() / np.prod(sides) ** (1 / 3)  # as long as plotly draws it
+    eye = (0.6 + 0.68 * widest) * np.array([0.15, -0.91, 0.38])
+    return figure.update_layout(scene_camera={"eye": dict(zip("xyz", eye, strict=True)), "center": {"x": 0, "y": 0, "z": 0}})
 
 
 def _plain(figure, x_title, y_title, title):
