@@ -22,7 +22,7 @@ NOTEBOOKS = {
     "graspnet/5_ablations": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
     "0_tour": (["objects", "perception", "simulation", "graspnet", "training"], []),
 }
-EVERY = ["errors", "pose", "storage", "parallel", "metrics", "hands"] + [
+EVERY = ["errors", "pose", "storage", "parallel", "metrics", "comparison", "hands"] + [
     f"workbook/{module}" for module in ("params", "outputs", "provenance", "run", "figures", "tables", "viewer")
 ]
 
