@@ -1,21 +1,24 @@
 import numpy as np
+import pytest
 import torch
 
 from graspbook import pose
+from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
-from graspbook.highdof.generate import deepest, generate, predict
+from graspbook.highdof.generate import WAYS, deepest, generate, predict
 from graspbook.highdof.learning import load_network
 from graspbook.highdof.refinement import SLACK
 from graspbook.objects.distance import signed_distance_grid, stack
 
 
-def test_candidates_are_clear_ranked_and_within_limits(network_file, barrett, meshes):
+@pytest.mark.parametrize("way", WAYS)
+def test_candidates_are_clear_ranked_and_within_limits(network_file, barrett, meshes, way):
     network, settings = load_network(network_file, barrett)
-    found = generate(barrett, network, meshes["box"], settings, rotations=4, seed=1)
+    found = generate(barrett, network, meshes["box"], settings, rotations=4, seed=1, way=way)
     assert len(set(found.rotation)) == 4 and (np.diff(found.epsilon) <= 0).all()
     low, high = barrett.limits.T
     assert (found.joints >= low - 1e-6).all() and (found.joints <= high + 1e-6).all()
-    assert (found.penetration[found.adjusted, 1] <= SLACK).all()
+    assert (found.penetration[found.clear, 1] <= SLACK).all()
     for (points, normals, links), epsilon in zip(found.contacts, found.epsilon, strict=True):
         assert len(points) == len(normals) == len(links)
         assert epsilon > 0 or epsilon == -1
@@ -28,6 +31,12 @@ def test_the_same_seed_gives_the_same_candidates(network_file, barrett, meshes):
     first, second = (generate(barrett, network, meshes["box"], settings, 3, seed=5) for _ in range(2))
     np.testing.assert_array_equal(first.object_T_palm, second.object_T_palm)
     np.testing.assert_array_equal(first.joints, second.joints)
+
+
+def test_an_unknown_way_is_refused(network_file, barrett, meshes):
+    network, settings = load_network(network_file, barrett)
+    with pytest.raises(ParameterError, match="way 'prayer' to mend a grasp, expected one of polish, adjust"):
+        generate(barrett, network, meshes["box"], settings, way="prayer")
 
 
 def test_predictions_are_the_networks_turned_back(network_file, barrett, examples, meshes):

@@ -86,9 +86,3 @@ def test_the_collision_loss_has_the_gradient_of_finite_differences():
 def test_equation_2_gives_the_printed_values():
     assert losses.combined(0.043, 0.914, 0.75) == pytest.approx(0.261, abs=5e-4)
     assert losses.combined(0.062, 0.345, 0.75) == pytest.approx(0.133, abs=5e-4)
-
-
-def test_point_distances_by_hand():
-    placed = torch.tensor([[[0.0, 0, 0], [0.1, 0, 0]]])
-    grasped = torch.tensor([[[[0.0, 0, 0], [0.1, 0, 0]], [[0.0, 0.1, 0], [0.1, 0, 0.3]]]])
-    torch.testing.assert_close(losses.squared_point_distances(placed, grasped), torch.tensor([[0.0, 5.0]]))

@@ -8,8 +8,9 @@ from graspbook.hands import pose_vector
 from graspbook.hands.articulated import place
 from graspbook.hands.library import load_hand
 from graspbook.highdof import losses
+from graspbook.highdof.energies import Judge
 from graspbook.highdof.generate import deepest
-from graspbook.highdof.refinement import SLACK, adjust, refine
+from graspbook.highdof.refinement import SLACK, adjust, polish, refine
 from graspbook.objects.distance import signed_distance_grid, stack
 
 BOX = stack([signed_distance_grid(trimesh.creation.box((0.1, 0.1, 0.1)), 64)])
@@ -79,3 +80,12 @@ def test_refinement_trades_nearness_for_penetration(hand):
         assert (losses.combined(distance, collision, beta) < losses.combined(0.0, before, beta)).all()
         assert ((collision < before) & (collision > 0)).all()
     assert (terms(refine(hand, BOX, which, x, 0.1))[1] < terms(refine(hand, BOX, which, x, 0.9))[1]).all()
+
+
+def test_polished_hands_are_clear_and_nearer_to_the_surface(hand):
+    x, which = inside(hand)
+    adjusted, _ = adjust(hand, BOX, which, x)
+    polished, clear = polish(hand, BOX, which, x)
+    assert clear.all() and deepest(hand, BOX, which, *pose_vector.split(polished)).max() < SLACK
+    judge, chains = Judge(hand, BOX, which, overlap=0.01), torch.arange(len(x))
+    assert judge(polished, chains)[0].mean() < 0.9 * judge(adjusted, chains)[0].mean()

@@ -8,8 +8,6 @@ import numpy as np
 import torch
 
 from graspbook.errors import ParameterError, WeightsError
-from graspbook.hands import pose_vector
-from graspbook.hands.articulated import place
 from graspbook.highdof import losses
 from graspbook.highdof.dataset import DataSettings
 from graspbook.highdof.network import GraspNetwork, NetworkSettings
@@ -17,7 +15,6 @@ from graspbook.storage import content_hash
 from graspbook.training import load_model, train_to_file
 
 LOSSES = ("l2", "consistency", "combined")
-MEASURES = ("pose", "points")
 BATCH = 16
 
 
@@ -25,20 +22,17 @@ BATCH = 16
 class LossSettings:
     """What a network is trained by: "l2" to one grasp of each object, "consistency" or "combined" (equation 2, with beta).
 
-    fixed: which grasp "l2" is to, see `fixed_grasps`. layout: the hand's contact points of the collision loss. measure: by what
-    the other two find the nearest grasp, the numbers of the "pose" as in the paper, or, ours, where the contact "points" are.
+    fixed: which grasp "l2" is to, see `fixed_grasps`. layout: the hand's contact points of the collision loss.
     """
 
     kind: str = "combined"
     beta: float = 0.75
     fixed: int = 0
     layout: str = "default"
-    measure: str = "pose"
 
     def __post_init__(self):
-        if self.kind not in LOSSES or self.measure not in MEASURES:
-            raise ParameterError(f"loss {self.kind!r} by {self.measure!r}, expected one of {', '.join(LOSSES)} by one of "
-                                 f"{', '.join(MEASURES)}")
+        if self.kind not in LOSSES:
+            raise ParameterError(f"loss {self.kind!r}, expected one of {', '.join(LOSSES)}")
         if not 0 <= self.beta <= 1:
             raise ParameterError(f"beta {self.beta}, expected 0 to 1")
 
@@ -66,7 +60,6 @@ def train_network(hand, examples, network, loss, train_settings, weights, init=N
     count, turns = examples.grids.shape[:2]
     fixed, device = fixed_grasps(examples, loss.fixed), examples.grids.device
     contacts = hand.contacts[loss.layout]
-    grasped = _grasped(hand, examples, contacts) if loss.measure == "points" else None
 
     def batch_of(step):
         epoch, start = divmod(step * BATCH, count * turns // BATCH * BATCH or BATCH)
@@ -80,16 +73,11 @@ def train_network(hand, examples, network, loss, train_settings, weights, init=N
         if loss.kind == "l2":
             value = losses.squared_distances(x, fixed[which, turn][:, None])[:, 0].mean()
             return value, {}
-        turned_T_object = examples.turned_T_object[which, turn]
-        if grasped is None:
-            consistency = losses.consistency(x, examples.grasps[which, turn]).mean()
-        else:
-            placed = place(hand, *pose_vector.split(x), contacts.points, contacts.links) - turned_T_object[:, None, :3, 3]
-            in_object = placed @ turned_T_object[:, :3, :3]
-            consistency = losses.squared_point_distances(in_object, grasped[which]).amin(dim=1).mean()
+        consistency = losses.consistency(x, examples.grasps[which, turn]).mean()
         if loss.kind == "consistency":
             return consistency, {}
-        depths = losses.penetrations(hand, x, examples.fields, which, turned_T_object, contacts.points, contacts.links)
+        depths = losses.penetrations(hand, x, examples.fields, which, examples.turned_T_object[which, turn], contacts.points,
+                                     contacts.links)
         collision = losses.collision(depths).mean()
         return (losses.combined(consistency, collision, loss.beta),
                 {"consistency": float(consistency.detach()), "collision": float(collision.detach())})
@@ -99,13 +87,6 @@ def train_network(hand, examples, network, loss, train_settings, weights, init=N
     return train_to_file(weights, Path(weights).with_suffix(".checkpoint"),
                          lambda: GraspNetwork(len(hand.joints), network).to(device), batch_of, loss_of, train_settings,
                          parameters, f"{hand.name} {loss.kind}", init=init)
-
-
-def _grasped(hand, examples, contacts):
-    """Where the grasps have the contact points, (N, K, P, 3) in the objects' frames."""
-    turned_T_object = examples.turned_T_object[:, 0, None, None]
-    placed = place(hand, *pose_vector.split(examples.grasps[:, 0]), contacts.points, contacts.links)
-    return ((placed - turned_T_object[..., :3, 3]).unsqueeze(-2) @ turned_T_object[..., :3, :3]).squeeze(-2)
 
 
 def examples_hash(examples):

@@ -23,12 +23,6 @@ def squared_distances(x, grasps):
     return squares[..., :3].sum(dim=-1) / LENGTH**2 + quaternions + squares[..., 7:].sum(dim=-1)
 
 
-def squared_point_distances(placed, grasped):
-    """Ours beside ‖x - x_j‖²: mean squared distances (B, K), in (0.1 m)², of a hand's points placed (B, P, 3) to the places
-    grasped (B, K, P, 3) where K grasps have them; both in one frame. What two poses differ by where the hand meets the object."""
-    return (placed[:, None] - grasped).square().sum(dim=-1).mean(dim=-1) / LENGTH**2
-
-
 def consistency(x, grasps):
     """L_consistency (B,): the squared distance to the nearest of the K grasps, whose subgradient the paper gives (IV-B)."""
     return squared_distances(x, grasps).amin(dim=1)

@@ -1,4 +1,4 @@
-"""Mending a predicted grasp pose: the paper's pose refinement (section IV-E) and its runtime adjustment (section V-C3).
+"""Mending a predicted grasp pose: the paper's pose refinement (section IV-E), its runtime adjustment (section V-C3), and ours.
 
 Both take pose vectors x (N, 7 + J), torch, in the frames of the objects which (N,) of `distance.Fields`, and return such, with
 joints within their limits.
@@ -10,9 +10,13 @@ from graspbook.hands import pose_vector
 from graspbook.hands.articulated import place
 from graspbook.hands.balls import inner_balls
 from graspbook.highdof import losses
+from graspbook.highdof.descent import DescentSettings, slide
+from graspbook.highdof.energies import Judge
+from graspbook.highdof.planner import space
 from graspbook.objects.distance import lookup
 
 STEPS, RATE, MARGIN = 100, 0.01, 0.0005
+SLIDES = 40
 SLACK = 0.002  # metres: what is clear of the balls is at most so deep inside
 _OVER = 1.2  # of the step that would end the penetration if it were linear
 
@@ -65,6 +69,16 @@ def adjust(hand, fields, which, x, points="whole", steps=STEPS):
         length = _OVER * 2 * loss.detach() / gradient.square().sum(dim=1).clamp(min=1e-12)
         moved = (moved.detach() - length[:, None] * gradient) * units
         x[left[inside]] = _legal(hand, moved[inside])
+
+
+def polish(hand, fields, which, x, slides=SLIDES):
+    """Ours: gradient steps of the planner's on its energy from x, then `adjust`; x and clear as there.
+
+    Brings the hand to the surface, which the paper leaves to the network.
+    """
+    low, high, _ = space(hand, fields)
+    slid = slide(Judge(hand, fields, which), x, torch.arange(len(x)), low[which], high[which], DescentSettings(slides=slides))
+    return adjust(hand, fields, which, slid)
 
 
 def _units(x):

@@ -1,0 +1,49 @@
+"""How good planned and predicted grasps are, object by object: tasks for `parallel.run_tasks`, and what their figures say."""
+
+from math import comb
+
+import numpy as np
+import torch
+
+from graspbook.hands import pose_vector
+from graspbook.hands.library import load_hand
+from graspbook.highdof.generate import generate
+from graspbook.highdof.learning import load_network
+from graspbook.highdof.plans import read_plan
+from graspbook.simulation.hold import Holder
+
+_KEPT = "rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints"
+
+
+def held_plans(objects, name, hand, plan_file, count):
+    """In which directions `count` planned grasps of an object hold it, those of least energy first, (count, 6) bool."""
+    hand = load_hand(hand)
+    plan = read_plan(plan_file, hand)
+    wrist, _ = pose_vector.split(torch.as_tensor(plan.states[:count], dtype=torch.float64))
+    return Holder(hand, objects.load(name), threads=1).test(wrist.numpy(), plan.closed[:count])
+
+
+def grasp_object(objects, name, hand, weights, ways, rotations, seed, tested):
+    """Grasps of one object by networks, weights {label: file}, mended in some `ways` (see `generate`).
+
+    Returns {label: {way: {"rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints", "held"}}}: arrays as
+    `generate.Candidates` has them, and of the T = `tested` of largest ε in which directions they hold, (T, 6) bool.
+    """
+    hand, obj = load_hand(hand), objects.load(name)
+    holder = Holder(hand, obj, threads=1)
+    found = {}
+    for label, file in weights.items():
+        network, settings = load_network(file, hand)
+        found[label] = {}
+        for way in ways:
+            grasps = generate(hand, network, obj.mesh, settings, rotations, seed, way)
+            found[label][way] = {key: getattr(grasps, key) for key in _KEPT}
+            found[label][way]["held"] = holder.test(grasps.object_T_palm[:tested], grasps.joints[:tested])
+    return found
+
+
+def expected_best(values, count):
+    """Mean of the largest of `count` of the values (N,), over all choices of so many, for counts up to N."""
+    ranked = np.sort(np.asarray(values, float))
+    weights = np.array([comb(i, count - 1) for i in range(len(ranked))], float)
+    return float(weights @ ranked / weights.sum())

@@ -1,0 +1,24 @@
+"""One object as the planning, mending and judging of grasps see it: its distance field, centre of mass and size."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from graspbook.objects.distance import Fields, centre_of_mass, signed_distance_grid, stack
+
+
+@dataclass(frozen=True)
+class Target:
+    """fields: `distance.Fields` of the object alone. com (3,): its centre of mass. length: the largest distance of a vertex from
+    it, metres, by which ε measures torques."""
+
+    fields: Fields
+    com: np.ndarray
+    length: float
+
+
+def make_target(mesh, nodes=128):
+    """The Target of a mesh; raises what `signed_distance_grid` and `centre_of_mass` raise."""
+    grid = signed_distance_grid(mesh, nodes)
+    com = centre_of_mass(grid)
+    return Target(stack([grid]), com, float(np.linalg.norm(mesh.vertices - com, axis=1).max()))

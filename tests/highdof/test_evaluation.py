@@ -1,0 +1,34 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from graspbook.highdof.descent import DescentSettings
+from graspbook.highdof.evaluation import expected_best, grasp_object, held_plans
+from graspbook.highdof.planner import PlannerSettings
+from graspbook.highdof.plans import plan_files
+from graspbook.objects.sets import FamilySet
+
+BOXES = FamilySet({"box": 1})
+
+
+def test_the_expected_best_of_all_choices():
+    values = np.array([0.1, -1.0, 0.4, 0.3, 0.1])
+    for count in range(1, 6):
+        assert expected_best(values, count) == pytest.approx(np.mean([max(some) for some in combinations(values, count)]))
+
+
+def test_planned_grasps_are_tested_in_order(tmp_path):
+    plan_files({"box_0000": BOXES.load("box_0000").mesh}, {"box_0000": tmp_path / "box.h5"}, "barrett",
+               PlannerSettings(6, search=DescentSettings(rounds=2)), workers=1)
+    held = held_plans(BOXES, "box_0000", "barrett", tmp_path / "box.h5", 4)
+    assert held.shape == (4, 6) and held.dtype == bool
+    np.testing.assert_array_equal(held[:2], held_plans(BOXES, "box_0000", "barrett", tmp_path / "box.h5", 2))
+
+
+def test_networks_grasp_an_object(network_file):
+    found = grasp_object(BOXES, "box_0000", "barrett", {"a": network_file}, ["adjust", "polish"], 3, 0, 2)
+    assert set(found) == {"a"} and set(found["a"]) == {"adjust", "polish"}
+    for figures in found["a"].values():
+        assert figures["epsilon"].shape == (3,) and figures["penetration"].shape == (3, 3) and figures["held"].shape == (2, 6)
+        assert (np.diff(figures["epsilon"]) <= 0).all() and figures["joints"].shape == (3, 4)
