@@ -14,6 +14,10 @@ from graspbook.cli import main
 from graspbook.graspnet.evaluator import Evaluator
 from graspbook.graspnet.recipe import network_settings
 from graspbook.graspnet.sampler import make_sampler
+from graspbook.hands.library import load_hand
+from graspbook.highdof import generate, plans
+from graspbook.highdof.dataset import DataSettings
+from graspbook.highdof.network import GraspNetwork, NetworkSettings
 from graspbook.objects import sets
 from graspbook.storage import Grasps, write_grasps
 from graspbook.training import save_weights
@@ -32,12 +36,26 @@ def weights(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def hand_weights(tmp_path_factory):
+    """Folders with untrained networks of the Barrett Hand: in its place, in the Shadow's place, and for other joints."""
+    top, joints = tmp_path_factory.mktemp("hands"), load_hand("barrett").joints
+    sizes, data = NetworkSettings(16, 2, (8,)), asdict(DataSettings(grid=16, nodes=32))
+    for place, names in (("right/highdof_barrett", joints), ("other/highdof_shadow", joints),
+                         ("mixed/highdof_barrett", joints[::-1])):
+        (top / place).parent.mkdir()
+        save_weights(top / f"{place}.safetensors", GraspNetwork(len(joints), sizes),
+                     {"network": "highdof", "hand": "barrett", "joints": list(names), "sizes": asdict(sizes), "data": data})
+    return top
+
+
 @pytest.fixture
-def folder(toy_workbook, weights, monkeypatch):
+def folder(hand_weights, toy_workbook, weights, monkeypatch):
     """The working directory, full of files that cannot be used and a few that can; nothing in it may start long work."""
     toy_workbook.write_notebook("print(count)")
     root = toy_workbook.root
     (root / "weights").symlink_to(weights)
+    (root / "hands").symlink_to(hand_weights)
     (root / "taken").write_text("a file where a folder is wanted")
     (root / "folder.h5").mkdir()
 
@@ -49,12 +67,16 @@ def folder(toy_workbook, weights, monkeypatch):
     (root / "empty.obj").write_text("# nothing\n")
     (root / "flat.obj").write_text("v 0 0 0\nv 0.1 0 0\nv 0 0.1 0\nf 1 2 3\n")
     (root / "cut.glb").write_bytes(BOX.export(file_type="glb")[:200])
+    trimesh.creation.box([0.3, 0.35, 0.4]).export(root / "crate.stl")
+    trimesh.creation.box([0.3, 0.3, 0.0002]).export(root / "sheet.stl")
+    trimesh.creation.box([0.06, 0.06, 0.5]).export(root / "pole.stl")
     (root / "box.step").write_text("ISO-10303-21;")
 
     np.save(root / "empty.npy", np.zeros((0, 3)))
     np.savez(root / "empty.npz", points=np.zeros((0, 3)))
     np.save(root / "nan.npy", np.full((500, 3), np.nan))
     np.save(root / "flat.npy", np.zeros((500, 2)))
+    np.save(root / "plane.npy", np.random.default_rng(0).uniform(0.1, 0.2, (500, 3)) * [1, 1, 0] + [0, 0, 0.5])
     np.save(root / "mm.npy", 1000 * (BOX.sample(500, seed=0) + [0, 0, 0.5]))
     np.save(root / "cloud.npy", BOX.sample(500, seed=0) + [0, 0, 0.5])
     axes = "".join(f"property float {axis}\n" for axis in "xyz")
@@ -76,6 +98,7 @@ def folder(toy_workbook, weights, monkeypatch):
     with h5py.File(root / "foreign.h5", "w") as file:
         file["voltage"] = 1.0
     (root / "cut_weights").mkdir()
+    (root / "cut_weights" / "highdof_barrett.safetensors").write_bytes(b"not a network")
     (root / "cut_weights" / "sampler.safetensors").write_bytes((weights / "sampler.safetensors").read_bytes()[:1000])
 
     def long_work(*_, **__):
@@ -83,6 +106,8 @@ def folder(toy_workbook, weights, monkeypatch):
 
     monkeypatch.setattr(sets, "convex_parts", long_work)
     monkeypatch.setattr(grasp, "predict", long_work)
+    monkeypatch.setattr(generate, "adjust", long_work)
+    monkeypatch.setattr(plans, "plan", long_work)
     return root
 
 
@@ -112,6 +137,15 @@ def label(grasps, *more):
 
 def predict(path, *more):
     return ["grasp", path, "--out", "new/out.h5", "--html", "new/out.html", "--weights", "weights", *more]
+
+
+def hand_grasp(path, *more):
+    return ["hand-grasp", path, "--out", "new/out.json", "--html", "new/out.html", "--hand", "barrett",
+            "--weights", "hands/right", *more]
+
+
+def plan(*more):
+    return ["plan", "--hand", "barrett", "--grasps", "2", "--out", "new", *more]
 
 
 def evaluate(*more):
@@ -196,7 +230,48 @@ CASES = [
     (["sample", "box.stl", "nan.obj", "--out", "new.h5"], ["--out new.h5", "2 meshes", "folder"]),
     (["sample", "box.stl", "box2/box.stl", "--out", "new"], ["box.stl box2/box.stl", "one name"]),
     (["dance"], ["'dance'", "sample"]),
+    # hands of many joints
+    (hand_grasp("box.stl", "--hand", "claw"), ["unknown hand 'claw'", "shadow, barrett, franka"]),
+    (plan("box.stl", "--hand", "claw"), ["unknown hand 'claw'", "shadow, barrett, franka"]),
+    (hand_grasp("none.stl"), ["none.stl", "no such mesh file"]),
+    (plan("box.stl", "none.stl"), ["none.stl", "no such mesh file"]),
+    (hand_grasp("none.npy"), ["none.npy", "no such"]),
+    (hand_grasp("nan.obj"), ["nan.obj", "1 of 4 vertices are NaN"]),
+    (plan("box.stl", "nan.obj"), ["nan.obj", "1 of 4 vertices are NaN"]),
+    (hand_grasp("flat.obj"), ["flat.obj", "no volume"]),
+    (plan("flat.obj"), ["flat.obj", "no volume"]),
+    (hand_grasp("sheet.stl"), ["sheet.stl", "no volume"]),
+    (hand_grasp("cut.glb"), ["cut.glb", "not a readable .glb mesh"]),
+    (plan("cut.glb"), ["cut.glb", "not a readable .glb mesh"]),
+    (hand_grasp("crate.stl", "--scale", "2"), ["crate.stl", "600 mm wide at its narrowest", "barrett hand reaches"]),
+    (plan("box.stl", "crate.stl", "--hand", "franka"), ["crate", "300 mm wide at its narrowest", "franka hand reaches"]),
+    (hand_grasp("pole.stl"), ["pole.stl", "0.4 m", "reaches 0.25"]),
+    (hand_grasp("mm.stl"), ["mm.stl", "60 m", "--scale 0.001"]),
+    (plan("mm.stl"), ["mm.stl", "60 m", "--scale 0.001"]),
+    (hand_grasp("plane.npy"), ["plane.npy", "no volume"]),
+    (hand_grasp("mm.npy"), ["mm.npy", "millimetres"]),
+    (hand_grasp("nan.npy"), ["nan.npy", "0 of 500 points are finite"]),
+    (hand_grasp("cloud.npy", "--scale", "nan"), ["cloud.npy", "scale nan"]),
+    (hand_grasp("cloud.npy", "--scale", "-1"), ["cloud.npy", "scale -1.0"]),
+    (hand_grasp("box.stl", "--scale", "0"), ["box.stl", "scale 0.0"]),
+    (plan("box.stl", "--scale", "nan"), ["box.stl", "scale nan"]),
+    (hand_grasp("box.stl", "--weights", "none"), ["none/highdof_barrett.safetensors", "no such weights file"]),
+    (hand_grasp("box.stl", "--weights", "cut_weights"), ["cut_weights/highdof_barrett.safetensors", "not a readable"]),
+    (hand_grasp("box.stl", "--hand", "shadow", "--weights", "hands/other"),
+     ["hands/other/highdof_shadow.safetensors", "highdof network of the hand barrett", "expected highdof of shadow"]),
+    (hand_grasp("box.stl", "--weights", "hands/mixed"),
+     ["hands/mixed/highdof_barrett.safetensors", "expected highdof of barrett with the joints spread, finger_1"]),
+    (hand_grasp("box.stl", "--rotations", "0"), ["--rotations", "0: expected a whole number, 1 or more"]),
+    (plan("box.stl", "--grasps", "0"), ["--grasps", "0: expected a whole number, 1 or more"]),
+    (plan("box.stl", "--iterations", "0"), ["--iterations", "0: expected a whole number, 1 or more"]),
+    (plan("box.stl", "--workers", "0"), ["--workers", "0: expected a whole number, 1 or more"]),
+    (plan("box.stl", "box2/box.stl"), ["box.stl box2/box.stl", "one name"]),
+    (plan(), ["MESH"]),
     # places that cannot be written
+    (hand_grasp("box.stl", "--out", "taken/out.json"), ["taken/out.json", "cannot write"]),
+    (hand_grasp("box.stl", "--html", "taken/out.html"), ["taken/out.html", "cannot write"]),
+    (hand_grasp("box.stl", "--out", "folder.h5"), ["folder.h5", "it is a folder"]),
+    (plan("box.stl", "--out", "taken"), ["taken/box.h5", "cannot write"]),
     (sample("box.stl", "--out", "taken/out.h5"), ["taken/out.h5", "cannot write"]),
     (sample("box.stl", "--out", "taken"), ["taken/box.h5", "cannot write"]),
     (sample("box.stl", "--out", "folder.h5"), ["folder.h5", "it is a folder"]),
@@ -235,7 +310,7 @@ def test_another_file_in_the_place_of_the_grasp_file_is_not_overwritten(folder, 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 @pytest.mark.parametrize("arguments", [sample("box.stl"), evaluate("box.stl"), label("good.h5"), predict("cloud.npy"),
-                                       run("--output-root", "new")])
+                                       hand_grasp("box.stl"), plan("box.stl"), run("--output-root", "new")])
 def test_a_folder_without_write_permission(folder, capsys, arguments):
     (folder / "new").mkdir()
     (folder / "new").chmod(0o555)

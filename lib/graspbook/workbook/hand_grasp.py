@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
+from graspbook.errors import CaptureError, GraspbookError
 from graspbook.hands import shape
 from graspbook.hands.library import load_hand
 from graspbook.highdof.generate import generate
@@ -12,7 +13,7 @@ from graspbook.highdof.learning import load_network
 from graspbook.highdof.plans import check_size
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.mesh import SUFFIXES as MESHES
-from graspbook.objects.mesh import load_mesh
+from graspbook.objects.mesh import load_mesh, repair
 from graspbook.objects.parts import convex_parts
 from graspbook.perception.capture import SUFFIXES as CLOUDS
 from graspbook.perception.capture import load_capture
@@ -35,9 +36,15 @@ def read_solid(path, scale=1.0):
     Raises MeshError or CaptureError for what cannot be used.
     """
     path = Path(path)
-    if path.suffix.lower() not in MESHES or (path.suffix.lower() in CLOUDS and not has_faces(path)):
-        return trimesh.convex.convex_hull(load_capture(path).points * scale)
-    return load_mesh(path, scale)
+    if path.suffix.lower() in MESHES and (path.suffix.lower() not in CLOUDS or has_faces(path)):
+        return load_mesh(path, scale)
+    if not (np.isfinite(scale) and scale > 0):
+        raise CaptureError(f"{path}: scale {scale} is not a positive number")
+    points = load_capture(path).points * scale
+    sizes = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    if len(sizes) < 3 or sizes[2] <= 1e-6 * sizes[0]:
+        raise CaptureError(f"{path}: its {len(points)} points are in one plane, their hull has no volume")
+    return repair(trimesh.convex.convex_hull(points), str(path), scale)
 
 
 def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, scale=1.0):
@@ -52,7 +59,10 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
     network, settings = load_network(weights_path(weights, hand.name), hand)
     mesh = read_solid(path, scale)
     check_size(hand, Path(path).name, mesh)
-    found = generate(hand, network, mesh, settings, rotations, seed)
+    try:
+        found = generate(hand, network, mesh, settings, rotations, seed)
+    except GraspbookError as error:  # of a field or a grid: it does not know the file
+        raise type(error)(f"{path}: {error}") from error
     solid = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
     held = Holder(hand, solid).test(found.object_T_palm, found.joints)
     best = int(np.argmax(held.all(axis=1)))
