@@ -3,6 +3,7 @@
 import mujoco
 import numpy as np
 import torch
+import trimesh
 from torch import nn
 
 from graspbook import pose
@@ -157,3 +158,17 @@ class MujocoDepth:
         mujoco.mj_multiRay(self.model, self.data, object_T_camera[:3, 3].copy(), directions, None, True, -1, geom, distance, None,
                            count, mujoco.mjMAXVAL)
         return np.where(geom >= 0, distance * self.rays[:, 2], np.nan).reshape(self.shape)
+
+
+def face_by_face(mesh, points):
+    """Signed distances (N,) of points (N, 3), negative inside: of each to every face, and by the solid angles of all faces."""
+    distances = np.empty(len(points))
+    for index, point in enumerate(points):
+        nearest = trimesh.triangles.closest_point(mesh.triangles, np.tile(point, (len(mesh.faces), 1)))
+        a, b, c = corners = (mesh.triangles - point).transpose(1, 0, 2)
+        x, y, z = np.linalg.norm(corners, axis=2)
+        volume = (a * np.cross(b, c)).sum(axis=1)
+        angles = np.arctan2(volume, x * y * z + (a * b).sum(axis=1) * z + (b * c).sum(axis=1) * x + (c * a).sum(axis=1) * y)
+        outside = abs(angles.sum()) < np.pi
+        distances[index] = np.linalg.norm(nearest - point, axis=1).min() * (1 if outside else -1)
+    return distances

@@ -1,16 +1,22 @@
 """Cases of hands of many joints; see `cases` for what a case is and how two sides are compared."""
 
+import os
+import tempfile
+from unittest import mock
+
 import mujoco
 import numpy as np
 import torch
 import trimesh
+from baselines import face_by_face
 from scipy.spatial import ConvexHull
 
 from graspbook.hands import mjcf, pose_vector
 from graspbook.hands.library import load_hand
 from graspbook.highdof import losses
 from graspbook.highdof.annealing import AnnealingSettings
-from graspbook.highdof.network import GraspNetwork, NetworkSettings
+from graspbook.highdof.descent import DescentSettings
+from graspbook.highdof.network import GraspNetwork, NetworkSettings, fuse
 from graspbook.highdof.planner import PlannerSettings, plan
 from graspbook.highdof.refinement import adjust
 from graspbook.objects import distance
@@ -19,42 +25,46 @@ from graspbook.pose import quat_wxyz_to_matrix
 from graspbook.quality import contact_wrenches, epsilon
 
 
-def plan_grasps(tiny, measure):
-    """Evaluations of the planner's energy, of 160 chains at once; the baseline runs the same chains one after another."""
+def plan_grasps(search, unit, tiny, measure):
+    """Grasps of the Shadow Hand planned by "annealing" or "descent", 160 chains at once; the baseline plans one after another.
+
+    unit: "evals/s", states whose energy is evaluated, or "grasps/min". 200 iterations of annealing stand for the default number.
+    """
     torch.set_num_threads(1)
     hand, mesh = load_hand("shadow"), make_shape("bottle", np.random.default_rng(0)).mesh
     fields = distance.stack([distance.signed_distance_grid(mesh, 48 if tiny else 96)])
-    chains, few, iterations = (4, 1, 5) if tiny else (160, 2, 200)
+    chains, few = (4, 1) if tiny else (160, 2)
+    if search == "annealing":
+        settings = AnnealingSettings(iterations=5 if tiny else 200)
+        share = settings.iterations / AnnealingSettings().iterations
+    else:
+        settings = DescentSettings(rounds=2 if tiny else DescentSettings().rounds)
+        share = settings.rounds / DescentSettings().rounds
 
     def run(count):
-        settings = PlannerSettings(grasps=count, search=AnnealingSettings(iterations=iterations))
-        return plan(hand, fields, settings, torch.Generator().manual_seed(0))[0].evaluations
+        return plan(hand, fields, PlannerSettings(count, search=settings), torch.Generator().manual_seed(0))[0].evaluations
 
-    return measure(lambda: run(chains), lambda: [run(1) for _ in range(few)], "evals/s", run(chains), few * run(1),
-                   1 if tiny else 3, lambda *_: "-")
+    work = (run(chains), few * run(1)) if unit == "evals/s" else (60 * share * chains, 60 * share * few)
+    return measure(lambda: run(chains), lambda: [run(1) for _ in range(few)], unit, *work, 1 if tiny else 2, lambda *_: "-")
 
 
 def distance_field(tiny, measure):
-    """Nodes of a 128³ signed distance field of 10 000 faces; the baseline asks trimesh for the distances of random nodes."""
-    mesh = trimesh.creation.icosphere(subdivisions=2 if tiny else 5, radius=0.05)  # 20 480 faces
-    mesh = mesh if tiny else mesh.simplify_quadric_decimation(face_count=10000)
-    size, few = (16, 20) if tiny else (128, 2000)
-    triangles = np.asarray(mesh.triangles, float)
-    field = distance.signed_distance_grid(mesh, size)
+    """Signed distance fields of 10 000 faces on 128³ nodes; the baseline asks every face, for some random nodes."""
+    mesh = trimesh.creation.torus(0.05, 0.02, *((12, 8) if tiny else (100, 50)))
+    size, few = (16, 20) if tiny else (128, 500)
     nodes = np.random.default_rng(0).integers(size, size=(few, 3))
 
     def ours():
-        scaled = distance.split((triangles - field.origin) / field.spacing)
-        winding = np.abs(distance.winding_numbers(scaled, size))
-        return np.where(winding > 0.5, -1, 1) * distance.distances(scaled, winding > 0.5, overlapping=False) * field.spacing
+        with tempfile.TemporaryDirectory() as empty, mock.patch.dict(os.environ, GRASPBOOK_CACHE=empty):
+            return distance.signed_distance_grid(mesh, size)
 
-    def baseline():
-        return -trimesh.proximity.signed_distance(mesh, field.origin + field.spacing * nodes)
+    field = ours()
+    points = field.origin + field.spacing * nodes
 
-    def same(values, theirs):
-        return f"within {np.abs(values[tuple(nodes.T)] - theirs).max() / field.spacing:.2f} voxels"
+    def same(field, theirs):
+        return f"within {np.abs(field.values[tuple(nodes.T)] - theirs).max() / field.spacing:.2f} voxels"
 
-    return measure(ours, baseline, "nodes/s", size**3, few, 1 if tiny else 3, same)
+    return measure(ours, lambda: face_by_face(mesh, points), "fields/s", 1, few / size**3, 1 if tiny else 3, same)
 
 
 def kinematics(tiny, measure):
@@ -84,20 +94,22 @@ def kinematics(tiny, measure):
 
 
 def quality(tiny, measure):
-    """ε of grasps with 12 contacts; the baseline takes the hull of all wrenches."""
-    rng, count = np.random.default_rng(0), 2 if tiny else 50
-    normals = rng.normal(size=(count, 12, 3))
-    normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+    """ε of grasps with 6 to 45 contacts on a ball; the baseline takes the hull of all wrenches."""
+    rng, grasps = np.random.default_rng(0), []
+    for contacts in (6, 8) if tiny else (6, 12, 20, 45):
+        normals = rng.normal(size=(contacts, 3))
+        grasps.append(normals / np.linalg.norm(normals, axis=1, keepdims=True))
 
     def baseline():
         found = []
-        for own in normals:
+        for own in grasps:
             hull = ConvexHull(contact_wrenches(-own, own, np.zeros(3), 1.0, 0.4, 8), qhull_options="QJ")
-            found.append(float((-hull.equations[:, 6]).min()))
+            closure = -hull.equations[:, 6].max()
+            found.append(closure if closure > 1e-7 else -1.0)
         return found
 
-    return measure(lambda: [epsilon(-own, own, np.zeros(3), 1.0) for own in normals], baseline, "grasps/s", count, count,
-                   1 if tiny else 3, lambda ours, theirs: f"within {np.abs(np.subtract(ours, theirs)).max():.0e}")
+    return measure(lambda: [epsilon(-own, own, np.zeros(3), 1.0) for own in grasps], baseline, "grasps/s", len(grasps),
+                   len(grasps), 1 if tiny else 3, lambda ours, theirs: f"within {np.abs(np.subtract(ours, theirs)).max():.0e}")
 
 
 def adjust_poses(tiny, measure):
@@ -114,16 +126,11 @@ def adjust_poses(tiny, measure):
                    1 if tiny else 5, lambda ours, _: f"{float(ours):.0%} freed")
 
 
-def network(size, training, tiny, measure):
-    """Grids through a network of the "desk" or the "paper" size, in training or not, 16 at a time; the baseline takes two."""
+def train_hand(tiny, measure):
+    """Training steps of the desk profile's network, 16 grids with 20 grasps each; the baseline steps with two grids at a time."""
     torch.set_num_threads(2)
-    torch.manual_seed(0)
-    sizes = {"tiny": NetworkSettings(16, 2, (8,)), "desk": NetworkSettings(32, 16, (1024, 256)), "paper": NetworkSettings()}
-    settings = sizes["tiny" if tiny else size]
-    model = GraspNetwork(18, settings)
-    grids = torch.rand(16, *[settings.grid] * 3) > 0.8
-    grasps = torch.rand(16, 20, 25)
-    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    model, grids = _network(NetworkSettings(16, 2, (8,)) if tiny else NetworkSettings(32, 16, (1024, 256)), 16)
+    grasps, optimiser = torch.rand(16, 20, 25), torch.optim.Adam(model.parameters(), 1e-3)
 
     def step(rows):
         loss = losses.consistency(model(grids[rows]), grasps[rows]).mean()
@@ -131,12 +138,31 @@ def network(size, training, tiny, measure):
         loss.backward()
         optimiser.step()
 
-    def forward(rows):
-        with torch.no_grad():
-            return model(grids[rows])
-
-    run = step if training else forward
-    model.train(training)
     pairs = [slice(i, i + 2) for i in range(0, 16, 2)]  # batch normalisation needs two
-    return measure(lambda: run(slice(None)), lambda: [run(pair) for pair in pairs], "grids/s", 16, 16, 1 if tiny else 3,
+    return measure(lambda: step(slice(None)), lambda: [step(pair) for pair in pairs], "grids/s", 16, 16, 1 if tiny else 5,
                    lambda *_: "-")
+
+
+def forward_hand(count, tiny, measure):
+    """Grids through the paper's network, `count` at a time; the baseline takes its layers as they are trained, and one grid."""
+    torch.set_num_threads(2)
+    settings = NetworkSettings(16, 2, (8,)) if tiny else NetworkSettings()
+    (model, grids), plain = _network(settings, count), _network(settings, count)[0].eval()
+    model = fuse(model)
+
+    def ours():
+        with torch.inference_mode():
+            return model(grids)
+
+    def baseline():
+        with torch.inference_mode():
+            return torch.cat([plain(grid) for grid in grids.split(1)])
+
+    return measure(ours, baseline, "grids/s", count, count, 1 if tiny else 5,
+                   lambda ours, theirs: f"within {float((ours - theirs).abs().max()):.0e}")
+
+
+def _network(settings, count):
+    """A GraspNetwork of the Shadow Hand and as many grids of noise."""
+    torch.manual_seed(0)
+    return GraspNetwork(18, settings), torch.rand(count, *[settings.grid] * 3) > 0.8

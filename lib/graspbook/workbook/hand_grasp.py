@@ -10,6 +10,7 @@ from graspbook.hands import shape
 from graspbook.hands.library import load_hand
 from graspbook.highdof.generate import generate
 from graspbook.highdof.learning import load_network
+from graspbook.highdof.network import fuse
 from graspbook.highdof.plans import check_size
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.mesh import SUFFIXES as MESHES
@@ -60,7 +61,7 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
     mesh = read_solid(path, scale)
     check_size(hand, Path(path).name, mesh)
     try:
-        found = generate(hand, network, mesh, settings, rotations, seed)
+        found = generate(hand, fuse(network), mesh, settings, rotations, seed)
     except GraspbookError as error:  # of a field or a grid: it does not know the file
         raise type(error)(f"{path}: {error}") from error
     solid = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
