@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from graspbook.highdof.descent import DescentSettings
-from graspbook.highdof.evaluation import expected_best, grasp_object, held_plans
+from graspbook.highdof.evaluation import agreement_figures, expected_best, grasp_figures, grasp_object, held_plans
 from graspbook.highdof.planner import PlannerSettings
 from graspbook.highdof.plans import plan_files
 from graspbook.objects.sets import FamilySet
@@ -16,6 +16,17 @@ def test_the_expected_best_of_all_choices():
     values = np.array([0.1, -1.0, 0.4, 0.3, 0.1])
     for count in range(1, 6):
         assert expected_best(values, count) == pytest.approx(np.mean([max(some) for some in combinations(values, count)]))
+
+
+def test_figures_by_hand():
+    all_six, none = np.ones((1, 6), bool), np.zeros((1, 6), bool)
+    items = [{"epsilon": np.array([0.2, -1.0]), "held": np.concatenate([all_six, none]), "energy": np.array([3.0, 5.0])},
+             {"epsilon": np.array([-1.0, -1.0]), "held": np.concatenate([all_six, none]), "energy": np.array([4.0, 8.0])}]
+    assert grasp_figures(items) == {"force closure": 0.25, "epsilon": 0.05, "best epsilon": 0.1, "held": 0.5, "energy": 5.0}
+    found = agreement_figures(items)
+    assert found == {"balanced accuracy": 0.75, "average precision": pytest.approx(0.75), "held with force closure": 1.0,
+                     "held without": pytest.approx(1 / 3)}
+    assert "energy" not in grasp_figures([{key: item[key] for key in ("epsilon", "held")} for item in items])
 
 
 def test_planned_grasps_are_tested_in_order(tmp_path):

@@ -1,4 +1,8 @@
-"""How good planned and predicted grasps are, object by object: tasks for `parallel.run_tasks`, and what their figures say."""
+"""How good planned and predicted grasps are, object by object: tasks for `parallel.run_tasks`, and their figures.
+
+What is measured of N grasps of one object is a dict of arrays: "epsilon" (N,), -1 without force closure, "held" (T, 6) bool of
+T of them, and others by name.
+"""
 
 from math import comb
 
@@ -10,6 +14,7 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof.generate import generate
 from graspbook.highdof.learning import load_network
 from graspbook.highdof.plans import read_plan
+from graspbook.metrics import average_precision, confusion
 from graspbook.simulation.hold import Holder
 
 _KEPT = "rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints"
@@ -21,6 +26,33 @@ def held_plans(objects, name, hand, plan_file, count):
     plan = read_plan(plan_file, hand)
     wrist, _ = pose_vector.split(torch.as_tensor(plan.states[:count], dtype=torch.float64))
     return Holder(hand, objects.load(name), threads=1).test(wrist.numpy(), plan.closed[:count])
+
+
+def grasp_figures(items):
+    """Figures of grasps of objects, for `comparison.contrast`.
+
+    "force closure": share of the grasps; "epsilon": their mean ε, 0 without force closure; "best epsilon": the mean over objects
+    of the largest; "held": share of those tested that hold in all six directions; "energy": mean, where it is known.
+    """
+    epsilon = np.concatenate([item["epsilon"] for item in items])
+    held = np.concatenate([item["held"] for item in items])
+    figures = {"force closure": np.mean(epsilon > 0), "epsilon": np.mean(epsilon.clip(min=0)),
+               "best epsilon": np.mean([item["epsilon"].max().clip(min=0) for item in items]),
+               "held": held.all(axis=1).mean() if len(held) else np.nan}
+    if all("energy" in item for item in items):
+        figures["energy"] = np.mean(np.concatenate([item["energy"] for item in items]))
+    return figures
+
+
+def agreement_figures(items):
+    """How far ε tells which of some grasps, "epsilon" and "held" of as many, hold in all six directions: the "balanced accuracy"
+    of force closure, the "average precision" of ε, and the shares that hold with and without force closure."""
+    epsilon, held = (np.concatenate([item[key] for item in items]) for key in ("epsilon", "held"))
+    held, closure = held.all(axis=1), epsilon > 0
+    return {"balanced accuracy": confusion(held, closure)["balanced_accuracy"],
+            "average precision": average_precision(held, epsilon),
+            "held with force closure": held[closure].mean() if closure.any() else np.nan,
+            "held without": held[~closure].mean() if (~closure).any() else np.nan}
 
 
 def grasp_object(objects, name, hand, weights, ways, rotations, seed, tested):

@@ -187,6 +187,20 @@ class HighdofObjects(Section):
     folder: str = ""
 
 
+class HighdofGraspData(Section):
+    """Planned grasps, and planners compared. Section V-A; 10000 iterations and 100 grasps an object in the paper."""
+
+    grasps: Count = 8
+    search: Literal["descent", "annealing"] = "descent"
+    energy: Literal["graspit", "distance_sum"] = "graspit"
+    rounds: Count = 25
+    iterations: Count = 300
+    compared_objects: Count = 2
+    compared_grasps: Count = 6
+    held_objects: Count = 4
+    held_grasps: Count = 6
+
+
 NOTEBOOKS = {
     "0_tour": Tour,
     "graspnet/1_objects": GraspnetObjects,
@@ -195,6 +209,7 @@ NOTEBOOKS = {
     "graspnet/4_refinement": GraspnetRefinement,
     "graspnet/5_ablations": GraspnetAblations,
     "highdof/1_hands_and_objects": HighdofObjects,
+    "highdof/2_grasp_data": HighdofGraspData,
 }
 
 
