@@ -94,22 +94,23 @@ def kinematics(tiny, measure):
 
 
 def quality(tiny, measure):
-    """ε of grasps with 6 to 45 contacts on a ball; the baseline takes the hull of all wrenches."""
-    rng, grasps = np.random.default_rng(0), []
+    """ε of grasps with 6 to 45 contacts anywhere on a bottle; the baseline takes the hull of all wrenches."""
+    mesh, grasps = make_shape("bottle", np.random.default_rng(0)).mesh, []
+    length = np.linalg.norm(mesh.vertices - mesh.center_mass, axis=1).max()
     for contacts in (6, 8) if tiny else (6, 12, 20, 45):
-        normals = rng.normal(size=(contacts, 3))
-        grasps.append(normals / np.linalg.norm(normals, axis=1, keepdims=True))
+        points, faces = trimesh.sample.sample_surface(mesh, contacts, seed=0)
+        grasps.append((points, -mesh.face_normals[faces], mesh.center_mass, length))
 
     def baseline():
         found = []
-        for own in grasps:
-            hull = ConvexHull(contact_wrenches(-own, own, np.zeros(3), 1.0, 0.4, 8), qhull_options="QJ")
+        for grasp in grasps:
+            hull = ConvexHull(contact_wrenches(*grasp, 0.4, 8), qhull_options="QJ")
             closure = -hull.equations[:, 6].max()
             found.append(closure if closure > 1e-7 else -1.0)
         return found
 
-    return measure(lambda: [epsilon(-own, own, np.zeros(3), 1.0) for own in grasps], baseline, "grasps/s", len(grasps),
-                   len(grasps), 1 if tiny else 3, lambda ours, theirs: f"within {np.abs(np.subtract(ours, theirs)).max():.0e}")
+    return measure(lambda: [epsilon(*grasp) for grasp in grasps], baseline, "grasps/s", len(grasps), len(grasps),
+                   1 if tiny else 5, lambda ours, theirs: f"within {np.abs(np.subtract(ours, theirs)).max():.0e}")
 
 
 def adjust_poses(tiny, measure):
