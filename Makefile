@@ -29,11 +29,14 @@ $(READY): constraints.txt pyproject.toml
 # Snakemake prints the graph's progress; on failure its last lines say which notebook failed and where it lies.
 # After a kill the next run goes on: files are renamed into place when complete, so what is there can be trusted.
 # Weights are no outputs of the graph, as Snakemake would delete them when a later cell fails; missing ones are made anew.
-WEIGHTS  = $(patsubst %,outputs/$(PROFILE)/weights/%.safetensors,sampler evaluator)
-RETRAIN  = $(if $(filter-out $(wildcard $(WEIGHTS)),$(WEIGHTS)),--forcerun graspnet_3_training)
+missing  = $(filter-out $(wildcard $1),$1)
+weights  = $(patsubst %,outputs/$(PROFILE)/weights/%.safetensors,$1)
+RETRAIN  = $(if $(call missing,$(call weights,sampler evaluator)),graspnet_3_training) \
+           $(if $(call missing,$(call weights,highdof_shadow highdof_barrett)),highdof_3_training)
 
 reproduce: $(READY)
-	$(BIN)/snakemake --cores $(JOBS) --keep-going --rerun-triggers mtime --rerun-incomplete --nolock $(RETRAIN) \
+	$(BIN)/snakemake --cores $(JOBS) --keep-going --rerun-triggers mtime --rerun-incomplete --nolock \
+		$(if $(strip $(RETRAIN)),--forcerun $(RETRAIN)) \
 		--quiet rules host --config profile=$(PROFILE)
 
 test: $(READY)

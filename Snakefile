@@ -20,11 +20,13 @@ NOTEBOOKS = {
                             ["graspnet/1_objects", "graspnet/2_grasp_data"]),
     "graspnet/4_refinement": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
     "graspnet/5_ablations": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
-    "highdof/1_hands_and_objects": (["hands", "objects", "highdof", "simulation", "training"], []),
-    "highdof/2_grasp_data": (["hands", "objects", "highdof", "simulation", "training", "quality"], ["highdof/1_hands_and_objects"]),
+    "highdof/1_hands_and_objects": (["objects", "highdof", "simulation", "training", "quality"], []),
+    "highdof/2_grasp_data": (["objects", "highdof", "simulation", "training", "quality"], ["highdof/1_hands_and_objects"]),
+    "highdof/3_training": (["objects", "highdof", "simulation", "training", "quality"], ["highdof/2_grasp_data"]),
+    "highdof/4_penetration": (["objects", "highdof", "simulation", "training", "quality"], ["highdof/3_training"]),
     "0_tour": (["objects", "perception", "simulation", "graspnet", "training"], []),
 }
-EVERY = ["errors", "pose", "storage", "parallel", "metrics", "comparison", "hands/franka"] + [
+EVERY = ["errors", "pose", "storage", "parallel", "metrics", "comparison", "hands"] + [
     f"workbook/{module}" for module in ("params", "outputs", "provenance", "run", "figures", "tables", "viewer")
 ]
 

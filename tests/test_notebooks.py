@@ -36,6 +36,8 @@ TINY = {
     "highdof/1_hands_and_objects": ["counts={box: 2, bottle: 2}", "held_out_fraction=0.5"],
     "highdof/2_grasp_data": ["grasps=3", "rounds=2", "iterations=10", "compared_objects=1", "compared_grasps=2",
                              "held_objects=1", "held_grasps=2"],
+    "highdof/3_training": ["width=2", "hidden=[16]", "steps=2", "fewer=[2]", "datasets=1", "final_steps=2"],
+    "highdof/4_penetration": ["rotations=2", "tested=1", "compared=2"],
     "0_tour": ["samples=20", "refinement_steps=3"],
 }
 

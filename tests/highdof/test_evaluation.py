@@ -3,8 +3,18 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from graspbook.highdof.dataset import turn, write_examples
 from graspbook.highdof.descent import DescentSettings
-from graspbook.highdof.evaluation import agreement_figures, expected_best, grasp_figures, grasp_object, held_plans
+from graspbook.highdof.evaluation import (
+    agreement_figures,
+    expected_best,
+    grasp_figures,
+    grasp_object,
+    held_plans,
+    mend_predictions,
+    mended_figures,
+)
+from graspbook.highdof.learning import load_network, residuals
 from graspbook.highdof.planner import PlannerSettings
 from graspbook.highdof.plans import plan_files
 from graspbook.objects.sets import FamilySet
@@ -22,7 +32,11 @@ def test_figures_by_hand():
     all_six, none = np.ones((1, 6), bool), np.zeros((1, 6), bool)
     items = [{"epsilon": np.array([0.2, -1.0]), "held": np.concatenate([all_six, none]), "energy": np.array([3.0, 5.0])},
              {"epsilon": np.array([-1.0, -1.0]), "held": np.concatenate([all_six, none]), "energy": np.array([4.0, 8.0])}]
-    assert grasp_figures(items) == {"force closure": 0.25, "epsilon": 0.05, "best epsilon": 0.1, "held": 0.5, "energy": 5.0}
+    figures = grasp_figures(items)
+    assert np.isnan(figures.pop("best of 5"))
+    assert figures == {"force closure": 0.25, "epsilon": 0.05, "best epsilon": 0.1, "held": 0.5, "energy": 5.0}
+    six = [{"epsilon": np.array([0.1, 0.1, 0.1, 0.1, 0.1, 0.7]), "held": np.zeros((0, 6), bool)}]
+    assert grasp_figures(six)["best of 5"] == pytest.approx(0.1 / 6 + 0.7 * 5 / 6)
     found = agreement_figures(items)
     assert found == {"balanced accuracy": 0.75, "average precision": pytest.approx(0.75), "held with force closure": 1.0,
                      "held without": pytest.approx(1 / 3)}
@@ -43,3 +57,17 @@ def test_networks_grasp_an_object(network_file):
     for figures in found["a"].values():
         assert figures["epsilon"].shape == (3,) and figures["penetration"].shape == (3, 3) and figures["held"].shape == (2, 6)
         assert (np.diff(figures["epsilon"]) <= 0).all() and figures["joints"].shape == (3, 4)
+
+
+def test_mended_predictions(network_file, barrett, examples, tmp_path):
+    file = tmp_path / "examples.safetensors"
+    write_examples(file, examples.turned([0, *range(27)]), {})  # a first one that is left out, as the identity is
+    found = mend_predictions("barrett", file, ["ball"], network_file)
+    figures = {way: mended_figures([item for (item,) in run.values()]) for way, run in found.items()}
+    (item,) = found["predicted"]["ball"]
+    x = residuals(barrett, load_network(network_file, barrett)[0], examples).x[1]
+    moved = turn(item["x"], examples.turned_T_object[1].double().numpy())
+    np.testing.assert_allclose(moved, x, atol=1e-4)
+    assert figures["predicted"]["moved"] == 0 and figures["adjusted"]["clear"] == 1
+    assert figures["adjusted by contacts"]["free"] == 1 and figures["refined"]["points"] <= figures["predicted"]["points"]
+    assert figures["polished"]["surface"] < figures["predicted"]["surface"]

@@ -55,6 +55,7 @@ def test_residuals_agree_with_the_losses(network_file, barrett, examples):
     np.testing.assert_allclose(found.l2[1], squares[:, 0], rtol=1e-5)
     np.testing.assert_allclose(found.mean_l2[1], squares.mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(found.consistency[1], squares.min(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(found.nearest[1], squares.argmin(axis=1))
     assert (found.consistency <= found.l2).all() and (found.consistency <= found.mean_l2).all()
     assert ((found.points > 0) == (found.collision > 0)).all()
     deep = found.points > 0
@@ -71,6 +72,8 @@ def test_fixed_grasps_are_the_best_or_drawn(examples):
 def test_fewer_grasps_are_some_of_them_in_order(examples):
     fewer = fewer_grasps(examples, 2, seed=1)
     assert fewer.grasps.shape == (2, 27, 2, 11)
+    with pytest.raises(ParameterError, match="4 grasps of each object, expected at most the 3"):
+        fewer_grasps(examples, 4, seed=1)
     for own, few in zip(examples.grasps, fewer.grasps, strict=True):
         places = [(own[0] == grasp).all(dim=1).nonzero().item() for grasp in few[0]]
         assert places == sorted(places) and len(set(places)) == 2

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,12 +10,21 @@ from graspbook.highdof.descent import DescentSettings
 from graspbook.highdof.learning import LossSettings
 from graspbook.highdof.planner import PlannerSettings
 from graspbook.highdof.plans import plan_files, read_plan
-from graspbook.highdof.recipe import Variant, examples_file, train_variant
+from graspbook.highdof.recipe import (
+    Variant,
+    examples_file,
+    never_chosen,
+    relative_changes,
+    residual_figures,
+    residuals_by_object,
+    train_variant,
+)
 from graspbook.objects.sets import FamilySet
 from graspbook.training import TrainSettings, load_weights
 
 from .conftest import SIZES
 
+FIGURES = "l2", "translation", "rotation", "joints", "mean_l2", "consistency", "collision", "combined"
 SETTINGS = DataSettings(16, 0.4, 32, identity=True)
 
 
@@ -67,3 +77,37 @@ def test_variants_differ_by_what_they_say(objects, file, tmp_path):
         assert parameters["joints"] == list(hand.joints) and ("init" in parameters) == (name == "on")
         hashes[name] = tensors["head.1.weight"].numpy().tobytes()
     assert len(set(hashes.values())) == len(variants)
+
+
+@pytest.fixture(scope="module")
+def found(objects, file, tmp_path_factory):
+    """Residuals of a network that hardly learned, for two objects."""
+    weights = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    names = objects.names()[:2]
+    train_variant("barrett", file, names, Variant(SIZES), TrainSettings(2, 1e-3), weights)
+    return residuals_by_object("barrett", file, names, weights, fixed=1, beta=0.5)
+
+
+def test_residuals_by_object_and_their_means(objects, found):
+    assert list(found) == objects.names()[:2]
+    items = [item for (item,) in found.values()]
+    np.testing.assert_allclose(items[0]["combined"], (items[0]["consistency"] + items[0]["collision"]) / 2)
+    assert items[0]["x"].shape == (27, 11)
+    figures = residual_figures(items)
+    assert figures["l2"] == pytest.approx(np.mean([item["l2"].mean() for item in items]))
+    assert figures["consistency"] <= figures["mean_l2"]
+    assert figures["l2"] == pytest.approx(figures["translation"] + figures["rotation"] + figures["joints"], rel=1e-5)
+    assert figures["l2_metres"] == pytest.approx(figures["l2"] - 0.99 * figures["translation"], rel=1e-4)
+    two = [{"points": np.array([3, 0]), "depth": np.array([0.01, np.nan]), **dict.fromkeys(FIGURES, np.zeros(2))},
+           {"points": np.array([1, 0]), "depth": np.array([0.05, np.nan]), **dict.fromkeys(FIGURES, np.zeros(2))}]
+    assert residual_figures(two)["depth"] == pytest.approx((3 * 0.01 + 0.05) / 4) and residual_figures(two)["points"] == 1
+
+
+def test_relative_changes_by_hand():
+    one = {"a": [{"x": np.array([[0.3, 0, 0, 1, 0, 0, 0, 2.0]])}]}
+    other = {"a": [{"x": np.array([[0.3, 0.1, 0, -1, 0, 0, 0, 2.0]])}]}
+    assert relative_changes(one, other)["a"] == pytest.approx(1 / np.sqrt(9 + 1 + 4))
+
+
+def test_share_of_grasps_that_are_never_the_nearest():
+    assert never_chosen({"a": [{"nearest": np.array([0, 0, 3])}], "b": [{"nearest": np.array([1, 1, 1])}]}, 4) == 0.625

@@ -10,11 +10,17 @@ import numpy as np
 import torch
 
 from graspbook.hands import pose_vector
+from graspbook.hands.articulated import place
 from graspbook.hands.library import load_hand
-from graspbook.highdof.generate import generate
-from graspbook.highdof.learning import load_network
+from graspbook.highdof.dataset import read_examples, turn
+from graspbook.highdof.generate import deepest, generate
+from graspbook.highdof.learning import load_network, residuals
+from graspbook.highdof.losses import squared_distances
 from graspbook.highdof.plans import read_plan
+from graspbook.highdof.recipe import shown
+from graspbook.highdof.refinement import SLACK, adjust, polish, refine
 from graspbook.metrics import average_precision, confusion
+from graspbook.objects.distance import lookup
 from graspbook.simulation.hold import Holder
 
 _KEPT = "rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints"
@@ -32,12 +38,14 @@ def grasp_figures(items):
     """Figures of grasps of objects, for `comparison.contrast`.
 
     "force closure": share of the grasps; "epsilon": their mean ε, 0 without force closure; "best epsilon": the mean over objects
-    of the largest; "held": share of those tested that hold in all six directions; "energy": mean, where it is known.
+    of the largest; "best of 5": of the largest of five; "held": share of those tested that hold in all six directions; "energy":
+    mean, where it is known.
     """
     epsilon = np.concatenate([item["epsilon"] for item in items])
     held = np.concatenate([item["held"] for item in items])
     figures = {"force closure": np.mean(epsilon > 0), "epsilon": np.mean(epsilon.clip(min=0)),
                "best epsilon": np.mean([item["epsilon"].max().clip(min=0) for item in items]),
+               "best of 5": np.mean([expected_best(item["epsilon"].clip(min=0), 5) for item in items]),
                "held": held.all(axis=1).mean() if len(held) else np.nan}
     if all("energy" in item for item in items):
         figures["energy"] = np.mean(np.concatenate([item["energy"] for item in items]))
@@ -75,7 +83,48 @@ def grasp_object(objects, name, hand, weights, ways, rotations, seed, tested):
 
 
 def expected_best(values, count):
-    """Mean of the largest of `count` of the values (N,), over all choices of so many, for counts up to N."""
+    """Mean of the largest of `count` of the values (N,), over all choices of so many; NaN for fewer values."""
     ranked = np.sort(np.asarray(values, float))
+    if len(ranked) < count:
+        return np.nan
     weights = np.array([comb(i, count - 1) for i in range(len(ranked))], float)
     return float(weights @ ranked / weights.sum())
+
+
+def mend_predictions(hand, examples, names, weights):
+    """Predictions for objects in a file of examples, in all rotations, as they are, refined, and adjusted in both ways.
+
+    Returns {way: {object: [{"x" (R, 7 + J) in the object's frame, "points": how many contact points are inside, "deepest": depth
+    of the deepest point of the whole hand, "surface": mean distance of the contact points from the surface, metres, "moved":
+    ‖x - x'‖ from the prediction, each (R,)}]}}. hand: a name.
+    """
+    hand, examples = load_hand(hand), shown(read_examples(examples).named(names), True)
+    answers = residuals(hand, load_network(weights, hand)[0], examples).x
+    found = {}
+    for index, name in enumerate(names):
+        back = np.linalg.inv(examples.turned_T_object[index].double().numpy())
+        x = torch.as_tensor(turn(answers[index], back), dtype=torch.float32)
+        which = torch.full((len(x),), index)
+        mended = {"predicted": x, "refined": refine(hand, examples.fields, which, x),
+                  "adjusted by contacts": adjust(hand, examples.fields, which, x, "contacts")[0],
+                  "adjusted": adjust(hand, examples.fields, which, x)[0], "polished": polish(hand, examples.fields, which, x)[0]}
+        for way, moved in mended.items():
+            found.setdefault(way, {})[name] = [_state_of(hand, examples.fields, which, moved, x)]
+    return found
+
+
+def _state_of(hand, fields, which, x, predicted):
+    contacts = hand.contacts["default"]
+    wrist, joints = pose_vector.split(x)
+    distances = lookup(fields, place(hand, wrist, joints, contacts.points, contacts.links), which)
+    return {"x": x.numpy(), "points": (distances < 0).sum(dim=1).numpy(), "surface": distances.abs().mean(dim=1).numpy(),
+            "deepest": deepest(hand, fields, which, wrist, joints),
+            "moved": squared_distances(x, predicted[:, None])[:, 0].sqrt().numpy()}
+
+
+def mended_figures(items):
+    """Means over objects and rotations of `mend_predictions`, with "free": the share with no contact point inside, and "clear":
+    that with no point of the hand deeper than 2 mm."""
+    means = {figure: float(np.mean([item[figure] for item in items])) for figure in ("points", "surface", "deepest", "moved")}
+    return means | {"free": float(np.mean([item["points"] == 0 for item in items])),
+                    "clear": float(np.mean([item["deepest"] <= SLACK for item in items]))}

@@ -45,7 +45,9 @@ def fixed_grasps(examples, fixed):
 
 
 def fewer_grasps(examples, count, seed):
-    """The examples with `count` random grasps of each object, still of least energy first."""
+    """The examples with `count` random grasps of each object, still of least energy first; ParameterError for too few."""
+    if count > examples.grasps.shape[2]:
+        raise ParameterError(f"{count} grasps of each object, expected at most the {examples.grasps.shape[2]} that are planned")
     rng = np.random.default_rng(seed)
     kept = [np.sort(rng.choice(examples.grasps.shape[2], count, replace=False)) for _ in examples.names]
     return replace(examples, grasps=torch.stack([own[:, index] for own, index in zip(examples.grasps, kept, strict=True)]))
@@ -116,12 +118,17 @@ def load_network(path, hand):
 class Residuals:
     """What a network answers for N objects in R rotations, and how far off it is; see `losses` for the units.
 
-    x (N, R, 7 + J) in the turned frames. l2: to one fixed grasp; mean_l2: mean over all K; consistency; collision; points:
-    how many contact points are inside the object; depth: their mean depth in metres, NaN where none is: each (N, R).
+    x (N, R, 7 + J) in the turned frames. nearest: index of the nearest grasp; l2: to one fixed grasp, the sum of what its
+    translation, rotation and joints are off by; mean_l2: mean over all K; consistency; collision; points: how many contact points
+    are inside the object; depth: their mean depth in metres, NaN where none is: each (N, R).
     """
 
     x: Any
+    nearest: Any
     l2: Any
+    translation: Any
+    rotation: Any
+    joints: Any
     mean_l2: Any
     consistency: Any
     collision: Any
@@ -138,10 +145,10 @@ def residuals(hand, model, examples, fixed=0, layout="default"):
             x = model(examples.grids[index])
             which = torch.full((len(x),), index, device=x.device)
             squares = losses.squared_distances(x, examples.grasps[index])
-            l2 = losses.squared_distances(x, targets[index][:, None])[:, 0]
+            parts = losses.squared_parts(x, targets[index][:, None])[:, 0]
             depths = losses.penetrations(hand, x, examples.fields, which, examples.turned_T_object[index], contacts.points,
                                          contacts.links)
             inside = (depths > 0).sum(dim=1)
-            columns.append((x, l2, squares.mean(dim=1), squares.amin(dim=1), losses.collision(depths), inside,
-                            depths.sum(dim=1) / inside))
+            columns.append((x, squares.argmin(dim=1), parts.sum(dim=1), *parts.T, squares.mean(dim=1), squares.amin(dim=1),
+                            losses.collision(depths), inside, depths.sum(dim=1) / inside))
     return Residuals(*(torch.stack(values).cpu().numpy() for values in zip(*columns, strict=True)))

@@ -14,13 +14,17 @@ from graspbook.objects.rotations import turned_distance
 LENGTH = 0.1
 
 
-def squared_distances(x, grasps):
-    """‖x - x_j‖² (B, K) of pose vectors x (B, 7 + J) to grasps (B, K, 7 + J); differentiable in x."""
-    difference = x[:, None] - grasps
-    squares = difference.square()
+def squared_parts(x, grasps):
+    """The parts (B, K, 3) of ‖x - x_j‖² that translations, quaternions and joints have; see `squared_distances`."""
+    squares = (x[:, None] - grasps).square()
     turned = (x[:, None, 3:7] + grasps[..., 3:7]).square().sum(dim=-1)
     quaternions = torch.minimum(squares[..., 3:7].sum(dim=-1), turned)
-    return squares[..., :3].sum(dim=-1) / LENGTH**2 + quaternions + squares[..., 7:].sum(dim=-1)
+    return torch.stack([squares[..., :3].sum(dim=-1) / LENGTH**2, quaternions, squares[..., 7:].sum(dim=-1)], dim=-1)
+
+
+def squared_distances(x, grasps):
+    """‖x - x_j‖² (B, K) of pose vectors x (B, 7 + J) to grasps (B, K, 7 + J); differentiable in x."""
+    return squared_parts(x, grasps).sum(dim=-1)
 
 
 def consistency(x, grasps):

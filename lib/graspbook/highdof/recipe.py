@@ -1,15 +1,22 @@
-"""The tasks of a training run: examples of a set of objects as one file, and networks trained on parts of it."""
+"""The tasks of a training run: examples of a set of objects as one file, networks trained on parts of it, and their residuals."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import torch
 
 from graspbook.errors import GraspFileError
 from graspbook.hands.library import load_hand
+from graspbook.highdof import losses
 from graspbook.highdof.dataset import examples_header, gather, prepare, read_examples, write_examples
-from graspbook.highdof.learning import LossSettings, fewer_grasps, train_network
+from graspbook.highdof.learning import LossSettings, fewer_grasps, load_network, residuals, train_network
+from graspbook.highdof.losses import LENGTH
 from graspbook.highdof.network import NetworkSettings
 from graspbook.highdof.plans import read_plan
 from graspbook.parallel import run_tasks
 from graspbook.storage import code_hash, content_hash
+
+_MEANS = "l2", "translation", "rotation", "joints", "mean_l2", "consistency", "collision", "combined", "points"
 
 
 def examples_file(path, objects, plans, hand, settings, workers=2):
@@ -34,8 +41,7 @@ def _prepare(objects, name, com, states, settings):
 class Variant:
     """One training: what it differs by from others on the same examples.
 
-    grasps: of each object, 0 for all; subset: a seed that draws them. turned: whether objects are shown in all rotations but the
-    first, or in the first alone. init: a weights file to start from.
+    grasps: of each object, 0 for all; subset: a seed that draws them. turned: see `shown`. init: a weights file to start from.
     """
 
     network: NetworkSettings
@@ -46,11 +52,57 @@ class Variant:
     init: str = ""
 
 
+def shown(examples, turned):
+    """Examples, the identity first of their rotations, in all others, or as they are stored alone."""
+    settings = replace(examples.settings, identity=False, turned=turned)
+    return replace(examples.turned(slice(1, None) if turned else slice(0, 1)), settings=settings)
+
+
 def train_variant(hand, examples, names, variant, train_settings, weights, device="cpu"):
-    """Train a Variant on the objects `names` in a file of examples, with the identity first of their rotations, into the file
-    `weights`, or find it there; returns its history. hand: a name."""
-    hand, chosen = load_hand(hand), read_examples(examples, device).named(names)
-    chosen = chosen.turned(slice(1, None) if variant.turned else slice(0, 1))
+    """Train a Variant on the objects `names` in a file of examples into the file `weights`, or find it there; give its history.
+
+    hand: a name. Raises ParameterError for more grasps than there are.
+    """
+    hand, chosen = load_hand(hand), shown(read_examples(examples, device).named(names), variant.turned)
     if variant.grasps:
         chosen = fewer_grasps(chosen, variant.grasps, variant.subset)
     return train_network(hand, chosen, variant.network, variant.loss, train_settings, weights, variant.init or None)
+
+
+def residuals_by_object(hand, examples, names, weights, fixed=0, beta=0.75, turned=True, device="cpu"):
+    """The `learning.Residuals` of a network for objects in a file of examples, as `comparison.contrast` takes them.
+
+    Returns {object: [{"x": (R, 7 + J), figure: (R,)}]}, "combined" (equation 2) among the figures. hand: a name.
+    """
+    hand = load_hand(hand)
+    network = load_network(weights, hand)[0].to(device)
+    found = asdict(residuals(hand, network, shown(read_examples(examples, device).named(names), turned), fixed))
+    found["combined"] = losses.combined(found["consistency"], found["collision"], beta)
+    return {name: [{figure: values[index] for figure, values in found.items()}] for index, name in enumerate(names)}
+
+
+def residual_figures(items):
+    """Means over objects and rotations of residuals by object; "depth", in metres, is that of the points inside.
+
+    "l2_metres": as "l2", but with lengths in metres.
+    """
+    means = {figure: float(np.mean([item[figure] for item in items])) for figure in _MEANS}
+    means["l2_metres"] = LENGTH**2 * means["translation"] + means["rotation"] + means["joints"]
+    inside = np.concatenate([item["points"] for item in items])
+    depth = np.concatenate([np.nan_to_num(item["depth"]) for item in items])
+    return means | {"depth": float((inside * depth).sum() / inside.sum()) if inside.any() else np.nan}
+
+
+def relative_changes(one, other):
+    """‖x - x'‖ / ‖x‖ of two networks' residuals by object: {object: (R,)}; lengths in 0.1 m, of q and -q the nearer (V-C3)."""
+    changes = {}
+    for name in one:
+        x, moved = (torch.as_tensor(run[name][0]["x"]) for run in (one, other))
+        squared = losses.squared_distances(x, moved[:, None])[:, 0]
+        changes[name] = (squared / losses.squared_distances(x, torch.zeros_like(x)[:, None])[:, 0]).sqrt().numpy()
+    return changes
+
+
+def never_chosen(residuals, grasps):
+    """Share of an object's `grasps` planned ones that in none of its rotations are nearest to the answer, mean over objects."""
+    return float(np.mean([1 - len(np.unique(item["nearest"])) / grasps for (item,) in residuals.values()]))

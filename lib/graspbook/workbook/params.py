@@ -201,6 +201,32 @@ class HighdofGraspData(Section):
     held_grasps: Count = 6
 
 
+class HighdofTraining(Section):
+    """Networks and losses. Sections IV and V-C: a 64³ grid, 64 kernels, Adam at 1e-3, K = 100, β = 0.75."""
+
+    grid: Annotated[int, Field(ge=15)] = 16
+    length: Positive = 0.32
+    nodes: Annotated[int, Field(ge=16)] = 32
+    width: Count = 8
+    hidden: Annotated[list[Count], Field(min_length=1)] = [256, 128]
+    steps: Count = 100
+    rate: Positive = 0.001
+    seeds: Count = 1
+    beta: Share = 0.75
+    betas: list[Share] = [0.5]
+    fewer: list[Count] = [1, 4]
+    datasets: Count = 2
+    final_steps: Count = 400
+
+
+class HighdofPenetration(Section):
+    """Predicted grasps mended, and their quality. Sections IV-E and V-C3 to V-C5; the paper turns an object 3 to 5 times."""
+
+    rotations: Annotated[int, Field(ge=1, le=27)] = 6
+    tested: Count = 2
+    compared: Annotated[int, Field(ge=1, le=27)] = 5
+
+
 NOTEBOOKS = {
     "0_tour": Tour,
     "graspnet/1_objects": GraspnetObjects,
@@ -210,6 +236,8 @@ NOTEBOOKS = {
     "graspnet/5_ablations": GraspnetAblations,
     "highdof/1_hands_and_objects": HighdofObjects,
     "highdof/2_grasp_data": HighdofGraspData,
+    "highdof/3_training": HighdofTraining,
+    "highdof/4_penetration": HighdofPenetration,
 }
 
 
