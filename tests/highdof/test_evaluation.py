@@ -16,7 +16,7 @@ from graspbook.highdof.evaluation import (
 )
 from graspbook.highdof.learning import load_network, residuals
 from graspbook.highdof.planner import PlannerSettings
-from graspbook.highdof.plans import plan_files
+from graspbook.highdof.plans import plan_files, read_plan
 from graspbook.objects.sets import FamilySet
 
 BOXES = FamilySet({"box": 1})
@@ -49,6 +49,10 @@ def test_planned_grasps_are_tested_in_order(tmp_path):
     held = held_plans(BOXES, "box_0000", "barrett", tmp_path / "box.h5", 4)
     assert held.shape == (4, 6) and held.dtype == bool
     np.testing.assert_array_equal(held[:2], held_plans(BOXES, "box_0000", "barrett", tmp_path / "box.h5", 2))
+    by_epsilon = np.argsort(-read_plan(tmp_path / "box.h5").epsilon, kind="stable")
+    every = held_plans(BOXES, "box_0000", "barrett", tmp_path / "box.h5", 6)
+    best = held_plans(BOXES, "box_0000", "barrett", tmp_path / "box.h5", 3, best=True)
+    np.testing.assert_array_equal(best, every[by_epsilon[:3]])
 
 
 def test_networks_grasp_an_object(network_file):

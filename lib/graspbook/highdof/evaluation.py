@@ -26,12 +26,14 @@ from graspbook.simulation.hold import Holder
 _KEPT = "rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints"
 
 
-def held_plans(objects, name, hand, plan_file, count):
-    """In which directions `count` planned grasps of an object hold it, those of least energy first, (count, 6) bool."""
+def held_plans(objects, name, hand, plan_file, count, best=False):
+    """In which directions `count` planned grasps of an object hold it, (count, 6) bool: those of least energy first, or, for the
+    best, those of largest ε."""
     hand = load_hand(hand)
     plan = read_plan(plan_file, hand)
-    wrist, _ = pose_vector.split(torch.as_tensor(plan.states[:count], dtype=torch.float64))
-    return Holder(hand, objects.load(name), threads=1).test(wrist.numpy(), plan.closed[:count])
+    chosen = np.argsort(-plan.epsilon if best else plan.energies, kind="stable")[:count]
+    wrist, _ = pose_vector.split(torch.as_tensor(plan.states[chosen], dtype=torch.float64))
+    return Holder(hand, objects.load(name), threads=1).test(wrist.numpy(), plan.closed[chosen])
 
 
 def grasp_figures(items):
