@@ -10,12 +10,16 @@ import pytest
 
 from graspbook.errors import NotebookError
 from graspbook.graspnet.predict import METHODS, load_networks
+from graspbook.hands.library import load_hand
+from graspbook.highdof.learning import load_network
 from graspbook.storage import read_json
 from graspbook.workbook.evaluate import evaluate_meshes
+from graspbook.workbook.hand_grasp import weights_path
 from graspbook.workbook.outputs import Outputs
 from graspbook.workbook.params import NOTEBOOKS, section_name
 from graspbook.workbook.run import run_notebook
 from graspbook.workbook.ship import ship
+from graspbook.workbook.ship_highdof import ship_highdof
 from graspbook.workbook.site import build_site
 
 ROOT = Path(__file__).parents[1]
@@ -100,6 +104,20 @@ def test_the_networks_of_the_run_can_be_shipped(output_root, tmp_path):
     assert run["objects"]["counts"]["mug"] == 2 and run["parameters"]["graspnet/3_training"]["sampler_steps"] == 20
     assert run["revision"] in card and "bottle 2, " in card and "mug 2)" in card and "holds | " in card
     assert report["overall"]["counts"]["views"] == 0 or "method graspnet" in card
+
+
+def test_the_networks_of_both_hands_can_be_shipped(output_root, tmp_path):
+    if not Outputs(output_root).results("highdof_4_penetration").is_file():
+        pytest.skip("no notebook ran before this test")
+    card = ship_highdof("smoke", output_root, tmp_path / "weights").read_text()
+    for hand in ("shadow", "barrett"):
+        file = weights_path(tmp_path / "weights", hand)
+        assert load_network(file, load_hand(hand))[1].grid == 16
+        assert file.stat().st_size < 0.6 * (Outputs(output_root).weights / file.name).stat().st_size
+        assert f"| {hand}, planner | " in card and f"| {hand}, held out | " in card
+    run = read_json(tmp_path / "weights" / "run_highdof.json")
+    assert run["counts"] == {"all": 4, "train": 2, "held_out": 2} and run["revision"] in card
+    assert run["parameters"]["highdof/3_training"]["final_steps"] == 2 and "box 2" in card and "bottle 2" in card
 
 
 @pytest.mark.parametrize("name", TINY)

@@ -7,6 +7,7 @@ import argparse
 import sys
 
 from graspbook.errors import GraspbookError, NotebookError
+from graspbook.hands.library import HANDS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -170,7 +171,7 @@ def _plan(options):
 
 
 def _add_hand(parser):
-    parser.add_argument("--hand", default="shadow", metavar="HAND", help="shadow (default), barrett or franka")
+    parser.add_argument("--hand", default=HANDS[0], metavar="HAND", help=f"{', '.join(HANDS)} (default: {HANDS[0]})")
 
 
 def _add_weights(parser):
@@ -305,15 +306,24 @@ def _site(options):
 def _add_ship(commands):
     parser = commands.add_parser("ship", help="make the networks of a complete run those that come with the package")
     _add_profile(parser)
+    parser.add_argument("--paper", choices=("graspnet", "highdof"), default="graspnet",
+                        help="whose networks: from one view (graspnet, default) or of many-jointed hands (highdof)")
     parser.add_argument("--evaluations", nargs="*", default=[], metavar="EVAL.json",
-                        help="reports of `graspbook evaluate` for the model card")
+                        help="reports of `graspbook evaluate` for the model card of graspnet")
     parser.set_defaults(function=_ship)
 
 
 def _ship(options):
+    from graspbook.errors import ParameterError
     from graspbook.workbook.ship import ship
+    from graspbook.workbook.ship_highdof import ship_highdof
 
-    print(ship(options.profile, options.output_root, options.evaluations))
+    if options.paper == "graspnet":
+        print(ship(options.profile, options.output_root, options.evaluations))
+    elif options.evaluations:
+        raise ParameterError(f"--evaluations {' '.join(options.evaluations)}: reports on graspnet, expected none for highdof")
+    else:
+        print(ship_highdof(options.profile, options.output_root))
 
 
 def _add_profile(parser):

@@ -1,4 +1,7 @@
-"""The networks that come with the package: those of a run, in half precision, with what they were made from and a model card."""
+"""The networks of grasps from one view that come with the package, in half precision, with what they were made from and a card.
+
+Those of many-jointed hands, beside them: `ship_highdof`.
+"""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,12 +68,12 @@ def ship(profile, output_root=None, evaluations=(), folder=SHIPPED):
     weights, WeightsError for weights that are missing.
     """
     outputs = Outputs(output_root or f"outputs/{profile}")
-    notebooks = {name: _executed(outputs, name) for name in NOTEBOOKS}
+    notebooks = {name: executed(outputs, name) for name in NOTEBOOKS}
     results = {name: outputs.read_results(name.replace("/", "_")) for name in NOTEBOOKS}
     run = {"profile": profile, "revision": notebooks["graspnet/3_training"]["revision"],
-           "dirty": any(executed["dirty"] for executed in notebooks.values()),
+           "dirty": any(recorded["dirty"] for recorded in notebooks.values()),
            "objects": results["graspnet/1_objects"]["recipe"],
-           "parameters": {name: executed["parameters"] for name, executed in notebooks.items()},
+           "parameters": {name: recorded["parameters"] for name, recorded in notebooks.items()},
            "shake": results["graspnet/2_grasp_data"]["settings"],
            "validation": results["graspnet/3_training"]["validation"],
            "held_out": results["graspnet/4_refinement"]["final"] | {"views": results["graspnet/4_refinement"]["views"]}}
@@ -86,8 +89,8 @@ def ship(profile, output_root=None, evaluations=(), folder=SHIPPED):
     return Path(folder) / "README.md"
 
 
-def _executed(outputs, name):
-    """What the runner recorded in an executed notebook."""
+def executed(outputs, name):
+    """What the runner recorded in the executed notebook of a run; NotebookError where it is missing or failed."""
     path = outputs.notebook(name)
     if not path.is_file():
         raise NotebookError(f"{path} is missing: run the notebook first, with the same profile")
