@@ -56,9 +56,10 @@ def test_planned_grasps_are_tested_in_order(tmp_path):
 
 
 def test_networks_grasp_an_object(network_file):
-    found = grasp_object(BOXES, "box_0000", "barrett", {"a": network_file}, ["adjust", "polish"], 3, 0, 2)
-    assert set(found) == {"a"} and set(found["a"]) == {"adjust", "polish"}
-    for figures in found["a"].values():
+    found = grasp_object(BOXES, "box_0000", "barrett", {"a": network_file, "random": None}, ["adjust", "polish"], 3, 0, 2)
+    assert set(found) == {"a", "random"} and set(found["a"]) == {"adjust", "polish"}
+    assert not np.array_equal(found["a"]["adjust"]["joints"], found["random"]["adjust"]["joints"])
+    for figures in [figures for by_way in found.values() for figures in by_way.values()]:
         assert figures["epsilon"].shape == (3,) and figures["penetration"].shape == (3, 3) and figures["held"].shape == (2, 6)
         assert (np.diff(figures["epsilon"]) <= 0).all() and figures["joints"].shape == (3, 4)
 

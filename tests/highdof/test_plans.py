@@ -1,16 +1,17 @@
 import json
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 import trimesh
 
-from graspbook.errors import GraspFileError, PlanError
+from graspbook.errors import GraspFileError, MeshError, PlanError
 from graspbook.hands.library import load_hand
 from graspbook.highdof import plans
 from graspbook.highdof.annealing import AnnealingSettings
 from graspbook.highdof.planner import PlannerSettings, reach
-from graspbook.highdof.plans import check_size, plan_files, read_plan
+from graspbook.highdof.plans import check_size, plan_files, read_plan, read_plan_of
 
 MESHES = {"box": trimesh.creation.box((0.04, 0.05, 0.12)), "ball": trimesh.creation.icosphere(radius=0.03),
           "rod": trimesh.creation.cylinder(0.02, 0.15)}
@@ -79,3 +80,45 @@ def test_files_of_other_kinds_and_hands_are_refused(tmp_path):
     plan_files({"rod": MESHES["rod"]}, {"rod": tmp_path / "rod.h5"}, "barrett", SETTINGS, workers=1)
     with pytest.raises(GraspFileError, match="grasps of the barrett hand with joints spread, .*expected the shadow hand"):
         read_plan(tmp_path / "rod.h5", load_hand("shadow"))
+
+
+def test_arrays_without_attributes_are_no_plan(tmp_path):
+    plan_files({"rod": MESHES["rod"]}, {"rod": tmp_path / "rod.h5"}, "barrett", SETTINGS, workers=1)
+    whole = (tmp_path / "rod.h5").read_bytes()
+    for spoil in (lambda file: file.attrs.pop("hand"), lambda file: file.attrs.pop("parameters"),
+                  lambda file: file.attrs.__setitem__("joints", "no list"), lambda file: file.pop("com"),
+                  lambda file: (file.pop("states"), file.create_group("states"))):
+        (tmp_path / "rod.h5").write_bytes(whole)
+        with h5py.File(tmp_path / "rod.h5", "r+") as file:
+            spoil(file)
+        with pytest.raises(GraspFileError, match="rod.h5: not a file of planned grasps"):
+            read_plan(tmp_path / "rod.h5")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_encloses_no_volume_is_refused_by_name_before_anything_is_planned(tmp_path, workers):
+    sheet = trimesh.creation.box((0.3, 0.3, 0.0002))
+    with pytest.raises(MeshError, match="^sheet: .*it encloses no volume"):
+        plan_files(MESHES | {"sheet": sheet}, paths(tmp_path) | {"sheet": tmp_path / "sheet.h5"}, "barrett", SETTINGS,
+                   workers=workers)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_another_kind_is_not_overwritten(tmp_path):
+    (tmp_path / "rod.h5").write_text("notes of mine")
+    with pytest.raises(GraspFileError, match="rod.h5: not a file of planned grasps"):
+        plan_files(MESHES, paths(tmp_path), "barrett", SETTINGS, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["rod.h5"] and (tmp_path / "rod.h5").read_text() == "notes of mine"
+
+
+def test_the_plan_of_a_mesh_is_known_by_its_content(tmp_path):
+    hand, ball = load_hand("barrett"), MESHES["ball"]
+    plan_files(MESHES, paths(tmp_path), "barrett", SETTINGS, workers=1)
+    assert read_plan_of(tmp_path / "ball.h5", hand, "b.stl", ball.copy()).com == pytest.approx(np.zeros(3), abs=1e-3)
+    for mesh in (MESHES["box"], ball.copy().apply_scale(1.001)):  # box and ball are planned together
+        with pytest.raises(GraspFileError, match="ball.h5: grasps for another mesh, ball, or at another scale, .* for b.stl"):
+            read_plan_of(tmp_path / "ball.h5", hand, "b.stl", mesh)
+    (tmp_path / "rod.h5").rename(tmp_path / "mine.h5")
+    assert read_plan_of(tmp_path / "mine.h5", hand, "rod.stl", MESHES["rod"]).states.shape == (4, 11)
+    with pytest.raises(GraspFileError, match="expected the franka hand"):
+        read_plan_of(tmp_path / "mine.h5", load_hand("franka"), "rod.stl", MESHES["rod"])

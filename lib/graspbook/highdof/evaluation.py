@@ -13,12 +13,15 @@ from graspbook.hands import pose_vector
 from graspbook.hands.articulated import place
 from graspbook.hands.library import load_hand
 from graspbook.highdof.dataset import read_examples, turn
-from graspbook.highdof.generate import deepest, generate
+from graspbook.highdof.energies import Judge
+from graspbook.highdof.generate import complete, deepest, generate
 from graspbook.highdof.learning import load_network, residuals
 from graspbook.highdof.losses import squared_distances
+from graspbook.highdof.planner import starts
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.recipe import shown
 from graspbook.highdof.refinement import SLACK, adjust, polish, refine
+from graspbook.highdof.target import make_target
 from graspbook.metrics import average_precision, confusion
 from graspbook.objects.distance import lookup
 from graspbook.simulation.hold import Holder
@@ -68,20 +71,29 @@ def agreement_figures(items):
 def grasp_object(objects, name, hand, weights, ways, rotations, seed, tested):
     """Grasps of one object by networks, weights {label: file}, mended in some `ways` (see `generate`).
 
-    Returns {label: {way: {"rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints", "held"}}}: arrays as
-    `generate.Candidates` has them, and of the T = `tested` of largest ε in which directions they hold, (T, 6) bool.
+    A label without a file, None, stands for random starts of the planner in the place of predictions. Returns {label: {way:
+    {"rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints", "held"}}}: arrays as `generate.Candidates` has
+    them, and of the T = `tested` of largest ε in which directions they hold, (T, 6) bool.
     """
     hand, obj = load_hand(hand), objects.load(name)
     holder = Holder(hand, obj, threads=1)
     found = {}
     for label, file in weights.items():
-        network, settings = load_network(file, hand)
+        network, settings = load_network(file, hand) if file else (None, None)
         found[label] = {}
         for way in ways:
-            grasps = generate(hand, network, obj.mesh, settings, rotations, seed, way)
+            grasps = (generate(hand, network, obj.mesh, settings, rotations, seed, way) if file
+                      else _from_random_starts(hand, obj.mesh, rotations, seed, way))
             found[label][way] = {key: getattr(grasps, key) for key in _KEPT}
             found[label][way]["held"] = holder.test(grasps.object_T_palm[:tested], grasps.joints[:tested])
     return found
+
+
+def _from_random_starts(hand, mesh, count, seed, way):
+    target = make_target(mesh)
+    judge = Judge(hand, target.fields, torch.zeros(count, dtype=torch.long))
+    drawn = starts(hand, target.fields, judge, torch.Generator().manual_seed(seed))
+    return complete(hand, target, np.arange(count), drawn, way)
 
 
 def expected_best(values, count):

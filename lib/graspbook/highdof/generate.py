@@ -63,8 +63,12 @@ def generate(hand, network, mesh, settings, rotations=5, seed=0, way="polish"):
         raise ParameterError(f"unknown way {way!r} to mend a grasp, expected one of {', '.join(WAYS)}")
     target = make_target(mesh)
     chosen = np.random.default_rng(seed).permutation(len(frames(target.com, settings)))[:rotations]
-    which = torch.zeros(len(chosen), dtype=torch.long)
-    predicted = predict(hand, network, mesh, target.com, settings, chosen)
+    return complete(hand, target, chosen, predict(hand, network, mesh, target.com, settings, chosen), way)
+
+
+def complete(hand, target, rotation, predicted, way):
+    """The Candidates that pose vectors predicted (R, 7 + J), torch, in the frame of a Target become, see `generate`."""
+    which = torch.zeros(len(predicted), dtype=torch.long)
     mended, clear = WAYS[way](hand, target.fields, which, predicted)
     wrist, joints = pose_vector.split(mended)
     closed = close(hand, target.fields, which, wrist, joints)
@@ -73,7 +77,7 @@ def generate(hand, network, mesh, settings, rotations=5, seed=0, way="polish"):
     contacts = [touching(hand, target.fields, 0, *one) for one in zip(wrist, closed, strict=True)]
     quality = np.array([epsilon(points, normals, target.com, target.length) for points, normals, _ in contacts])
     order = np.argsort(-quality, kind="stable")
-    return Candidates(chosen[order], wrist.double().numpy()[order], closed.double().numpy()[order], quality[order],
+    return Candidates(rotation[order], wrist.double().numpy()[order], closed.double().numpy()[order], quality[order],
                       clear.numpy()[order], np.stack(depth, axis=1)[order], tuple(contacts[i] for i in order))
 
 

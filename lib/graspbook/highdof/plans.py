@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from graspbook.errors import GraspFileError, PlanError
+from graspbook.errors import GraspFileError, MeshError, PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.library import load_hand
 from graspbook.highdof.closing import close, closed_epsilon
@@ -60,24 +60,38 @@ def read_plan(path, hand=None):
         raise GraspFileError(f"{path}: no such file of planned grasps")
     try:
         with h5py.File(path, "r") as file:
-            attributes = dict(file.attrs)
             arrays = {name: file[name][()] for name in (*_ARRAYS, "com")}
-            length = float(file["length"][()])
-    except (OSError, KeyError) as error:
+            length, name = float(file["length"][()]), file.attrs["hand"]
+            joints, parameters = tuple(json.loads(file.attrs["joints"])), json.loads(file.attrs["parameters"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise GraspFileError(f"{path}: not a file of planned grasps ({error})") from error
-    joints = tuple(json.loads(attributes["joints"]))
-    if hand is not None and (attributes["hand"], joints) != (hand.name, hand.joints):
-        raise GraspFileError(f"{path}: grasps of the {attributes['hand']} hand with joints {', '.join(joints)}, expected the "
+    if hand is not None and (name, joints) != (hand.name, hand.joints):
+        raise GraspFileError(f"{path}: grasps of the {name} hand with joints {', '.join(joints)}, expected the "
                              f"{hand.name} hand with {', '.join(hand.joints)}")
-    return HandGrasps(attributes["hand"], joints, **arrays, length=length, parameters=json.loads(attributes["parameters"]))
+    return HandGrasps(name, joints, **arrays, length=length, parameters=parameters)
+
+
+def read_plan_of(path, hand, source, mesh):
+    """The HandGrasps of a hand for a mesh, called `source`, in a file that `plan_files` wrote.
+
+    Raises what `read_plan` raises, and GraspFileError for grasps of another mesh, or of this one at another scale.
+    """
+    plan = read_plan(path, hand)
+    group = plan.parameters.get("group", {})
+    planned = next(iter(group)) if len(group) == 1 else Path(path).stem  # of a group it is the file's name that tells which
+    if group.get(planned) != content_hash(mesh.vertices, mesh.faces):
+        raise GraspFileError(f"{path}: grasps for another mesh, {planned}, or at another scale, expected those that "
+                             f"`graspbook plan` wrote for {source} with the same --scale")
+    return plan
 
 
 def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
     """Plan grasps for meshes {name: trimesh}, write them to paths {name: file}, and return how many chains were run.
 
     Files that are there with the same parameters stay; those missing are planned in the groups of the whole list, so that
-    a stopped run ends with the same bytes. hand: a name. Raises PlanError, naming it, for an object that the hand cannot
-    reach around, before anything is planned.
+    a stopped run ends with the same bytes. hand: a name. Before anything is planned raises, naming it, PlanError for an object
+    that the hand cannot reach around, MeshError for one that encloses no volume, and GraspFileError for a file of another kind
+    in the place of a plan.
     """
     for name, mesh in meshes.items():
         check_size(load_hand(hand), name, mesh)
@@ -93,6 +107,7 @@ def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
         if missing:
             tasks.append((group, missing, hand, settings, parameters))
             chains += len(group) * settings.grasps
+    run_tasks(check_inside, [item for group, *_ in tasks for item in group.items()], workers, "distance fields")
     run_tasks(plan_group, tasks, workers, "objects in groups")
     return chains
 
@@ -103,6 +118,14 @@ def check_size(hand, name, mesh):
     if width > span:
         raise PlanError(f"{name} is {1000 * width:.0f} mm wide at its narrowest; the {hand.name} hand reaches around "
                         f"{1000 * span:.0f} mm at most")
+
+
+def check_inside(name, mesh):
+    """Raise MeshError, naming it, for a mesh whose distance field has no inside, such as a thin sheet."""
+    try:
+        centre_of_mass(signed_distance_grid(mesh, NODES))
+    except MeshError as error:
+        raise MeshError(f"{name}: {error}") from error
 
 
 def plan_group(group, paths, hand, settings, parameters):
@@ -128,7 +151,5 @@ def plan_group(group, paths, hand, settings, parameters):
 
 
 def _is_there(path, parameters):
-    try:
-        return read_plan(path).parameters == json.loads(json.dumps(parameters))
-    except GraspFileError:
-        return False
+    """Whether a file has what is to be planned; raises GraspFileError for one of another kind, lest it be overwritten."""
+    return path.is_file() and read_plan(path).parameters == json.loads(json.dumps(parameters))
