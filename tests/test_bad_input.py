@@ -19,7 +19,8 @@ from graspbook.highdof import generate, plans
 from graspbook.highdof.dataset import DataSettings
 from graspbook.highdof.network import GraspNetwork, NetworkSettings
 from graspbook.objects import sets
-from graspbook.storage import Grasps, write_grasps
+from graspbook.objects.mesh import load_mesh
+from graspbook.storage import Grasps, content_hash, write_grasps
 from graspbook.training import save_weights
 from graspbook.workbook import grasp
 
@@ -97,6 +98,15 @@ def folder(hand_weights, toy_workbook, weights, monkeypatch):
     (root / "cut.h5").write_bytes((root / "good.h5").read_bytes()[:1500])
     with h5py.File(root / "foreign.h5", "w") as file:
         file["voltage"] = 1.0
+    for name, hand, of in (("plan_box", "barrett", "box"), ("plan_franka", "franka", "box"), ("plan_pole", "barrett", "pole")):
+        mesh, joints = load_mesh(root / f"{of}.stl"), load_hand(hand).joints
+        parameters = {"group": {of: content_hash(mesh.vertices, mesh.faces)}}
+        plans.write_plan(root / f"{name}.h5", plans.HandGrasps(hand, joints, *np.zeros((7, 1)), 1.0, parameters))
+    with h5py.File(root / "plan_box.h5") as file, h5py.File(root / "bare.h5", "w") as bare:
+        for name in file:
+            bare[name] = file[name][()]
+    (root / "plans").mkdir()
+    (root / "plans" / "box.h5").write_bytes((root / "good.h5").read_bytes())
     (root / "cut_weights").mkdir()
     (root / "cut_weights" / "highdof_barrett.safetensors").write_bytes(b"not a network")
     (root / "cut_weights" / "sampler.safetensors").write_bytes((weights / "sampler.safetensors").read_bytes()[:1000])
@@ -106,7 +116,7 @@ def folder(hand_weights, toy_workbook, weights, monkeypatch):
 
     monkeypatch.setattr(sets, "convex_parts", long_work)
     monkeypatch.setattr(grasp, "predict", long_work)
-    monkeypatch.setattr(generate, "adjust", long_work)
+    monkeypatch.setattr(generate, "WAYS", dict.fromkeys(generate.WAYS, long_work))
     monkeypatch.setattr(plans, "plan", long_work)
     return root
 
@@ -266,6 +276,16 @@ CASES = [
     (plan("box.stl", "--iterations", "0"), ["--iterations", "0: expected a whole number, 1 or more"]),
     (plan("box.stl", "--workers", "0"), ["--workers", "0: expected a whole number, 1 or more"]),
     (plan("box.stl", "box2/box.stl"), ["box.stl box2/box.stl", "one name"]),
+    (plan("box.stl", "sheet.stl"), ["sheet: ", "it encloses no volume"]),
+    (plan("box.stl", "--out", "plans"), ["plans/box.h5", "not a file of planned grasps"]),
+    (hand_grasp("box.stl", "--against", "none.h5"), ["none.h5", "no such file of planned grasps"]),
+    (hand_grasp("box.stl", "--against", "cut.h5"), ["cut.h5", "not a file of planned grasps"]),
+    (hand_grasp("box.stl", "--against", "foreign.h5"), ["foreign.h5", "not a file of planned grasps"]),
+    (hand_grasp("box.stl", "--against", "bare.h5"), ["bare.h5", "not a file of planned grasps", "hand"]),
+    (hand_grasp("box.stl", "--against", "plan_franka.h5"), ["plan_franka.h5: grasps of the franka hand", "expected the barrett"]),
+    (hand_grasp("box.stl", "--against", "plan_pole.h5"), ["plan_pole.h5: grasps for another mesh, pole, or at another scale",
+                                                          "for box.stl"]),
+    (hand_grasp("box.stl", "--against", "plan_box.h5", "--scale", "1.1"), ["plan_box.h5", "another mesh, box, or at another"]),
     (plan(), ["MESH"]),
     # places that cannot be written
     (hand_grasp("box.stl", "--out", "taken/out.json"), ["taken/out.json", "cannot write"]),

@@ -117,6 +117,8 @@ def _add_hand_grasp(commands):
     _add_weights(parser)
     parser.add_argument("--seed", type=_seed, default=0, metavar="S")
     parser.add_argument("--scale", type=float, default=1.0, help="factor from the input's units to metres")
+    parser.add_argument("--against", metavar="PLAN.h5", help="grasps that `graspbook plan` found for the same mesh and hand: how "
+                                                             "much of their ε this one has")
     parser.set_defaults(function=_hand_grasp)
 
 
@@ -124,9 +126,14 @@ def _hand_grasp(options):
     from graspbook.workbook.hand_grasp import SHIPPED, hand_grasp
 
     found = hand_grasp(options.input, options.weights or SHIPPED, options.out, options.html, options.hand, options.rotations,
-                       options.seed, options.scale)
+                       options.seed, options.scale, options.against)
     print(f"{options.out}, {options.html}: ε {found['epsilon']:.3f}, held against gravity in {found['held_directions']} of 6 "
           f"directions, deepest point {1000 * found['penetration_max']:.1f} mm inside the object")
+    if options.against:
+        figures = {name: "–" if value is None else f"{value:.3f}" for name, value in found["planner"].items()}
+        print(f"{options.against}: {found['planner']['grasps']} planned grasps, {found['planner']['force_closure']:.0%} in force "
+              f"closure, ε of the best {figures['best_epsilon']}, of the best of five {figures['best_of_5']}; relative to these "
+              f"ε here is {figures['relative_to_best']} and {figures['relative_epsilon']}")
 
 
 def _add_plan(commands):

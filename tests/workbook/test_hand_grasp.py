@@ -10,8 +10,10 @@ from graspbook.cli import main
 from graspbook.hands.library import load_hand
 from graspbook.highdof.dataset import DataSettings
 from graspbook.highdof.network import GraspNetwork, NetworkSettings
+from graspbook.highdof.plans import read_plan
 from graspbook.training import save_weights
-from graspbook.workbook.hand_grasp import hand_grasp, read_solid, weights_path
+from graspbook.workbook import hand_grasp as module
+from graspbook.workbook.hand_grasp import beside_planner, hand_grasp, read_solid, weights_path
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +79,50 @@ def test_plan_writes_a_file_a_mesh(box, tmp_path, capsys):
                    str(tmp_path / "plans")])
     assert status == 0 and "box.h5: 2 grasps" in capsys.readouterr().out
     assert [path.name for path in (tmp_path / "plans").iterdir()] == ["box.h5"]
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """Five planned grasps of the Barrett Hand for the box."""
+    folder = tmp_path_factory.mktemp("plans")
+    trimesh.creation.box((0.06, 0.08, 0.12)).export(folder / "box.stl")
+    assert main(["plan", str(folder / "box.stl"), "--hand", "barrett", "--grasps", "5", "--iterations", "3", "--workers", "1",
+                 "--out", str(folder)]) == 0
+    return folder / "box.h5"
+
+
+def against(box, weights, tmp_path, plan, *more):
+    return main(["hand-grasp", str(box), "--out", str(tmp_path / "o" / "g.json"), "--html", str(tmp_path / "o" / "v.html"),
+                 "--hand", "barrett", "--weights", str(weights), "--rotations", "2", "--against", str(plan), *more])
+
+
+def test_the_planner_s_grasps_of_the_same_mesh_stand_beside(weights, box, tmp_path, plan, capsys):
+    assert against(box, weights, tmp_path, plan) == 0
+    found = json.loads((tmp_path / "o" / "g.json").read_text())
+    assert found["planner"] == beside_planner(found["epsilon"], read_plan(plan).epsilon) and found["planner"]["grasps"] == 5
+    first, second = capsys.readouterr().out.splitlines()
+    assert "deepest point" in first and second.startswith(f"{plan}: 5 planned grasps, ") and "relative to these ε here" in second
+
+
+@pytest.mark.parametrize(("more", "parts"), [
+    (["--scale", "0.9"], ["box.h5: grasps for another mesh, box, or at another scale", "box.stl"]),
+    (["--hand", "franka"], ["box.h5: grasps of the barrett hand", "expected the franka hand"]),
+])
+def test_a_plan_of_something_else_is_refused(weights, box, tmp_path, plan, capsys, more, parts, monkeypatch):
+    monkeypatch.setattr(module, "load_network", lambda *_: (torch.nn.Identity(), None))
+    assert against(box, weights, tmp_path, plan, *more) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and not [part for part in parts if part not in error], error
+    assert not (tmp_path / "o").exists()
+
+
+def test_relative_to_the_planner():
+    found = beside_planner(0.05, np.array([0.1, -1, 0.3, -1, -1, 0.2]))
+    # Of six choices of five one leaves out 0.3.
+    assert found["best_of_5"] == pytest.approx((5 * 0.3 + 0.2) / 6) and found["best_epsilon"] == 0.3
+    assert found["force_closure"] == 0.5 and found["relative_to_best"] == pytest.approx(1 / 6)
+    assert found["relative_epsilon"] == pytest.approx(0.05 / found["best_of_5"])
+    assert beside_planner(-1.0, [0.1] * 5)["relative_epsilon"] == 0
+    few = beside_planner(0.1, [0.2, -1])
+    assert few["best_of_5"] is few["relative_epsilon"] is None and few["relative_to_best"] == 0.5
+    assert beside_planner(0.1, [-1.0] * 5)["relative_epsilon"] is beside_planner(0.1, [-1.0] * 5)["relative_to_best"] is None

@@ -107,7 +107,9 @@ def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
         if missing:
             tasks.append((group, missing, hand, settings, parameters))
             chains += len(group) * settings.grasps
-    run_tasks(check_inside, [item for group, *_ in tasks for item in group.items()], workers, "distance fields")
+    for group, *_ in tasks:
+        for name, mesh in group.items():
+            check_inside(name, mesh)
     run_tasks(plan_group, tasks, workers, "objects in groups")
     return chains
 

@@ -8,10 +8,11 @@ import trimesh
 from graspbook.errors import CaptureError, GraspbookError
 from graspbook.hands import shape
 from graspbook.hands.library import load_hand
+from graspbook.highdof.evaluation import expected_best
 from graspbook.highdof.generate import generate
 from graspbook.highdof.learning import load_network
 from graspbook.highdof.network import fuse
-from graspbook.highdof.plans import check_size
+from graspbook.highdof.plans import check_size, read_plan_of
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.mesh import SUFFIXES as MESHES
 from graspbook.objects.mesh import load_mesh, repair
@@ -48,11 +49,12 @@ def read_solid(path, scale=1.0):
     return repair(trimesh.convex.convex_hull(points), str(path), scale)
 
 
-def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, scale=1.0):
+def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, scale=1.0, against=None):
     """Write the best grasp of `rotations` turned views to `out` (JSON) and `html`, and return what was written.
 
-    Best: of those that hold the object in all six directions, or else of all, the largest ε. Raises the errors of reading,
-    PlanError for an object that the hand cannot get around, and OutputError.
+    Best: of those that hold the object in all six directions, or else of all, the largest ε. against: a file of `graspbook plan`
+    for the same mesh and hand; the report then has its figures, and ε relative to them, as "planner". Raises the errors of
+    reading, PlanError for an object that the hand cannot get around, and OutputError.
     """
     for target in (out, html):
         check_writable(target)
@@ -60,6 +62,7 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
     network, settings = load_network(weights_path(weights, hand.name), hand)
     mesh = read_solid(path, scale)
     check_size(hand, Path(path).name, mesh)
+    plan = against and read_plan_of(against, hand, path, mesh)
     try:
         found = generate(hand, fuse(network), mesh, settings, rotations, seed)
     except GraspbookError as error:  # of a field or a grid: it does not know the file
@@ -78,9 +81,22 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
                        "penetration_adjusted": depth[1], "penetration_max": depth[2]}
                       for epsilon, kept, depth in zip(found.epsilon, held, found.penetration, strict=True)],
     }
+    if plan:
+        report["planner"] = beside_planner(found.epsilon[best], plan.epsilon)
     figure = hand_figure(mesh, [shape.mesh(hand, found.object_T_palm[best], found.joints[best])], found.contacts[best][0])
     text = (f"The {hand.name} hand, closed: ε = {found.epsilon[best]:.3f}, held against gravity in {held[best].sum()} of 6 "
             f"directions, deepest point {1000 * found.penetration[best, 2]:.1f} mm inside the object.")
     write_view(html, figure, f"A grasp for {Path(path).name}", text)
     write_json(out, report)
     return report
+
+
+def beside_planner(epsilon, planned):
+    """Figures of planned grasps' ε (K,), and an ε relative to their best and to the best of five, expected over all choices.
+
+    Without force closure ε counts as 0. None where there are fewer than five, or nothing to divide by.
+    """
+    planned, epsilon = np.clip(planned, 0, None), max(float(epsilon), 0.0)
+    best, best_of_5 = float(planned.max()), expected_best(planned, 5) if len(planned) >= 5 else None
+    return {"grasps": len(planned), "force_closure": float(np.mean(planned > 0)), "best_epsilon": best, "best_of_5": best_of_5,
+            "relative_epsilon": epsilon / best_of_5 if best_of_5 else None, "relative_to_best": epsilon / best if best else None}
