@@ -105,8 +105,8 @@ def load_network(path, hand):
     def make(parameters):
         found = [parameters.get(name) for name in ("network", "hand", "joints")]
         if found != ["highdof", hand.name, list(hand.joints)]:
-            raise WeightsError(f"{path}: a {found[0]} network of the hand {found[1]}, expected "
-                               f"highdof of {hand.name} with the joints {', '.join(hand.joints)}")
+            raise WeightsError(f"{path}: a {found[0]} network of the hand {found[1]} with joints {', '.join(found[2] or [])}; "
+                               f"expected highdof of {hand.name} with {', '.join(hand.joints)}")
         sizes = parameters["sizes"]
         return GraspNetwork(len(hand.joints), NetworkSettings(**sizes | {"hidden": tuple(sizes["hidden"])}))
 

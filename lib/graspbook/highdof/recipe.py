@@ -69,14 +69,14 @@ def train_variant(hand, examples, names, variant, train_settings, weights, devic
     return train_network(hand, chosen, variant.network, variant.loss, train_settings, weights, variant.init or None)
 
 
-def residuals_by_object(hand, examples, names, weights, fixed=0, beta=0.75, turned=True, device="cpu"):
+def residuals_by_object(hand, examples, names, weights, fixed=0, beta=0.75, turned=True):
     """The `learning.Residuals` of a network for objects in a file of examples, as `comparison.contrast` takes them.
 
     Returns {object: [{"x": (R, 7 + J), figure: (R,)}]}, "combined" (equation 2) among the figures. hand: a name.
     """
     hand = load_hand(hand)
-    network = load_network(weights, hand)[0].to(device)
-    found = asdict(residuals(hand, network, shown(read_examples(examples, device).named(names), turned), fixed))
+    network = load_network(weights, hand)[0]
+    found = asdict(residuals(hand, network, shown(read_examples(examples).named(names), turned), fixed))
     found["combined"] = losses.combined(found["consistency"], found["collision"], beta)
     return {name: [{figure: values[index] for figure, values in found.items()}] for index, name in enumerate(names)}
 
