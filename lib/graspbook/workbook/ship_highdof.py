@@ -44,10 +44,10 @@ rotations. L2 is to the planned grasp of least energy, L_consistency to the near
 
 ## Grasps for objects of the same families that it was not trained on
 
-{counted} objects, {rotations} rotations each, every answer mended and the hand closed; beside them the planner's {grasps} grasps
-of each. ε of Ferrari and Canny at friction {friction:g}, 0 without force closure. *Held*: the share that keeps an object of
-{mass:g} kg against gravity from six directions in MuJoCo, among {held} grasps of each object, the network's of largest ε, the
-planner's of least energy. In brackets intervals at 95 % over objects.
+{counted} objects, {rotations} rotations each, every answer mended and the hand closed. Beside them the planner's {grasps} grasps
+of each object; *random*: random starts, mended and closed alike. ε of Ferrari and Canny at friction {friction:g}, 0 without force
+closure. *Held*: the share that keeps an object of {mass:g} kg against gravity from six directions in MuJoCo, among the {held}
+grasps of each object that have the largest ε. In brackets intervals at 95 % over objects.
 
 {success}
 
@@ -141,8 +141,12 @@ def _losses(losses):
 
 def _success(success):
     rows = [[f"{hand}, {who}", *(_cell(figures[key]) for key in _SUCCESS)]
-            for hand, found in success.items() for who, figures in sorted(found.items(), reverse=True) if who != "objects"]
+            for hand, found in success.items() for who, figures in sorted(found.items(), key=_planner_first) if who != "objects"]
     return _table(["", *_SUCCESS.values()], rows)
+
+
+def _planner_first(item):
+    return item[0] != "planner", item[0]
 
 
 def _ways(ways):
