@@ -141,8 +141,11 @@ def _add_plan(commands):
     parser.add_argument("meshes", nargs="+", metavar="MESH", help=".obj .stl .ply .glb, in metres (else --scale)")
     _add_hand(parser)
     parser.add_argument("--grasps", type=_count, default=20, metavar="K", help="grasps a mesh (default: 20)")
-    parser.add_argument("--search", choices=("descent", "annealing"), default="descent",
-                        help="gradient descent between jumps, ours, or the paper's simulated annealing (default: descent)")
+    parser.add_argument("--search", default="descent", metavar="SEARCH",
+                        help="descent (default): gradient steps between jumps, ours; annealing: the paper's, up to ten tries an "
+                             "iteration; annealing_candidates: the best of ten neighbours an iteration")
+    parser.add_argument("--energy", default="distance_sum", metavar="ENERGY",
+                        help="distance_sum (default), the paper's words, or graspit, with the term of the normals")
     parser.add_argument("--iterations", type=_count, metavar="N",
                         help="jumps (default: 60), or iterations of the annealing (default: 10000)")
     parser.add_argument("--out", required=True, metavar="DIR", help="a folder for one file a mesh")
@@ -156,9 +159,7 @@ def _plan(options):
     from pathlib import Path
 
     from graspbook.errors import ParameterError
-    from graspbook.highdof.annealing import AnnealingSettings
-    from graspbook.highdof.descent import DescentSettings
-    from graspbook.highdof.planner import PlannerSettings
+    from graspbook.highdof.planner import PlannerSettings, search_settings
     from graspbook.highdof.plans import plan_files, read_plan
     from graspbook.objects.mesh import load_mesh
     from graspbook.storage import check_writable
@@ -169,8 +170,8 @@ def _plan(options):
     for path in paths.values():
         check_writable(path)
     meshes = {Path(mesh).stem: load_mesh(mesh, options.scale) for mesh in options.meshes}
-    kind = AnnealingSettings if options.search == "annealing" else DescentSettings
-    settings = PlannerSettings(options.grasps, search=kind(options.iterations) if options.iterations else kind())
+    counts = {"rounds" if options.search == "descent" else "iterations": options.iterations} if options.iterations else {}
+    settings = PlannerSettings(options.grasps, options.energy, search=search_settings(options.search, **counts))
     plan_files(meshes, paths, options.hand, settings, options.seed, options.workers)
     for path in paths.values():
         quality = read_plan(path).epsilon

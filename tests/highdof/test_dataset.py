@@ -8,7 +8,7 @@ from graspbook.hands import pose_vector
 from graspbook.hands.articulated import place
 from graspbook.highdof.dataset import DataSettings, examples_header, frames, prepare, read_examples, turn, write_examples
 from graspbook.objects.distance import lookup
-from graspbook.objects.rotations import turned_distance
+from graspbook.objects.rotations import STORED, turned_distance
 
 from .conftest import DATA
 
@@ -43,9 +43,10 @@ def test_a_grid_shows_the_turned_object(examples, meshes):
 
 def test_rotations_are_a_choice():
     com = np.array([0.01, 0.0, 0.02])
-    assert len(frames(com, DataSettings())) == 27 and len(frames(com, DataSettings(identity=True))) == 28
-    alone = frames(com, DataSettings(turned=False))
+    alone, turned = frames(com, DataSettings(turned=False)), frames(com, DataSettings())
     np.testing.assert_allclose(alone, pose.from_rt(np.eye(3), -com)[None])
+    assert len(turned) == 27
+    np.testing.assert_allclose(turned[STORED], alone[0], atol=1e-12)
 
 
 def test_turning_by_the_identity_leaves_poses_as_they_are():

@@ -1,6 +1,8 @@
+import pytest
 import torch
 import trimesh
 
+from graspbook.errors import ParameterError
 from graspbook.hands.library import load_hand
 from graspbook.highdof.descent import DescentSettings, descend, slide
 from graspbook.highdof.energies import Judge
@@ -16,6 +18,12 @@ def begin(generator, energy="graspit"):
     judge = Judge(HAND, FIELDS, WHICH, energy)
     low, high, jump = space(HAND, FIELDS)
     return judge, starts(HAND, FIELDS, judge, generator), low[WHICH], high[WHICH], jump
+
+
+def test_impossible_settings_are_refused():
+    for wrong in ({"rounds": 0}, {"slides": -1}, {"step": 0.0}, {"hot": 0.1, "cold": 0.2}):
+        with pytest.raises(ParameterError, match="expected at least one round"):
+            DescentSettings(**wrong)
 
 
 def test_sliding_lowers_the_energy_and_keeps_to_the_limits(generator):

@@ -5,9 +5,9 @@ import torch
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
+from graspbook.highdof.closing import SLACK
 from graspbook.highdof.generate import WAYS, deepest, generate, predict
 from graspbook.highdof.learning import load_network
-from graspbook.highdof.refinement import SLACK
 from graspbook.objects.distance import signed_distance_grid, stack
 
 

@@ -56,6 +56,9 @@ def test_residuals_agree_with_the_losses(network_file, barrett, examples):
     np.testing.assert_allclose(found.mean_l2[1], squares.mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(found.consistency[1], squares.min(axis=1), rtol=1e-5)
     np.testing.assert_array_equal(found.nearest[1], squares.argmin(axis=1))
+    nearest = examples.grasps[1, 5, found.nearest[1, 5]].numpy()
+    expected = np.sqrt(((nearest[:3] / 0.1) ** 2).sum() + 1 + (nearest[7:] ** 2).sum())
+    assert found.size[1, 5] == pytest.approx(expected, rel=1e-5)
     assert (found.consistency <= found.l2).all() and (found.consistency <= found.mean_l2).all()
     assert ((found.points > 0) == (found.collision > 0)).all()
     deep = found.points > 0

@@ -3,12 +3,12 @@ import pytest
 import torch
 import trimesh
 
-from graspbook.errors import PlanError
+from graspbook.errors import ParameterError, PlanError
 from graspbook.hands.library import load_hand
 from graspbook.highdof.annealing import AnnealingSettings
 from graspbook.highdof.descent import DescentSettings
 from graspbook.highdof.energies import Judge
-from graspbook.highdof.planner import PlannerSettings, plan, starts
+from graspbook.highdof.planner import PlannerSettings, plan, search_settings, starts
 from graspbook.objects.distance import signed_distance_grid, stack
 
 HAND = load_hand("shadow")
@@ -24,6 +24,14 @@ def generator(seed=0):
 @pytest.fixture(scope="module")
 def planned():
     return plan(HAND, FIELDS, SETTINGS, generator())
+
+
+def test_searches_by_name():
+    assert search_settings("descent", rounds=3) == DescentSettings(3)
+    assert search_settings("annealing", iterations=7) == AnnealingSettings(7, "tries")
+    assert search_settings("annealing_candidates") == AnnealingSettings(10000, "candidates")
+    with pytest.raises(ParameterError, match="search 'luck', expected one of descent"):
+        search_settings("luck")
 
 
 def test_starts_are_legal_within_the_limits_and_all_around():

@@ -56,7 +56,7 @@ def test_a_stopped_run_ends_with_the_same_bytes(tmp_path):
 def test_other_parameters_plan_anew(tmp_path):
     plan_files(MESHES, paths(tmp_path), "barrett", SETTINGS, workers=1)
     first = read_plan(tmp_path / "rod.h5").states
-    assert plan_files(MESHES, paths(tmp_path), "barrett", replace(SETTINGS, energy="distance_sum"), workers=1) == 12
+    assert plan_files(MESHES, paths(tmp_path), "barrett", replace(SETTINGS, energy="graspit"), workers=1) == 12
     assert plan_files(MESHES, paths(tmp_path), "barrett", SETTINGS, seed=1, workers=1) == 12
     assert not np.array_equal(read_plan(tmp_path / "rod.h5").states, first)
 

@@ -8,9 +8,10 @@ from graspbook.hands import pose_vector
 from graspbook.hands.articulated import place
 from graspbook.hands.library import load_hand
 from graspbook.highdof import losses
+from graspbook.highdof.closing import SLACK
 from graspbook.highdof.energies import Judge
 from graspbook.highdof.generate import deepest
-from graspbook.highdof.refinement import SLACK, adjust, polish, refine
+from graspbook.highdof.refinement import adjust, polish, refine
 from graspbook.objects.distance import signed_distance_grid, stack
 
 BOX = stack([signed_distance_grid(trimesh.creation.box((0.1, 0.1, 0.1)), 64)])

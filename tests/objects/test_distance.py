@@ -193,13 +193,23 @@ def test_interpolation_is_exact_for_linear_values():
     assert lookup(fields, points[:, 0, 0]).shape == (2,)
 
 
-def test_outside_the_cube_the_way_back_to_it_is_added():
+def test_outside_the_cube_it_is_the_way_to_the_surface_next_to_the_cubes_nearest_point():
     fields = stack(linear_fields()[:1])
     corner = torch.tensor([[[0.24, 0.34, 0.44], [0.24, 0.3, 0.4]]], dtype=torch.float64)
     offset = torch.tensor([[[0.3, 0.4, 1.2], [0.5, 0.0, 0.0]]], dtype=torch.float64)
-    assert torch.allclose(lookup(fields, corner + offset), lookup(fields, corner) + offset.norm(dim=-1), atol=1e-6)
-    gradient = lookup_gradient(fields, corner + offset)[1][0]
-    assert torch.allclose(gradient, torch.tensor([[3, 4, 12], [13, 26, -13]]).double() / 13, atol=1e-4)
+    value, slope = lookup_gradient(fields, corner)
+    way = offset + value[..., None] * slope / slope.norm(dim=-1, keepdim=True)
+    found, gradient = lookup_gradient(fields, corner + offset)
+    assert torch.allclose(found, way.norm(dim=-1), atol=1e-6)
+    assert torch.allclose(gradient, way / way.norm(dim=-1, keepdim=True), atol=1e-6)
+
+
+def test_outside_the_cube_of_a_box_it_is_exact_before_its_faces():
+    fields = stack([signed_distance_grid(trimesh.creation.box((0.06, 0.08, 0.12)), 64)])
+    points = torch.tensor([[[0.0, 0.0, -0.1], [0.02, 0.03, 0.2], [0.2, 0.01, 0.02], [0.03 + 0.3, 0.04 + 0.4, 0.0]]]).double()
+    expected = torch.tensor([[0.04, 0.14, 0.17, 0.5]]).double()
+    assert torch.allclose(lookup(fields, points), expected, atol=5e-3)
+    assert torch.allclose(lookup(fields, points)[:, :3], expected[:, :3], atol=1e-5)
 
 
 def test_outside_is_continuous_and_no_less_than_the_truth():
@@ -213,12 +223,17 @@ def test_gradients_are_those_of_finite_differences():
     field = signed_distance_grid(trimesh.creation.torus(0.06, 0.02), 32)
     fields = stack([field, field])
     rng = np.random.default_rng(0)
+    within = torch.as_tensor(rng.uniform(-0.08, 0.08, (2, 4, 50, 3))).requires_grad_()
+    assert torch.autograd.gradcheck(lambda p: lookup(fields, p), (within,), eps=1e-8, atol=1e-4)
     points = torch.as_tensor(rng.uniform(-0.12, 0.12, (2, 4, 50, 3))).requires_grad_()
-    assert torch.autograd.gradcheck(lambda p: lookup(fields, p), (points,), eps=1e-8, atol=1e-4)
     values, gradient = lookup_gradient(fields, points)
     upstream = torch.as_tensor(rng.normal(size=(2, 4, 50)))
     found = lookup(fields, points)
     assert torch.equal(found, values)
+    step = 1e-5 * gradient / gradient.norm(dim=-1, keepdim=True)
+    with torch.no_grad():
+        risen = (lookup(fields, points + step) - found)[found > 0.05] / 1e-5  # outside the field is not quite one of distances
+    assert risen.mean() == pytest.approx(1, abs=0.02) and (risen > 0.8).all()
     assert torch.allclose(torch.autograd.grad(found, points, upstream)[0], upstream[..., None] * gradient)
 
 

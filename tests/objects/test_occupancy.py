@@ -40,7 +40,7 @@ def test_signs_agree_with_the_distance_field_in_every_rotation():
     """A lopsided object stays in the cube, solid inside, at the same scale in every rotation."""
     handle = trimesh.creation.box(bounds=[[0, -0.005, -0.005], [0.16, 0.005, 0.005]])
     pan = union([trimesh.creation.cylinder(0.03, 0.04, sections=24), handle])
-    frames = turned_frame(rotations(identity=True), pan.center_mass)
+    frames = turned_frame(rotations(), pan.center_mass)
     grids, grid_T_object = occupancy_grids(pan, frames, 32)
     field = distance.stack([distance.signed_distance_grid(pan)])
     voxel = 1 / 32 / np.cbrt(np.linalg.det(grid_T_object[:, :3, :3]))

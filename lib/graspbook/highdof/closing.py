@@ -11,6 +11,8 @@ from graspbook.objects.distance import lookup, lookup_gradient
 from graspbook.quality import epsilon
 
 _STEPS = (0.04, 0.01, 0.0025)  # shares of a joint's range
+SLACK = 0.002  # metres, of the balls that say how deep a hand is inside an object
+_LEAST_SLOPE = 0.3
 TOUCH, APART = 0.0015, 0.006  # metres from the surface that count as touching, and between contacts of one link
 
 
@@ -23,7 +25,7 @@ def close(hand, fields, which, wrist, joints):
     """
     import torch
 
-    balls, moves = inner_balls(hand), torch.as_tensor(_moves(hand))
+    balls, moves = inner_balls(hand, SLACK), torch.as_tensor(_moves(hand))
     radii = torch.as_tensor(balls.radii, dtype=joints.dtype)
     low, high = (torch.as_tensor(limit, dtype=joints.dtype) for limit in hand.limits.T)
     rate = torch.as_tensor(hand.closing, dtype=joints.dtype) * (high - low)
@@ -69,24 +71,19 @@ def touching(hand, fields, which, wrist, joints):
     points = carry(hand.forward(joints, wrist), surface.points, surface.links)
     distances, gradients = lookup_gradient(fields, points[None], torch.tensor([which]))
     distances, gradients, points = distances[0].numpy(), gradients[0].numpy(), points.numpy()
+    slopes = np.linalg.norm(gradients, axis=1)  # 1 but at ridges, as in the middle of a thin wall: no side to push to there
     chosen = []
     for link in range(len(hand.links)):
-        near = np.flatnonzero((surface.links == link) & (distances < TOUCH))
+        near = np.flatnonzero((surface.links == link) & (distances < TOUCH) & (slopes > _LEAST_SLOPE))
         near = near[np.argsort(distances[near], kind="stable")]
         if len(near):
             chosen.append(near[thin(points[near], APART)])
     chosen = np.concatenate(chosen) if chosen else np.zeros(0, int)
-    inwards = -gradients[chosen] / np.linalg.norm(gradients[chosen], axis=1, keepdims=True).clip(1e-9)
+    inwards = -gradients[chosen] / slopes[chosen, None]
     return points[chosen] + distances[chosen, None] * inwards, inwards, surface.links[chosen]
 
 
-def closed_epsilon(hand, fields, which, wrist, joints, com, length):
-    """The ε (N,), numpy, of hands at wrist poses (N, 4, 4) with closed joints (N, J), torch, on the objects which (N,).
-
-    com (B, 3), length (B,): of each object of `fields`, its centre of mass and the largest distance of a vertex from it.
-    """
-    values = []
-    for index, pose, closed in zip(which.tolist(), wrist, joints, strict=True):
-        points, normals, _ = touching(hand, fields, index, pose, closed)
-        values.append(epsilon(points, normals, com[index], length[index]))
-    return np.array(values)
+def closed_epsilon(hand, target, wrist, joints):
+    """The ε (N,), numpy, of hands at wrist poses (N, 4, 4) with closed joints (N, J), torch, on a `target.Target`."""
+    contacts = [touching(hand, target.fields, 0, *closed) for closed in zip(wrist, joints, strict=True)]
+    return np.array([epsilon(points, normals, target.com, target.length) for points, normals, _ in contacts])

@@ -19,14 +19,13 @@ from graspbook.storage import atomic_path
 @dataclass(frozen=True)
 class DataSettings:
     """How objects are shown. grid: voxels a side. length: metres that a grid's 0.95 stand for, the same for all objects, or None:
-    each fills its grid. nodes: of the distance fields, a side; the paper's 128. turned: by the paper's 27 rotations; identity:
-    as it is stored too."""
+    each fills its grid. nodes: of the distance fields, a side; the paper's 128. turned: by the paper's 27 rotations, of which one
+    is the identity, or only as it is stored."""
 
     grid: int = 64
     length: float | None = 0.4
     nodes: int = 128
     turned: bool = True
-    identity: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Examples:
 
 def frames(com, settings):
     """`turned_T_object` (R, 4, 4) of an object with its centre of mass (3,) at com."""
-    matrices = rotations(settings.identity) if settings.turned else np.eye(3)[None]
+    matrices = rotations() if settings.turned else np.eye(3)[None]
     return turned_frame(matrices, com)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import carry, carry_normals
 from graspbook.highdof.annealing import Annealed, neighbours
@@ -26,6 +27,11 @@ class DescentSettings:
     cold: float = 0.01
     heat: float = 3.0
     overlap: float = 2.0  # energy a millimetre that a ball of the hand is inside the object
+
+    def __post_init__(self):
+        if self.rounds < 1 or self.slides < 0 or not (self.step > 0 and self.hot >= self.cold > 0):
+            raise ParameterError(f"{self}: expected at least one round, no fewer than 0 slides, a step above 0 and a temperature "
+                                 "that does not rise from hot to cold, above 0")
 
 
 def descend(states, judge, low, high, jump, settings, generator, looks=50):

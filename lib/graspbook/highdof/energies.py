@@ -35,7 +35,7 @@ class Judge:
     (see `hands.balls`) overlaps the object by more than `overlap` metres. Raises ParameterError for an unknown energy or layout.
     """
 
-    def __init__(self, hand, fields, which, energy="graspit", layout="default", overlap=0.001):
+    def __init__(self, hand, fields, which, energy="distance_sum", layout="default", overlap=0.001):
         if energy not in ENERGIES:
             raise ParameterError(f"unknown energy {energy!r}, expected one of {', '.join(ENERGIES)}")
         if layout not in hand.contacts:
@@ -44,7 +44,7 @@ class Judge:
 
         self.hand, self.fields, self.which, self.energy, self.overlap = hand, fields, which, energy, overlap
         self.contacts, self.balls = hand.contacts[layout], inner_balls(hand)
-        self.radii = torch.as_tensor(self.balls.radii, dtype=fields.values.dtype)
+        self.radii = torch.as_tensor(self.balls.radii, dtype=fields.values.dtype, device=fields.values.device)
 
     def __call__(self, states, chains):
         """Energies (M,), infinite where not legal, and legal (M,) bool of states (M, 7 + J) of chains (M,)."""

@@ -12,6 +12,7 @@ import torch
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import place
 from graspbook.hands.library import load_hand
+from graspbook.highdof.closing import SLACK
 from graspbook.highdof.dataset import read_examples, turn
 from graspbook.highdof.energies import Judge
 from graspbook.highdof.generate import complete, deepest, generate
@@ -20,7 +21,7 @@ from graspbook.highdof.losses import squared_distances
 from graspbook.highdof.planner import starts
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.recipe import shown
-from graspbook.highdof.refinement import SLACK, adjust, polish, refine
+from graspbook.highdof.refinement import adjust, polish, refine
 from graspbook.highdof.target import make_target
 from graspbook.metrics import average_precision, confusion
 from graspbook.objects.distance import lookup
@@ -29,12 +30,21 @@ from graspbook.simulation.hold import Holder
 _KEPT = "rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints"
 
 
-def held_plans(objects, name, hand, plan_file, count, best=False):
-    """In which directions `count` planned grasps of an object hold it, (count, 6) bool: those of least energy first, or, for the
-    best, those of largest ε."""
-    hand = load_hand(hand)
-    plan = read_plan(plan_file, hand)
-    chosen = np.argsort(-plan.epsilon if best else plan.energies, kind="stable")[:count]
+def held_plans(objects, name, hand, plan_file, count):
+    """In which directions the `count` planned grasps of an object of least energy hold it, (count, 6) bool."""
+    return _held(objects, name, load_hand(hand), read_plan(plan_file), np.arange(count))
+
+
+def some_plans(objects, name, hand, plan_file, count, seed, tested):
+    """Of `count` random ones of an object's planned grasps "epsilon" (count,), the largest first, and of the T = `tested` first
+    of these the directions in which they are "held", (T, 6) bool."""
+    hand, plan = load_hand(hand), read_plan(plan_file)
+    drawn = np.random.default_rng(seed).permutation(len(plan.epsilon))[:count]
+    drawn = drawn[np.argsort(-plan.epsilon[drawn], kind="stable")]
+    return {"epsilon": plan.epsilon[drawn], "held": _held(objects, name, hand, plan, drawn[:tested])}
+
+
+def _held(objects, name, hand, plan, chosen):
     wrist, _ = pose_vector.split(torch.as_tensor(plan.states[chosen], dtype=torch.float64))
     return Holder(hand, objects.load(name), threads=1).test(wrist.numpy(), plan.closed[chosen])
 

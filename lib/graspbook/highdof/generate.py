@@ -8,8 +8,9 @@ import torch
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
-from graspbook.hands.articulated import place
-from graspbook.highdof.closing import close, touching
+from graspbook.hands.articulated import carry
+from graspbook.hands.balls import inner_balls
+from graspbook.highdof.closing import SLACK, close, touching
 from graspbook.highdof.dataset import frames
 from graspbook.highdof.refinement import adjust, polish
 from graspbook.highdof.target import make_target
@@ -24,10 +25,10 @@ WAYS = {"polish": polish, "adjust": adjust}
 class Candidates:
     """Grasps of one object from R of its rotations, best ε first, in the object frame.
 
-    rotation (R,): which of the rotations. object_T_palm (R, 4, 4); joints (R, J): closed values of `hand.joints`. epsilon (R,).
-    clear (R,) bool: whether the mending ended with nothing inside. penetration (R, 3): depth in metres of the deepest
-    point of the whole hand in the object, 0 if none is: as predicted, mended, and closed. contacts: for each the points
-    (P, 3), normals (P, 3) into the object, and links (P,) by index.
+    rotation (R,): which of the rotations. object_T_palm (R, 4, 4); joints (R, J): closed values of `hand.joints`. epsilon (R,):
+    -1 too where the hand is still inside. clear (R,) bool: whether the mending ended with nothing inside. penetration (R, 3):
+    depth in metres of the deepest part of the whole hand in the object, 0 if none is: as predicted, mended, and closed, see
+    `deepest`. contacts: for each the points (P, 3), normals (P, 3) into the object, and links (P,) by index.
     """
 
     rotation: np.ndarray
@@ -75,13 +76,20 @@ def complete(hand, target, rotation, predicted, way):
     depth = [deepest(hand, target.fields, which, *pose_vector.split(predicted)),
              deepest(hand, target.fields, which, wrist, joints), deepest(hand, target.fields, which, wrist, closed)]
     contacts = [touching(hand, target.fields, 0, *one) for one in zip(wrist, closed, strict=True)]
-    quality = np.array([epsilon(points, normals, target.com, target.length) for points, normals, _ in contacts])
+    quality = np.array([epsilon(points, normals, target.com, target.length) if free else -1.0
+                        for (points, normals, _), free in zip(contacts, clear.tolist(), strict=True)])
     order = np.argsort(-quality, kind="stable")
     return Candidates(rotation[order], wrist.double().numpy()[order], closed.double().numpy()[order], quality[order],
                       clear.numpy()[order], np.stack(depth, axis=1)[order], tuple(contacts[i] for i in order))
 
 
 def deepest(hand, fields, which, wrist, joints):
-    """Depth (N,) in metres, numpy, of the deepest of the hand's surface points in the objects which (N,), 0 if none is inside."""
-    surface = hand.surface
-    return (-lookup(fields, place(hand, wrist, joints, surface.points, surface.links), which)).amax(dim=1).clamp(min=0).numpy()
+    """Depth (N,) in metres, numpy, of the deepest part of a whole hand in the objects which (N,), 0 if none is inside.
+
+    The larger of the depth of a surface point and of that to which a ball inside the hand overlaps the object: in a wall no
+    point is deeper than half its thickness, however far the hand reaches through it.
+    """
+    surface, balls, links = hand.surface, inner_balls(hand, SLACK), hand.forward(joints, wrist)
+    points = -lookup(fields, carry(links, surface.points, surface.links), which)
+    overlaps = torch.as_tensor(balls.radii, dtype=points.dtype) - lookup(fields, carry(links, balls.centres, balls.links), which)
+    return torch.maximum(points.amax(dim=1), overlaps.amax(dim=1)).clamp(min=0).numpy()

@@ -11,7 +11,7 @@ from graspbook.errors import ParameterError, WeightsError
 from graspbook.highdof import losses
 from graspbook.highdof.dataset import DataSettings
 from graspbook.highdof.network import GraspNetwork, NetworkSettings
-from graspbook.storage import content_hash
+from graspbook.storage import code_hash, content_hash
 from graspbook.training import load_model, train_to_file
 
 LOSSES = ("l2", "consistency", "combined")
@@ -56,10 +56,13 @@ def fewer_grasps(examples, count, seed):
 def train_network(hand, examples, network, loss, train_settings, weights, init=None):
     """Train a GraspNetwork on Examples into the file `weights`, or find it there, and return its history.
 
-    Batches of 16 turned objects; every epoch has each once, in an order that depends on the seed alone. init: weights to
-    start from.
+    Batches of 16 turned objects, or of all if they are fewer; an epoch has each once, in an order that depends on the seed alone,
+    less the rest that fills no batch. init: weights to start from. Raises ParameterError for a single turned object, of which
+    batch normalisation can make nothing.
     """
     count, turns = examples.grids.shape[:2]
+    if count * turns < 2:
+        raise ParameterError(f"training on {count} objects in {turns} rotations, expected at least two examples")
     fixed, device = fixed_grasps(examples, loss.fixed), examples.grids.device
     contacts = hand.contacts[loss.layout]
 
@@ -85,7 +88,8 @@ def train_network(hand, examples, network, loss, train_settings, weights, init=N
                 {"consistency": float(consistency.detach()), "collision": float(collision.detach())})
 
     parameters = {"network": "highdof", "hand": hand.name, "joints": list(hand.joints), "sizes": asdict(network),
-                  "loss": asdict(loss), "data": asdict(examples.settings), "examples": examples_hash(examples)}
+                  "loss": asdict(loss), "data": asdict(examples.settings), "examples": examples_hash(examples),
+                  "code": code_hash("highdof/learning", "highdof/losses", "highdof/network", "hands", "training")}
     return train_to_file(weights, Path(weights).with_suffix(".checkpoint"),
                          lambda: GraspNetwork(len(hand.joints), network).to(device), batch_of, loss_of, train_settings,
                          parameters, f"{hand.name} {loss.kind}", init=init)
@@ -118,13 +122,14 @@ def load_network(path, hand):
 class Residuals:
     """What a network answers for N objects in R rotations, and how far off it is; see `losses` for the units.
 
-    x (N, R, 7 + J) in the turned frames. nearest: index of the nearest grasp; l2: to one fixed grasp, the sum of what its
-    translation, rotation and joints are off by; mean_l2: mean over all K; consistency; collision; points: how many contact points
-    are inside the object; depth: their mean depth in metres, NaN where none is: each (N, R).
+    x (N, R, 7 + J) in the turned frames. nearest: index of the nearest grasp x_j; size: ‖x_j‖; l2: to one fixed grasp, the sum of
+    what its translation, rotation and joints are off by; mean_l2: mean over all K; consistency; collision; points: how many
+    contact points are inside the object; depth: their mean depth in metres, NaN where none is: each (N, R).
     """
 
     x: Any
     nearest: Any
+    size: Any
     l2: Any
     translation: Any
     rotation: Any
@@ -136,9 +141,9 @@ class Residuals:
     depth: Any
 
 
-def residuals(hand, model, examples, fixed=0, layout="default"):
-    """The Residuals of a network on Examples."""
-    contacts, columns = hand.contacts[layout], []
+def residuals(hand, model, examples, fixed=0):
+    """The Residuals of a network on Examples; fixed: see `fixed_grasps`."""
+    contacts, columns = hand.contacts["default"], []
     targets = fixed_grasps(examples, fixed)
     with torch.no_grad():
         for index in range(len(examples.names)):
@@ -149,6 +154,9 @@ def residuals(hand, model, examples, fixed=0, layout="default"):
             depths = losses.penetrations(hand, x, examples.fields, which, examples.turned_T_object[index], contacts.points,
                                          contacts.links)
             inside = (depths > 0).sum(dim=1)
-            columns.append((x, squares.argmin(dim=1), parts.sum(dim=1), *parts.T, squares.mean(dim=1), squares.amin(dim=1),
+            nearest = squares.argmin(dim=1)
+            grasps = examples.grasps[index][torch.arange(len(x)), nearest]
+            size = losses.squared_distances(torch.zeros_like(x), grasps[:, None])[:, 0].sqrt()
+            columns.append((x, nearest, size, parts.sum(dim=1), *parts.T, squares.mean(dim=1), squares.amin(dim=1),
                             losses.collision(depths), inside, depths.sum(dim=1) / inside))
     return Residuals(*(torch.stack(values).cpu().numpy() for values in zip(*columns, strict=True)))

@@ -31,9 +31,10 @@ class NetworkSettings:
 class GraspNetwork(nn.Module):
     """f = NN_x ∘ NN_o: grids (B, n, n, n), bool or numbers, to pose vectors (B, 7 + J) of a hand of J joints.
 
-    NN_o: three times a 3-D convolution of kernels of size 4 with padding 1, batch normalisation, ReLU and pooling by 2. NN_x:
-    ReLU layers, of which the first two, the features and the first after them, are normalised too. Quaternions leave with
-    unit length and w >= 0; joints are not held to their limits. The frame is that of the grid's object, metres and rad.
+    NN_o: three times a 3-D convolution of kernels of size 4 with padding 1, batch normalisation, ReLU and pooling by 2. NN_x: the
+    features, normalised again, then linear layers with ReLU, of which the first is normalised before it: the paper's "first
+    two". Quaternions leave with unit length and w >= 0; joints are not held to their limits. The frame is that of the grid's
+    object, metres and rad.
     """
 
     def __init__(self, joints, settings):

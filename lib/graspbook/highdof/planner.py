@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from graspbook.errors import PlanError
+from graspbook.errors import ParameterError, PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import place
 from graspbook.highdof.annealing import AnnealingSettings, anneal, neighbours
 from graspbook.highdof.descent import DescentSettings, descend
-from graspbook.highdof.energies import Judge
+from graspbook.highdof.energies import ENERGIES, Judge
 
 _JUMP = 0.05  # metres, of the wrist; joints and the quaternion's numbers jump by a quarter of their range
 _AROUND = 0.05  # metres by which the cube of the starts is wider than the field's on every side
@@ -23,9 +23,27 @@ class PlannerSettings:
     """
 
     grasps: int = 100
-    energy: str = "graspit"
+    energy: str = "distance_sum"
     layout: str = "default"
     search: AnnealingSettings | DescentSettings = field(default_factory=AnnealingSettings)
+
+    def __post_init__(self):
+        if self.energy not in ENERGIES or self.grasps < 1:
+            raise ParameterError(f"{self.grasps} grasps of energy {self.energy!r}, expected at least one, and one of "
+                                 f"{', '.join(ENERGIES)}")
+
+
+SEARCHES = ("descent", "annealing", "annealing_candidates")
+
+
+def search_settings(search, rounds=DescentSettings.rounds, iterations=AnnealingSettings.iterations):
+    """The settings of a search by name: "descent", ours; "annealing" with up to ten tries an iteration, as in GraspIt!'s code; or
+    "annealing_candidates", with ten neighbours an iteration of which the best legal one is judged. ParameterError for others."""
+    if search not in SEARCHES:
+        raise ParameterError(f"unknown search {search!r}, expected one of {', '.join(SEARCHES)}")
+    if search == "descent":
+        return DescentSettings(rounds)
+    return AnnealingSettings(iterations, "tries" if search == "annealing" else "candidates")
 
 
 class Planned(NamedTuple):

@@ -6,19 +6,23 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import trimesh
 
 from graspbook.errors import GraspFileError, MeshError, PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.library import load_hand
 from graspbook.highdof.closing import close, closed_epsilon
 from graspbook.highdof.planner import plan, reach
-from graspbook.objects.distance import centre_of_mass, signed_distance_grid, stack
+from graspbook.highdof.target import make_target
+from graspbook.objects.distance import Fields
 from graspbook.parallel import run_tasks
 from graspbook.storage import atomic_path, code_hash, content_hash, hash_number
 
 CHAINS = 160  # annealed abreast: beyond it the time of a step grows with them
-NODES = 96  # of the distance fields, a side
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
+# The rooms of the library that a plan depends on.
+_CODE = ("highdof/annealing", "highdof/descent", "highdof/energies", "highdof/planner", "highdof/closing", "highdof/plans",
+         "highdof/target", "hands", "objects/distance", "objects/eikonal", "objects/winding", "quality", "pose")
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class HandGrasps:
 
     hand: its name; joints: names of the J joints. states (K, 7 + J): pose vectors as planned. closed (K, J): joint values after
     closing on the object; epsilon (K,): then. energies (K,). iterations (R,), history (R, K): the least energy of each chain over
-    time. com (3,), length: of the object, by which ε is measured. parameters: what they depend on.
+    time. evaluations: states judged, of a chain, mean over those that ran abreast. com (3,), length: of the object, by which ε is
+    measured. parameters: what they depend on.
     """
 
     hand: str
@@ -40,6 +45,7 @@ class HandGrasps:
     history: np.ndarray
     com: np.ndarray
     length: float
+    evaluations: float
     parameters: dict = field(default_factory=dict)
 
 
@@ -48,7 +54,7 @@ def write_plan(path, grasps):
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         for name in _ARRAYS:
             file[name] = getattr(grasps, name)
-        file["com"], file["length"] = grasps.com, grasps.length
+        file["com"], file["length"], file["evaluations"] = grasps.com, grasps.length, grasps.evaluations
         file.attrs["hand"], file.attrs["joints"] = grasps.hand, json.dumps(grasps.joints)
         file.attrs["parameters"] = json.dumps(grasps.parameters, sort_keys=True)
 
@@ -61,14 +67,15 @@ def read_plan(path, hand=None):
     try:
         with h5py.File(path, "r") as file:
             arrays = {name: file[name][()] for name in (*_ARRAYS, "com")}
-            length, name = float(file["length"][()]), file.attrs["hand"]
+            numbers = {name: float(file[name][()]) for name in ("length", "evaluations")}
+            name = file.attrs["hand"]
             joints, parameters = tuple(json.loads(file.attrs["joints"])), json.loads(file.attrs["parameters"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise GraspFileError(f"{path}: not a file of planned grasps ({error})") from error
     if hand is not None and (name, joints) != (hand.name, hand.joints):
         raise GraspFileError(f"{path}: grasps of the {name} hand with joints {', '.join(joints)}, expected the "
                              f"{hand.name} hand with {', '.join(hand.joints)}")
-    return HandGrasps(name, joints, **arrays, length=length, parameters=parameters)
+    return HandGrasps(name, joints, **arrays, **numbers, parameters=parameters)
 
 
 def read_plan_of(path, hand, source, mesh):
@@ -101,22 +108,19 @@ def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
         group = {name: meshes[name] for name in names[start : start + size]}
         parameters = {"hand": hand, "settings": asdict(settings), "seed": seed,
                       "group": {name: content_hash(mesh.vertices, mesh.faces) for name, mesh in group.items()},
-                      "code": code_hash("highdof/annealing", "highdof/descent", "highdof/energies", "highdof/planner",
-                                        "highdof/closing", "hands", "objects/distance", "quality")}
+                      "code": code_hash(*_CODE)}
         missing = {name: paths[name] for name in group if not _is_there(paths[name], parameters)}
         if missing:
             tasks.append((group, missing, hand, settings, parameters))
             chains += len(group) * settings.grasps
-    for group, *_ in tasks:
-        for name, mesh in group.items():
-            check_inside(name, mesh)
+    run_tasks(check_inside, [item for group, *_ in tasks for item in group.items()], workers, "distance fields")
     run_tasks(plan_group, tasks, workers, "objects in groups")
     return chains
 
 
 def check_size(hand, name, mesh):
-    """Raise PlanError for a mesh whose bounding box is wider on its shortest side than the hand can reach around."""
-    width, span = float(np.min(mesh.extents)), reach(hand)
+    """Raise PlanError for a mesh whose smallest box, however turned, is wider on its shortest side than a hand reaches around."""
+    width, span = float(min(trimesh.bounds.oriented_bounds(mesh)[1])), reach(hand)
     if width > span:
         raise PlanError(f"{name} is {1000 * width:.0f} mm wide at its narrowest; the {hand.name} hand reaches around "
                         f"{1000 * span:.0f} mm at most")
@@ -125,31 +129,42 @@ def check_size(hand, name, mesh):
 def check_inside(name, mesh):
     """Raise MeshError, naming it, for a mesh whose distance field has no inside, such as a thin sheet."""
     try:
-        centre_of_mass(signed_distance_grid(mesh, NODES))
+        make_target(mesh)
     except MeshError as error:
         raise MeshError(f"{name}: {error}") from error
 
 
 def plan_group(group, paths, hand, settings, parameters):
-    """Plan for a group of meshes {name: trimesh} at once and write those files that paths {name: file} has."""
+    """Plan for a group of meshes {name: trimesh} at once and write those files that paths {name: file} has.
+
+    On one thread, whose bits do not depend on how many processes run.
+    """
     import torch
 
-    hand = load_hand(hand)
-    grids = [signed_distance_grid(mesh, NODES) for mesh in group.values()]
-    fields, com = stack(grids), np.array([centre_of_mass(grid) for grid in grids])
-    length = np.array([np.linalg.norm(mesh.vertices - c, axis=1).max() for mesh, c in zip(group.values(), com, strict=True)])
-    planned = plan(hand, fields, settings, torch.Generator().manual_seed(hash_number(parameters)))
-    for index, name in enumerate(group):
-        if name not in paths:
-            continue
-        found = planned[index]
-        which = torch.full((settings.grasps,), index)
-        wrist, joints = pose_vector.split(found.states)
-        closed = close(hand, fields, which, wrist, joints)
-        quality = closed_epsilon(hand, fields, which, wrist, closed, com, length)
-        write_plan(paths[name], HandGrasps(
-            hand.name, hand.joints, found.states.numpy(), closed.numpy(), found.energies.numpy(), quality,
-            found.iterations.numpy(), found.history.numpy(), com[index], float(length[index]), parameters))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        hand, targets = load_hand(hand), [make_target(mesh) for mesh in group.values()]
+        fields = Fields(*(torch.cat(parts) for parts in zip(*(target.fields for target in targets), strict=True)))
+        planned = plan(hand, fields, settings, torch.Generator().manual_seed(hash_number(parameters)))
+        for name, target, found in zip(group, targets, planned, strict=True):
+            if name in paths:
+                write_plan(paths[name], _closed(hand, target, found, len(group), parameters))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _closed(hand, target, found, abreast, parameters):
+    """The HandGrasps of a `planner.Planned` of a Target, one of so many objects that were planned abreast."""
+    import torch
+
+    which = torch.zeros(len(found.states), dtype=torch.long)
+    wrist, joints = pose_vector.split(found.states)
+    closed = close(hand, target.fields, which, wrist, joints)
+    quality = closed_epsilon(hand, target, wrist, closed)
+    return HandGrasps(hand.name, hand.joints, found.states.numpy(), closed.numpy(), found.energies.numpy(), quality,
+                      found.iterations.numpy(), found.history.numpy(), target.com, target.length,
+                      found.evaluations / (abreast * len(which)), parameters)
 
 
 def _is_there(path, parameters):

@@ -13,6 +13,7 @@ from graspbook.highdof.learning import LossSettings, fewer_grasps, load_network,
 from graspbook.highdof.losses import LENGTH
 from graspbook.highdof.network import NetworkSettings
 from graspbook.highdof.plans import read_plan
+from graspbook.objects.rotations import STORED
 from graspbook.parallel import run_tasks
 from graspbook.storage import code_hash, content_hash
 
@@ -41,21 +42,21 @@ def _prepare(objects, name, com, states, settings):
 class Variant:
     """One training: what it differs by from others on the same examples.
 
-    grasps: of each object, 0 for all; subset: a seed that draws them. turned: see `shown`. init: a weights file to start from.
+    grasps: of each object, 0 for all, else drawn by the training's seed. turned: see `shown`. init: a weights file to start from.
     """
 
     network: NetworkSettings
     loss: LossSettings = field(default_factory=LossSettings)
     grasps: int = 0
-    subset: int = 0
     turned: bool = True
     init: str = ""
 
 
 def shown(examples, turned):
-    """Examples, the identity first of their rotations, in all others, or as they are stored alone."""
-    settings = replace(examples.settings, identity=False, turned=turned)
-    return replace(examples.turned(slice(1, None) if turned else slice(0, 1)), settings=settings)
+    """Examples in all 27 rotations, or as the objects are stored alone."""
+    if turned:
+        return examples
+    return replace(examples.turned(slice(STORED, STORED + 1)), settings=replace(examples.settings, turned=False))
 
 
 def train_variant(hand, examples, names, variant, train_settings, weights, device="cpu"):
@@ -65,7 +66,7 @@ def train_variant(hand, examples, names, variant, train_settings, weights, devic
     """
     hand, chosen = load_hand(hand), shown(read_examples(examples, device).named(names), variant.turned)
     if variant.grasps:
-        chosen = fewer_grasps(chosen, variant.grasps, variant.subset)
+        chosen = fewer_grasps(chosen, variant.grasps, train_settings.seed)
     return train_network(hand, chosen, variant.network, variant.loss, train_settings, weights, variant.init or None)
 
 
@@ -94,12 +95,14 @@ def residual_figures(items):
 
 
 def relative_changes(one, other):
-    """‖x - x'‖ / ‖x‖ of two networks' residuals by object: {object: (R,)}; lengths in 0.1 m, of q and -q the nearer (V-C3)."""
+    """‖x - x'‖ / ‖x_j‖ of two networks' residuals by object, x_j the grasp nearest to x: {object: (R,)}; section V-C3.
+
+    Lengths in 0.1 m, of q and -q the nearer.
+    """
     changes = {}
-    for name in one:
-        x, moved = (torch.as_tensor(run[name][0]["x"]) for run in (one, other))
-        squared = losses.squared_distances(x, moved[:, None])[:, 0]
-        changes[name] = (squared / losses.squared_distances(x, torch.zeros_like(x)[:, None])[:, 0]).sqrt().numpy()
+    for name, (item,) in one.items():
+        x, moved = torch.as_tensor(item["x"]), torch.as_tensor(other[name][0]["x"])
+        changes[name] = losses.squared_distances(x, moved[:, None])[:, 0].sqrt().numpy() / item["size"]
     return changes
 
 

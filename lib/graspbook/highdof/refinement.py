@@ -10,6 +10,7 @@ from graspbook.hands import pose_vector
 from graspbook.hands.articulated import place
 from graspbook.hands.balls import inner_balls
 from graspbook.highdof import losses
+from graspbook.highdof.closing import SLACK
 from graspbook.highdof.descent import DescentSettings, slide
 from graspbook.highdof.energies import Judge
 from graspbook.highdof.planner import space
@@ -17,7 +18,6 @@ from graspbook.objects.distance import lookup
 
 STEPS, RATE, MARGIN = 100, 0.01, 0.0005
 SLIDES = 40
-SLACK = 0.002  # metres: what is clear of the balls is at most so deep inside
 _OVER = 1.2  # of the step that would end the penetration if it were linear
 
 
@@ -49,12 +49,12 @@ def adjust(hand, fields, which, x, points="whole", steps=STEPS):
     """
     if points == "whole":
         balls = inner_balls(hand, SLACK)
-        places, links, radii = balls.centres, balls.links, torch.as_tensor(balls.radii, dtype=x.dtype)
+        places, links, radii = balls.centres, balls.links, torch.as_tensor(balls.radii, dtype=x.dtype, device=x.device)
     else:
         places, _, links = hand.contacts["default"]
         radii = 0.0
     units, x = _units(x), _legal(hand, x)
-    clear = torch.zeros(len(x), dtype=torch.bool)
+    clear = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     for step in range(steps + 1):
         moved = (x[~clear] / units).requires_grad_()
         wrist, joints = pose_vector.split(moved * units)
@@ -71,14 +71,14 @@ def adjust(hand, fields, which, x, points="whole", steps=STEPS):
         x[left[inside]] = _legal(hand, moved[inside])
 
 
-def polish(hand, fields, which, x, slides=SLIDES):
-    """Ours: gradient steps of the planner's on its energy from x, then `adjust`; x and clear as there.
+def polish(hand, fields, which, x, slides=SLIDES, energy="graspit"):
+    """Ours: gradient steps of the planner's on an energy from x, then `adjust`; x and clear as there.
 
     Brings the hand to the surface, which the paper leaves to the network.
     """
     low, high, _ = space(hand, fields)
-    slid = slide(Judge(hand, fields, which), x, torch.arange(len(x)), low[which], high[which], DescentSettings(slides=slides))
-    return adjust(hand, fields, which, slid)
+    judge, chains = Judge(hand, fields, which, energy), torch.arange(len(x), device=x.device)
+    return adjust(hand, fields, which, slide(judge, x, chains, low[which], high[which], DescentSettings(slides=slides)))
 
 
 def _units(x):
@@ -89,6 +89,6 @@ def _units(x):
 
 
 def _legal(hand, x):
-    low, high = torch.as_tensor(hand.limits.T, dtype=x.dtype)
+    low, high = torch.as_tensor(hand.limits.T, dtype=x.dtype, device=x.device)
     x = pose_vector.normalise(x)
     return torch.cat([x[:, :7], x[:, 7:].clamp(low, high)], dim=1)

@@ -61,12 +61,14 @@ def signed_distance_grid(mesh, size=128):
 def centre_of_mass(field):
     """Centre (3,) of the inside of a DistanceField, in the object frame: that of the object's mass if its density is uniform.
 
-    Raises MeshError for an object without inside, such as a single sheet.
+    A voxel that the surface cuts counts by the share of it that is inside. Raises MeshError for an object without inside,
+    such as a single sheet.
     """
-    nodes = np.argwhere(field.values < 0)
-    if not len(nodes):
+    if not (field.values < 0).any():
         raise MeshError(f"the centre of mass of a mesh {field.spacing * len(field.values):.3g} m long: it encloses no volume")
-    return field.origin + field.spacing * nodes.mean(axis=0)
+    share = np.clip(0.5 - field.values / field.spacing, 0, 1)
+    nodes = np.argwhere(share)
+    return field.origin + field.spacing * np.average(nodes, axis=0, weights=share[share > 0])
 
 
 class Fields(NamedTuple):
@@ -92,8 +94,9 @@ def lookup(fields, points, which=None):
     """Signed distances (B, ...) in metres of points (B, ..., 3) in the object frame of their field; torch, differentiable.
 
     Row b of the points belongs to field b, or to field which[b] where `which` (B,) is given. Trilinear between the nodes.
-    A point outside the cube gets the value of the cube's nearest point plus its distance to that: continuous, and between
-    one and √2 times the true distance. The gradient is in the points alone; float32 or float64 as the points are.
+    A point outside the cube gets its distance to where the surface is nearest to the cube's nearest point: continuous, exact
+    where that is the nearest of all, else at most √2 too much. The gradient is in the points alone; float32 or float64 as the
+    points are.
     """
     return _lookup_function().apply(points, fields, which)
 
@@ -144,17 +147,28 @@ def _interpolate(fields, points, which, gradient=False):
     corners = torch.tensor([[[a + b + c for a in (0, size * size)] for b in (0, size)] for c in (0, 1)],
                            dtype=kind, device=values.device)  # z, y, x
     around = values.reshape(-1).index_select(0, (corners.reshape(-1, 1) + index.reshape(1, -1)).reshape(-1))
-    value = around.reshape(2, 2, 2, *index.shape).to(points.dtype)
-    slopes = []
-    for fraction in (z, y, x):
+    around = around.reshape(2, 2, 2, *index.shape).to(points.dtype)
+    value, slopes = _trilinear(around, (z, y, x), gradient)
+    slopes = slopes / spacing if gradient else None
+    out = torch.nonzero((at != within).any(dim=0), as_tuple=True)
+    if len(out[0]):
+        slope = _trilinear(around[:, :, :, *out], (z[out], y[out], x[out]), True)[1]
+        way = (at - within)[:, *out] * spacing[out[0], 0] + value[out] * slope / slope.norm(dim=0).clamp(min=1e-9)
+        value[out] = way.norm(dim=0)
+        if gradient:
+            slopes[:, *out] = way / value[out].clamp(min=1e-12)
+    distance = value.reshape(points.shape[:-1])
+    return (distance, slopes.permute(1, 2, 0).reshape(points.shape)) if gradient else distance
+
+
+def _trilinear(around, fractions, gradient):
+    """Values (...) between corners around (2, 2, 2, ...) at fractions, last axis first, and slopes (3, ...) from node to node."""
+    import torch
+
+    value, slopes = around, []
+    for fraction in fractions:
         step = value[1] - value[0]
         value = value[0] + step * fraction
         if gradient:
             slopes = [slope[0] + (slope[1] - slope[0]) * fraction for slope in slopes] + [step]
-    outside = at - within
-    away = outside.square().sum(dim=0).sqrt()
-    distance = (value + away * spacing).reshape(points.shape[:-1])
-    if not gradient:
-        return distance
-    slopes = torch.stack(slopes[::-1]) / spacing * (outside == 0) + outside / away.clamp(min=1e-12)
-    return distance, slopes.permute(1, 2, 0).reshape(points.shape)
+    return value, torch.stack(slopes[::-1]) if gradient else None

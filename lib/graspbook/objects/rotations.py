@@ -15,14 +15,16 @@ from graspbook.objects.distance import lookup
 _ANGLES = np.deg2rad([60.0, 120.0, 180.0])
 
 
-def rotations(identity=False):
+STORED = 26  # of the rotations, the identity
+
+
+def rotations():
     """The paper's 27 rotation matrices (27, 3, 3): by 60°, 120° or 180° about X, then about Y, then about Z, axes fixed.
 
-    None of the angles is zero, so the object as it is stored is not among them; identity: put it first, (28, 3, 3).
+    All differ, and the last, 180° about each axis, is the identity: the object as it is stored is among them.
     """
     about = [[pose.rotation_about(axis, angle) for angle in _ANGLES] for axis in np.eye(3)]
-    matrices = [z @ y @ x for x, y, z in product(*about)]
-    return np.array([np.eye(3)] * identity + matrices)
+    return np.array([z @ y @ x for x, y, z in product(*about)])
 
 
 def turned_frame(rotation, com):
