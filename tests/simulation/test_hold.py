@@ -1,3 +1,4 @@
+import mujoco
 import numpy as np
 import pytest
 import torch
@@ -52,6 +53,19 @@ def test_the_object_frame_does_not_matter(grasp):
     wrists = np.stack([wrist, wrist @ pose.from_rt(np.eye(3), [0, -0.004, 0.01])])
     there = Holder(HAND, GraspObject("turned", "cylinder", mesh, (mesh,)), shaky).test(turned @ wrists, np.stack([closed] * 2))
     np.testing.assert_array_equal(there, Holder(HAND, OBJECT, shaky).test(wrists, np.stack([closed] * 2)))
+
+
+@pytest.mark.parametrize("name", ["shadow", "barrett", "franka"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_joints_press_with_the_stated_effort_up_to_their_limits(name, share):
+    hand = load_hand(name)
+    holder = Holder(hand, OBJECT, HoldSettings(effort=0.7))
+    data, (low, high) = mujoco.MjData(holder.model), hand.limits.T
+    joints = low + share * (high - low)
+    data.qpos[holder.joint_columns - np.array(1)] = hand.expand(joints)
+    data.ctrl[:] = joints + holder.press
+    mujoco.mj_forward(holder.model, data)
+    np.testing.assert_allclose(data.actuator_force, 0.7 * hand.efforts * hand.closing, rtol=1e-6, atol=1e-9)
 
 
 def test_no_grasps_hold_nothing():

@@ -15,8 +15,8 @@ _SMALL = {"mass": 0.008, "inertia": [1e-5] * 3, "explicitinertial": True}  # of 
 def add_hand(spec, hand, friction=1.0, prefix="hand/"):
     """Add a hand, its palm fixed at the world's origin, to a mujoco.MjSpec; bodies, joints and motors are prefix + their name.
 
-    One position motor for each of `hand.joints`, in that order, limited to the joint's effort; coupled joints follow by joint
-    equalities. Links weigh nothing under gravity. Geoms are prefix + link + "/" + number of the part, with contype 1 and
+    One position motor for each of `hand.joints`, in that order, limited to the joint's effort; its target may lie so far beyond
+    the joint's limits that it gives all of it there. Coupled joints follow by joint equalities. Links weigh nothing under gravity. Geoms are prefix + link + "/" + number of the part, with contype 1 and
     conaffinity 2: they meet what has contype 2, not each other. Angles in the spec
     count as radians from then on.
     """
@@ -39,7 +39,8 @@ def add_hand(spec, hand, friction=1.0, prefix="hand/"):
         link = driven[joint]
         motor = spec.add_actuator(name=prefix + joint, target=prefix + joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         motor.set_to_position(kp=_stiffness(link))
-        motor.ctrllimited, motor.ctrlrange = True, link.limits
+        beyond = SOFTNESS * (link.limits[1] - link.limits[0])
+        motor.ctrllimited, motor.ctrlrange = True, [link.limits[0] - beyond, link.limits[1] + beyond]
         motor.forcelimited, motor.forcerange = True, [-link.effort, link.effort]
     for joint, (source, factor, offset) in hand.coupling.items():
         equality = spec.add_equality(type=mujoco.mjtEq.mjEQ_JOINT, name1=prefix + joint, name2=prefix + source,

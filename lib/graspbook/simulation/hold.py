@@ -49,6 +49,8 @@ class Holder:
         add_object(spec, obj, self.settings)
         self.model = spec.compile()
         self.centre = mass_properties(obj, self.settings)[1]
+        low, high = hand.limits.T
+        self.press = self.settings.effort * mjcf.SOFTNESS * (high - low) * hand.closing  # of the motors' targets, beyond the joints
         # A state is time, qpos, qvel.
         self.joint_columns = [1 + self.model.joint(f"hand/{joint}").qposadr[0] for joint in hand.all_joints]
         self.place_columns = 1 + self.model.joint("object").qposadr[0] + np.arange(7)
@@ -84,10 +86,9 @@ class Holder:
         """States after `time` of pressing while `force` (3,) pulls the object's centre of mass, and whether it is still there."""
         if not len(states):
             return states, np.zeros(0, bool)
-        steps, (low, high) = round(time / self.settings.timestep), self.hand.limits.T
-        press = self.settings.effort * mjcf.SOFTNESS * (high - low) * self.hand.closing
+        steps = round(time / self.settings.timestep)
         control = np.zeros((len(states), steps, self.model.nu + 6 * self.model.nbody))
-        control[..., : self.model.nu] = (joints + press)[:, None]
+        control[..., : self.model.nu] = (joints + self.press)[:, None]
         control[..., self.model.nu + 6 * self.model.body("object").id :][..., :3] = force
         spec = int(mujoco.mjtState.mjSTATE_CTRL | mujoco.mjtState.mjSTATE_XFRC_APPLIED)
         after = self._pool.rollout(self.model, self._data, states, control, control_spec=spec)[0][:, -1]
