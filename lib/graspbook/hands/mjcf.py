@@ -16,9 +16,9 @@ def add_hand(spec, hand, friction=1.0, prefix="hand/"):
     """Add a hand, its palm fixed at the world's origin, to a mujoco.MjSpec; bodies, joints and motors are prefix + their name.
 
     One position motor for each of `hand.joints`, in that order, limited to the joint's effort; its target may lie so far beyond
-    the joint's limits that it gives all of it there. Coupled joints follow by joint equalities. Links weigh nothing under gravity. Geoms are prefix + link + "/" + number of the part, with contype 1 and
-    conaffinity 2: they meet what has contype 2, not each other. Angles in the spec
-    count as radians from then on.
+    the joint's limits that it gives all of it there. Coupled joints follow by joint equalities. Links weigh nothing under
+    gravity. Geoms are prefix + link + "/" + number of the part, with contype 1 and conaffinity 2: they meet what has contype 2,
+    not each other. Angles in the spec count as radians from then on.
     """
     spec.compiler.degree = False
     bodies, driven = {}, {}

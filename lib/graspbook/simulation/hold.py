@@ -50,7 +50,8 @@ class Holder:
         self.model = spec.compile()
         self.centre = mass_properties(obj, self.settings)[1]
         low, high = hand.limits.T
-        self.press = self.settings.effort * mjcf.SOFTNESS * (high - low) * hand.closing  # of the motors' targets, beyond the joints
+        # How far (J,) the motors aim beyond the closed joints.
+        self.press = self.settings.effort * mjcf.SOFTNESS * (high - low) * hand.closing
         # A state is time, qpos, qvel.
         self.joint_columns = [1 + self.model.joint(f"hand/{joint}").qposadr[0] for joint in hand.all_joints]
         self.place_columns = 1 + self.model.joint("object").qposadr[0] + np.arange(7)
