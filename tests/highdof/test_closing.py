@@ -76,10 +76,19 @@ def test_contacts_lie_on_the_object_with_normals_into_it(grasp):
     assert (np.linalg.norm(points - poses[links][:, :3, 3], axis=1) < 0.12).all()
 
 
-def test_a_wrapped_cylinder_has_a_quality(grasp):
-    fields, wrist, _, closed = grasp
-    points, normals, _ = touching(HAND, fields, 0, wrist, closed[0])
-    assert epsilon(points, normals, np.zeros(3), 0.105) >= -1.0
+def test_a_thumb_against_the_fingers_gives_force_closure_on_a_cylinder(grasp):
+    """At a friction of 0.4 no contact turns the cylinder about its axis by more than 0.4 · 0.03 m · its force: a bound on ε."""
+    fields, wrist, opened, beside = grasp
+    opposed = opened.clone()
+    opposed[0, [HAND.joints.index("THJ4"), HAND.joints.index("THJ3")]] = torch.tensor([-0.3, 1.1])
+    closed, length = close(HAND, fields, torch.tensor([0]), wrist[None], opposed), np.hypot(0.03, 0.1)
+    points, normals, links = touching(HAND, fields, 0, wrist, closed[0])
+    assert {HAND.links[link][:2] for link in links} == {"ff", "mf", "rf", "lf", "th"}
+    found, bound = epsilon(points, normals, np.zeros(3), length), 0.4 * 0.03 / length
+    assert 0.1 * bound < found <= bound
+    on_fingers = np.array([not HAND.links[link].startswith("th") for link in links])
+    assert epsilon(points[on_fingers], normals[on_fingers], np.zeros(3), length) < found
+    assert epsilon(*touching(HAND, fields, 0, wrist, beside[0])[:2], np.zeros(3), length) == -1  # the thumb beside the fingers
 
 
 def test_without_contacts_there_are_none(grasp):

@@ -8,7 +8,9 @@ from graspbook.hands import pose_vector
 from graspbook.highdof.closing import SLACK
 from graspbook.highdof.generate import WAYS, deepest, generate, predict
 from graspbook.highdof.learning import load_network
+from graspbook.highdof.target import make_target
 from graspbook.objects.distance import signed_distance_grid, stack
+from graspbook.quality import epsilon
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -19,9 +21,10 @@ def test_candidates_are_clear_ranked_and_within_limits(network_file, barrett, me
     low, high = barrett.limits.T
     assert (found.joints >= low - 1e-6).all() and (found.joints <= high + 1e-6).all()
     assert (found.penetration[found.clear, 1] <= SLACK).all()
-    for (points, normals, links), epsilon in zip(found.contacts, found.epsilon, strict=True):
+    target = make_target(meshes["box"])
+    for (points, normals, links), quality in zip(found.contacts, found.epsilon, strict=True):
         assert len(points) == len(normals) == len(links)
-        assert epsilon > 0 or epsilon == -1
+        assert quality == pytest.approx(epsilon(points, normals, target.com, target.length), abs=1e-9)
         outside = np.abs(points) - np.array(meshes["box"].extents) / 2
         assert np.abs(outside.max(axis=1)).max(initial=0) < 0.003
 
