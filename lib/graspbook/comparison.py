@@ -13,14 +13,14 @@ RESAMPLES = 1000
 FEWEST = 6  # objects: of fewer, even all agreeing by chance is likelier than 5 %
 
 
-def contrast(variants, figures, seed=0, resamples=RESAMPLES):
+def contrast(variants, figures, seed=0, resamples=RESAMPLES, once="of these networks"):
     """Figures of variants, and of each how it differs from those before it, with bootstrap intervals at 95 %.
 
     variants: name -> list, one entry for each seed it was trained with, of {object: [...]}; figures: what makes {figure: number}
-    of a list of its items. Figures are means over seeds. A resample draws objects, the same for all
-    variants, and of each variant's S seeds S - 1, one at least: with S of them the variance of a mean over seeds would come out
-    too small, by a third for three. With a single object there are no intervals (None), and with one seed they tell of these
-    networks only, not of others trained alike. Returns, in plain numbers, {"objects": how many, "seeds": {name: how many},
+    of a list of its items. Figures are means over seeds. A resample draws objects, the same for all variants, and of each
+    variant's S seeds S - 1, one at least: with S of them the variance of a mean over seeds would come out too small, by a third
+    for three. With a single object there are no intervals (None), and with one seed they tell of what was trained `once` only,
+    not of others trained alike. Returns, in plain numbers, {"objects": how many, "once", "seeds": {name: how many},
     "variants": {name: row}, "differences": {later: {earlier: row}}}, where a row is {figure: {"value", "interval"}}, and of a
     difference also "joint", an interval at 95 % for all differences together (Bonferroni). Raises ParameterError where no object
     is known for all.
@@ -58,7 +58,7 @@ def contrast(variants, figures, seed=0, resamples=RESAMPLES):
     differences = {name: {} for name in names[1:]}
     for i, (b, a) in enumerate(zip(later, earlier, strict=True)):
         differences[names[b]][names[a]] = row(len(names) + i)
-    return {"objects": len(objects), "seeds": {name: len(several) for name, several in variants.items()},
+    return {"objects": len(objects), "once": once, "seeds": {name: len(several) for name, several in variants.items()},
             "variants": {name: row(i) for i, name in enumerate(names)}, "differences": differences}
 
 
@@ -162,7 +162,7 @@ def _difference(found, name, other, figure, kind="interval"):
 
 def _scope(found, *names):
     """What a claim about variants holds for, as an ending."""
-    return ", of these networks" if min(found["seeds"][name] for name in names) == 1 else ""
+    return f", {found['once']}" if min(found["seeds"][name] for name in names) == 1 else ""
 
 
 def _text(value):

@@ -17,7 +17,7 @@ from graspbook.highdof.planner import space
 from graspbook.objects.distance import lookup
 
 STEPS, RATE, MARGIN = 100, 0.01, 0.0005
-SLIDES = 40
+SLIDES = 80
 _OVER = 1.2  # of the step that would end the penetration if it were linear
 
 

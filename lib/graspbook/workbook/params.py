@@ -191,10 +191,11 @@ class HighdofGraspData(Section):
     """Planned grasps, and planners compared. Section V-A; 10000 iterations and 100 grasps an object in the paper."""
 
     grasps: Count = 8
-    search: Literal["descent", "annealing"] = "descent"
-    energy: Literal["graspit", "distance_sum"] = "graspit"
+    search: Literal["descent", "annealing", "annealing_candidates"] = "descent"
+    energy: Literal["distance_sum", "graspit"] = "distance_sum"
     rounds: Count = 25
     iterations: Count = 300
+    layout_grasps: Count = 4
     compared_objects: Count = 2
     compared_grasps: Count = 6
     held_objects: Count = 4
