@@ -21,6 +21,7 @@ import numpy as np
 
 from graspbook.errors import GraspFileError, OutputError
 
+SHIPPED = Path(__file__).parent / "weights"  # networks that come with the package, see `workbook.ship`
 LABEL = "grasps/qualities/flex/object_in_gripper"
 
 

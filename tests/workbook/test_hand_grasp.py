@@ -37,6 +37,11 @@ def test_a_mesh_gives_a_grasp_and_a_page(weights, box, tmp_path):
     report = hand_grasp(box, weights, tmp_path / "g.json", tmp_path / "v.html", "barrett", rotations=3)
     written = json.loads((tmp_path / "g.json").read_text())
     assert set(written["joints"]) == set(load_hand("barrett").joints)
+    hand = load_hand("barrett")
+    assert set(written["all_joints"]) == set(hand.all_joints) > set(hand.joints)
+    assert written["joints"].items() <= written["all_joints"].items()
+    for joint, (source, factor, offset) in hand.coupling.items():
+        assert written["all_joints"][joint] == pytest.approx(factor * written["joints"][source] + offset)
     wrist = np.array(written["wrist"])
     np.testing.assert_allclose(wrist[:3, :3] @ wrist[:3, :3].T, np.eye(3), atol=1e-5)
     assert len(written["rotations"]) == 3 and written["epsilon"] in [one["epsilon"] for one in written["rotations"]]

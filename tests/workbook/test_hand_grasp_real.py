@@ -11,7 +11,8 @@ from graspbook.highdof.learning import load_network
 from graspbook.highdof.network import fuse
 from graspbook.highdof.plans import check_size
 from graspbook.objects.mesh import load_mesh
-from graspbook.workbook.hand_grasp import SHIPPED, weights_path
+from graspbook.storage import SHIPPED
+from graspbook.workbook.hand_grasp import weights_path
 
 MESHES = Path(__file__).parents[2].parent / "shared" / "real" / "meshes"
 WEIGHTS = weights_path(SHIPPED, "shadow")

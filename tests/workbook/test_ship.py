@@ -6,11 +6,11 @@ import torch
 from graspbook import pose
 from graspbook.errors import NotebookError
 from graspbook.graspnet.evaluation import weights_hashes
-from graspbook.graspnet.predict import SHIPPED, PredictSettings, load_networks, predict
+from graspbook.graspnet.predict import PredictSettings, load_networks, predict
 from graspbook.objects.sets import FamilySet
 from graspbook.perception.camera import DepthRenderer
 from graspbook.simulation.shake import shake_test
-from graspbook.storage import read_json, write_json
+from graspbook.storage import SHIPPED, read_json, write_json
 from graspbook.training import save_weights
 from graspbook.workbook import ship_highdof
 from graspbook.workbook.outputs import Outputs

@@ -5,8 +5,7 @@ import torch
 
 from graspbook.cli import main
 from graspbook.errors import NotebookError, WeightsError
-from graspbook.graspnet.predict import SHIPPED
-from graspbook.storage import read_json, write_json
+from graspbook.storage import SHIPPED, read_json, write_json
 from graspbook.training import load_weights, save_weights
 from graspbook.workbook import ship_highdof as module
 from graspbook.workbook.outputs import Outputs
@@ -74,7 +73,8 @@ def test_the_card_tells_the_figures_with_units_and_the_planner_s_beside(run, tmp
                  f"{training.final_steps} steps of batches of 16", f"{data.grasps} grasps of each hand, planned by gradient",
                  "| shadow, held out | 7 | 6 | 2 | 0.25 | 1.5 | 3 | 12.5 |", "| barrett, trained on | 5 | 6 |", "units of 0.1 m",
                  "| shadow, planner | 0.5 [0, 1] | 1.5 [1, 2] | 2.5 [2, 3] | 3.5 [3, 4] |", "| barrett, network, polished | 0.5 ",
-                 "| predicted | 0.5 [0, 1] | 1.5e+03 [1e+03, 2e+03] | 250 [200, 300] |", "shadow 1.5 mm", "## Limits"):
+                 "| predicted | 0.5 [0, 1] | 1.5e+03 [1e+03, 2e+03] | 250 [200, 300] |", "shadow 1.5 mm", "## Limits",
+                 f"of the {data.grasps} grasps that are\nplanned for each object as many random ones"):
         assert text in card
     execute(run, "highdof/2_grasp_data", dirty=True)
     assert "smoke, 1f2e3d (with changes) |" in ship_highdof("smoke", run.root, tmp_path / "weights").read_text()

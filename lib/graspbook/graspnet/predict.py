@@ -22,8 +22,8 @@ from graspbook.graspnet.sampler import load_sampler, sample
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
 from graspbook.perception.normals import checked_cloud
 from graspbook.perception.resample import resample
+from graspbook.storage import SHIPPED as SHIPPED
 
-SHIPPED = Path(__file__).parents[1] / "weights"  # that come with the package, with what they were made from: `workbook.ship`
 METHODS = {"graspnet": ("sampler", "evaluator"), "geometric": ("evaluator",), "gpd": ("gpd",)}  # and the weights they need
 
 

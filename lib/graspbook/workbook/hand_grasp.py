@@ -20,11 +20,10 @@ from graspbook.objects.parts import convex_parts
 from graspbook.perception.capture import SUFFIXES as CLOUDS
 from graspbook.perception.capture import load_capture
 from graspbook.simulation.hold import Holder
+from graspbook.storage import SHIPPED as SHIPPED
 from graspbook.storage import check_writable, write_json
 from graspbook.workbook.figures import hand_figure, write_view
 from graspbook.workbook.grasp import has_faces
-
-SHIPPED = Path(__file__).parents[1] / "weights"
 
 
 def weights_path(folder, hand):
@@ -52,9 +51,10 @@ def read_solid(path, scale=1.0):
 def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, scale=1.0, against=None):
     """Write the best grasp of `rotations` turned views to `out` (JSON) and `html`, and return what was written.
 
-    Best: of those that hold the object in all six directions, or else of all, the largest ε. against: a file of `graspbook plan`
-    for the same mesh and hand; the report then has its figures, and ε relative to them, as "planner". Raises the errors of
-    reading, PlanError for an object that the hand cannot get around, and OutputError.
+    "joints" are the independent ones, "all_joints" the coupled ones too: rad, or metres of slides. Best: of those that hold the
+    object in all six directions, or else of all, the largest ε. against: a file of `graspbook plan` for the same mesh and hand;
+    the report then has its figures, and ε relative to them, as "planner". Raises the errors of reading, PlanError for an object
+    that the hand cannot get around, and OutputError.
     """
     for target in (out, html):
         check_writable(target)
@@ -70,9 +70,11 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
     solid = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
     held = Holder(hand, solid).test(found.object_T_palm, found.joints)
     best = int(np.argmax(held.all(axis=1)))
+    every = hand.expand(found.joints[best]).tolist()
     report = {
         "hand": hand.name, "object": Path(path).name, "scale": scale, "seed": seed,
-        "joints": hand.named(found.joints[best]), "wrist": found.object_T_palm[best], "epsilon": found.epsilon[best],
+        "joints": hand.named(found.joints[best]), "all_joints": dict(zip(hand.all_joints, every, strict=True)),
+        "wrist": found.object_T_palm[best], "epsilon": found.epsilon[best],
         "penetration_max": found.penetration[best, 2], "held": bool(held[best].all()),
         "held_directions": int(held[best].sum()),
         "contacts": [{"point": point, "normal": normal, "link": hand.links[link]}

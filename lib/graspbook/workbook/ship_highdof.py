@@ -4,10 +4,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from graspbook.graspnet.ablations import gather
-from graspbook.graspnet.predict import SHIPPED
 from graspbook.highdof.learning import BATCH
 from graspbook.simulation.hold import HoldSettings
-from graspbook.storage import atomic_path, write_json
+from graspbook.storage import SHIPPED, atomic_path, write_json
 from graspbook.training import halve_weights
 from graspbook.workbook import params
 from graspbook.workbook.outputs import Outputs
@@ -44,10 +43,10 @@ rotations. L2 is to the planned grasp of least energy, L_consistency to the near
 
 ## Grasps for objects of the same families that it was not trained on
 
-{counted} objects, {rotations} rotations each, every answer mended and the hand closed. Beside them the planner's {grasps} grasps
-of each object; *random*: random starts, mended and closed alike. ε of Ferrari and Canny at friction {friction:g}, 0 without force
-closure. *Held*: the share that keeps an object of {mass:g} kg against gravity from six directions in MuJoCo, among the {held}
-grasps of each object that have the largest ε. In brackets intervals at 95 % over objects.
+{counted} objects, {rotations} rotations each, every answer mended and the hand closed. *planner*: of the {grasps} grasps that are
+planned for each object as many random ones, closed; *random*: random starts, mended and closed alike. ε of Ferrari and Canny at
+friction {friction:g}, 0 without force closure. *Held*: the share that keeps an object of {mass:g} kg against gravity from six
+directions in MuJoCo, among the {held} grasps of each object that have the largest ε. In brackets intervals at 95 % over objects.
 
 {success}
 
@@ -114,7 +113,8 @@ def _summary(found):
 def _card(run):
     _, data, training, penetration = (run["parameters"][name] for name in NOTEBOOKS)
     deepest = ", ".join(f"{hand} {1000 * depth:.1f} mm" for hand, depth in run["deepest"].items())
-    names = {"descent": "gradient descent between jumps", "annealing": "simulated annealing"}
+    names = {"descent": "gradient descent between jumps", "annealing": "simulated annealing",
+             "annealing_candidates": "simulated annealing by the best of ten candidates"}
     return _CARD.format(
         **{key: training[key] for key in ("grid", "length", "width", "beta", "rate", "final_steps")},
         profile=run["profile"], revision=f"{run['revision']}{' (with changes)' * run['dirty']}", record=RECORD, batch=BATCH,
