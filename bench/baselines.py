@@ -10,7 +10,10 @@ from graspbook import pose
 from graspbook.graspnet.evaluator import Evaluator
 from graspbook.graspnet.pointnet2 import ball_query, farthest_points, group, take
 from graspbook.graspnet.sampler import Sampler
+from graspbook.hands import pose_vector
 from graspbook.hands.franka import CONTROL_POINTS
+from graspbook.highdof.losses import LENGTH
+from graspbook.objects.distance import lookup
 from graspbook.simulation import shake
 
 
@@ -172,3 +175,32 @@ def face_by_face(mesh, points):
         outside = abs(angles.sum()) < np.pi
         distances[index] = np.linalg.norm(nearest - point, axis=1).min() * (1 if outside else -1)
     return distances
+
+
+def one_by_one(hand, x, grasps, fields, turned_T_object, contacts, beta):
+    """The mean combined loss of pose vectors x (B, 7 + J), as `highdof.losses` has it, of object b the b-th field.
+
+    One example, one of its grasps (B, K, 7 + J) and one contact point at a time.
+    """
+    found = []
+    for row, planned, frame, index in zip(x, grasps, turned_T_object, range(len(x)), strict=True):
+        nearest = min(_squared_distance(row, grasp) for grasp in planned)
+        wrist, joints = pose_vector.split(row)
+        links, collision = hand.forward(joints, wrist), 0.0
+        for point, link in zip(contacts.points, contacts.links, strict=True):
+            at = links[link, :3, :3] @ torch.as_tensor(point, dtype=x.dtype) + links[link, :3, 3]
+            at = frame[:3, :3].T @ (at - frame[:3, 3])
+            depth = -lookup(fields, at[None, None], torch.tensor([index]))[0, 0].clamp(max=0)
+            collision = collision + (depth / LENGTH) ** 2
+        found.append(beta * nearest + (1 - beta) * collision)
+    return sum(found) / len(found)
+
+
+def _squared_distance(x, grasp):
+    turned = min(((x[3:7] - grasp[3:7]) ** 2).sum(), ((x[3:7] + grasp[3:7]) ** 2).sum())
+    return ((x[:3] - grasp[:3]) ** 2).sum() / LENGTH**2 + turned + ((x[7:] - grasp[7:]) ** 2).sum()
+
+
+def point_by_point(fields, points, which):
+    """What `objects.distance.lookup` gives for points (B, P, 3), one point of each b at a time."""
+    return torch.cat([lookup(fields, points[:, i : i + 1], which) for i in range(points.shape[1])], dim=1)

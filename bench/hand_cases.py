@@ -8,12 +8,12 @@ import mujoco
 import numpy as np
 import torch
 import trimesh
-from baselines import face_by_face
+from baselines import face_by_face, one_by_one, point_by_point
 from scipy.spatial import ConvexHull
 
 from graspbook.hands import mjcf, pose_vector
 from graspbook.hands.library import load_hand
-from graspbook.highdof import losses
+from graspbook.highdof import losses, refinement
 from graspbook.highdof.annealing import AnnealingSettings
 from graspbook.highdof.descent import DescentSettings
 from graspbook.highdof.network import GraspNetwork, NetworkSettings, fuse
@@ -21,14 +21,17 @@ from graspbook.highdof.planner import PlannerSettings, plan
 from graspbook.highdof.refinement import adjust
 from graspbook.objects import distance
 from graspbook.objects.families import make_shape
+from graspbook.objects.rotations import rotations, turned_frame
 from graspbook.pose import quat_wxyz_to_matrix
 from graspbook.quality import contact_wrenches, epsilon
+from graspbook.workbook.params import load_profile
 
 
 def plan_grasps(search, unit, tiny, measure):
     """Grasps of the Shadow Hand planned by "annealing" or "descent", 160 chains at once; the baseline plans one after another.
 
-    unit: "evals/s", states whose energy is evaluated, or "grasps/min". 200 iterations of annealing stand for the default number.
+    unit: "evals/s", states whose energy is evaluated, or "grasps/min": 200 iterations of annealing, the first ones, stand for the
+    default number.
     """
     torch.set_num_threads(1)
     hand, mesh = load_hand("shadow"), make_shape("bottle", np.random.default_rng(0)).mesh
@@ -113,8 +116,8 @@ def quality(tiny, measure):
                    1 if tiny else 5, lambda ours, theirs: f"within {np.abs(np.subtract(ours, theirs)).max():.0e}")
 
 
-def adjust_poses(tiny, measure):
-    """Hands freed of penetration, 5 at a time; the baseline frees one at a time."""
+def adjust_poses(count, tiny, measure):
+    """Five hands freed of penetration, 5 at a time or 1; the baseline frees 1 at a time, or looks up 1 ball at a time as well."""
     torch.set_num_threads(2)
     hand, mesh = load_hand("shadow"), make_shape("bottle", np.random.default_rng(0)).mesh
     fields, rng = distance.stack([distance.signed_distance_grid(mesh, 48 if tiny else 128)]), np.random.default_rng(0)
@@ -122,26 +125,57 @@ def adjust_poses(tiny, measure):
     wrist = np.concatenate([rotation, -rotation @ [[0.0], [-0.03], [0.08]]], axis=2)
     wrist = np.concatenate([wrist, np.tile([0.0, 0, 0, 1], (5, 1, 1))], axis=1)
     x, which = torch.as_tensor(pose_vector.join(wrist, hand.open), dtype=torch.float32), torch.zeros(5, dtype=torch.long)
-    return measure(lambda: adjust(hand, fields, which, x)[1].float().mean(),
-                   lambda: [adjust(hand, fields, which[:1], x[i : i + 1])[1] for i in range(5)], "grasps/s", 5, 5,
-                   1 if tiny else 5, lambda ours, _: f"{float(ours):.0%} freed")
+    x = x[:1] if tiny else x
+
+    def freed(count):
+        return torch.cat([adjust(hand, fields, which[: len(some)], some)[1] for some in x.split(count)])
+
+    def ball_by_ball():
+        with mock.patch.object(refinement, "lookup", point_by_point):
+            return freed(1)
+
+    return measure(lambda: freed(count), ball_by_ball if count == 1 else lambda: freed(1), "grasps/s", len(x), len(x),
+                   1 if tiny else 3, lambda ours, theirs: f"{ours.float().mean():.0%}, {theirs.float().mean():.0%} freed")
 
 
 def train_hand(tiny, measure):
-    """Training steps of the desk profile's network, 16 grids with 20 grasps each; the baseline steps with two grids at a time."""
+    """Training steps by the combined loss in the desk profile's sizes: 16 grids, of as many objects, with its K grasps each.
+
+    The baseline evaluates the loss one example, one grasp and one contact point at a time, and is otherwise the same step.
+    """
     torch.set_num_threads(2)
-    model, grids = _network(NetworkSettings(16, 2, (8,)) if tiny else NetworkSettings(32, 16, (1024, 256)), 16)
-    grasps, optimiser = torch.rand(16, 20, 25), torch.optim.Adam(model.parameters(), 1e-3)
+    desk, rng = load_profile("desk"), np.random.default_rng(0)
+    training, grasps = desk["highdof_3_training"], 2 if tiny else desk["highdof_2_grasp_data"].grasps
+    settings = NetworkSettings(16, 2, (8,)) if tiny else NetworkSettings(training.grid, training.width, tuple(training.hidden))
+    hand, contacts = load_hand("shadow"), load_hand("shadow").contacts["default"]
+    meshes = [make_shape("bottle", rng).mesh for _ in range(2 if tiny else 16)]
+    fields = distance.stack([distance.signed_distance_grid(mesh, 16 if tiny else training.nodes) for mesh in meshes])
+    which, count = torch.arange(len(meshes)), len(meshes)
+    turned = torch.as_tensor(turned_frame(rotations()[:count], np.zeros(3)), dtype=torch.float32)
+    (model, grids), (plain, _) = _network(settings, count), _network(settings, count)
+    planned = pose_vector.normalise(torch.randn(count, grasps, 7 + len(hand.joints)))
 
-    def step(rows):
-        loss = losses.consistency(model(grids[rows]), grasps[rows]).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+    def ours(x):
+        depths = losses.penetrations(hand, x, fields, which, turned.to(x), contacts.points, contacts.links)
+        return losses.combined(losses.consistency(x, planned.to(x)), losses.collision(depths), training.beta).mean()
 
-    pairs = [slice(i, i + 2) for i in range(0, 16, 2)]  # batch normalisation needs two
-    return measure(lambda: step(slice(None)), lambda: [step(pair) for pair in pairs], "grids/s", 16, 16, 1 if tiny else 5,
-                   lambda *_: "-")
+    def baseline(x):
+        return one_by_one(hand, x, planned.to(x), fields, turned.to(x), contacts, training.beta)
+
+    def stepper(model, loss_of):
+        optimiser = torch.optim.Adam(model.parameters(), training.rate)
+
+        def step():
+            loss = loss_of(model(grids))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        return step
+
+    with torch.no_grad():
+        x = plain(grids).double()
+        same = f"within {abs(float(ours(x) / baseline(x)) - 1):.0e}"
+    return measure(stepper(model, ours), stepper(plain, baseline), "steps/s", 1, 1, 1 if tiny else 5, lambda *_: same)
 
 
 def forward_hand(count, tiny, measure):
