@@ -64,7 +64,8 @@ tiled        the same network, with the cloud, its groups and the pose copied fo
 tiled paper  that of the paper's architecture at the smoke profile's width, points and neighbours; ours is the profile's network
 mj_multiRay  MuJoCo's rays, one a pixel; ours casts those in the window of the object's bounding box
 one chain    the same planner with one grasp at a time instead of 160 side by side; grasps by annealing are extrapolated to 10 000
-             iterations from the first 200 on both sides; grasps by descent at their default number of rounds
+             iterations from the first 200 on both sides (up to 3000 the later ones take no longer); grasps by descent at their
+             default number of rounds
 all faces    distance to every face and the solid angle of every face, for some of the nodes
 MuJoCo       mj_kinematics in Python, one posture at a time; ours in float32
 whole hull   Qhull on all contact wrenches
