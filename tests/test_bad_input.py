@@ -101,7 +101,7 @@ def folder(hand_weights, toy_workbook, weights, monkeypatch):
     for name, hand, of in (("plan_box", "barrett", "box"), ("plan_franka", "franka", "box"), ("plan_pole", "barrett", "pole")):
         mesh, joints = load_mesh(root / f"{of}.stl"), load_hand(hand).joints
         parameters = {"group": {of: content_hash(mesh.vertices, mesh.faces)}}
-        plans.write_plan(root / f"{name}.h5", plans.HandGrasps(hand, joints, *np.zeros((7, 1)), 1.0, parameters))
+        plans.write_plan(root / f"{name}.h5", plans.HandGrasps(hand, joints, *np.zeros((7, 1)), 1.0, 1.0, parameters))
     with h5py.File(root / "plan_box.h5") as file, h5py.File(root / "bare.h5", "w") as bare:
         for name in file:
             bare[name] = file[name][()]

@@ -19,6 +19,7 @@ from graspbook.parallel import run_tasks
 from graspbook.storage import atomic_path, code_hash, content_hash, hash_number
 
 CHAINS = 160  # annealed abreast: beyond it the time of a step grows with them
+_THIN = 0.02  # of its longest side: such a mesh may have no inside on the grid of a distance field
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
 # The rooms of the library that a plan depends on.
 _CODE = ("highdof/annealing", "highdof/descent", "highdof/energies", "highdof/planner", "highdof/closing", "highdof/plans",
@@ -113,7 +114,9 @@ def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
         if missing:
             tasks.append((group, missing, hand, settings, parameters))
             chains += len(group) * settings.grasps
-    run_tasks(check_inside, [item for group, *_ in tasks for item in group.items()], workers, "distance fields")
+    for name, mesh in (item for group, *_ in tasks for item in group.items()):
+        if not mesh.is_volume or min(mesh.extents) < _THIN * max(mesh.extents):
+            named_target(name, mesh)
     run_tasks(plan_group, tasks, workers, "objects in groups")
     return chains
 
@@ -126,10 +129,10 @@ def check_size(hand, name, mesh):
                         f"{1000 * span:.0f} mm at most")
 
 
-def check_inside(name, mesh):
-    """Raise MeshError, naming it, for a mesh whose distance field has no inside, such as a thin sheet."""
+def named_target(name, mesh):
+    """The Target of a mesh; raises MeshError, naming it, for one whose distance field has no inside, such as a thin sheet."""
     try:
-        make_target(mesh)
+        return make_target(mesh)
     except MeshError as error:
         raise MeshError(f"{name}: {error}") from error
 
@@ -144,7 +147,7 @@ def plan_group(group, paths, hand, settings, parameters):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        hand, targets = load_hand(hand), [make_target(mesh) for mesh in group.values()]
+        hand, targets = load_hand(hand), [named_target(name, mesh) for name, mesh in group.items()]
         fields = Fields(*(torch.cat(parts) for parts in zip(*(target.fields for target in targets), strict=True)))
         planned = plan(hand, fields, settings, torch.Generator().manual_seed(hash_number(parameters)))
         for name, target, found in zip(group, targets, planned, strict=True):
