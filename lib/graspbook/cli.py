@@ -55,7 +55,7 @@ def _add_grasp(commands):
 
 
 def _grasp(options):
-    from graspbook.graspnet.predict import SHIPPED
+    from graspbook.storage import SHIPPED
     from graspbook.workbook.grasp import grasp_input
 
     weights = options.weights or SHIPPED
@@ -85,7 +85,7 @@ def _add_evaluate(commands):
 
 def _evaluate(options):
     from graspbook.graspnet.assessment import COMPARED
-    from graspbook.graspnet.predict import SHIPPED
+    from graspbook.storage import SHIPPED
     from graspbook.workbook.evaluate import difference_text, evaluate_meshes
 
     weights = options.weights or SHIPPED
@@ -123,7 +123,8 @@ def _add_hand_grasp(commands):
 
 
 def _hand_grasp(options):
-    from graspbook.workbook.hand_grasp import SHIPPED, hand_grasp
+    from graspbook.storage import SHIPPED
+    from graspbook.workbook.hand_grasp import hand_grasp
 
     found = hand_grasp(options.input, options.weights or SHIPPED, options.out, options.html, options.hand, options.rotations,
                        options.seed, options.scale, options.against)

@@ -22,7 +22,6 @@ from graspbook.graspnet.sampler import load_sampler, sample
 from graspbook.hands.franka import points_in_closing_region, points_in_hand
 from graspbook.perception.normals import checked_cloud
 from graspbook.perception.resample import resample
-from graspbook.storage import SHIPPED as SHIPPED
 
 METHODS = {"graspnet": ("sampler", "evaluator"), "geometric": ("evaluator",), "gpd": ("gpd",)}  # and the weights they need
 

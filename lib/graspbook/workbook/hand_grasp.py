@@ -20,7 +20,6 @@ from graspbook.objects.parts import convex_parts
 from graspbook.perception.capture import SUFFIXES as CLOUDS
 from graspbook.perception.capture import load_capture
 from graspbook.simulation.hold import Holder
-from graspbook.storage import SHIPPED as SHIPPED
 from graspbook.storage import check_writable, write_json
 from graspbook.workbook.figures import hand_figure, write_view
 from graspbook.workbook.grasp import has_faces
