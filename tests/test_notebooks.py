@@ -21,7 +21,7 @@ from graspbook.workbook.params import NOTEBOOKS, section_name
 from graspbook.workbook.run import run_notebook
 from graspbook.workbook.ship import ship
 from graspbook.workbook.ship_highdof import ship_highdof
-from graspbook.workbook.site import build_site
+from graspbook.workbook.site import PAPERS, build_site
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,6 +80,7 @@ def test_pages_of_the_chain_are_complete_and_local(output_root, monkeypatch):
     except NotebookError:
         pytest.skip("no notebook ran before this test")
     assert failures == []
+    assert all(f"<h2>{paper}</h2>" in index.read_text() for paper in PAPERS.values())
     pages = {"index.html"} | {f"{name}.html" for name in NOTEBOOKS}
     for page in index.parent.rglob("*.html"):
         html = page.read_text()

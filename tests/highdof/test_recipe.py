@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from graspbook.errors import ParameterError
 from graspbook.hands.library import load_hand
 from graspbook.highdof.dataset import DataSettings, read_examples
 from graspbook.highdof.descent import DescentSettings
@@ -62,6 +63,8 @@ def test_examples_of_a_set_are_found_again_or_made_anew(objects, plans, file):
     examples_file(other, objects, plans, "barrett", SETTINGS, workers=1)
     examples_file(other, objects, plans, "barrett", replace(SETTINGS, length=0.5), workers=1)
     assert read_examples(other).settings.length == 0.5
+    with pytest.raises(ParameterError, match="box_0000: an occupancy grid of length 0.05 m"):
+        examples_file(other, objects, plans, "barrett", replace(SETTINGS, length=0.05), workers=1)
 
 
 def test_variants_differ_by_what_they_say(objects, file, tmp_path):

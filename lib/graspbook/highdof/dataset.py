@@ -47,6 +47,11 @@ class Examples:
         """The Examples of the objects of these names."""
         return self.take([self.names.index(name) for name in names])
 
+    def to(self, device):
+        """The Examples on a device of torch's."""
+        return replace(self, grids=self.grids.to(device), turned_T_object=self.turned_T_object.to(device),
+                       grasps=self.grasps.to(device), fields=Fields(*(values.to(device) for values in self.fields)))
+
     def turned(self, chosen):
         """The Examples in some of their rotations, by index or slice."""
         return replace(self, grids=self.grids[:, chosen], turned_T_object=self.turned_T_object[:, chosen],
@@ -105,10 +110,10 @@ def write_examples(path, examples, made_from):
                   metadata={"examples": json.dumps(header, sort_keys=True)})
 
 
-def read_examples(path, device="cpu"):
+def read_examples(path):
     """The Examples in a file. Raises GraspFileError for one that is missing, broken or foreign."""
     header = examples_header(path)
-    with safetensors.safe_open(path, framework="pt", device=str(device)) as file:
+    with safetensors.safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     fields = Fields(*(tensors.pop(f"fields.{name}") for name in Fields._fields))
     return Examples(DataSettings(**header["settings"]), tuple(header["names"]), **tensors, fields=fields)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 import torch
 
-from graspbook.errors import GraspFileError
+from graspbook.errors import GraspFileError, ParameterError
 from graspbook.hands.library import load_hand
 from graspbook.highdof import losses
 from graspbook.highdof.dataset import examples_header, gather, prepare, read_examples, write_examples
@@ -35,7 +35,10 @@ def examples_file(path, objects, plans, hand, settings, workers=2):
 
 
 def _prepare(objects, name, com, states, settings):
-    return prepare(objects.load(name).mesh, com, states, settings)
+    try:
+        return prepare(objects.load(name).mesh, com, states, settings)
+    except ParameterError as error:  # of a grid: it does not know the object
+        raise ParameterError(f"{name}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,10 @@ def train_variant(hand, examples, names, variant, train_settings, weights, devic
 
     hand: a name. Raises ParameterError for more grasps than there are.
     """
-    hand, chosen = load_hand(hand), shown(read_examples(examples, device).named(names), variant.turned)
+    hand, chosen = load_hand(hand), shown(read_examples(examples).named(names), variant.turned)
     if variant.grasps:
         chosen = fewer_grasps(chosen, variant.grasps, train_settings.seed)
-    return train_network(hand, chosen, variant.network, variant.loss, train_settings, weights, variant.init or None)
+    return train_network(hand, chosen.to(device), variant.network, variant.loss, train_settings, weights, variant.init or None)
 
 
 def residuals_by_object(hand, examples, names, weights, fixed=0, beta=0.75, turned=True):

@@ -7,6 +7,7 @@ Code is folded, figures turn (plotly's own script, taken from its package), math
 import re
 import shutil
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 import jinja2
@@ -32,6 +33,8 @@ FIGURE_OPTIONS = {
     "default_width": "100%",
 }
 IMAGES = ("image/png", "image/jpeg")
+# Headings of the index, by the folder of the notebooks.
+PAPERS = {"graspnet": "6-DOF GraspNet", "highdof": "Generating Grasp Poses for a High-DOF Gripper"}
 
 
 @dataclass
@@ -97,7 +100,9 @@ def build_site(profile="smoke", output_root=None):
         )
         _write(outputs.site / page.href, html)
     revisions = sorted({(page.record["revision"] or "unknown")[:10] for page in pages})
-    html = templates.get_template("index.html").render(pages=pages, profile=name, revisions=revisions, up="")
+    folders = groupby(pages, lambda page: page.name.rpartition("/")[0])
+    by_paper = [(PAPERS.get(folder, ""), list(some)) for folder, some in folders]
+    html = templates.get_template("index.html").render(papers=by_paper, profile=name, revisions=revisions, up="")
     _write(outputs.site / "index.html", html)
     for name in unfinished:
         (outputs.site / f"{name}.html").unlink(missing_ok=True)  # of an earlier run
