@@ -31,17 +31,16 @@ def test_the_expected_best_of_all_choices():
 
 def test_figures_by_hand():
     all_six, none = np.ones((1, 6), bool), np.zeros((1, 6), bool)
-    items = [{"epsilon": np.array([0.2, -1.0]), "held": np.concatenate([all_six, none]), "energy": np.array([3.0, 5.0])},
-             {"epsilon": np.array([-1.0, -1.0]), "held": np.concatenate([all_six, none]), "energy": np.array([4.0, 8.0])}]
+    items = [{"epsilon": np.array([0.2, -1.0]), "held": np.concatenate([all_six, none])},
+             {"epsilon": np.array([-1.0, -1.0]), "held": np.concatenate([all_six, none])}]
     figures = grasp_figures(items)
     assert np.isnan(figures.pop("best of 5"))
-    assert figures == {"force closure": 0.25, "epsilon": 0.05, "best epsilon": 0.1, "held": 0.5, "energy": 5.0}
+    assert figures == {"force closure": 0.25, "epsilon": 0.05, "best epsilon": 0.1, "held": 0.5}
     six = [{"epsilon": np.array([0.1, 0.1, 0.1, 0.1, 0.1, 0.7]), "held": np.zeros((0, 6), bool)}]
     assert grasp_figures(six)["best of 5"] == pytest.approx(0.1 / 6 + 0.7 * 5 / 6)
     found = agreement_figures(items)
     assert found == {"balanced accuracy": 0.75, "average precision": pytest.approx(0.75), "held with force closure": 1.0,
                      "held without": pytest.approx(1 / 3)}
-    assert "energy" not in grasp_figures([{key: item[key] for key in ("epsilon", "held")} for item in items])
 
 
 def test_planned_grasps_are_tested_in_order(tmp_path):

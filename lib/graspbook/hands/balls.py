@@ -83,8 +83,7 @@ def _next_to(centres, radii, faces, slack, gap):
 
 
 def _faces(part, spacing):
-    """Outward normal (3,) and samples (N, 3) of each triangle of a polyhedron: a square lattice, and its edges.
-    """
+    """Outward normal (3,) and samples (N, 3) of each triangle of a polyhedron: a square lattice, and its edges."""
     mesh, found = part_mesh(part), []
     for corners, normal in zip(mesh.triangles, mesh.face_normals, strict=True):
         edges = np.roll(corners, -1, axis=0) - corners

@@ -15,7 +15,7 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof.closing import SLACK
 from graspbook.highdof.dataset import read_examples, turn
 from graspbook.highdof.energies import Judge
-from graspbook.highdof.generate import complete, deepest, generate
+from graspbook.highdof.generate import ask, complete, deepest
 from graspbook.highdof.learning import load_network, residuals
 from graspbook.highdof.losses import squared_distances
 from graspbook.highdof.planner import starts
@@ -32,13 +32,15 @@ _KEPT = "rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints"
 
 def held_plans(objects, name, hand, plan_file, count):
     """In which directions the `count` planned grasps of an object of least energy hold it, (count, 6) bool."""
-    return _held(objects, name, load_hand(hand), read_plan(plan_file), np.arange(count))
+    hand = load_hand(hand)
+    return _held(objects, name, hand, read_plan(plan_file, hand), np.arange(count))
 
 
 def some_plans(objects, name, hand, plan_file, count, seed, tested):
     """Of `count` random ones of an object's planned grasps "epsilon" (count,), the largest first, and of the T = `tested` first
     of these the directions in which they are "held", (T, 6) bool."""
-    hand, plan = load_hand(hand), read_plan(plan_file)
+    hand = load_hand(hand)
+    plan = read_plan(plan_file, hand)
     drawn = np.random.default_rng(seed).permutation(len(plan.epsilon))[:count]
     drawn = drawn[np.argsort(-plan.epsilon[drawn], kind="stable")]
     return {"epsilon": plan.epsilon[drawn], "held": _held(objects, name, hand, plan, drawn[:tested])}
@@ -53,18 +55,14 @@ def grasp_figures(items):
     """Figures of grasps of objects, for `comparison.contrast`.
 
     "force closure": share of the grasps; "epsilon": their mean ε, 0 without force closure; "best epsilon": the mean over objects
-    of the largest; "best of 5": of the largest of five; "held": share of those tested that hold in all six directions; "energy":
-    mean, where it is known.
+    of the largest; "best of 5": of the largest of five; "held": share of those tested that hold in all six directions.
     """
     epsilon = np.concatenate([item["epsilon"] for item in items])
     held = np.concatenate([item["held"] for item in items])
-    figures = {"force closure": np.mean(epsilon > 0), "epsilon": np.mean(epsilon.clip(min=0)),
-               "best epsilon": np.mean([item["epsilon"].max().clip(min=0) for item in items]),
-               "best of 5": np.mean([expected_best(item["epsilon"].clip(min=0), 5) for item in items]),
-               "held": held.all(axis=1).mean() if len(held) else np.nan}
-    if all("energy" in item for item in items):
-        figures["energy"] = np.mean(np.concatenate([item["energy"] for item in items]))
-    return figures
+    return {"force closure": np.mean(epsilon > 0), "epsilon": np.mean(epsilon.clip(min=0)),
+            "best epsilon": np.mean([item["epsilon"].max().clip(min=0) for item in items]),
+            "best of 5": np.mean([expected_best(item["epsilon"].clip(min=0), 5) for item in items]),
+            "held": held.all(axis=1).mean() if len(held) else np.nan}
 
 
 def agreement_figures(items):
@@ -86,24 +84,22 @@ def grasp_object(objects, name, hand, weights, ways, rotations, seed, tested):
     them, and of the T = `tested` of largest ε in which directions they hold, (T, 6) bool.
     """
     hand, obj = load_hand(hand), objects.load(name)
-    holder = Holder(hand, obj, threads=1)
+    holder, target = Holder(hand, obj, threads=1), make_target(obj.mesh)
     found = {}
     for label, file in weights.items():
-        network, settings = load_network(file, hand) if file else (None, None)
+        if file:
+            network, settings = load_network(file, hand)
+            chosen, predicted = ask(hand, network, obj.mesh, target, settings, rotations, seed)
+        else:
+            judge = Judge(hand, target.fields, torch.zeros(rotations, dtype=torch.long))
+            chosen = np.arange(rotations)
+            predicted = starts(hand, target.fields, judge, torch.Generator().manual_seed(seed))
         found[label] = {}
         for way in ways:
-            grasps = (generate(hand, network, obj.mesh, settings, rotations, seed, way) if file
-                      else _from_random_starts(hand, obj.mesh, rotations, seed, way))
+            grasps = complete(hand, target, chosen, predicted, way)
             found[label][way] = {key: getattr(grasps, key) for key in _KEPT}
             found[label][way]["held"] = holder.test(grasps.object_T_palm[:tested], grasps.joints[:tested])
     return found
-
-
-def _from_random_starts(hand, mesh, count, seed, way):
-    target = make_target(mesh)
-    judge = Judge(hand, target.fields, torch.zeros(count, dtype=torch.long))
-    drawn = starts(hand, target.fields, judge, torch.Generator().manual_seed(seed))
-    return complete(hand, target, np.arange(count), drawn, way)
 
 
 def expected_best(values, count):
@@ -116,7 +112,7 @@ def expected_best(values, count):
 
 
 def mend_predictions(hand, examples, names, weights):
-    """Predictions for objects in a file of examples, in all rotations, as they are, refined, and adjusted in both ways.
+    """Predictions for objects in a file of examples, in all rotations, as they are, refined, adjusted in both ways, and polished.
 
     Returns {way: {object: [{"x" (R, 7 + J) in the object's frame, "points": how many contact points are inside, "deepest": depth
     of the deepest point of the whole hand, "surface": mean distance of the contact points from the surface, metres, "moved":

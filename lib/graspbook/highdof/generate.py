@@ -60,15 +60,20 @@ def generate(hand, network, mesh, settings, rotations=5, seed=0, way="polish"):
     ours; then the hand is closed and ε measured. Raises ParameterError for another way, and what `make_target` and
     `occupancy_grids` raise.
     """
-    if way not in WAYS:
-        raise ParameterError(f"unknown way {way!r} to mend a grasp, expected one of {', '.join(WAYS)}")
     target = make_target(mesh)
+    return complete(hand, target, *ask(hand, network, mesh, target, settings, rotations, seed), way)
+
+
+def ask(hand, network, mesh, target, settings, rotations, seed):
+    """Which of the rotations (R,) are drawn, and the network's pose vectors (R, 7 + J) for them, see `predict`."""
     chosen = np.random.default_rng(seed).permutation(len(frames(target.com, settings)))[:rotations]
-    return complete(hand, target, chosen, predict(hand, network, mesh, target.com, settings, chosen), way)
+    return chosen, predict(hand, network, mesh, target.com, settings, chosen)
 
 
 def complete(hand, target, rotation, predicted, way):
     """The Candidates that pose vectors predicted (R, 7 + J), torch, in the frame of a Target become, see `generate`."""
+    if way not in WAYS:
+        raise ParameterError(f"unknown way {way!r} to mend a grasp, expected one of {', '.join(WAYS)}")
     which = torch.zeros(len(predicted), dtype=torch.long)
     mended, clear = WAYS[way](hand, target.fields, which, predicted)
     wrist, joints = pose_vector.split(mended)

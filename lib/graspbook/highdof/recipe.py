@@ -10,7 +10,6 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof import losses
 from graspbook.highdof.dataset import examples_header, gather, prepare, read_examples, write_examples
 from graspbook.highdof.learning import LossSettings, fewer_grasps, load_network, residuals, train_network
-from graspbook.highdof.losses import LENGTH
 from graspbook.highdof.network import NetworkSettings
 from graspbook.highdof.plans import read_plan
 from graspbook.objects.rotations import STORED
@@ -91,7 +90,7 @@ def residual_figures(items):
     "l2_metres": as "l2", but with lengths in metres.
     """
     means = {figure: float(np.mean([item[figure] for item in items])) for figure in _MEANS}
-    means["l2_metres"] = LENGTH**2 * means["translation"] + means["rotation"] + means["joints"]
+    means["l2_metres"] = losses.LENGTH**2 * means["translation"] + means["rotation"] + means["joints"]
     inside = np.concatenate([item["points"] for item in items])
     depth = np.concatenate([np.nan_to_num(item["depth"]) for item in items])
     return means | {"depth": float((inside * depth).sum() / inside.sum()) if inside.any() else np.nan}

@@ -1,6 +1,6 @@
 """Mending a predicted grasp pose: the paper's pose refinement (section IV-E), its runtime adjustment (section V-C3), and ours.
 
-Both take pose vectors x (N, 7 + J), torch, in the frames of the objects which (N,) of `distance.Fields`, and return such, with
+All take pose vectors x (N, 7 + J), torch, in the frames of the objects which (N,) of `distance.Fields`, and return such, with
 joints within their limits.
 """
 
