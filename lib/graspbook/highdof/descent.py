@@ -7,11 +7,13 @@ import torch
 from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import carry, carry_normals
+from graspbook.hands.balls import inner_balls
 from graspbook.highdof.annealing import Annealed, neighbours
 from graspbook.highdof.energies import distance_sum, graspit
 from graspbook.objects.distance import lookup, lookup_gradient
 
 _UNIT = 0.1  # metres that count as one rad, and as one of a quaternion's numbers
+_SLACK = 0.008  # metres, of the balls that slides keep out of the object: half as many as decide what is legal
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,12 @@ def slide(judge, states, chains, low, high, settings):
 
 def _objective(judge, states, chains, overlap):
     wrist, joints = pose_vector.split(states)
-    links, which = judge.hand.forward(joints, wrist), judge.which[chains]
-    inside = judge.radii - lookup(judge.fields, carry(links, judge.balls.centres, judge.balls.links), which)
-    penalty = overlap * 1000 * inside.clamp(min=0).sum(dim=1)
+    links, which, balls = judge.hand.forward(joints, wrist), judge.which[chains], inner_balls(judge.hand, _SLACK)
     points = carry(links, judge.contacts.points, judge.contacts.links)
-    distances = lookup(judge.fields, points, which)
+    distances = lookup(judge.fields, torch.cat([carry(links, balls.centres, balls.links), points], dim=1), which)
+    radii = torch.as_tensor(balls.radii, dtype=states.dtype, device=states.device)
+    penalty = overlap * 1000 * (radii - distances[:, : len(radii)]).clamp(min=0).sum(dim=1)
+    distances = distances[:, len(radii) :]
     if judge.energy == "distance_sum":
         return penalty + distance_sum(distances)
     gradients = lookup_gradient(judge.fields, points.detach(), which)[1]

@@ -150,15 +150,24 @@ def _interpolate(fields, points, which, gradient=False):
     around = around.reshape(2, 2, 2, *index.shape).to(points.dtype)
     value, slopes = _trilinear(around, (z, y, x), gradient)
     slopes = slopes / spacing if gradient else None
-    out = torch.nonzero((at != within).any(dim=0), as_tuple=True)
-    if len(out[0]):
-        slope = _trilinear(around[:, :, :, *out], (z[out], y[out], x[out]), True)[1]
-        way = (at - within)[:, *out] * spacing[out[0], 0] + value[out] * slope / slope.norm(dim=0).clamp(min=1e-9)
-        value[out] = way.norm(dim=0)
+    out = torch.nonzero((at != within).any(dim=0).reshape(-1))[:, 0]
+    if len(out):
+        def picked(array):  # a row at a time, which is several times as fast as indexing all at once
+            return array.reshape(-1, value.numel()).index_select(1, out)
+
+        slope = _trilinear(picked(around).reshape(2, 2, 2, -1), picked(torch.stack([z, y, x])), True)[1]
+        far = picked(value)[0] * slope / _length(slope).clamp(min=1e-9)
+        way = (picked(at) - picked(within)) * picked(spacing.expand_as(value)) + far
+        value.view(-1)[out] = _length(way)
         if gradient:
-            slopes[:, *out] = way / value[out].clamp(min=1e-12)
+            slopes.view(3, -1)[:, out] = way / _length(way).clamp(min=1e-12)
     distance = value.reshape(points.shape[:-1])
     return (distance, slopes.permute(1, 2, 0).reshape(points.shape)) if gradient else distance
+
+
+def _length(vectors):
+    """Lengths (...) of vectors (3, ...): some ten times as fast as torch's norm over a first axis."""
+    return (vectors[0] ** 2 + vectors[1] ** 2 + vectors[2] ** 2).sqrt()
 
 
 def _trilinear(around, fractions, gradient):
