@@ -47,7 +47,7 @@ def test_a_mesh_gives_a_grasp_and_a_page(weights, box, tmp_path):
     assert len(written["rotations"]) == 3 and written["epsilon"] in [one["epsilon"] for one in written["rotations"]]
     assert written["held"] == (written["held_directions"] == 6) and 0 <= written["penetration_max"] < 0.05
     assert all(set(contact) == {"point", "normal", "link"} for contact in written["contacts"])
-    assert report["epsilon"] == written["epsilon"]
+    assert report["epsilon"] == written["epsilon"] and written["parameters"]["rotations"] == 3
     page = (tmp_path / "v.html").read_text()
     assert "A grasp for box.stl" in page and 'src="http' not in page
 
@@ -105,6 +105,7 @@ def test_the_planner_s_grasps_of_the_same_mesh_stand_beside(weights, box, tmp_pa
     assert against(box, weights, tmp_path, plan) == 0
     found = json.loads((tmp_path / "o" / "g.json").read_text())
     assert found["planner"] == beside_planner(found["epsilon"], read_plan(plan).epsilon) and found["planner"]["grasps"] == 5
+    assert found["parameters"]["planner"] == read_plan(plan).parameters
     first, second = capsys.readouterr().out.splitlines()
     assert "deepest point" in first and second.startswith(f"{plan}: 5 planned grasps, ") and "relative to these ε here" in second
 

@@ -20,9 +20,12 @@ from graspbook.objects.parts import convex_parts
 from graspbook.perception.capture import SUFFIXES as CLOUDS
 from graspbook.perception.capture import load_capture
 from graspbook.simulation.hold import Holder
-from graspbook.storage import check_writable, write_json
+from graspbook.storage import check_writable, code_hash, content_hash, write_json
 from graspbook.workbook.figures import hand_figure, write_view
 from graspbook.workbook.grasp import has_faces
+
+# What a grasp depends on besides its parameters.
+_CODE = ("pose", "quality", "hands", "objects", "perception/capture", "simulation", "highdof", "workbook/hand_grasp")
 
 
 def weights_path(folder, hand):
@@ -51,14 +54,15 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
     """Write the best grasp of `rotations` turned views to `out` (JSON) and `html`, and return what was written.
 
     "joints" are the independent ones, "all_joints" the coupled ones too: rad, or metres of slides. Best: of those that hold the
-    object in all six directions, or else of all, the largest ε. against: a file of `graspbook plan` for the same mesh and hand;
-    the report then has its figures, and ε relative to them, as "planner". Raises the errors of reading, PlanError for an object
-    that the hand cannot get around, and OutputError.
+    object in all six directions, or else of all, the largest ε. "parameters" are all that it depends on. against: a file of
+    `graspbook plan` for the same mesh and hand; the report then has its figures, and ε relative to them, as "planner". Raises
+    the errors of reading, PlanError for an object that the hand cannot get around, and OutputError.
     """
     for target in (out, html):
         check_writable(target)
     hand = load_hand(hand)
-    network, settings = load_network(weights_path(weights, hand.name), hand)
+    file = weights_path(weights, hand.name)
+    network, settings = load_network(file, hand)
     mesh = read_solid(path, scale)
     check_size(hand, Path(path).name, mesh)
     plan = against and read_plan_of(against, hand, path, mesh)
@@ -71,7 +75,9 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
     best = int(np.argmax(held.all(axis=1)))
     every = hand.expand(found.joints[best]).tolist()
     report = {
-        "hand": hand.name, "object": Path(path).name, "scale": scale, "seed": seed,
+        "hand": hand.name, "object": Path(path).name,
+        "parameters": {"scale": scale, "rotations": rotations, "seed": seed, "mesh": content_hash(mesh.vertices, mesh.faces),
+                       "weights": content_hash(np.frombuffer(file.read_bytes(), np.uint8)), "code": code_hash(*_CODE)},
         "joints": hand.named(found.joints[best]), "all_joints": dict(zip(hand.all_joints, every, strict=True)),
         "wrist": found.object_T_palm[best], "epsilon": found.epsilon[best],
         "penetration_max": found.penetration[best, 2], "held": bool(held[best].all()),
@@ -84,6 +90,7 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
     }
     if plan:
         report["planner"] = beside_planner(found.epsilon[best], plan.epsilon)
+        report["parameters"]["planner"] = plan.parameters
     figure = hand_figure(mesh, [shape.mesh(hand, found.object_T_palm[best], found.joints[best])], found.contacts[best][0])
     text = (f"The {hand.name} hand, closed: ε = {found.epsilon[best]:.3f}, held against gravity in {held[best].sum()} of 6 "
             f"directions, deepest point {1000 * found.penetration[best, 2]:.1f} mm inside the object.")
