@@ -71,6 +71,19 @@ def test_seeds_are_drawn_too():
     assert found["differences"]["b"]["a"]["mean"]["interval"] == pytest.approx([-0.2, 0.8])
 
 
+def test_seeds_that_belong_together_are_drawn_together():
+    # Each training ends elsewhere, and the change is the same for all of them.
+    before = [run(*(np.zeros(8) + level)) for level in (0.0, 1.0, 2.0)]
+    after = [run(*(np.zeros(8) + level + 0.1)) for level in (0.0, 1.0, 2.0)]
+    apart, together = (contrast({"a": before, "b": after}, mean, paired=paired) for paired in (False, True))
+    low, high = apart["differences"]["b"]["a"]["mean"]["interval"]
+    assert low < -0.5 and high > 0.7
+    assert together["differences"]["b"]["a"]["mean"]["interval"] == pytest.approx([0.1, 0.1])
+    assert together["variants"]["a"]["mean"]["interval"] == pytest.approx([0.0, 2.0])
+    with pytest.raises(ParameterError, match="paired variants with 3, 2 seeds"):
+        contrast({"a": before, "b": after[:2]}, mean, paired=True)
+
+
 def test_the_same_seed_gives_the_same_intervals():
     variants = {"a": [run(*np.arange(6.0)), run(*np.arange(6.0) ** 2)], "b": [run(*np.arange(6.0)[::-1])]}
     assert contrast(variants, mean, 1) == contrast(variants, mean, 1) != contrast(variants, mean, 2)

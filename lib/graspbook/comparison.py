@@ -13,22 +13,26 @@ RESAMPLES = 1000
 FEWEST = 6  # objects: of fewer, even all agreeing by chance is likelier than 5 %
 
 
-def contrast(variants, figures, seed=0, resamples=RESAMPLES, once="of these networks"):
+def contrast(variants, figures, seed=0, resamples=RESAMPLES, once="of these networks", paired=False):
     """Figures of variants, and of each how it differs from those before it, with bootstrap intervals at 95 %.
 
     variants: name -> list, one entry for each seed it was trained with, of {object: [...]}; figures: what makes {figure: number}
     of a list of its items. Figures are means over seeds. A resample draws objects, the same for all variants, and of each
     variant's S seeds S - 1, one at least: with S of them the variance of a mean over seeds would come out too small, by a third
-    for three. With a single object there are no intervals (None), and with one seed they tell of what was trained `once` only,
+    for three. paired: the n-th seeds of all variants belong together, as trainings that start from one network do, and are drawn
+    together. With a single object there are no intervals (None), and with one seed they tell of what was trained `once` only,
     not of others trained alike. Returns, in plain numbers, {"objects": how many, "once", "seeds": {name: how many},
     "variants": {name: row}, "differences": {later: {earlier: row}}}, where a row is {figure: {"value", "interval"}}, and of a
     difference also "joint", an interval at 95 % for all differences together (Bonferroni). Raises ParameterError where no object
-    is known for all.
+    is known for all, and for paired variants with different numbers of seeds.
     """
     names, runs = list(variants), list(variants.values())
     objects = [name for name in runs[0][0] if all(name in run for several in runs for run in several)]
     if not objects:
         raise ParameterError(f"{', '.join(names)}: no object that all of them were measured on, expected some")
+    if paired and len({len(several) for several in runs}) > 1:
+        counts = ", ".join(str(len(several)) for several in runs)
+        raise ParameterError(f"paired variants with {counts} seeds, expected as many of each")
     later, earlier = np.tril_indices(len(names), -1)
     labels, rng = list(figures(items_of(runs[0][0], objects))), np.random.default_rng([seed, 1])
 
@@ -42,7 +46,8 @@ def contrast(variants, figures, seed=0, resamples=RESAMPLES, once="of these netw
         return np.concatenate([values, values[later] - values[earlier]])
 
     def resample(drawn):
-        seeds = [rng.integers(len(several), size=max(1, len(several) - 1)).tolist() for several in runs]
+        seeds = [rng.integers(len(several), size=max(1, len(several) - 1)).tolist() for several in runs[: 1 if paired else None]]
+        seeds *= len(runs) if paired else 1
         return both(measure([objects[i] for i in drawn], seeds)).ravel()
 
     values = both(measure(objects, [range(len(several)) for several in runs]))
