@@ -54,9 +54,9 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
     """Write the best grasp of `rotations` turned views to `out` (JSON) and `html`, and return what was written.
 
     "joints" are the independent ones, "all_joints" the coupled ones too: rad, or metres of slides. Best: of those that hold the
-    object in all six directions and are free of it, or else of all, the largest ε. "parameters" are all that it depends on. against: a file of
-    `graspbook plan` for the same mesh and hand; the report then has its figures, and ε relative to them, as "planner". Raises
-    the errors of reading, PlanError for an object that the hand cannot get around, and OutputError.
+    object in all six directions and are free of it, or else of all, the largest ε. "parameters" are all that it depends on.
+    against: a file of `graspbook plan` for the same mesh and hand; the report then has its figures, and ε relative to them, as
+    "planner". Raises the errors of reading, PlanError for an object that the hand cannot get around, and OutputError.
     """
     for target in (out, html):
         check_writable(target)
