@@ -9,6 +9,7 @@ import trimesh
 from graspbook.cli import main
 from graspbook.hands.library import load_hand
 from graspbook.highdof.dataset import DataSettings
+from graspbook.highdof.generate import Candidates
 from graspbook.highdof.network import GraspNetwork, NetworkSettings
 from graspbook.highdof.plans import read_plan
 from graspbook.training import save_weights
@@ -50,6 +51,20 @@ def test_a_mesh_gives_a_grasp_and_a_page(weights, box, tmp_path):
     assert report["epsilon"] == written["epsilon"] and written["parameters"]["rotations"] == 3
     page = (tmp_path / "v.html").read_text()
     assert "A grasp for box.stl" in page and 'src="http' not in page
+
+
+def test_a_grasp_that_holds_is_chosen_unless_the_hand_is_still_inside(weights, box, tmp_path, monkeypatch):
+    chosen = []
+    for clear in (True, False):
+        def generate(hand, *_, clear=clear):
+            wrists, joints = np.stack([np.eye(4)] * 2), np.stack([hand.open] * 2)
+            return Candidates(np.arange(2), wrists, joints, np.array([0.2, 0.1]), np.array([True, clear]), np.zeros((2, 3)),
+                              ((np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, int)),) * 2)
+
+        monkeypatch.setattr(module, "generate", generate)
+        monkeypatch.setattr(module.Holder, "test", lambda *_: np.array([[True] * 5 + [False], [True] * 6]))
+        chosen.append(hand_grasp(box, weights, tmp_path / "g.json", tmp_path / "v.html", "barrett")["epsilon"])
+    assert chosen == [0.1, 0.2]
 
 
 def test_the_same_seed_gives_the_same_bytes(weights, box, tmp_path):
