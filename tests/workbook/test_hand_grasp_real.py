@@ -1,4 +1,4 @@
-"""The Shadow Hand's network that comes with the package, on scans of real objects."""
+"""The networks of hands that come with the package, on scans of real objects."""
 
 from pathlib import Path
 
@@ -13,19 +13,18 @@ from graspbook.highdof.plans import check_size
 from graspbook.objects.mesh import load_mesh
 from graspbook.storage import SHIPPED
 from graspbook.workbook.hand_grasp import weights_path
+from graspbook.workbook.ship_highdof import HANDS
 
 MESHES = Path(__file__).parents[2].parent / "shared" / "real" / "meshes"
-WEIGHTS = weights_path(SHIPPED, "shadow")
 
-pytestmark = [pytest.mark.skipif(not MESHES.is_dir(), reason="needs ../shared/real/meshes"),
-              pytest.mark.skipif(not WEIGHTS.is_file(), reason="no network of the Shadow Hand comes with the package yet")]
+pytestmark = pytest.mark.skipif(not MESHES.is_dir(), reason="needs ../shared/real/meshes")
 
 
-@pytest.fixture(scope="module")
-def found():
+@pytest.fixture(params=HANDS, scope="module")
+def found(request):
     """The Candidates of five rotations of every mesh that fits the hand: {name: Candidates}."""
-    hand = load_hand("shadow")
-    network, settings = load_network(WEIGHTS, hand)
+    hand = load_hand(request.param)
+    network, settings = load_network(weights_path(SHIPPED, hand.name), hand)
     network = fuse(network)
     return {name: generate(hand, network, mesh, settings, rotations=5, seed=0) for name, mesh in fitting(hand)}
 

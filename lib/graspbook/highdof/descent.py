@@ -10,9 +10,9 @@ from graspbook.hands.articulated import carry, carry_normals
 from graspbook.hands.balls import inner_balls
 from graspbook.highdof.annealing import Annealed, neighbours
 from graspbook.highdof.energies import distance_sum, graspit
+from graspbook.highdof.losses import units
 from graspbook.objects.distance import lookup, lookup_gradient
 
-_UNIT = 0.1  # metres that count as one rad, and as one of a quaternion's numbers
 _SLACK = 0.008  # metres, of the balls that slides keep out of the object: half as many as decide what is legal
 
 
@@ -64,13 +64,12 @@ def descend(states, judge, low, high, jump, settings, generator, looks=50):
 
 def slide(judge, states, chains, low, high, settings):
     """States (N, V) after gradient steps of shrinking length on energy and overlap, within their limits."""
-    units = torch.ones_like(states[0])
-    units[:3] = _UNIT
+    unit = units(states)
     for number in range(settings.slides):
-        moved = (states / units).requires_grad_()
-        gradient = torch.autograd.grad(_objective(judge, moved * units, chains, settings.overlap).sum(), moved)[0]
+        moved = (states / unit).requires_grad_()
+        gradient = torch.autograd.grad(_objective(judge, moved * unit, chains, settings.overlap).sum(), moved)[0]
         length = settings.step * (1 - number / settings.slides)
-        states = (moved.detach() - length * gradient / gradient.norm(dim=1, keepdim=True).clamp(min=1e-9)) * units
+        states = (moved.detach() - length * gradient / gradient.norm(dim=1, keepdim=True).clamp(min=1e-9)) * unit
         states = pose_vector.normalise(states.clamp(low, high))
     return states
 

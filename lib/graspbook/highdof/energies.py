@@ -32,7 +32,8 @@ class Judge:
     """Energy and legality of pose vectors (M, 7 + J) of a hand at objects, in the objects' frames.
 
     fields: `distance.Fields` of the objects; which (N,): the object of each chain. A state is legal if no ball inside the hand
-    (see `hands.balls`) overlaps the object by more than `overlap` metres. Raises ParameterError for an unknown energy or layout.
+    overlaps the object by more than `overlap` metres. Of the hand up to 4 mm are outside the balls, see `hands.balls`, so a legal
+    hand reaches up to 5 mm into the object at worst. Raises ParameterError for an unknown energy or layout.
     """
 
     def __init__(self, hand, fields, which, energy="distance_sum", layout="default", overlap=0.001):

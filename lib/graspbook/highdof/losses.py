@@ -15,6 +15,13 @@ from graspbook.objects.rotations import turned_distance
 LENGTH = 0.1
 
 
+def units(x):
+    """The unit (7 + J,) of each number of pose vectors x (B, 7 + J), in metres, as it is, or in rad."""
+    found = torch.ones_like(x[0])
+    found[:3] = LENGTH
+    return found
+
+
 def squared_parts(x, grasps):
     """The parts (B, K, 3) of ‖x - x_j‖² that translations, quaternions and joints have; see `squared_distances`."""
     squares = (x[:, None] - grasps).square()

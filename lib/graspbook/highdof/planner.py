@@ -114,7 +114,10 @@ def starts(hand, fields, judge, generator):
 
 
 def reach(hand):
-    """The widest that the open hand can get around, metres: the largest distance between two of its contact points."""
+    """An upper bound of what the open hand can get around, metres: the largest distance between two of its contact points.
+
+    A hand whose fingers open beside the palm, flat, as the Barrett Hand's do, gets around less.
+    """
     import torch
 
     contacts = hand.contacts["default"]

@@ -22,8 +22,8 @@ CHAINS = 160  # annealed abreast: beyond it the time of a step grows with them
 _THIN = 0.02  # of its longest side: such a mesh may have no inside on the grid of a distance field
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
 # The rooms of the library that a plan depends on.
-_CODE = ("highdof/annealing", "highdof/descent", "highdof/energies", "highdof/planner", "highdof/closing", "highdof/plans",
-         "highdof/target", "hands", "objects/distance", "objects/eikonal", "objects/winding", "quality", "pose")
+_CODE = ("highdof/annealing", "highdof/descent", "highdof/energies", "highdof/losses", "highdof/planner", "highdof/closing",
+         "highdof/plans", "highdof/target", "hands", "objects/distance", "objects/eikonal", "objects/winding", "quality", "pose")
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
 
     Files that are there with the same parameters stay; those missing are planned in the groups of the whole list, so that
     a stopped run ends with the same bytes. hand: a name. Before anything is planned raises, naming it, PlanError for an object
-    that the hand cannot reach around, MeshError for one that encloses no volume, and GraspFileError for a file of another kind
-    in the place of a plan.
+    that is too wide, see `check_size`, MeshError for one whose distance field has no inside, and GraspFileError for a file of
+    another kind in the place of a plan.
     """
     for name, mesh in meshes.items():
         check_size(load_hand(hand), name, mesh)
@@ -122,7 +122,10 @@ def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
 
 
 def check_size(hand, name, mesh):
-    """Raise PlanError for a mesh whose smallest box, however turned, is wider on its shortest side than a hand reaches around."""
+    """Raise PlanError for a mesh whose smallest box, however turned, is wider on its shortest side than a hand's `reach`.
+
+    That is an upper bound: of what passes, some is still too wide to be held.
+    """
     width, span = float(min(trimesh.bounds.oriented_bounds(mesh)[1])), reach(hand)
     if width > span:
         raise PlanError(f"{name} is {1000 * width:.0f} mm wide at its narrowest; the {hand.name} hand reaches around "

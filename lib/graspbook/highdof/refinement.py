@@ -16,18 +16,17 @@ from graspbook.highdof.energies import Judge
 from graspbook.highdof.planner import space
 from graspbook.objects.distance import lookup
 
-STEPS, RATE, MARGIN = 100, 0.01, 0.0005
+STEPS, RATE, MARGIN = 400, 0.01, 0.0005
 SLIDES = 80
-_OVER = 1.2  # of the step that would end the penetration if it were linear
 
 
-def refine(hand, fields, which, x, beta=0.75, steps=STEPS):
+def refine(hand, fields, which, x, beta=0.75, steps=100):
     """The pose vectors x* near x that minimise β ‖x* - x‖² + (1 - β) L_collision (section IV-E), by Adam.
 
     A soft penalty: at the minimum some penetration is left.
     """
     contacts = hand.contacts["default"]
-    units = _units(x)
+    units = losses.units(x)
     moved = (x / units).requires_grad_()
     optimiser = torch.optim.Adam([moved], lr=RATE)
     for _ in range(steps):
@@ -44,8 +43,9 @@ def adjust(hand, fields, which, x, points="whole", steps=STEPS):
     """Descend L_collision from x until nothing is inside, or for `steps` steps; and whether that came true (N,) bool.
 
     points: "contacts", the paper's, or "whole": balls that fill the whole hand, since parts between contact points can be inside
-    too. Each step is along the gradient, in units of 0.1 m and rad, as long as would end the penetration if the loss were a
-    linear function squared (Polyak's step for a least value of 0), for points half a millimetre clear.
+    too. Each step is along the gradient, in units of 0.1 m and rad, first as long as would end the penetration if the loss were
+    a linear function squared (Polyak's step for a least value of 0), for points half a millimetre clear, and longer and longer,
+    up to twice, for poses that this does not free.
     """
     if points == "whole":
         balls = inner_balls(hand, SLACK)
@@ -53,7 +53,7 @@ def adjust(hand, fields, which, x, points="whole", steps=STEPS):
     else:
         places, _, links = hand.contacts["default"]
         radii = 0.0
-    units, x = _units(x), _legal(hand, x)
+    units, x = losses.units(x), _legal(hand, x)
     clear = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     for step in range(steps + 1):
         moved = (x[~clear] / units).requires_grad_()
@@ -66,7 +66,7 @@ def adjust(hand, fields, which, x, points="whole", steps=STEPS):
             return x, clear
         loss = losses.collision((distances - MARGIN).clamp(max=0))
         gradient = torch.autograd.grad(loss.sum(), moved)[0]
-        length = _OVER * 2 * loss.detach() / gradient.square().sum(dim=1).clamp(min=1e-12)
+        length = (1 + step / steps) * 2 * loss.detach() / gradient.square().sum(dim=1).clamp(min=1e-12)
         moved = (moved.detach() - length[:, None] * gradient) * units
         x[left[inside]] = _legal(hand, moved[inside])
 
@@ -79,13 +79,6 @@ def polish(hand, fields, which, x, slides=SLIDES, energy="graspit"):
     low, high, _ = space(hand, fields)
     judge, chains = Judge(hand, fields, which, energy), torch.arange(len(x), device=x.device)
     return adjust(hand, fields, which, slide(judge, x, chains, low[which], high[which], DescentSettings(slides=slides)))
-
-
-def _units(x):
-    """Of each number of a pose vector: lengths are counted in 0.1 m."""
-    units = torch.ones_like(x[0])
-    units[:3] = losses.LENGTH
-    return units
 
 
 def _legal(hand, x):

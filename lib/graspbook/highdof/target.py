@@ -17,8 +17,8 @@ class Target:
     length: float
 
 
-def make_target(mesh, nodes=128):
+def make_target(mesh):
     """The Target of a mesh; raises what `signed_distance_grid` and `centre_of_mass` raise."""
-    grid = signed_distance_grid(mesh, nodes)
+    grid = signed_distance_grid(mesh)
     com = centre_of_mass(grid)
     return Target(stack([grid]), com, float(np.linalg.norm(mesh.vertices - com, axis=1).max()))
