@@ -5,8 +5,9 @@ import torch
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
+from graspbook.highdof import generate as module
 from graspbook.highdof.closing import SLACK
-from graspbook.highdof.generate import WAYS, deepest, generate, predict
+from graspbook.highdof.generate import WAYS, complete, deepest, generate, predict
 from graspbook.highdof.learning import load_network
 from graspbook.highdof.target import make_target
 from graspbook.objects.distance import signed_distance_grid, stack
@@ -40,6 +41,22 @@ def test_an_unknown_way_is_refused(network_file, barrett, meshes):
     network, settings = load_network(network_file, barrett)
     with pytest.raises(ParameterError, match="way 'prayer' to mend a grasp, expected one of polish, adjust"):
         generate(barrett, network, meshes["box"], settings, way="prayer")
+
+
+def test_more_rotations_than_there_are_are_refused(network_file, barrett, meshes):
+    network, settings = load_network(network_file, barrett)
+    with pytest.raises(ParameterError, match="28 rotations of an object, expected at most the 27"):
+        generate(barrett, network, meshes["box"], settings, rotations=28)
+
+
+def test_a_hand_that_is_still_inside_comes_after_all_that_are_clear(barrett, meshes, monkeypatch):
+    target, clear, quality = make_target(meshes["box"]), [False, True, True, False, True], iter([-1.0, 0.2, -1.0])
+    x = torch.as_tensor(pose_vector.join(np.tile(np.eye(4), (5, 1, 1)), np.tile(barrett.open, (5, 1))), dtype=torch.float32)
+    monkeypatch.setattr(module, "WAYS", {"none": lambda hand, fields, which, x: (x, torch.tensor(clear))})
+    monkeypatch.setattr(module, "epsilon", lambda *_: next(quality))
+    found = complete(barrett, target, np.arange(5), x, "none")
+    assert found.rotation.tolist() == [2, 1, 4, 0, 3] and found.clear.tolist() == [True] * 3 + [False] * 2
+    assert found.epsilon.tolist() == [0.2, -1, -1, -1, -1]
 
 
 def test_predictions_are_the_networks_turned_back(network_file, barrett, examples, meshes):

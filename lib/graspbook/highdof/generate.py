@@ -23,7 +23,7 @@ WAYS = {"polish": polish, "adjust": adjust}
 
 @dataclass(frozen=True)
 class Candidates:
-    """Grasps of one object from R of its rotations, best ε first, in the object frame.
+    """Grasps of one object from R of its rotations in the object frame: those that are clear first, and of these the best ε.
 
     rotation (R,): which of the rotations. object_T_palm (R, 4, 4); joints (R, J): closed values of `hand.joints`. epsilon (R,):
     -1 too where the hand is still inside. clear (R,) bool: whether the mending ended with nothing inside. penetration (R, 3):
@@ -57,16 +57,21 @@ def generate(hand, network, mesh, settings, rotations=5, seed=0, way="polish"):
     """The Candidates of an object, from as many random rotations of those the network knows.
 
     Each pose is mended until no part of the hand is inside, by `refinement.adjust`, the paper's way, or by `refinement.polish`,
-    ours; then the hand is closed and ε measured. Raises ParameterError for another way, and what `make_target` and
-    `occupancy_grids` raise.
+    ours; then the hand is closed and ε measured. Raises ParameterError for another way, and what `make_target` and `ask` raise.
     """
     target = make_target(mesh)
     return complete(hand, target, *ask(hand, network, mesh, target, settings, rotations, seed), way)
 
 
 def ask(hand, network, mesh, target, settings, rotations, seed):
-    """Which of the rotations (R,) are drawn, and the network's pose vectors (R, 7 + J) for them, see `predict`."""
-    chosen = np.random.default_rng(seed).permutation(len(frames(target.com, settings)))[:rotations]
+    """Which of the rotations (R,) are drawn, and the network's pose vectors (R, 7 + J) for them, see `predict`.
+
+    Raises ParameterError for more rotations than there are, and what `occupancy_grids` raises.
+    """
+    known = len(frames(target.com, settings))
+    if rotations > known:
+        raise ParameterError(f"{rotations} rotations of an object, expected at most the {known} that the network knows")
+    chosen = np.random.default_rng(seed).permutation(known)[:rotations]
     return chosen, predict(hand, network, mesh, target.com, settings, chosen)
 
 
@@ -83,7 +88,7 @@ def complete(hand, target, rotation, predicted, way):
     contacts = [touching(hand, target.fields, 0, *one) for one in zip(wrist, closed, strict=True)]
     quality = np.array([epsilon(points, normals, target.com, target.length) if free else -1.0
                         for (points, normals, _), free in zip(contacts, clear.tolist(), strict=True)])
-    order = np.argsort(-quality, kind="stable")
+    order = np.lexsort((-quality, ~clear.numpy()))
     return Candidates(rotation[order], wrist.double().numpy()[order], closed.double().numpy()[order], quality[order],
                       clear.numpy()[order], np.stack(depth, axis=1)[order], tuple(contacts[i] for i in order))
 
