@@ -16,6 +16,9 @@ from graspbook.training import load_model, train_to_file
 
 LOSSES = ("l2", "consistency", "combined")
 BATCH = 16
+# The rooms of the library that weights depend on, besides those that made the examples.
+_CODE = ("highdof/learning", "highdof/losses", "highdof/network", "hands", "objects/distance", "objects/rotations", "pose",
+         "training")
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def train_network(hand, examples, network, loss, train_settings, weights, init=N
 
     parameters = {"network": "highdof", "hand": hand.name, "joints": list(hand.joints), "sizes": asdict(network),
                   "loss": asdict(loss), "data": asdict(examples.settings), "examples": examples_hash(examples),
-                  "code": code_hash("highdof/learning", "highdof/losses", "highdof/network", "hands", "training")}
+                  "code": code_hash(*_CODE)}
     return train_to_file(weights, Path(weights).with_suffix(".checkpoint"),
                          lambda: GraspNetwork(len(hand.joints), network).to(device), batch_of, loss_of, train_settings,
                          parameters, f"{hand.name} {loss.kind}", init=init)

@@ -22,7 +22,7 @@ _MEANS = "l2", "translation", "rotation", "joints", "mean_l2", "consistency", "c
 def examples_file(path, objects, plans, hand, settings, workers=2):
     """Write the Examples of the objects of a set that have plans {name: file} of a hand to a file, unless they are there."""
     states = {name: read_plan(file, load_hand(hand)) for name, file in plans.items()}
-    made_from = {"settings": asdict(settings), "code": code_hash("highdof/dataset", "objects", "hands/pose_vector"),
+    made_from = {"settings": asdict(settings), "code": code_hash("highdof/dataset", "objects", "hands/pose_vector", "pose"),
                  "states": {name: content_hash(plan.states, plan.com, plan.parameters) for name, plan in states.items()}}
     try:
         if examples_header(path)["made_from"] == made_from:
