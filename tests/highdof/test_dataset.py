@@ -61,7 +61,7 @@ def test_some_objects_can_be_taken(examples):
 
 
 def test_an_object_larger_than_its_grid_is_refused(meshes):
-    with pytest.raises(ParameterError, match="occupancy grid of length 0.1 m"):
+    with pytest.raises(ParameterError, match="reaches 0.0781 m from its centre of mass, expected at most 0.05 m"):
         prepare(meshes["box"], np.zeros(3), np.ones((1, 11)), DataSettings(grid=16, length=0.1, nodes=32))
 
 

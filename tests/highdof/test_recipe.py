@@ -63,7 +63,7 @@ def test_examples_of_a_set_are_found_again_or_made_anew(objects, plans, file):
     examples_file(other, objects, plans, "barrett", SETTINGS, workers=1)
     examples_file(other, objects, plans, "barrett", replace(SETTINGS, length=0.5), workers=1)
     assert read_examples(other).settings.length == 0.5
-    with pytest.raises(ParameterError, match="box_0000: an occupancy grid of length 0.05 m"):
+    with pytest.raises(ParameterError, match="box_0000: the object reaches .* m from .*, expected at most 0.025 m"):
         examples_file(other, objects, plans, "barrett", replace(SETTINGS, length=0.05), workers=1)
 
 

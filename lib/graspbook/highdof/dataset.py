@@ -18,12 +18,12 @@ from graspbook.storage import atomic_path
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How objects are shown. grid: voxels a side. length: metres that a grid's 0.95 stand for, the same for all objects, or None:
-    each fills its grid. nodes: of the distance fields, a side; the paper's 128. turned: by the paper's 27 rotations, of which one
-    is the identity, or only as it is stored."""
+    """How objects are shown. grid: voxels a side. length: metres that a grid's 0.95 stand for, the same for all objects.
+    nodes: of the distance fields, a side; the paper's 128. turned: by the paper's 27 rotations, of which one is the identity, or
+    only as it is stored."""
 
     grid: int = 64
-    length: float | None = 0.4
+    length: float = 0.4
     nodes: int = 128
     turned: bool = True
 

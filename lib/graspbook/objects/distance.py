@@ -61,11 +61,13 @@ def signed_distance_grid(mesh, size=128):
 def centre_of_mass(field):
     """Centre (3,) of the inside of a DistanceField, in the object frame: that of the object's mass if its density is uniform.
 
-    A voxel that the surface cuts counts by the share of it that is inside. Raises MeshError for an object without inside,
-    such as a single sheet.
+    A voxel that the surface cuts counts by the share of it that is inside. Raises MeshError for an object with no node inside,
+    such as a single sheet, or a bar that is thinner than the spacing.
     """
     if not (field.values < 0).any():
-        raise MeshError(f"the centre of mass of a mesh {field.spacing * len(field.values):.3g} m long: it encloses no volume")
+        length = FILL * field.spacing * (len(field.values) - 1)
+        raise MeshError(f"the centre of mass of a mesh {length:.3g} m long: it encloses no volume, or is thinner than the "
+                        f"{1000 * field.spacing:.2g} mm between the points of its distance field")
     share = np.clip(0.5 - field.values / field.spacing, 0, 1)
     nodes = np.argwhere(share)
     return field.origin + field.spacing * np.average(nodes, axis=0, weights=share[share > 0])
