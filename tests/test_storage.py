@@ -153,3 +153,19 @@ def test_an_object_is_told_by_its_surface_and_its_parts():
     objects = [GraspObject("a", "box", mesh, parts) for mesh in (box, larger) for parts in ((box,), (larger,), (box, larger))]
     assert len({storage.object_hash(obj) for obj in objects}) == 6
     assert storage.object_hash(GraspObject("b", "other", box, (box,))) == storage.object_hash(objects[0])
+
+
+def test_weights_are_gathered(tmp_path):
+    (tmp_path / "a").write_bytes(b"one")
+    (tmp_path / "b").write_bytes(b"two")
+    folder = storage.gather(tmp_path / "variant", sampler=tmp_path / "a", evaluator=tmp_path / "b")
+    assert (folder / "sampler.safetensors").read_bytes() == b"one" and (folder / "evaluator.safetensors").read_bytes() == b"two"
+    storage.gather(folder, evaluator=tmp_path / "a")
+    assert (folder / "evaluator.safetensors").read_bytes() == b"one"
+
+
+def test_one_file_for_two_results_is_refused(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    storage.check_writable(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(OutputError, match="link: one file for 2 results"):
+        storage.check_writable(tmp_path / "a", tmp_path / "link")

@@ -10,6 +10,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,16 +50,26 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
-def check_writable(path):
-    """Raise OutputError where a file could not be written at `path`, before the work that it is for; makes nothing."""
-    path = Path(path)
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder")
-    if not folder.is_dir():
-        raise OutputError(f"cannot write {path}: {folder} is not a folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write {path}: no permission to write in {folder}")
+def check_writable(*paths):
+    """Raise OutputError where files could not be written at all of `paths`, before the work that they are for; makes nothing."""
+    for path in map(Path, paths):
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if path.is_dir():
+            raise OutputError(f"cannot write {path}: it is a folder")
+        if not folder.is_dir():
+            raise OutputError(f"cannot write {path}: {folder} is not a folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(f"cannot write {path}: no permission to write in {folder}")
+    if len({Path(path).resolve() for path in paths}) < len(paths):
+        raise OutputError(f"cannot write {', '.join(map(str, paths))}: one file for {len(paths)} results")
+
+
+def gather(folder, **files):
+    """Copy weights files into a folder as `<network>.safetensors`, and return the folder."""
+    for network, file in files.items():
+        with atomic_path(Path(folder) / f"{network}.safetensors") as temporary:
+            shutil.copyfile(file, temporary)
+    return Path(folder)
 
 
 def _remove_leftovers(path):

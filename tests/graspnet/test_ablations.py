@@ -10,7 +10,6 @@ from graspbook.graspnet.ablations import (
     drawn_curve,
     evaluate_variants,
     finals,
-    gather,
     per_family,
     precision,
     region_shares,
@@ -138,15 +137,6 @@ def test_drawn_curves_are_thinned_and_keep_their_ends():
     coverage, success = drawn_curve(runs)
     assert len(coverage) == len(success) == ablations._POINTS
     assert coverage[-1] == 1 and success[-1] == pytest.approx(334 / 1000) and success[0] == 1
-
-
-def test_weights_are_gathered(tmp_path):
-    (tmp_path / "a").write_bytes(b"one")
-    (tmp_path / "b").write_bytes(b"two")
-    folder = gather(tmp_path / "variant", sampler=tmp_path / "a", evaluator=tmp_path / "b")
-    assert (folder / "sampler.safetensors").read_bytes() == b"one" and (folder / "evaluator.safetensors").read_bytes() == b"two"
-    gather(folder, evaluator=tmp_path / "a")
-    assert (folder / "evaluator.safetensors").read_bytes() == b"one"
 
 
 def test_variants_are_evaluated_on_the_same_views_and_found_again(weights, tmp_path):

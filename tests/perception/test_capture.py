@@ -99,6 +99,16 @@ def test_every_kind_of_cloud_gives_the_same_points(tmp_path, kind):
     np.testing.assert_array_equal(capture.scene, capture.points)
 
 
+def test_other_units_are_scaled_to_metres_first(tmp_path, table):
+    np.save(tmp_path / "mm.npy", 1000 * cloud())
+    np.testing.assert_allclose(load_capture(tmp_path / "mm.npy", 0.001).points, cloud(), rtol=1e-12)
+    np.savez(tmp_path / "m.npz", depth=table[0], K=CAMERA.K)
+    np.savez(tmp_path / "mm.npz", depth=1000 * table[0], K=CAMERA.K, object_points=1000 * cloud())
+    scaled = load_capture(tmp_path / "mm.npz", 0.001)
+    np.testing.assert_allclose(scaled.scene, load_capture(tmp_path / "m.npz").scene, rtol=1e-6)
+    np.testing.assert_allclose(scaled.points, cloud(), rtol=1e-12)
+
+
 def test_points_that_are_not_finite_are_dropped(tmp_path):
     points = cloud()
     points[::3] = np.nan

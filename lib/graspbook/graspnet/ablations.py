@@ -4,7 +4,6 @@ A variant is a folder of weights with the settings of a prediction. What is meas
 `comparison.contrast` takes it.
 """
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from graspbook.graspnet.regions import FAMILIES, REGIONS, held_regions
 from graspbook.graspnet.validation import calibration, evaluator_scores
 from graspbook.metrics import average_precision
 from graspbook.parallel import run_tasks
-from graspbook.storage import atomic_path
 
 _POINTS = 400  # of a curve that is drawn
 
@@ -59,14 +57,6 @@ def train_variant(network, data, settings, train_settings, weights, clouds, devi
     if network == "gpd":
         return train_gpd(data, settings, train_settings, weights, Path(weights).with_suffix(".checkpoint"), device)
     return train_task(network, data, settings, train_settings, weights, clouds, device)
-
-
-def gather(folder, **files):
-    """Copy weights files into a variant's folder as `<network>.safetensors`, and return the folder."""
-    for network, file in files.items():
-        with atomic_path(Path(folder) / f"{network}.safetensors") as temporary:
-            shutil.copyfile(file, temporary)
-    return Path(folder)
 
 
 def evaluate_variants(variants, objects, names, seed, folder, workers, device="cpu"):

@@ -36,12 +36,12 @@ class Capture:
     rgb: np.ndarray | None = None
 
 
-def load_capture(path):
+def load_capture(path, scale=1.0):
     """Load a depth capture or a point cloud and find the object in it.
 
     The object is `object_points` where the file has them, the whole cloud where that is no longer than 0.4 m, and else
-    what `extract_object` finds. Raises CaptureError when the file is missing, unreadable or of another kind, when arrays
-    have wrong shapes, and when there are no points.
+    what `extract_object` finds. scale: factor from the file's units to metres. Raises CaptureError when the file is missing,
+    unreadable or of another kind, when arrays have wrong shapes, and when there are no points.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -50,6 +50,7 @@ def load_capture(path):
         raise CaptureError(f"{path}: no such capture file")
     try:
         content = _READERS[path.suffix.lower()](path)
+        content |= {name: scale * content[name] for name in ("depth", "points", "object_points") if name in content}
     except CaptureError:
         raise
     except Exception as error:  # the readers raise whatever their format's parser raises

@@ -62,8 +62,7 @@ def evaluate_meshes(meshes, weights, out, html=None, method="graspnet", views=5,
     views, and OutputError, before the work.
     """
     settings = PredictSettings(samples=samples, method=method)
-    for target in filter(None, (out, html)):
-        check_writable(target)
+    check_writable(*filter(None, (out, html)))
     doubled = [name for name, count in Counter(Path(mesh).stem for mesh in meshes).items() if count > 1]
     if doubled:
         raise ParameterError(f"{' '.join(map(str, meshes))}: two meshes of one name, {doubled[0]}, would share its figures")

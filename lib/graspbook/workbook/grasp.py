@@ -39,8 +39,7 @@ def grasp_input(path, weights, out, html, top=None, seed=0, scale=1.0, settings=
     and how many of the object's lie between the fingers. Raises the errors of reading, and OutputError.
     """
     settings = settings or PredictSettings()
-    for target in (out, html):
-        check_writable(target)
+    check_writable(out, html)
     networks = load_networks(weights)
     rng = np.random.default_rng(seed)
     capture = observe_input(path, rng, scale)

@@ -9,9 +9,8 @@ from tempfile import TemporaryDirectory
 import nbformat
 
 from graspbook.errors import NotebookError
-from graspbook.graspnet.ablations import gather
 from graspbook.graspnet.evaluation import weights_hashes
-from graspbook.storage import SHIPPED, atomic_path, read_json, write_json
+from graspbook.storage import SHIPPED, atomic_path, gather, read_json, write_json
 from graspbook.training import halve_weights
 from graspbook.workbook import params
 from graspbook.workbook.outputs import Outputs

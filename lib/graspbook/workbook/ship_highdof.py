@@ -3,10 +3,9 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from graspbook.graspnet.ablations import gather
 from graspbook.highdof.learning import BATCH
 from graspbook.simulation.hold import HoldSettings
-from graspbook.storage import SHIPPED, atomic_path, write_json
+from graspbook.storage import SHIPPED, atomic_path, gather, write_json
 from graspbook.training import halve_weights
 from graspbook.workbook import params
 from graspbook.workbook.outputs import Outputs
