@@ -21,8 +21,8 @@ def main(arguments=None):
     """Run `graspbook ARGUMENTS` (those of the process if omitted) and return the exit status."""
     parser = _Parser(prog="graspbook", description="A reproducible workbook of two papers on learning to grasp.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_grasp, _add_evaluate, _add_sample, _add_label, _add_calibrate, _add_hand_grasp, _add_plan, _add_run,
-                _add_site, _add_ship):
+    for add in (_add_grasp, _add_evaluate, _add_sample, _add_label, _add_calibrate, _add_hand_grasp, _add_hand_summary, _add_plan,
+                _add_run, _add_site, _add_ship):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -124,17 +124,36 @@ def _add_hand_grasp(commands):
 
 def _hand_grasp(options):
     from graspbook.storage import SHIPPED
-    from graspbook.workbook.hand_grasp import hand_grasp
+    from graspbook.workbook.hand_grasp import STUCK, hand_grasp
 
     found = hand_grasp(options.input, options.weights or SHIPPED, options.out, options.html, options.hand, options.rotations,
                        options.seed, options.scale, options.against)
     print(f"{options.out}, {options.html}: ε {found['epsilon']:.3f}, held against gravity in {found['held_directions']} of 6 "
-          f"directions, deepest point {1000 * found['penetration_max']:.1f} mm inside the object")
+          f"directions, deepest point {1000 * found['penetration_max']:.1f} mm inside the object"
+          f"{'' if found['clear'] else STUCK}")
     if options.against:
         figures = {name: "–" if value is None else f"{value:.3f}" for name, value in found["planner"].items()}
         print(f"{options.against}: {found['planner']['grasps']} planned grasps, {found['planner']['force_closure']:.0%} in force "
               f"closure, ε of the best {figures['best_epsilon']}, of the best of five {figures['best_of_5']}; relative to these "
               f"ε here is {figures['relative_to_best']} and {figures['relative_epsilon']}")
+
+
+def _add_hand_summary(commands):
+    parser = commands.add_parser("hand-summary", help="add up reports of hand-grasp --against, of one hand on several objects")
+    parser.add_argument("reports", nargs="+", metavar="GRASP.json", help="with the same seeds for every object")
+    parser.add_argument("--out", required=True, metavar="SUMMARY.json", help="the figures, and the reports without contacts")
+    parser.set_defaults(function=_hand_summary)
+
+
+def _hand_summary(options):
+    import numpy as np
+
+    from graspbook.workbook.hand_summary import summarise
+
+    found = summarise(options.reports, options.out)
+    print(f"{options.out}: {found['objects']} objects, seeds {', '.join(map(str, found['seeds']))}")
+    for figure, values in list(found.items())[4:]:
+        print(f"{figure}: " + ("–" if values is None else ", ".join(f"{value:.3g}" for value in np.atleast_1d(values))))
 
 
 def _add_plan(commands):
@@ -168,8 +187,7 @@ def _plan(options):
     paths = {Path(mesh).stem: Path(options.out) / f"{Path(mesh).stem}.h5" for mesh in options.meshes}
     if len(paths) < len(options.meshes):
         raise ParameterError(f"{' '.join(options.meshes)}: two meshes of one name would share a file")
-    for path in paths.values():
-        check_writable(path)
+    check_writable(*paths.values())
     meshes = {Path(mesh).stem: load_mesh(mesh, options.scale) for mesh in options.meshes}
     counts = {"rounds" if options.search == "descent" else "iterations": options.iterations} if options.iterations else {}
     settings = PlannerSettings(options.grasps, options.energy, search=search_settings(options.search, **counts))
@@ -212,8 +230,7 @@ def _sample(options):
     paths = {mesh: out if out.suffix == ".h5" else out / f"{Path(mesh).stem}.h5" for mesh in options.meshes}
     if len(set(paths.values())) < len(options.meshes):
         raise ParameterError(f"{' '.join(options.meshes)}: two meshes of one name would share a grasp file")
-    for path in paths.values():
-        check_writable(path)
+    check_writable(*paths.values())
     objects = [load_object(mesh, options.scale) for mesh in options.meshes]
     for obj, path in zip(objects, paths.values(), strict=True):
         counts = sample_to_file(obj, path, options.grasps, options.seed, options.threads)

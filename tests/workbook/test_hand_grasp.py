@@ -46,25 +46,29 @@ def test_a_mesh_gives_a_grasp_and_a_page(weights, box, tmp_path):
     wrist = np.array(written["wrist"])
     np.testing.assert_allclose(wrist[:3, :3] @ wrist[:3, :3].T, np.eye(3), atol=1e-5)
     assert len(written["rotations"]) == 3 and written["epsilon"] in [one["epsilon"] for one in written["rotations"]]
-    assert written["held"] == (written["held_directions"] == 6) and 0 <= written["penetration_max"] < 0.05
+    assert written["clear"] and written["held"] == (written["held_directions"] == 6) and 0 <= written["penetration_max"] < 0.05
     assert all(set(contact) == {"point", "normal", "link"} for contact in written["contacts"])
     assert report["epsilon"] == written["epsilon"] and written["parameters"]["rotations"] == 3
     page = (tmp_path / "v.html").read_text()
     assert "A grasp for box.stl" in page and 'src="http' not in page
 
 
-def test_a_grasp_that_holds_is_chosen_unless_the_hand_is_still_inside(weights, box, tmp_path, monkeypatch):
-    chosen = []
-    for clear in (True, False):
+def test_a_grasp_that_holds_is_chosen_unless_the_hand_is_still_inside(weights, box, tmp_path, capsys, monkeypatch):
+    chosen, told = [], []
+    for clear in ([True, True], [True, False], [False, False]):
         def generate(hand, *_, clear=clear):
             wrists, joints = np.stack([np.eye(4)] * 2), np.stack([hand.open] * 2)
-            return Candidates(np.arange(2), wrists, joints, np.array([0.2, 0.1]), np.array([True, clear]), np.zeros((2, 3)),
+            return Candidates(np.arange(2), wrists, joints, np.array([0.2, 0.1]), np.array(clear), np.zeros((2, 3)),
                               ((np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, int)),) * 2)
 
         monkeypatch.setattr(module, "generate", generate)
         monkeypatch.setattr(module.Holder, "test", lambda *_: np.array([[True] * 5 + [False], [True] * 6]))
-        chosen.append(hand_grasp(box, weights, tmp_path / "g.json", tmp_path / "v.html", "barrett")["epsilon"])
-    assert chosen == [0.1, 0.2]
+        assert main(["hand-grasp", str(box), "--hand", "barrett", "--weights", str(weights), "--out", str(tmp_path / "g.json"),
+                     "--html", str(tmp_path / "v.html")]) == 0
+        report = json.loads((tmp_path / "g.json").read_text())
+        chosen.append((report["epsilon"], report["clear"]))
+        told.append([module.STUCK in text for text in (capsys.readouterr().out, (tmp_path / "v.html").read_text())])
+    assert chosen == [(0.1, True), (0.2, True), (0.2, False)] and told == [[False] * 2, [False] * 2, [True] * 2]
 
 
 def test_the_same_seed_gives_the_same_bytes(weights, box, tmp_path):
@@ -77,8 +81,9 @@ def test_the_same_seed_gives_the_same_bytes(weights, box, tmp_path):
 def test_of_a_cloud_the_hull_is_taken(tmp_path):
     points = trimesh.sample.sample_surface(trimesh.creation.box((0.06, 0.08, 0.12)), 4000, seed=0)[0]
     np.save(tmp_path / "box.npy", points + [0, 0, 0.5])
-    solid = read_solid(tmp_path / "box.npy")
-    assert solid.is_watertight and solid.volume == pytest.approx(0.06 * 0.08 * 0.12, rel=0.03)
+    np.save(tmp_path / "mm.npy", 1000 * (points + [0, 0, 0.5]))
+    for solid in (read_solid(tmp_path / "box.npy"), read_solid(tmp_path / "mm.npy", 0.001)):
+        assert solid.is_watertight and solid.volume == pytest.approx(0.06 * 0.08 * 0.12, rel=0.03)
 
 
 @pytest.mark.parametrize(("arguments", "parts"), [

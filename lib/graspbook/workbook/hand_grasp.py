@@ -26,6 +26,7 @@ from graspbook.workbook.grasp import has_faces
 
 # What a grasp depends on besides its parameters.
 _CODE = ("pose", "quality", "hands", "objects", "perception/capture", "simulation", "highdof", "workbook/hand_grasp")
+STUCK = ": no rotation gave a hand that could be freed of it"
 
 
 def weights_path(folder, hand):
@@ -43,7 +44,7 @@ def read_solid(path, scale=1.0):
         return load_mesh(path, scale)
     if not (np.isfinite(scale) and scale > 0):
         raise CaptureError(f"{path}: scale {scale} is not a positive number")
-    points = load_capture(path).points * scale
+    points = load_capture(path, scale).points
     sizes = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
     if len(sizes) < 3 or sizes[2] <= 1e-6 * sizes[0]:
         raise CaptureError(f"{path}: its {len(points)} points are in one plane, their hull has no volume")
@@ -54,12 +55,12 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
     """Write the best grasp of `rotations` turned views to `out` (JSON) and `html`, and return what was written.
 
     "joints" are the independent ones, "all_joints" the coupled ones too: rad, or metres of slides. Best: of those that hold the
-    object in all six directions and are free of it, or else of all, the largest ε. "parameters" are all that it depends on.
+    object in all six directions and are free of it, else of those that are free, else of all, the largest ε; "clear" says
+    whether it is free. "parameters" are all that it depends on.
     against: a file of `graspbook plan` for the same mesh and hand; the report then has its figures, and ε relative to them, as
     "planner". Raises the errors of reading, PlanError for an object that the hand cannot get around, and OutputError.
     """
-    for target in (out, html):
-        check_writable(target)
+    check_writable(out, html)
     hand = load_hand(hand)
     file = weights_path(weights, hand.name)
     network, settings = load_network(file, hand)
@@ -80,7 +81,7 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
                        "weights": content_hash(np.frombuffer(file.read_bytes(), np.uint8)), "code": code_hash(*_CODE)},
         "joints": hand.named(found.joints[best]), "all_joints": dict(zip(hand.all_joints, every, strict=True)),
         "wrist": found.object_T_palm[best], "epsilon": found.epsilon[best],
-        "penetration_max": found.penetration[best, 2], "held": bool(held[best].all()),
+        "penetration_max": found.penetration[best, 2], "clear": bool(found.clear[best]), "held": bool(held[best].all()),
         "held_directions": int(held[best].sum()),
         "contacts": [{"point": point, "normal": normal, "link": hand.links[link]}
                      for point, normal, link in zip(*found.contacts[best], strict=True)],
@@ -93,7 +94,8 @@ def hand_grasp(path, weights, out, html, hand="shadow", rotations=5, seed=0, sca
         report["parameters"]["planner"] = plan.parameters
     figure = hand_figure(mesh, [shape.mesh(hand, found.object_T_palm[best], found.joints[best])], found.contacts[best][0])
     text = (f"The {hand.name} hand, closed: ε = {found.epsilon[best]:.3f}, held against gravity in {held[best].sum()} of 6 "
-            f"directions, deepest point {1000 * found.penetration[best, 2]:.1f} mm inside the object.")
+            f"directions, deepest point {1000 * found.penetration[best, 2]:.1f} mm inside the object"
+            f"{'' if found.clear[best] else STUCK}.")
     write_view(html, figure, f"A grasp for {Path(path).name}", text)
     write_json(out, report)
     return report
