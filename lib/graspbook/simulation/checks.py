@@ -28,7 +28,7 @@ def slip_of_a_box(settings, loads, axis=2, time=0.2):
 
 
 def kinematics_deviation(hand, postures, seed):
-    """Largest distance, metres, between the origins of a hand's links as `Hand.forward` and as MuJoCo place them."""
+    """Largest difference of any number in the poses (4, 4) of a hand's links as `Hand.forward` and as MuJoCo give them."""
     import torch
 
     spec = mujoco.MjSpec()
@@ -40,6 +40,7 @@ def kinematics_deviation(hand, postures, seed):
     for values, links in zip(hand.expand(joints), hand.forward(torch.as_tensor(joints)).numpy(), strict=True):
         data.qpos[address] = values
         mujoco.mj_kinematics(model, data)
-        theirs = np.array([data.body(f"hand/{name}").xpos for name in hand.links])
-        deviation = max(deviation, float(np.linalg.norm(theirs - links[:, :3, 3], axis=1).max()))
+        bodies = [data.body(f"hand/{name}") for name in hand.links]
+        theirs = pose.from_rt([body.xmat.reshape(3, 3) for body in bodies], [body.xpos for body in bodies])
+        deviation = max(deviation, float(np.abs(theirs - links).max()))
     return deviation
