@@ -16,9 +16,9 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof import losses, refinement
 from graspbook.highdof.annealing import AnnealingSettings
 from graspbook.highdof.descent import DescentSettings
+from graspbook.highdof.generate import WAYS
 from graspbook.highdof.network import GraspNetwork, NetworkSettings, fuse
 from graspbook.highdof.planner import PlannerSettings, plan
-from graspbook.highdof.refinement import adjust
 from graspbook.objects import distance
 from graspbook.objects.families import make_shape
 from graspbook.objects.rotations import rotations, turned_frame
@@ -116,8 +116,8 @@ def quality(tiny, measure):
                    1 if tiny else 5, lambda ours, theirs: f"within {np.abs(np.subtract(ours, theirs)).max():.0e}")
 
 
-def adjust_poses(count, tiny, measure):
-    """Five hands freed of penetration, 5 at a time or 1; the baseline frees 1 at a time, or looks up 1 ball at a time as well."""
+def mend_poses(way, count, tiny, measure):
+    """Five hands mended in a way of `generate`, 5 at a time or 1; the baseline mends 1 at a time, or looks up 1 ball too."""
     torch.set_num_threads(2)
     hand, mesh = load_hand("shadow"), make_shape("bottle", np.random.default_rng(0)).mesh
     fields, rng = distance.stack([distance.signed_distance_grid(mesh, 48 if tiny else 128)]), np.random.default_rng(0)
@@ -128,7 +128,7 @@ def adjust_poses(count, tiny, measure):
     x = x[:1] if tiny else x
 
     def freed(count):
-        return torch.cat([adjust(hand, fields, which[: len(some)], some)[1] for some in x.split(count)])
+        return torch.cat([WAYS[way](hand, fields, which[: len(some)], some)[1] for some in x.split(count)])
 
     def ball_by_ball():
         with mock.patch.object(refinement, "lookup", point_by_point):
