@@ -54,3 +54,11 @@ def test_what_cannot_be_added_up_is_refused(tmp_path, reports, words):
     with pytest.raises(ParameterError, match=words):
         summarise(files, tmp_path / "s.json")
     assert not (tmp_path / "s.json").exists()
+
+
+def test_no_report_is_overwritten(tmp_path):
+    file, = write(tmp_path, CUP[0])
+    before = file.read_text()
+    with pytest.raises(ParameterError, match="0.json: one of the reports to add up, expected another file"):
+        summarise([file], tmp_path / "." / "0.json")
+    assert file.read_text() == before

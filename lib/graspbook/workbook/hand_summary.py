@@ -13,9 +13,11 @@ def summarise(paths, out):
     """Add up reports of `hand_grasp` with the planner's grasps beside, of one hand, and write figures and reports to `out`.
 
     Returns the figures. "best" is the rotation of largest ε, "chosen" the grasp that a report gives; ε is 0 without force
-    closure. Raises ParameterError for what is no such report, for several hands or numbers of rotations, and where not every
-    object has one report with every seed; OutputError.
+    closure. Raises ParameterError for what is no such report, for `out` among them, for several hands or numbers of rotations,
+    and where not every object has one report with every seed; OutputError.
     """
+    if Path(out).resolve() in {Path(path).resolve() for path in paths}:
+        raise ParameterError(f"{out}: one of the reports to add up, expected another file for the sum")
     check_writable(out)
     reports = {}
     for path in paths:
