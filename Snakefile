@@ -20,6 +20,8 @@ NOTEBOOKS = {
                             ["graspnet/1_objects", "graspnet/2_grasp_data"]),
     "graspnet/4_refinement": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
     "graspnet/5_ablations": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
+    "graspnet/6_robot_trials": (["objects", "perception", "simulation", "graspnet", "robots", "workbook/trials", "workbook/trial_figures",
+                                 "workbook/trial_tables", "workbook/trial_pictures"], []),
     "highdof/1_hands_and_objects": (["objects", "highdof", "simulation", "training", "quality"], []),
     "highdof/2_grasp_data": (["objects", "highdof", "simulation", "training", "quality"], ["highdof/1_hands_and_objects"]),
     "highdof/3_training": (["objects", "highdof", "simulation", "training", "quality"], ["highdof/2_grasp_data"]),
@@ -31,7 +33,10 @@ EVERY = ["errors", "pose", "storage", "parallel", "metrics", "comparison", "hand
 ]
 
 # Measured once against recorded labels; the networks that come with the package.
-EARLIER = {"graspnet/2_grasp_data": ["outputs/published/results/calibration.json"], "0_tour": ["lib/graspbook/weights/run.json"]}
+EARLIER = {"graspnet/2_grasp_data": ["outputs/published/results/calibration.json"], "0_tour": ["lib/graspbook/weights/run.json"],
+           "graspnet/6_robot_trials": ["lib/graspbook/weights/run.json"]}
+# In real time: it gets both cores to itself.
+ALONE = ["graspnet/6_robot_trials"]
 
 PROFILE = config.get("profile", "smoke")
 OUT = f"outputs/{PROFILE}"
@@ -88,5 +93,7 @@ for notebook, (rooms, upstream) in NOTEBOOKS.items():
             results(notebook),
         log:
             f"{OUT}/notebooks/{notebook}.ipynb",
+        threads:
+            workflow.cores if notebook in ALONE else 1
         shell:
             f"{GRASPBOOK} run {{input.notebook}} --profile {PROFILE}"

@@ -16,8 +16,8 @@ from pathlib import Path
 from graspbook.storage import write_json
 from graspbook.workbook.provenance import provenance
 
-# By name in the table: the function in cases.py or hand_cases.py with its arguments, and what stands against it. This process
-# stays without torch and MuJoCo: on Linux a child's peak memory starts from its parent's.
+# By name in the table: the function in cases.py, hand_cases.py or robot_cases.py, its arguments, and what stands against it. This
+# process stays without torch and MuJoCo: on Linux a child's peak memory starts from its parent's.
 CASES = {
     "shake test, parametric mug": (("shake_mug",), "plain loop"),
     "shake test, CoACD vase": (("shake_vase",), "plain loop"),
@@ -40,6 +40,12 @@ CASES = {
     "adjustment, one pose": (("mend_poses", "adjust", 1), "ball by ball"),
     "adjustment, 5 poses": (("mend_poses", "adjust", 5), "one pose"),
     "polish, 5 poses": (("mend_poses", "polish", 5), "one pose"),
+    "arm's way, no points": (("find_ways", 0), "search"),
+    "arm's way, 500 points": (("find_ways", 500), "search"),
+    "arm's way, 5000 points": (("find_ways", 5000), "search"),
+    "table and object of a frame": (("perceive_frames",), "in space"),
+    "view to path, 200 grasps": (("frame_to_path",), "every grasp"),
+    "a simulated trial": (("do_trials",), "real time"),
 }
 # Figures that this project promises on two cores, and the least that keeps the promise: 0.3 s and 3 s a cloud of 200 grasps; 2 s
 # a distance field, 0.08 s a grid and 0.1 s an adjusted pose; the paper's 32,400 grasps in 10 hours.
@@ -76,6 +82,10 @@ as trained   the network with separate batch normalisation, one grid at a time; 
 ball by ball five poses adjusted one after another on both sides; the baseline asks for each ball's distance by itself, in Python
 one pose     the same five poses mended side by side; the baseline one after another. They are no network's: an open hand in a
              bottle. The paper has 0.541 s forward and 0.468 s for an adjustment, on a Titan XP
+search       OMPL's RRTConnect from the start, with a sphere for every observed point; ours thins them and tries the straight way
+in space     the object of a capture without a robot, clustered in three dimensions
+every grasp  inverse kinematics of all 200 grasps; ours of those that keep hand and camera clear of table and points
+real time    the same trial held back to the clock; ours as fast as client and simulated controller go, but for 2 s of holding up
 Targets: training 20 times (ours) and 3 times (the paper's) the baseline, 200 grasps in 0.3 s (ours) and 3 s (the paper's),
 27 grasps a minute by annealing (32,400 in 10 hours on two cores), 2 s a distance field, 0.08 s one grid, 0.1 s an adjusted
 pose, the others at least the baseline; all under 3 GB. --profile NAME tells where the time of a row goes."""
@@ -126,8 +136,8 @@ def target(name, case):
 def run_case(name, tiny=False, measure="compare"):
     """What `cases.compare` found for one row of the table, as plain data, or `cases.profile`, as a text."""
     function, *arguments = CASES[name][0]
-    cases, hand_cases = importlib.import_module("cases"), importlib.import_module("hand_cases")
-    home = cases if hasattr(cases, function) else hand_cases
+    cases, *others = map(importlib.import_module, ("cases", "hand_cases", "robot_cases"))
+    home = next(module for module in (cases, *others) if hasattr(module, function))
     return getattr(home, function)(*arguments, tiny, getattr(cases, measure))
 
 

@@ -154,6 +154,14 @@ def hand_grasp(path, *more):
             "--weights", "hands/right", *more]
 
 
+def trials(*more):
+    return ["trials", "--out", "new", "--weights", "weights", "--objects", *more]
+
+
+def pick(source, *more):
+    return ["pick", source, "--out", "new/out.json", "--html", "new/out.html", "--weights", "weights", *more]
+
+
 def plan(*more):
     return ["plan", "--hand", "barrett", "--grasps", "2", "--out", "new", *more]
 
@@ -240,6 +248,26 @@ CASES = [
     (["sample", "box.stl", "nan.obj", "--out", "new.h5"], ["--out new.h5", "2 meshes", "folder"]),
     (["sample", "box.stl", "box2/box.stl", "--out", "new"], ["box.stl box2/box.stl", "one name"]),
     (["dance"], ["'dance'", "sample"]),
+    # robots
+    (trials("teapot"), ["object 'teapot'", "expected the path of a mesh or one of", "red_ycb_mug"]),
+    (trials("none.stl"), ["none.stl", "no such mesh file"]),
+    (trials("box.stl", "box2/box.stl"), ["objects box are named twice"]),
+    (trials("box.stl", "--method", "luck"), ["method 'luck'", "graspnet, geometric, gpd"]),
+    (trials("box.stl", "--poses", "0"), ["--poses", "0: expected a whole number, 1 or more"]),
+    (trials("box.stl", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
+    (trials("box.stl", "--execute"), ["--execute", "expected --robot"]),
+    (trials("box.stl", "--robot", "127.9.9.9"), ["--robot 127.9.9.9 without --execute", "nothing may move"]),
+    (trials("box.stl", "--robot", "127.9.9.9", "--execute", "--camera", "webcam"), ["webcam: unknown camera", "realsense"]),
+    (trials("box.stl", "--out", "taken"), ["taken", "cannot write"]),
+    (pick("none.npz"), ["none.npz", "no such"]),
+    (pick("webcam"), ["webcam: unknown camera", "realsense"]),
+    (pick("nan.npz"), ["nan.npz"]),
+    (pick("box.stl"), ["box.stl", "realsense"]),
+    (pick("cloud.npy"), ["cloud.npy", "realsense"]),
+    (pick("none.npz", "--method", "luck"), ["method 'luck'", "graspnet, geometric, gpd"]),
+    (pick("none.npz", "--execute"), ["--execute", "expected --robot"]),
+    (pick("none.npz", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
+    (pick("none.npz", "--html", "new/out.json"), ["new/out.json, new/out.json: one file for 2 results"]),
     # hands of many joints
     (hand_grasp("box.stl", "--hand", "claw"), ["unknown hand 'claw'", "shadow, barrett, franka"]),
     (plan("box.stl", "--hand", "claw"), ["unknown hand 'claw'", "shadow, barrett, franka"]),

@@ -38,6 +38,7 @@ TINY = {
                              "training_per_family=1", "sampler_steps=3", "sampler_clouds=1", "compared_sampler_steps=2",
                              "compared_evaluator_steps=3", "metropolis_steps=2", "sample_counts=[6, 12]",
                              "gpd_candidates=12", "gpd_steps=2", "validation_batches=1"],
+    "graspnet/6_robot_trials": ["trial_objects=[spam_can]", "methods=[graspnet]", "samples=60", "hold=0.1"],
     "highdof/1_hands_and_objects": ["counts={box: 2, bottle: 2}", "held_out_fraction=0.5"],
     "highdof/2_grasp_data": ["grasps=3", "rounds=2", "iterations=10", "layout_grasps=2", "compared_objects=1",
                              "compared_grasps=2", "held_objects=1", "held_grasps=2"],

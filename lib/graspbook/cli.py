@@ -22,7 +22,7 @@ def main(arguments=None):
     parser = _Parser(prog="graspbook", description="A reproducible workbook of two papers on learning to grasp.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (_add_grasp, _add_evaluate, _add_sample, _add_label, _add_calibrate, _add_hand_grasp, _add_hand_summary, _add_plan,
-                _add_run, _add_site, _add_ship):
+                _add_trials, _add_pick, _add_run, _add_site, _add_ship):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -199,6 +199,69 @@ def _plan(options):
 
 def _add_hand(parser):
     parser.add_argument("--hand", default=HANDS[0], metavar="HAND", help=f"{', '.join(HANDS)} (default: {HANDS[0]})")
+
+
+def _add_trials(commands):
+    parser = commands.add_parser("trials", help="try methods on objects on a table, by the simulated arm or a real one")
+    parser.add_argument("--method", nargs="+", default=["graspnet"], metavar="METHOD", help="graspnet (default), gpd, geometric")
+    parser.add_argument("--objects", nargs="+", metavar="NAME|MESH",
+                        help="trial objects by name, meshes by path, in metres (default: the 17 trial objects)")
+    parser.add_argument("--poses", type=_count, default=3, metavar="N", help="stable poses of each (default: 3)")
+    parser.add_argument("--seed", nargs="+", type=_seed, default=[0], metavar="S")
+    parser.add_argument("--out", required=True, metavar="DIR", help="trials.jsonl, commands.log, pictures; a rerun goes on there")
+    _add_weights(parser)
+    parser.add_argument("--camera", metavar="CAMERA", help="of a real arm: realsense (default) or realsense:SERIAL")
+    _add_robot(parser)
+    parser.set_defaults(function=_trials)
+
+
+def _trials(options):
+    from graspbook.objects.trial_objects import TRIAL_OBJECTS
+    from graspbook.storage import SHIPPED
+    from graspbook.workbook.trial_tables import failure_table, success_counts
+    from graspbook.workbook.trials import real_setup, trials
+
+    device = real_setup(options.robot, options.camera, options.execute, options.recover)
+    records = trials(options.objects or list(TRIAL_OBJECTS), options.method, options.poses, options.seed, options.out,
+                     options.weights or SHIPPED, device, options.hand_eye)
+    for method in dict.fromkeys(record["method"] for record in records):
+        successes, number = success_counts([record for record in records if record["method"] == method])["all"]
+        print(f"{method}: {successes} of {number} trials lifted the object")
+    for row in zip(*failure_table(records).values(), strict=True):
+        print(", ".join(str(value) for value in row))
+    print(options.out)
+
+
+def _add_pick(commands):
+    parser = commands.add_parser("pick", help="choose a grasp for one object on a table, and pick it up when told")
+    parser.add_argument("source", metavar="CAPTURE_OR_CAMERA", help="a depth capture (.npz), a recording (.db3), realsense or "
+                                                                    "realsense:SERIAL")
+    parser.add_argument("--method", default="graspnet", metavar="METHOD", help="graspnet (default), gpd or geometric")
+    parser.add_argument("--out", required=True, metavar="PICK.json", help="the grasp in the arm's base frame, joints and score")
+    parser.add_argument("--html", required=True, metavar="VIEW.html", help="a page with the object and the grasps")
+    _add_weights(parser)
+    parser.add_argument("--seed", type=_seed, default=0, metavar="S")
+    _add_robot(parser)
+    parser.set_defaults(function=_pick)
+
+
+def _pick(options):
+    from graspbook.storage import SHIPPED
+    from graspbook.workbook.pick import pick
+
+    found = pick(options.source, options.weights or SHIPPED, options.out, options.html, options.method, options.robot,
+                 options.execute, options.hand_eye, options.recover, options.seed)
+    grasps = found["grasps"]
+    chosen = "" if found["rank"] is None else f"; number {found['rank'] + 1} was chosen, score {found['score']:.2f}"
+    print(f"{options.out}, {options.html}: {found['outcome']}; of {grasps['predicted']} grasps {grasps['clear']} keep the hand "
+          f"clear, {grasps['reachable']} can be reached{chosen}")
+
+
+def _add_robot(parser):
+    parser.add_argument("--robot", metavar="IP", help="a real arm, through its control interface (default: the simulated one)")
+    parser.add_argument("--execute", action="store_true", help="let the real arm move; without this nothing does")
+    parser.add_argument("--hand-eye", metavar="FILE.json", help="where the camera is on the real hand: hand_T_camera")
+    parser.add_argument("--recover", action="store_true", help="recover the real arm from an error that it is in")
 
 
 def _add_weights(parser):

@@ -39,3 +39,7 @@ class NotebookError(GraspbookError):
 
 class PlanError(GraspbookError):
     """An object for which no grasp can be planned."""
+
+
+class RobotError(GraspbookError):
+    """An arm, a gripper, a camera or a controller that cannot do what it is asked, or a request that is not safe."""

@@ -21,7 +21,6 @@ SUFFIXES = (".npz", ".npy", ".ply", ".pcd")
 OBJECT_EXTENT = 0.4  # a cloud no longer than this is an object alone, and no cluster longer than this is one object
 FEWEST_POINTS = 50
 PLANE_DISTANCE = 0.006  # of noise around a plane, metres
-_VOXEL = 0.008
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,9 @@ def extract_object(points, seed=0):
     fewer than 50 points are not objects. Of those with at least a quarter of the points of the largest, the one
     nearest the optical axis is taken: the camera was pointed at it. Raises CaptureError when none is left.
     """
-    normal, offset, share = _dominant_plane(points, np.random.default_rng(seed))
+    normal, offset, share = dominant_plane(points, np.random.default_rng(seed))
     above = points[points @ normal + offset > PLANE_DISTANCE] if share > 0.2 else points
-    labels = _clusters(above)
+    labels = clusters(above)
     found = []
     for label in range(labels.max(initial=-1) + 1):
         cluster = above[labels == label]
@@ -102,15 +101,22 @@ def extract_object(points, seed=0):
     return found[int(np.argmin(off_axis))]
 
 
-def _dominant_plane(points, rng, hypotheses=500, sample=8000):
-    """Unit normal (3,) towards the camera, offset (n·p + offset = 0 on the plane), and the share of points on it."""
+def dominant_plane(points, rng, hypotheses=500, sample=8000):
+    """Unit normal (3,) towards the origin, offset (n·p + offset = 0 on the plane), and the share of points (K, 3) on it.
+
+    RANSAC on at most `sample` of the points, then least squares on those of them that lie within 6 mm of the best plane.
+    """
     if len(points) < 3:
         return np.array([0, 0, 1.0]), 0.0, 0.0
     few = points[rng.choice(len(points), min(sample, len(points)), replace=False)]
     a, b, c = few[rng.integers(len(few), size=(3, hypotheses))]
     normals = np.cross(b - a, c - a)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    length = np.linalg.norm(normals, axis=1)
+    normals /= np.maximum(length, 1e-12)[:, None]
     on_plane = np.abs(few @ normals.T - np.einsum("ij,ij->i", normals, a)) < PLANE_DISTANCE
+    on_plane &= length > 1e-10  # a point drawn twice, or three in a line, span no plane, yet every point would lie on it
+    if not on_plane.any():
+        return np.array([0, 0, 1.0]), 0.0, 0.0
     best = few[on_plane[:, np.argmax(on_plane.sum(axis=0))]]
     centre = best.mean(axis=0)
     normal = np.linalg.svd(best - centre, full_matrices=False)[2][2]
@@ -118,11 +124,11 @@ def _dominant_plane(points, rng, hypotheses=500, sample=8000):
     return normal, -float(centre @ normal), len(best) / len(few)
 
 
-def _clusters(points):
-    """Label (M,) of the connected cluster of each point: occupied voxels belong together within 2.5 voxels."""
+def clusters(points, gap=0.02):
+    """Label (M,) of the connected cluster of each point (M, 3): voxels of gap / 2.5 metres belong together within the gap."""
     if not len(points):
         return np.zeros(0, int)
-    voxels, voxel_of_point = np.unique(np.floor(points / _VOXEL).astype(int), axis=0, return_inverse=True)
+    voxels, voxel_of_point = np.unique(np.floor(points / (gap / 2.5)).astype(int), axis=0, return_inverse=True)
     pairs = cKDTree(voxels).query_pairs(2.5, output_type="ndarray")
     graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(voxels), len(voxels)))
     return connected_components(graph, directed=False)[1][voxel_of_point.ravel()]

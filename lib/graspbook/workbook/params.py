@@ -179,6 +179,27 @@ class GraspnetAblations(Learning):
         return counts
 
 
+class GraspnetRobotTrials(Section):
+    """Robot trials, by the simulated arm or a real one. Section 4.2: 17 objects in three stable poses each, 200 grasps a view."""
+
+    trial_objects: Annotated[list[str], Field(min_length=1)] = ["spam_can", "red_bowl"]
+    poses: Count = 1
+    methods: Annotated[list[Literal["graspnet", "gpd", "geometric"]], Field(min_length=1)] = ["graspnet", "gpd"]
+    samples: Count = 200
+    hold: NotNegative = 2.0
+    robot: str = ""
+    camera: str = "realsense"
+    hand_eye: str = ""
+    execute: bool = False
+
+    @field_validator("trial_objects")
+    @classmethod
+    def _each_once(cls, names):
+        if len(set(names)) < len(names):
+            raise ValueError(f"{', '.join(names)}: expected every object once")
+        return names
+
+
 class HighdofObjects(Section):
     """Hands, and what they grasp: a folder of meshes in metres, or else families. Section V: 324 objects, 80 % to train on."""
 
@@ -235,6 +256,7 @@ NOTEBOOKS = {
     "graspnet/3_training": GraspnetTraining,
     "graspnet/4_refinement": GraspnetRefinement,
     "graspnet/5_ablations": GraspnetAblations,
+    "graspnet/6_robot_trials": GraspnetRobotTrials,
     "highdof/1_hands_and_objects": HighdofObjects,
     "highdof/2_grasp_data": HighdofGraspData,
     "highdof/3_training": HighdofTraining,

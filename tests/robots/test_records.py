@@ -1,0 +1,207 @@
+"""Records of trials."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from graspbook.errors import OutputError
+from graspbook.robots.records import OUTCOMES, TrialRecords, read_records
+
+
+def trial(pose=0, **changes):
+    """A record of a success."""
+    return {
+        "object": "red_mug", "category": "mug", "pose": pose, "method": "graspnet", "seed": 0, "outcome": "success", "reason": "",
+        "fault": None, "score": 0.9, "rank": 0, "scores": [0.9, 0.5], "commands": 12,
+        "grasps": {"predicted": 200, "clear": 150, "reachable": 60, "tried": 1},
+        "times": {"look": 1.0, "total": 20.5, "lift": None}, "lifted": 0.1,
+        "base_T_hand": np.eye(4).tolist(), "base_T_object": None, "setup": "abc", "revision": "1a2b3c4", **changes}
+
+
+def written(path, *records):
+    """The file of records by its path."""
+    file = TrialRecords(path, "abc")
+    for record in records:
+        file.append(record)
+    return path
+
+
+def test_what_is_appended_is_read_and_done(tmp_path):
+    path = written(tmp_path / "new" / "trials.jsonl", trial(0), trial(1, outcome="fault", reason="no frames", fault="camera"))
+    again = TrialRecords(path, "abc")
+    assert again.records == read_records(path) == [trial(0), trial(1, outcome="fault", reason="no frames", fault="camera")]
+    assert again.done("red_mug", 0, "graspnet", 0) and again.done("red_mug", 1, "graspnet", 0)
+    others = [("blue_mug", 0, "graspnet", 0), ("red_mug", 2, "graspnet", 0), ("red_mug", 0, "gpd", 0),
+              ("red_mug", 0, "graspnet", 1)]
+    assert not any(again.done(*other) for other in others)
+    assert len(path.read_text().splitlines()) == 2
+    again.append(trial(2))
+    assert [record["pose"] for record in read_records(path)] == [0, 1, 2]
+
+
+def test_no_file_is_no_trials_and_is_not_made(tmp_path):
+    assert TrialRecords(tmp_path / "trials.jsonl", "abc").records == read_records(tmp_path / "trials.jsonl") == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numpy_goes_in_and_plain_data_comes_out_in_one_order_of_keys(tmp_path):
+    arrays = trial(np.int64(0), score=np.float64(0.9), scores=np.array([0.9, 0.5]), base_T_hand=np.eye(4))
+    file = TrialRecords(tmp_path / "a.jsonl", "abc")
+    file.append(dict(reversed(arrays.items())))
+    assert file.records == [trial(0)] and type(file.records[0]["score"]) is float
+    assert (tmp_path / "a.jsonl").read_bytes() == written(tmp_path / "b.jsonl", trial(0)).read_bytes()
+
+
+def test_a_line_that_a_kill_cut_off_goes_and_the_run_goes_on(tmp_path):
+    path = written(tmp_path / "trials.jsonl", trial(0), trial(1))
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for kept in (first + 1, first + 40, len(whole) - 1):
+        path.write_bytes(whole[:kept])
+        assert read_records(path) == [trial(0)] and len(path.read_bytes()) == kept  # reading alone changes nothing
+        file = TrialRecords(path, "abc")
+        assert path.read_bytes() == whole[:first] and not file.done("red_mug", 1, "graspnet", 0)
+        file.append(trial(1))
+        assert path.read_bytes() == whole
+    path.write_bytes(whole[:50])
+    assert TrialRecords(path, "abc").records == [] and path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("line, message", [
+    ("{broken", "not JSON"),
+    ("", "not JSON"),
+    ("\xff", "not JSON"),
+    ("[1]", "expected keys and values"),
+    (json.dumps(trial(5, outcome="won")), "outcome is 'won', expected one of success, grasp failed"),
+    (json.dumps(trial(0)), "the trial of line 1 again"),
+])
+def test_any_other_bad_line_is_refused_by_its_number_and_the_file_kept(tmp_path, line, message):
+    path = written(tmp_path / "trials.jsonl", trial(0), trial(1))
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([lines[0], line.encode("latin1"), lines[1], b'{"cut']))
+    before = path.read_bytes()
+    for read in (lambda: TrialRecords(path, "abc"), lambda: read_records(path)):
+        with pytest.raises(OutputError, match="trials.jsonl, line 2: .*" + message):
+            read()
+    assert path.read_bytes() == before
+
+
+def test_trials_of_another_setup_are_refused_and_kept(tmp_path):
+    path = written(tmp_path / "trials.jsonl", trial(0))
+    path.write_bytes(path.read_bytes() + b'{"cut')
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match="line 1: a trial of setup abc, expected xyz.*another folder"):
+        TrialRecords(path, "xyz")
+    assert path.read_bytes() == before
+    assert len(read_records(path)) == 1
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"outcome": "won"}, "outcome is 'won', expected one of " + ", ".join(OUTCOMES)),
+    ({"outcome": "grasp failed"}, "outcome 'grasp failed' without a reason"),
+    ({"pose": -1}, "pose is '-1', expected a whole number"),
+    ({"pose": True}, "pose is 'True'"),
+    ({"object": ""}, "object is '', expected text"),
+    ({"score": "high"}, "score is 'high', expected a number or null"),
+    ({"scores": None}, "scores is 'None', expected a list"),
+    ({"grasps": {"predicted": 3}}, "grasps is .* expected whole numbers of predicted, clear, reachable, tried"),
+    ({"times": {"nap": 1.0}}, "times is .*nap.* expected seconds"),
+    ({"times": {"look": -1.0}}, "times is "),
+    ({"base_T_hand": [[1, 0, 0]]}, "base_T_hand is .* expected a pose"),
+    ({"setup": "xyz"}, "setup 'xyz', expected 'abc'"),
+    ({"colour": "red"}, "lacks nothing, has unknown .'colour'"),
+    ({"lifted": float("nan")}, "JSON compliant"),
+])
+def test_what_is_not_a_record_is_not_appended(tmp_path, changes, message):
+    path = written(tmp_path / "trials.jsonl", trial(0))
+    before, file = path.read_bytes(), TrialRecords(path, "abc")
+    with pytest.raises(ValueError, match=message):
+        file.append(trial(1) | changes)
+    assert path.read_bytes() == before and file.records == [trial(0)]
+
+
+def test_a_record_that_lacks_a_key_or_is_there_already_is_not_appended(tmp_path):
+    file = TrialRecords(tmp_path / "trials.jsonl", "abc")
+    without = trial()
+    del without["seed"], without["times"]
+    with pytest.raises(ValueError, match=r"lacks \['seed', 'times'\]"):
+        file.append(without)
+    file.append(trial())
+    with pytest.raises(ValueError, match="recorded already"):
+        file.append(trial(outcome="grasp failed", reason="slipped"))
+    assert len(file.records) == 1
+
+
+@pytest.mark.parametrize("room", [0, 100])
+def test_a_full_disk_leaves_whole_lines_and_the_record_in_the_message(tmp_path, room):
+    path = written(tmp_path / "trials.jsonl", trial(0))
+    before, file = path.read_bytes(), TrialRecords(path, "abc")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Past the limit a write is cut short (room for 100 bytes) or refused, as on a full disk.
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, limits[1]))
+    try:
+        with pytest.raises(OutputError) as caught:
+            file.append(trial(1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    message = str(caught.value)
+    assert str(path) in message and json.loads(message[message.index("{"):]) == trial(1)
+    assert path.read_bytes() == before and file.records == [trial(0)]
+    file.append(trial(1))  # once there is room
+    assert read_records(path) == [trial(0), trial(1)]
+
+
+def test_an_interrupt_in_the_write_leaves_whole_lines(tmp_path, monkeypatch):
+    path = written(tmp_path / "trials.jsonl", trial(0))
+    before, file = path.read_bytes(), TrialRecords(path, "abc")
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(os, "fsync", interrupted)
+        file.append(trial(1))
+    assert path.read_bytes() == before
+    file.append(trial(1))
+    assert len(read_records(path)) == 2
+
+
+def test_a_second_run_at_once_is_noticed(tmp_path):
+    first, second = (TrialRecords(tmp_path / "trials.jsonl", "abc") for _ in range(2))
+    first.append(trial(0))
+    with pytest.raises(OutputError, match='something else has written.*"pose": 1'):
+        second.append(trial(1))
+    assert read_records(first.path) == [trial(0)]
+
+
+def test_places_that_cannot_be_written_are_refused_before_the_first_trial(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write .*trials.jsonl"):
+        TrialRecords(tmp_path / "file" / "trials.jsonl", "abc")
+    with pytest.raises(OutputError, match="it is a folder"):
+        TrialRecords(tmp_path, "abc")
+    with pytest.raises(OutputError, match="cannot read"):
+        read_records(tmp_path)
+
+
+def test_a_killed_run_leaves_every_trial_it_reported(tmp_path):
+    script = (
+        "import json, sys\nfrom graspbook.robots.records import TrialRecords\nfile = TrialRecords(sys.argv[1], 'abc')\n"
+        "trial = json.loads(sys.argv[2])\n"
+        "for pose in range(10**6):\n    file.append({**trial, 'pose': pose})\n    print(pose, flush=True)\n")
+    run = subprocess.Popen([sys.executable, "-c", script, tmp_path / "trials.jsonl", json.dumps(trial())], stdout=subprocess.PIPE)
+    for _ in range(20):
+        run.stdout.readline()
+    run.kill()
+    reported = 20 + len(run.communicate()[0].splitlines())
+    records = TrialRecords(tmp_path / "trials.jsonl", "abc").records
+    assert reported <= len(records) <= reported + 1
+    assert [record["pose"] for record in records] == list(range(len(records)))
