@@ -13,6 +13,7 @@ from graspbook.objects.trial_objects import TRIAL_OBJECTS, make_trial_object
 from graspbook.perception.camera import backproject
 from graspbook.perception.capture import extract_object
 from graspbook.robots import fr3, planning, scene
+from graspbook.robots.motion import checked
 from graspbook.robots.planning import MotionSettings, find_way
 from graspbook.robots.protocol import Subject, simulate, simulated_view, trial_poses
 from graspbook.robots.scene import Scene
@@ -24,8 +25,8 @@ _HALF = np.array([0.04, 0.04, 0.1])
 
 
 def find_ways(points, tiny, measure):
-    """Ways from one side of a table to the other, past boxes seen as so many points; the baseline makes every point a sphere and
-    starts with the search."""
+    """Checked ways from one side of a table to the other, past boxes seen as so many points; the baseline makes every point a
+    sphere and starts with the search."""
     rng, settings = np.random.default_rng(0), MotionSettings()
     observed = _on_boxes(points, rng)
     with mock.patch.object(scene, "thinned", lambda points: points):
@@ -40,8 +41,12 @@ def find_ways(points, tiny, measure):
         seconds[:] = np.abs(found)
         return np.sum(np.array(found) > 0)
 
+    def search(start, goal):
+        nodes = planning._search(every, start, goal, settings, "way")
+        return checked(every, "way", start, nodes[1:], settings.speed)
+
     def baseline():
-        return np.sum([_seconds(planning._search, every, *pair, settings, "way") > 0 for pair in ends])
+        return np.sum([_seconds(search, *pair) > 0 for pair in ends])
 
     def same(found, other):
         middle, late = np.percentile(seconds, [50, 95])

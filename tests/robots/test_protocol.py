@@ -117,6 +117,17 @@ def test_a_fault_on_a_real_arm_is_recorded_and_ends_the_run(quick, weights, tmp_
     assert [record["outcome"] for record in read_records(tmp_path / "trials.jsonl")] == ["fault"] and quick == []
 
 
+def test_a_controller_that_is_gone_before_a_trial_is_recorded(quick, weights, tmp_path, monkeypatch):
+    def gone(*_):
+        raise RobotError("the simulated controller did not start (exit status 1)")
+
+    monkeypatch.setattr(protocol, "simulate", gone)
+    records = run(tmp_path / "trials.jsonl", weights, poses=1)
+    assert [(record["outcome"], record["fault"]) for record in records] == [
+        ("fault", "the simulated controller did not start (exit status 1)")] * 2
+    assert read_records(tmp_path / "trials.jsonl") == records
+
+
 def test_without_a_controller_a_real_arm_is_told_of_at_once():
     setup = RealSetup("127.9.9.9", None, True, ask=lambda text: "")
     with pytest.raises(RobotError, match="127.9.9.9: no controller answers"):

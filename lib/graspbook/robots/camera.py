@@ -131,8 +131,8 @@ class Playback:
     path: `.npz` with `depth` (H, W), or (N, H, W) for N frames, in metres (NaN or 0 where nothing was measured), `K` (3, 3)
     and optionally `rgb` (like depth, and 3); its last frame repeats for ever. Or a `.db3` that pyrealsense2 recorded: its pairs
     of depth and colour, but for the first or first few, which pass while librealsense learns what belongs together, however
-    slowly they are read; `frame` raises RobotError where it ends. Raises CaptureError when the file is missing, unreadable or of another
-    kind, RobotError when it has no depth or no colour.
+    slowly they are read; `frame` raises RobotError where it ends. Raises CaptureError when the file is missing, unreadable or
+    of another kind, RobotError when it has no depth or no colour.
     """
 
     def __init__(self, path):
