@@ -95,9 +95,9 @@ def choose(view, base_T_camera, q, networks, settings, rng, clock=None):
 def _predict(view, base_T_camera, networks, settings, rng):
     """Grasps (K, 4, 4) in the base frame, their scores (K,), and which of them close on the object with the hand free (K,)."""
     camera_T_base = pose.inverse(base_T_camera)
-    around = np.concatenate([view.other_points, view.table_points])
-    found = predict(pose.transform(camera_T_base, view.object_points), *networks, settings.predict, rng,
-                    pose.transform(camera_T_base, around))
+    # Without the hundred thousand points of the table, which `feasibility` keeps clear of as a plane.
+    around = pose.transform(camera_T_base, view.other_points) if len(view.other_points) else None
+    found = predict(pose.transform(camera_T_base, view.object_points), *networks, settings.predict, rng, around)
     return base_T_camera @ found.camera_T_hand, found.scores, found.feasible
 
 
