@@ -138,11 +138,11 @@ def test_an_arm_that_does_not_arrive_is_told(controller, arm):
 def test_ctrl_c_stops_arm_and_hand_and_they_move_again_when_asked(controller, arm):
     arm.run(checked(FREE, "start", arm.q, [fr3.READY], 0.5))
     arm.open()
-    far = checked(FREE, "far", arm.q, [turned(0.5)], 0.05)
+    far = checked(FREE, "far", arm.q, [turned(0.5)], 0.01)
     for command, at_end in ((lambda: arm.run(far), lambda: arm.q[0] > 0.4),
-                            (lambda: arm.grasp(speed=0.01), lambda: arm.width < 0.01)):
+                            (lambda: arm.grasp(speed=0.006), lambda: arm.width < 0.01)):
         before = controller.commands()
-        timer = threading.Timer(0.4, signal.raise_signal, [signal.SIGINT])
+        timer = threading.Timer(0.15, signal.raise_signal, [signal.SIGINT])
         timer.start()
         with pytest.raises(KeyboardInterrupt):
             command()

@@ -19,19 +19,20 @@ SAME_SIDE = np.deg2rad(25.0)  # less than this between two sides that touch the 
 _MOVED, _TURNED = 0.005, np.deg2rad(5.0)  # a pose that settling changes by more is not one of rest
 _MASS, _DROP, _TILT = 0.5, 0.001, pose.rotation_about([1.0, 1.0, 0.0], np.deg2rad(1.0))  # of the trial by simulation
 _AT_REST = np.array([0.003] * 3 + [0.03] * 3)  # m/s and rad/s
-_MAT = [0.02, 1.0]  # contact with the table is softer than with the hand's pads, as on a mat
+_MAT = [0.02, 1.0]  # MuJoCo's own softness of a contact
 _ALIKE = 1e-4  # m, by which sides that look the same may differ
 _TRIES = 100
 
 
 def tabletop(objects, world_T_objects, masses, table_size=(0.9, 1.2, 0.05), table_centre=(0.5, 0.0), height=0.0,
-             settings=None):
-    """A mujoco.MjSpec of a table with a mat and objects on it, with the frozen physics of the shake test.
+             settings=None, mat=True):
+    """A mujoco.MjSpec of a table and objects on it, with the frozen physics of the shake test.
 
     objects: B GraspObjects; world_T_objects (B, 4, 4); masses (B,) kg. Geom "table" is a box of table_size (3,) metres, top at
     z = height, its middle at table_centre (2,). Object i is body `object_{i}` on the free joint of that name, whose qpos is
     world_T_object (position, quat_wxyz); its convex parts are the geoms `object_{i}_part_{k}`. Friction and timestep are those of
-    `settings` (ShakeSettings, by default the frozen ones). `to_xml` of the spec can be merged into another world.
+    `settings` (ShakeSettings, by default the frozen ones); mat: contact with the table is softer. `to_xml` of the spec can be
+    merged into another world.
     Raises ParameterError where poses or masses are more or fewer than objects, or a mass or a side of the table is not positive.
     """
     settings = settings or ShakeSettings()
@@ -49,7 +50,7 @@ def tabletop(objects, world_T_objects, masses, table_size=(0.9, 1.2, 0.05), tabl
     spec.option.impratio = 10
     half = np.asarray(table_size, float) / 2
     spec.worldbody.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=half, pos=[*table_centre, height - half[2]],
-                            priority=1, **_contact(settings) | {"solref": _MAT})
+                            priority=1, **_contact(settings) | {"solref": _MAT if mat else _SOLREF})
     for i, (obj, world_T_object, mass) in enumerate(zip(objects, world_T_objects, masses, strict=True)):
         _add_object(spec, f"object_{i}", obj, world_T_object, replace(settings, mass=float(mass)))
     spec.compile()
@@ -93,7 +94,7 @@ def stable_poses(obj, count, seed=0, accept=None):
     rng, points = np.random.default_rng(seed), np.concatenate([part.vertices for part in obj.parts])
     centre = mass_properties(obj, ShakeSettings())[1]
     downs, stable, labels = _sides(obj.name, points, centre)
-    model = tabletop([obj], np.eye(4)[None], [_MASS], (2.0, 2.0, 0.1), (0.0, 0.0)).compile()
+    model = tabletop([obj], np.eye(4)[None], [_MASS], (2.0, 2.0, 0.1), (0.0, 0.0), mat=False).compile()
     found = []
     for label, down in enumerate(downs):
         if len(found) == count:

@@ -16,7 +16,7 @@ from graspbook.workbook import params
 from graspbook.workbook.outputs import Outputs
 
 NETWORKS = ("sampler", "evaluator", "gpd")
-NOTEBOOKS = tuple(name for name in params.NOTEBOOKS if name.startswith("graspnet/"))
+NOTEBOOKS = tuple(name for name in params.NOTEBOOKS if name.startswith("graspnet/") and name != "graspnet/6_robot_trials")
 
 _CARD = """# Model card: grasps from one view, for the Franka Hand
 
