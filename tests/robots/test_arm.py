@@ -135,6 +135,15 @@ def test_an_arm_that_does_not_arrive_is_told(controller, arm):
     arm.run(straight(SUNK, "up", arm.q, [0, 0, 0.08], MOTION))
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as at a terminal: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_stops_arm_and_hand_and_they_move_again_when_asked(controller, arm):
     arm.run(checked(FREE, "start", arm.q, [fr3.READY], 0.5))
     arm.open()
