@@ -50,13 +50,11 @@ _DAMPING = (150.0, 150.0, 115.0, 115.0, 65.0, 65.0, 65.0)  # a third of franky-s
 
 @dataclass(frozen=True)
 class World:
-    """What stands around the arm: MJCF text of `simulation.tabletop.tabletop`, the number of its objects, the contacts'
-    settings, and whether a camera is mounted on the hand."""
+    """What stands around the arm: MJCF text of `simulation.tabletop.tabletop`, number of its objects, the contacts' settings."""
 
     mjcf: str
     objects: int
     settings: ShakeSettings = field(default_factory=ShakeSettings)
-    camera: bool = True
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ def _serve(line, world, q, realtime):
     with _Simulator(world, q) as sim, _SimulationServer(sim) as servers:
         controller = servers.robot_servers[0]
         line.send(controller.hostname)
-        faults, step, due = [], 0, time.perf_counter()
+        faults, due = [], time.perf_counter()
         while True:
             if line.poll():
                 try:
@@ -164,7 +162,6 @@ def _serve(line, world, q, realtime):
             sim.step()
             controller.watch()
             controller.send_state()
-            step += 1
             due = max(due + 0.001, time.perf_counter() - 0.05)  # a late controller catches up 50 ms, no more
             if realtime:
                 time.sleep(max(0.0, due - time.perf_counter()))
@@ -242,11 +239,10 @@ class _Simulator(MujocoSimulator):
         solid.set("solref", "0.004 1")
         solid.set("solimp", "0.95 0.99 0.001 0.5 2")
         self.add_robot(initial_q=q, initial_hand_width=0.08)
-        if world.camera:
-            hand = self.worldbody.find(".//body[@name='robot0_hand']")
-            quat = pose.matrix_to_quat_wxyz(FRANKA_T_CAMERA_BODY[:3, :3])
-            ET.SubElement(hand, "geom", name="robot0_camera", type="box", size=_text(CAMERA_BODY / 2), quat=_text(quat),
-                          pos=_text(FRANKA_T_CAMERA_BODY[:3, 3]), mass="0.072", group="3", rgba="0.2 0.2 0.2 1")
+        hand = self.worldbody.find(".//body[@name='robot0_hand']")
+        quat = pose.matrix_to_quat_wxyz(FRANKA_T_CAMERA_BODY[:3, :3])
+        ET.SubElement(hand, "geom", name="robot0_camera", type="box", size=_text(CAMERA_BODY / 2), quat=_text(quat),
+                      pos=_text(FRANKA_T_CAMERA_BODY[:3, 3]), mass="0.072", group="3", rgba="0.2 0.2 0.2 1")
         around = ET.fromstring(world.mjcf)
         for element in around.findall("asset/*"):
             self.scene.find("asset").append(element)

@@ -52,7 +52,7 @@ def forward(q):
 def within_limits(q):
     """Whether joint angles q (..., 7) keep `MARGIN` from every limit, bool (...)."""
     q = np.asarray(q, float)
-    return ((q >= LOW + MARGIN) & (q <= HIGH - MARGIN)).all(axis=-1)
+    return ((q >= LOW + MARGIN - 1e-9) & (q <= HIGH - MARGIN + 1e-9)).all(axis=-1)
 
 
 def inverse(base_T_hand, q, steps=60, tolerance=1e-4):

@@ -46,7 +46,7 @@ class MotionSettings:
 class GraspPlan:
     """A grasp `base_T_hand` (4, 4), its rank among those asked for, and the checked paths to it: there, then the approach.
 
-    Lifting is planned from where the hand stands when it has closed: `lift`.
+    Lifting is planned from where the hand stands when it has closed, by `straight`.
     """
 
     base_T_hand: np.ndarray

@@ -109,11 +109,8 @@ def run_trials(subjects, methods, poses, seeds, records_path, weights, settings,
     return records.records
 
 
-def simulate(subject, base_T_object, networks, settings, rng, realtime=True, before=None):
-    """One simulated trial of an object at a pose (4, 4): what `attempt` tells of it, with `commands` and `base_T_object`.
-
-    before: a function of the SimulatedController, called before the trial, for tests.
-    """
+def simulate(subject, base_T_object, networks, settings, rng, realtime=True):
+    """One simulated trial of an object at a pose (4, 4): what `attempt` tells of it, with `commands` and `base_T_object`."""
     obj, base_T_object = subject.obj, np.asarray(base_T_object, float)
     spec = tabletop([obj], [base_T_object], [subject.mass])
     table = _table()
@@ -127,8 +124,6 @@ def simulate(subject, base_T_object, networks, settings, rng, realtime=True, bef
                 height = float(pose.transform(truth.base_T_objects[0], obj.mesh.vertices)[:, 2].min())
                 return bool(truth.held[0]) and height >= LIFTED, height
 
-            if before:
-                before(controller)
             found = attempt(arm, camera, networks, settings, rng, judge)
             return found | {"commands": arm.commands, "base_T_object": base_T_object.tolist()}
 
@@ -157,7 +152,7 @@ class RealSetup:
     recover: bool = False
 
     def attempt(self, subject, index, networks, settings, rng):
-        """One trial: asks for the object, does the trial, judges by the hand's width, asks whether that is right."""
+        """One trial: asks for the object, and judges by the hand's width alone whether it was lifted."""
         self.ask(f"Place {subject.obj.name} in its stable pose {index} in front of the arm, step back, press Enter: ")
         with Arm(self.hostname, self.execute, REAL_SPEED, self.recover) as arm:
             found = attempt(arm, self.camera, networks, settings, rng, lambda: (arm.width > CLOSED, None))

@@ -74,10 +74,10 @@ class Scene:
         q = np.asarray(q, float)
         if q.shape != (7,) or not np.isfinite(q).all():
             return f"joint angles {q.tolist()}, expected 7 finite numbers"
-        beyond = np.flatnonzero((q < fr3.LOW + fr3.MARGIN - 1e-9) | (q > fr3.HIGH - fr3.MARGIN + 1e-9))
-        if beyond.size:
-            i = beyond[0]
-            return f"{fr3.JOINTS[i]} at {q[i]:.3f} rad, expected {fr3.LOW[i] + fr3.MARGIN:.3f} to {fr3.HIGH[i] - fr3.MARGIN:.3f}"
+        if not fr3.within_limits(q):
+            low, high = fr3.LOW + fr3.MARGIN, fr3.HIGH - fr3.MARGIN
+            i = np.flatnonzero(q != np.clip(q, low, high))[0]
+            return f"{fr3.JOINTS[i]} at {q[i]:.3f} rad, expected {low[i]:.3f} to {high[i]:.3f}"
         base_T_hand = fr3.forward(q)
         for name, point in (("the hand", [0, 0, 0]), ("the fingertips", [0, 0, 0.1122])):
             place = pose.transform(base_T_hand, np.array([point]))[0]

@@ -53,7 +53,8 @@ def trials(names, methods, poses, seeds, out, weights, device=None, hand_eye=Non
     check_writable(out / "trials.jsonl")
     for method in methods:
         load_networks(weights, method=method)  # what is wrong with them is told before meshes are cut into parts
-    settings = with_method(TrialSettings(hold=hold), methods[0], samples)
+    settings = TrialSettings(hold=hold)
+    settings = with_method(settings, settings.predict.method, samples)  # each trial has its own method
     if hand_eye:
         settings = replace(settings, hand_T_camera=read_hand_eye(hand_eye))
     if device:
