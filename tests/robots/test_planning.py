@@ -5,7 +5,7 @@ from graspbook import pose
 from graspbook.errors import RobotError
 from graspbook.hands.franka import points_in_hand
 from graspbook.robots import fr3
-from graspbook.robots.motion import passed, samples
+from graspbook.robots.motion import duration, passed, samples
 from graspbook.robots.planning import TURNED, Feasibility, MotionSettings, feasibility, find_way, plan_first, straight
 from graspbook.robots.scene import Limits, Scene, hand_clears_table
 
@@ -218,5 +218,13 @@ def test_a_straight_line_that_cannot_be_is_refused():
         straight(Scene(), "lower", low(0.0), [0, 0, -0.1], SETTINGS)
     point = in_hand(fr3.forward(low(0.0)), [0.047, 0, 0.12])
     assert passed(straight(Scene(near=point), "lower", low(0.0), [0, 0, -0.03], SETTINGS))
-    with pytest.raises(RobotError, match="^lower: refused: .*the object and .* finger would touch"):
-        straight(Scene(near=point), "lower", low(0.0), [0, 0, -0.03], SETTINGS, grasping=False)
+    with pytest.raises(RobotError, match="^lower: refused: .*an observed point and .* finger would touch"):
+        straight(Scene(forbidden=point), "lower", low(0.0), [0, 0, -0.03], SETTINGS)
+
+
+def test_where_something_may_be_touched_the_hand_is_slow():
+    for speed, seconds in ((0.5, 0.03 / 0.03), (0.1, 0.03 / 0.015)):
+        settings = MotionSettings(speed=speed)
+        slow = straight(Scene(), "lower", low(0.0), [0, 0, -0.03], settings, touching=True)
+        assert seconds <= duration(slow) < seconds + 0.5
+    assert duration(straight(Scene(), "lower", low(0.0), [0, 0, -0.03], MotionSettings(speed=0.5))) < 0.9

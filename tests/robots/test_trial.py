@@ -1,6 +1,7 @@
 """One trial: what goes well, and every fault ends in an outcome, with the arm standing still."""
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from graspbook import pose
 from graspbook.errors import RobotError
 from graspbook.objects.trial_objects import make_trial_object
 from graspbook.perception.depth_sensor import d415
+from graspbook.perception.table import TableView
 from graspbook.robots import fr3, trial
 from graspbook.robots.arm import Arm
 from graspbook.robots.camera import Frame, SimulatedCamera
@@ -184,6 +186,25 @@ def test_an_object_that_slips_while_lifting_is_a_grasp_that_failed():
         assert found["outcome"] == "grasp failed" and found["fault"] is None and stands_still(controller)
         assert "lost while lifting" in found["reason"] or "not lifted clear" in found["reason"]
         assert found["lifted"] < 0.02 and controller.truth().table.tolist() == [True]
+
+
+def test_a_table_that_is_higher_than_expected_is_kept_clear_of(monkeypatch):
+    def seen(height, tilt=0.0):
+        normal = np.array([-np.sin(tilt), 0, np.cos(tilt)])
+        points = np.array([[x, y, z] for x in (0.486, 0.514) for y in (-0.04, 0.04) for z in np.arange(0.02, 0.07, 0.005)])
+        return TableView(normal, -height - 0.5 * normal[0], points, np.zeros((0, 3)), np.zeros((0, 3)))
+
+    assert trial.highest_table(seen(0.015)) == pytest.approx(0.015)
+    assert trial.highest_table(seen(0.0, 0.05)) == pytest.approx(0.114 * np.tan(0.05), abs=1e-9)
+    base_T_camera = fr3.forward(fr3.LOOK) @ fr3.HAND_T_CAMERA
+    low = GRASP.copy()
+    low[2, 3] = 0.008 + 0.1122  # fingertips 8 mm over where the table should be
+    monkeypatch.setattr(trial, "predict", lambda *_: SimpleNamespace(
+        camera_T_hand=pose.inverse(base_T_camera) @ low[None], scores=np.array([0.9]), feasible=np.array([True])))
+    for height, clear in ((-0.01, 1), (0.0, 1), (0.015, 0)):
+        choice = trial.choose(seen(height), base_T_camera, fr3.LOOK, NO_NETWORKS, replace(SETTINGS, rounds=1), None)
+        assert choice.counts()["clear"] == clear and (choice.plan is not None) == bool(clear)
+        assert choice.scene.limits.table == choice.way.limits.table == pytest.approx(max(height, 0.0), abs=1e-9)
 
 
 def test_what_is_hidden_behind_the_object_is_down_to_the_table():

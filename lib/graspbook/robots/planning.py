@@ -31,13 +31,16 @@ class MotionSettings:
     """How the arm moves to a grasp.
 
     retreat, lift (m): from pre-grasp to grasp, and up. speed: share of the arm's limits, 0.1 on a real arm. line_speed (m/s): of
-    the hand on straight lines at full speed. time_limit (s): of one search for a way; tries: grasps for which one is searched.
+    the hand on straight lines at full speed; touch_speed (m/s): at most, where something may be touched: a hard contact at 0.03
+    ends in a stop at 30 N, one at 0.05 in a reflex at 60 N. time_limit (s): of one search for a way; tries: grasps for which
+    one is searched.
     """
 
     retreat: float = 0.10
     lift: float = 0.10
     speed: float = 0.5
     line_speed: float = 0.15
+    touch_speed: float = 0.03
     time_limit: float = 1.0
     tries: int = 20
 
@@ -126,24 +129,30 @@ def find_way(scene, start, goal, settings, what="way"):
     raise failure
 
 
-def straight(scene, what, q, offset, settings, grasping=True):
+def straight(scene, what, q, offset, settings, touching=False):
     """A checked Path that moves the hand from joint angles q (7,) by `offset` (3,) metres in the base frame, without turning it.
 
-    Raises RobotError when the arm cannot follow or would touch something.
+    touching: at `touch_speed` or slower. Raises RobotError when the arm cannot follow or would touch something.
     """
     offset = np.asarray(offset, float)
-    waypoints = _line_by(q, offset, settings)
+    waypoints = _line_by(q, offset, settings, touching)
     if waypoints is None:
         raise RobotError(f"{what}: refused: the arm cannot follow a straight line by {offset.round(3).tolist()} m")
-    return checked(scene, what, q, waypoints, settings.speed, grasping)
+    return checked(scene, what, q, waypoints, settings.speed, grasping=True)
 
 
-def _line_by(q, offset, settings):
+def _line_by(q, offset, settings, touching=False):
     """Waypoints that move the hand from joint angles q (7,) by `offset` (3,) metres in the base frame; None."""
     count = max(1, int(np.ceil(np.linalg.norm(offset) / _SPACING)))
     poses = np.repeat(fr3.forward(q)[None], count, axis=0)
     poses[:, :3, 3] += np.linspace(0, 1, count + 1)[1:, None] * offset
-    return line(poses, q, np.linalg.norm(offset) / count, settings.speed * settings.line_speed, settings.speed)
+    return line(poses, q, np.linalg.norm(offset) / count, _pace(settings, touching), settings.speed)
+
+
+def _pace(settings, touching):
+    """Speed of the hand on a straight line, m/s."""
+    pace = settings.speed * settings.line_speed
+    return min(pace, settings.touch_speed) if touching else pace
 
 
 def _clear(scene, grasps, settings):
@@ -179,7 +188,7 @@ def _line_in(grasp, q, settings):
     """Joint angles (7,) of the pre-grasp, and waypoints from there to the grasp, at joint angles q (7,); (None, None)."""
     count = int(np.ceil(settings.retreat / _SPACING))
     out = [grasp @ pose.from_rt(np.eye(3), [0, 0, -settings.retreat * i / count]) for i in range(1, count + 1)]
-    pace = (settings.retreat / count, settings.speed * settings.line_speed, settings.speed)
+    pace = (settings.retreat / count, _pace(settings, touching=True), settings.speed)
     away = line(out, q, *pace)
     if away is None:
         return None, None

@@ -21,7 +21,7 @@ from graspbook.robots.planning import GraspPlan, MotionSettings, feasibility, fi
 from graspbook.robots.scene import Limits, Scene
 
 HIDDEN = 0.14  # metres behind the object's observed surface that count as occupied on the way there
-GENTLE = 0.03  # metres over the table from which an object is put down slowly
+AROUND = 0.1  # metres beside the object in which the hand works
 CLOSED = 0.002  # between the pads: nothing is held
 _LISTED = 20  # scores in a record
 
@@ -77,9 +77,10 @@ def choose(view, base_T_camera, q, networks, settings, rng, clock=None):
     """
     clock = clock or Clock()
     with clock.stage("plan"):
-        scene = Scene(view.object_points, view.other_points, settings.limits, hand_T_camera=settings.hand_T_camera)
+        limits = replace(settings.limits, table=max(settings.limits.table, highest_table(view)))
+        scene = Scene(view.object_points, view.other_points, limits, hand_T_camera=settings.hand_T_camera)
         hidden = behind(view.object_points, base_T_camera[:3, 3])
-        way = Scene((), np.concatenate([view.object_points, view.other_points, hidden]), settings.limits,
+        way = Scene((), np.concatenate([view.object_points, view.other_points, hidden]), limits,
                     hand_T_camera=settings.hand_T_camera)
     choice = None
     for _ in range(settings.rounds):
@@ -113,6 +114,13 @@ def _choose(grasps, scores, closing, q, scene, way, settings, before):
         clear, reachable = np.concatenate([before.clear, clear]), np.concatenate([before.reachable, reachable])
         tried, candidates = tried + before.tried, candidates + len(before.scores)
     return Choice(grasps, scores, clear, reachable, tried, plan, int(candidates[plan.rank]) if plan else None, way, scene)
+
+
+def highest_table(view):
+    """The height (m) of the highest point of a TableView's plane within `AROUND` metres of its object in x and y."""
+    low, high = view.object_points[:, :2].min(axis=0) - AROUND, view.object_points[:, :2].max(axis=0) + AROUND
+    corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])])
+    return float((-(corners @ view.normal[:2] + view.offset) / view.normal[2]).max())
 
 
 def behind(points, eye):
@@ -202,20 +210,14 @@ def carry_out(arm, choice, settings, judge, clock, found):
             told = "the object was not lifted clear of the table" if arm.width > CLOSED else "the object was lost while lifting"
         found.update(outcome="grasp failed", reason=told + (", after the approach met something" if stopped else ""))
     with clock.stage("put_back"):
-        if held:
-            _put_down(arm, choice.scene, settings.motion)
+        if held:  # slowly: an object that slipped meets the table earlier
+            down = straight(choice.scene, "put down", arm.q, [0, 0, -settings.motion.lift], settings.motion, touching=True)
+            arm.run(down, contact=True)
         arm.open()
         if held:
             out = -settings.motion.retreat * arm.pose[:3, 2]
             arm.run(straight(choice.scene, "withdraw", arm.q, out, settings.motion))
         arm.run(_way_back(arm, choice, settings))
-
-
-def _put_down(arm, scene, motion):
-    """Lower the hand by as much as it was lifted, gently at the end: an object that slipped meets the table earlier."""
-    arm.run(straight(scene, "lower", arm.q, [0, 0, GENTLE - motion.lift], motion))
-    slow = replace(motion, line_speed=motion.line_speed / 4)
-    arm.run(straight(scene, "put down", arm.q, [0, 0, -GENTLE], slow), contact=True)
 
 
 def _way_back(arm, choice, settings):
