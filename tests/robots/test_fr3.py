@@ -87,8 +87,9 @@ def test_the_camera_lies_along_the_closing_direction_in_front_of_the_palm(mujoco
 def test_from_where_one_looks_the_camera_sees_the_middle_of_the_table():
     base_T_camera = fr3.forward(fr3.LOOK) @ fr3.HAND_T_CAMERA
     origin, along = base_T_camera[:3, 3], base_T_camera[:3, 2]
-    assert origin[2] == pytest.approx(0.55, abs=0.001)
-    np.testing.assert_allclose(origin + along * (0.04 - origin[2]) / along[2], [0.5, 0, 0.04], atol=0.002)
+    np.testing.assert_allclose(origin, [0.5, -0.287, 0.47], atol=0.002)
+    np.testing.assert_allclose(origin + along * (0.06 - origin[2]) / along[2], [0.5, 0, 0.06], atol=0.002)
+    assert np.degrees(np.arcsin(-along[2])) == pytest.approx(55, abs=0.5)
 
 
 def test_forward_takes_any_leading_dimensions():
