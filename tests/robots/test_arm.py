@@ -1,5 +1,6 @@
 """The arm's wrapper, against the simulated controller: what it refuses, what it sends, how it stops."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -7,17 +8,18 @@ import threading
 import time
 from dataclasses import replace
 
+import franky
 import numpy as np
 import pytest
 
 from graspbook import pose
 from graspbook.errors import RobotError
 from graspbook.robots import arm as wrapper
-from graspbook.robots import fr3
+from graspbook.robots import fr3, motion
 from graspbook.robots.arm import Arm
 from graspbook.robots.controller import SimulatedController, World
 from graspbook.robots.motion import Path, Waypoint, checked
-from graspbook.robots.planning import MotionSettings, straight
+from graspbook.robots.planning import MotionSettings, find_way, straight
 from graspbook.robots.scene import Limits, Scene
 from graspbook.simulation.tabletop import tabletop
 
@@ -75,7 +77,7 @@ def test_what_is_not_checked_or_not_allowed_is_refused_before_anything_is_sent(c
             (unchecked, "unchecked: refused: the path was not checked"),
             (replace(free, waypoints=unchecked.waypoints), "free: refused: the path was not checked"),
             (checked(FREE, "fast", arm.q, [goal], 0.6), "fast: refused: speed 0.6, expected at most 0.5"),
-            (checked(FREE, "elsewhere", turned(0.2, arm.q), [goal], 0.3), "refused: it starts 0.200 rad beside the arm")):
+            (checked(FREE, "elsewhere", turned(0.01, arm.q), [goal], 0.3), "refused: it starts 0.010 rad beside the arm")):
         with pytest.raises(RobotError, match=message):
             arm.run(path)
     for newtons in (0.0, -1.0, 41.0, np.nan):
@@ -123,7 +125,10 @@ def test_contact_ends_an_approach_gently_and_the_arm_goes_on(controller, arm):
     assert -0.005 < (fr3.forward(q) @ [0, 0, 0.1122, 1])[2] < 0.002
     pressing = np.linalg.norm(arm._robot.state.O_F_ext_hat_K[:3])
     assert 5 < pressing < 60
-    assert not arm.run(straight(SUNK, "up", arm.q, [0, 0, 0.05], MOTION))
+    up = straight(SUNK, "up", arm.q, [0, 0, 0.05], MOTION)
+    rest(controller, 0.5)
+    np.testing.assert_allclose(arm.q, up.start, atol=1e-3)  # it is held there, whatever presses
+    assert not arm.run(up)
 
 
 def test_an_arm_that_does_not_arrive_is_told(controller, arm):
@@ -179,7 +184,80 @@ def test_a_reflex_refuses_motion_and_connection_until_recovery_is_asked_for(cont
     with pytest.raises(RobotError, match="the arm is in an error .*cartesian_reflex.*; see to it, then allow recovery"):
         Arm(controller.hostname, execute=True)
     arm = Arm(controller.hostname, execute=True, speed=0.5, recover=True)
-    assert not arm.run(checked(FREE, "back", arm.q, [fr3.READY], 0.5))
+    back = checked(FREE, "back", arm.q, [fr3.READY], 0.5)
+    rest(controller, 0.5)
+    np.testing.assert_allclose(arm.q, back.start, atol=1e-3)
+    assert not arm.run(back)
+
+
+def test_the_limits_are_frankys(arm):
+    for ours, name in ((motion.VELOCITY, "velocity"), (motion.ACCELERATION, "acceleration"), (motion.JERK, "jerk")):
+        np.testing.assert_array_equal(ours, getattr(arm._robot, f"joint_{name}_limit").get())
+
+
+def recorded(arm, path):
+    """Joint angles (K, 7) at which the controller wanted the arm while it ran a path."""
+    seen, over = [], threading.Event()
+
+    def watch():
+        while not over.wait(0.002):
+            seen.append(arm.q)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        assert not arm.run(path)
+    finally:
+        over.set()
+        watcher.join()
+    return np.unique(seen, axis=0)
+
+
+def beside(points, path):
+    """Largest distance (rad) of joint angles (K, 7) from the motion that is checked for a path."""
+    angles = motion.samples(path, 0.002)
+    steps = np.diff(angles, axis=0)
+    shares = ((points[:, None] - angles[:-1]) * steps).sum(axis=2) / (steps ** 2).sum(axis=1)
+    nearest = angles[:-1] + np.clip(shares, 0, 1)[..., None] * steps
+    return np.linalg.norm(points[:, None] - nearest, axis=2).min(axis=1).max()
+
+
+def test_the_arm_is_sent_along_the_very_motion_that_was_checked(controller, arm, monkeypatch):
+    x, z = np.meshgrid(np.arange(0.3, 0.9, 0.03), np.arange(0.01, 0.3, 0.03))
+    wall = Scene(forbidden=np.column_stack([x.ravel(), np.zeros(x.size), z.ravel()]))
+    left, right = turned(0.6, LOW), turned(-0.6, LOW)
+    arm.run(checked(FREE, "left", arm.q, [left], 0.5))
+    for plan, limit in ((lambda: find_way(wall, arm.q, right, MotionSettings(speed=0.5, time_limit=2.0)), "VELOCITY"),
+                        (lambda: straight(FREE, "line", arm.q, [-0.05, 0.05, 0.1], MOTION), "ACCELERATION")):
+        rest(controller, 1.0)  # franky-sim, unlike an arm, begins where it is measured to stand
+        path = plan()
+        points = recorded(arm, path)
+        assert len(path.waypoints) > 1 and len(points) > 50
+        assert beside(points, path) < 4e-4
+        with monkeypatch.context() as other:  # limits that are not the arm's make another motion
+            other.setattr(motion, limit, getattr(motion, limit) / 2)
+            assert beside(points, path) > 1e-3
+
+
+def test_waiting_goes_by_the_controllers_clock(controller, arm):
+    sent, begun = controller.commands(), controller.truth().time
+    arm.wait(0.5)
+    assert controller.truth().time - begun > 0.499 and controller.commands() == sent
+    clock = iter([7.0, 7.1, 7.1, 7.29, 7.3, 7.4])
+    arm._time = lambda what: next(clock)
+    arm.wait(0.3)
+    assert next(clock) == 7.4
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_ends_waiting(controller, arm):
+    begun = controller.truth().time
+    timer = threading.Timer(0.15, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        arm.wait(60.0)
+    timer.join()
+    assert controller.truth().time - begun < 30
 
 
 def test_every_command_is_in_the_log_before_it_is_sent(controller, caplog):
@@ -203,6 +281,26 @@ def test_nobody_there_is_told_quickly():
     with pytest.raises(RobotError, match="127.9.9.9: no controller answers"):
         Arm("127.9.9.9", execute=True)
     assert time.monotonic() - start < 5
+
+
+def test_a_controller_that_falls_silent_once_connected_is_told(controller, monkeypatch):
+    connect, pid = wrapper._connect, controller._process.pid
+
+    def lost(hostname):
+        robot, hand = connect(hostname)
+        os.kill(pid, signal.SIGSTOP)
+        with contextlib.suppress(franky.Exception):
+            while robot.state:  # until what it had sent is read
+                pass
+        return robot, hand
+
+    monkeypatch.setattr(wrapper, "_connect", lost)
+    try:
+        with pytest.raises(RobotError, match="connect: the controller at .* is gone"):
+            Arm(controller.hostname, execute=True)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    rest(controller)
 
 
 def test_a_controller_that_is_gone_or_silent_is_told_and_never_waited_for(monkeypatch):
@@ -231,6 +329,6 @@ def test_a_controller_that_is_gone_or_silent_is_told_and_never_waited_for(monkey
         with pytest.raises(RobotError, match="close the hand: the controller at .* is gone"):
             arm.grasp(speed=0.01)
         arm.stop()  # raises nothing
-        for read in (lambda: arm.q, lambda: arm.width, lambda: arm.pose, arm.recover, controller.truth):
+        for read in (lambda: arm.q, lambda: arm.width, lambda: arm.pose, arm.recover, lambda: arm.wait(1.0), controller.truth):
             with pytest.raises(RobotError, match="gone"):
                 read()

@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -330,9 +332,11 @@ def test_a_db3_gives_its_frames_in_order_and_ends(recording, wait):
     """Once it has begun none is lost, however slowly it is read."""
     with open_camera(recording) as camera:
         frames, ended = rest_of(camera, wait)
+        again = rest_of(camera)[1]
     first = numbers_of(frames)[0]
     assert 1 <= first <= 3 and numbers_of(frames) == list(range(first, 20))
     assert f"twenty.db3 ended after {len(frames)} frames" in ended
+    assert ended == again
     depths = [float(frame.depth[20, 20]) for frame in frames]
     np.testing.assert_allclose(depths, 0.5 + 0.001 * np.arange(first, 20), atol=1e-6)
     assert [frame.rgb[7, 9].tolist() for frame in frames] == [[number, 7, 9] for number in range(first, 20)]
@@ -354,6 +358,35 @@ def test_a_program_that_ends_without_closing_a_db3_does_not_hang(recording):
     program = f"from graspbook.robots.camera import Playback; camera = Playback({str(recording)!r}); print(len(camera.frame().K))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "3\n", "")
+
+
+def test_a_reader_that_stands_still_or_is_gone_is_told_and_never_waited_for(recording, monkeypatch):
+    for sent, message in ((signal.SIGSTOP, "its reader does not answer within 0.5 s"),
+                          (signal.SIGKILL, r"its reader ended \(exit status -9\)")):
+        with open_camera(recording, timeout=0.3) as camera, monkeypatch.context() as hurried:
+            camera.frame()
+            hurried.setattr(module, "_READER", 0.2)
+            os.kill(camera._process.pid, sent)
+            for _ in range(3):
+                with pytest.raises(RobotError, match=f"twenty.db3: {message}"):
+                    camera.frame()
+
+
+def test_a_recording_that_stalls_is_told(monkeypatch):
+    """The reading process's work, here: one frame, then none, though librealsense does not say that it has stopped."""
+    frames, told = iter(["frame"]), []
+    stream = SimpleNamespace(missing="colour ", next=lambda seconds: next(frames, None) or time.sleep(seconds))
+    device = SimpleNamespace(pause=int, resume=int, set_real_time=bool, current_status=lambda: "playing")
+    context = SimpleNamespace(load_device=lambda path: device)
+    library = SimpleNamespace(context=lambda: context, playback_status=rs.playback_status)
+    monkeypatch.setattr(module, "realsense_library", lambda: library)
+    monkeypatch.setattr(module, "_Stream", lambda *_: stream)
+    monkeypatch.setattr(module.os, "_exit", int)
+    begun = time.monotonic()
+    module._play("cut.db3", 0.3, SimpleNamespace(recv=int, send=told.append))
+    assert time.monotonic() - begun < 3
+    assert told[:2] == [None, "frame"] and len(told) == 3 and isinstance(told[2], RobotError)
+    assert str(told[2]) == "recording cut.db3 gives no colour frames for 0.3 s, after 1"
 
 
 def test_a_recording_without_colour_is_refused(tmp_path):

@@ -23,7 +23,7 @@ CONTACT_FORCE = 15.0  # N on the arm that end an approach
 # Where the controller's own reflex stops the arm: N and Nm, of force, torque, and each joint's torque.
 REFLEX_WRENCH = np.array([60.0, 60.0, 60.0, 20.0, 20.0, 20.0])
 REFLEX_TORQUES = np.array([40.0, 40.0, 36.0, 36.0, 20.0, 16.0, 12.0])
-_START = 0.03  # rad that the arm may stand beside a path's start
+_START = 0.005  # rad that the arm may stand beside a path's start: 3 mm at the fingertips, the table's clearance
 _ARRIVED = 0.01
 _SETTLE = 1.0  # seconds it may take to come to rest
 _HAND_TIME = 10.0
@@ -48,10 +48,11 @@ class Arm:
             self._robot, self._hand = _bounded(_CONNECT, lambda: _connect(hostname))
         except _FAILURES as error:
             raise RobotError(f"{hostname}: no controller answers ({_reason(error)})") from error
-        if self._robot.has_errors and recover:
+        errors = self._errors("connect")
+        if errors and recover:
             self.recover()
-        if self._robot.has_errors:
-            raise RobotError(f"{hostname}: the arm is in an error ({_errors(self._robot)}); see to it, then allow recovery")
+        elif errors:
+            raise RobotError(f"{hostname}: the arm is in an error ({errors}); see to it, then allow recovery")
         self._ask("set the reflexes", lambda: self._robot.set_collision_behavior(REFLEX_TORQUES, REFLEX_WRENCH))
 
     @property
@@ -122,9 +123,15 @@ class Arm:
         self._say("recover")
         self._ask("recover", lambda: self._robot.recover_from_errors())
         end = self._time("recover") + _SETTLE
-        while self._robot.has_errors:  # the state may be older than the recovery
+        while errors := self._errors("recover"):  # the state may be older than the recovery
             if self._time("recover") > end:
-                raise RobotError(f"{self.hostname}: the errors remain ({_errors(self._robot)})")
+                raise RobotError(f"{self.hostname}: the errors remain ({errors})")
+            time.sleep(_POLL)
+
+    def wait(self, seconds):
+        """Let seconds pass by the controller's clock, the arm standing still. Raises RobotError when the controller is gone."""
+        end = self._time("wait") + seconds
+        while self._time("wait") < end:
             time.sleep(_POLL)
 
     def stop(self):
@@ -189,6 +196,10 @@ class Arm:
     def _time(self, what):
         """Seconds by the controller's clock, which a simulation on a busy machine runs slower than ours."""
         return self._call(what, lambda: self._robot.state.time.to_sec())
+
+    def _errors(self, what):
+        """The errors that the arm is in, as text, None without any."""
+        return self._call(what, lambda: str(self._robot.state.current_errors) if self._robot.has_errors else None)
 
     def _say(self, command, **details):
         self.commands += 1
@@ -255,7 +266,3 @@ def _waypoint(waypoint):
 
 def _reason(error):
     return " ".join(str(error).split())
-
-
-def _errors(robot):
-    return str(robot.state.current_errors)

@@ -23,6 +23,7 @@ from graspbook.perception.depth_sensor import measure
 from graspbook.pose import inverse
 
 WARM_UP = 15  # frames until automatic exposure has settled, half a second
+_READER = 30.0  # seconds that a recording's reader may take to start, and longer than it waits for a frame
 _POLL = 0.1  # seconds between looks at whether a camera is still there or a recording has ended
 
 
@@ -131,12 +132,13 @@ class Playback:
     path: `.npz` with `depth` (H, W), or (N, H, W) for N frames, in metres (NaN or 0 where nothing was measured), `K` (3, 3)
     and optionally `rgb` (like depth, and 3); its last frame repeats for ever. Or a `.db3` that pyrealsense2 recorded: its pairs
     of depth and colour, but for the first or first few, which pass while librealsense learns what belongs together, however
-    slowly they are read; `frame` raises RobotError where it ends. Raises CaptureError when the file is missing, unreadable or
-    of another kind, RobotError when it has no depth or no colour.
+    slowly they are read; `frame` raises RobotError where it ends. timeout: seconds without a frame after which `frame` gives up
+    on a .db3. Raises CaptureError when the file is missing, unreadable or of another kind, RobotError when it has no depth or no
+    colour, and when its reader does not start.
     """
 
-    def __init__(self, path):
-        self._path = Path(path)
+    def __init__(self, path, timeout=2.0):
+        self._path, self._timeout, self._ended = Path(path), timeout, None
         if self._path.suffix.lower() not in (".npz", ".db3"):
             raise CaptureError(f"{path}: unknown kind of recording {self._path.suffix!r}; expected .npz or .db3")
         if not self._path.is_file():
@@ -148,31 +150,41 @@ class Playback:
         # librealsense stops in mid-file only while somebody goes on reading, and not always alive: a process can be killed.
         context = multiprocessing.get_context("spawn")
         self._line, other = context.Pipe()
-        self._process = context.Process(target=_play, args=(str(path), other), daemon=True)
+        self._process = context.Process(target=_play, args=(str(path), timeout, other), daemon=True)
         self._process.start()
         other.close()
         try:
-            self._answer()
+            self._answer(_READER)
         except BaseException:
             self.close()
             raise
 
     def frame(self):
-        """The next `Frame`."""
+        """The next `Frame`; RobotError when the recording was closed or has ended, when it gives none for too long, and when the
+        process that reads it is gone or silent. After such an end it says the same again."""
         if self._line is None and not self._frames:
             raise RobotError(f"recording {self._path} was closed; open it again for more frames")
         if self._line is None:
             return self._frames.popleft() if len(self._frames) > 1 else self._frames[0]
-        self._line.send(None)
-        return self._answer()
+        if self._ended:
+            raise RobotError(self._ended)
+        with contextlib.suppress(OSError):  # a reader that is gone: `_answer` says so
+            self._line.send(None)
+        return self._answer(self._timeout + _READER)
 
-    def _answer(self):
-        """What the reading process sends next: an error of ours is raised here."""
+    def _answer(self, seconds):
+        """What the reading process sends next, within so many seconds: an error of ours is raised here, and is the end."""
         try:
-            answer = self._line.recv()
-        except EOFError:
-            raise RobotError(f"recording {self._path}: its reader ended (exit status {self._process.exitcode})") from None
+            if self._line.poll(seconds):
+                answer = self._line.recv()
+            else:
+                self._process.kill()  # what it may send yet would pass for the answer to another request
+                answer = RobotError(f"recording {self._path}: its reader does not answer within {seconds:g} s")
+        except (EOFError, OSError):
+            self._process.join(1.0)  # until then it has no exit status
+            answer = RobotError(f"recording {self._path}: its reader ended (exit status {self._process.exitcode})")
         if isinstance(answer, GraspbookError):
+            self._ended = str(answer)
             raise answer
         return answer
 
@@ -191,8 +203,8 @@ class Playback:
         self.close()
 
 
-def _play(path, line):
-    """The process that reads a .db3 recording: a sign that it is open, then a Frame for every request."""
+def _play(path, timeout, line):
+    """The process that reads a .db3 recording: a sign that it is open, then within `timeout` s a Frame for every request."""
     try:
         rs = realsense_library()
         try:
@@ -206,9 +218,12 @@ def _play(path, line):
         line.send(None)
         while True:
             line.recv()
+            end = time.monotonic() + timeout
             while (frame := stream.next(_POLL)) is None:
                 if device.current_status() == rs.playback_status.stopped:
                     raise RobotError(f"recording {path} ended after {number} frames")
+                if time.monotonic() > end:
+                    raise RobotError(f"recording {path} gives no {stream.missing}frames for {timeout:g} s, after {number}")
             number += 1
             line.send(frame)
     except GraspbookError as error:
@@ -222,14 +237,14 @@ def _play(path, line):
 def open_camera(text, timeout=2.0):
     """The camera that a command line names: "realsense", "realsense:SERIAL", or the path of a recording (see `Playback`).
 
-    timeout: seconds without a frame after which a RealSense's `frame` gives up. Raises as `RealSense` and `Playback` do.
+    timeout: seconds without a frame after which the camera's `frame` gives up. Raises as `RealSense` and `Playback` do.
     """
     kind, _, serial = str(text).partition(":")
     if kind == "realsense":
         return RealSense(serial or None, timeout)
     if Path(text).suffix.lower() not in (".npz", ".db3"):
         raise CaptureError(f'{text}: unknown camera; expected "realsense", "realsense:SERIAL", or a .npz or .db3 recording')
-    return Playback(text)
+    return Playback(text, timeout)
 
 
 class _Stream:
