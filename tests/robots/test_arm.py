@@ -118,9 +118,8 @@ def test_a_line_through_the_table_is_refused_before_anything_is_sent(controller,
 def test_contact_ends_an_approach_gently_and_the_arm_goes_on(controller, arm):
     arm.run(checked(FREE, "low", arm.q, [LOW], 0.5))
     tips = fr3.forward(arm.q) @ [0, 0, 0.1122, 1]
-    slow = MotionSettings(speed=0.5, line_speed=0.05)
     assert not arm.run(straight(SUNK, "approach", arm.q, [0, 0, 0.01 - tips[2]], MOTION), contact=True)  # touches nothing
-    assert arm.run(straight(SUNK, "touch", arm.q, [0, 0, -0.05], slow), contact=True)
+    assert arm.run(straight(SUNK, "touch", arm.q, [0, 0, -0.05], MOTION, touching=True), contact=True)
     q = rest(controller)
     assert -0.005 < (fr3.forward(q) @ [0, 0, 0.1122, 1])[2] < 0.002
     pressing = np.linalg.norm(arm._robot.state.O_F_ext_hat_K[:3])
@@ -229,7 +228,6 @@ def test_the_arm_is_sent_along_the_very_motion_that_was_checked(controller, arm,
     arm.run(checked(FREE, "left", arm.q, [left], 0.5))
     for plan, limit in ((lambda: find_way(wall, arm.q, right, MotionSettings(speed=0.5, time_limit=2.0)), "VELOCITY"),
                         (lambda: straight(FREE, "line", arm.q, [-0.05, 0.05, 0.1], MOTION), "ACCELERATION")):
-        rest(controller, 1.0)  # franky-sim, unlike an arm, begins where it is measured to stand
         path = plan()
         points = recorded(arm, path)
         assert len(path.waypoints) > 1 and len(points) > 50

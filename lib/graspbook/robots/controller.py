@@ -32,6 +32,7 @@ from franky_sim.franka_robot_protocol import (
     RobotCommand,
     RobotMode,
     SetCollisionBehaviorCommand,
+    UDPCommand,
 )
 from franky_sim.franka_robot_server import BaseCommand, FrankaRobotServer
 from franky_sim.mujoco_simulator import FrankaMujocoRobot, MujocoSimulator
@@ -353,6 +354,8 @@ class _Server(FrankaRobotServer):
         if self.in_reflex:
             raise RuntimeError("a reflex has to be recovered from first")  # which the base class answers with "aborted"
         super().start_motion(*arguments)
+        # From where the arm is held, as the client takes it, not from where it has sagged to.
+        self._FrankaRobotServer__current_control_command = UDPCommand(q_c=self._FrankaRobotServer__holding_q)
         self.motions += 1
         self.moving_since = self._robot.data.time
 

@@ -23,6 +23,7 @@ from graspbook.robots.scene import Limits, Scene
 HIDDEN = 0.14  # metres behind the object's observed surface that count as occupied on the way there
 AROUND = 0.1  # metres beside the object in which the hand works
 CLOSED = 0.002  # between the pads: nothing is held
+_STILL = 0.1  # seconds
 _LISTED = 20  # scores in a record
 
 
@@ -169,6 +170,7 @@ def _attempt(arm, camera, networks, settings, rng, judge, clock, found):
         arm.open()
         empty = Scene(limits=settings.limits, hand_T_camera=settings.hand_T_camera)
         arm.run(find_way(empty, arm.q, fr3.LOOK, settings.motion, "look"))
+        arm.wait(_STILL)  # no frame that was begun before the arm stood still
         base_T_camera = arm.pose @ settings.hand_T_camera
         frame = camera.frame()
     with clock.stage("perceive"):
@@ -199,7 +201,7 @@ def carry_out(arm, choice, settings, judge, clock, found):
     with clock.stage("lift"):
         arm.run(straight(choice.scene, "lift", below, [0, 0, settings.motion.lift], settings.motion))
     with clock.stage("hold"):
-        time.sleep(settings.hold)
+        arm.wait(settings.hold)
         held, height = judge()
         found["lifted"] = height
     if held:
