@@ -13,7 +13,7 @@ def record(name="red_bowl", pose=0, method="graspnet", outcome="success", catego
     """What the tables read of a record."""
     category = category or TRIAL_OBJECTS[name].category
     return {"object": name, "category": category, "pose": pose, "method": method, "seed": 0, "outcome": outcome,
-            "reason": "" if outcome == "success" else "it slipped", "times": {}, **changes}
+            "reason": "" if outcome == "success" else "it slipped", "fault": None, "times": {}, **changes}
 
 
 def row(columns, key):
@@ -71,6 +71,7 @@ def test_categories_without_trials_and_objects_of_one_s_own():
     objects = trial_tables.object_table(records)
     assert objects["object"] == ["red_bowl", "brick"]
     assert objects["graspnet"] == ["✓", "!"] and objects["geometric"] == ["✗", None]
+    assert objects["geometric: lifted"] == ["0/1", None]
     assert objects["paper, 6-DOF GraspNet"] == ["✓✓✓", None]
 
 
@@ -90,11 +91,13 @@ def test_an_object_s_trials_stand_in_the_order_of_seed_and_pose():
 
 def test_every_failure_is_listed_with_its_reason_in_one_cell():
     records = [record(), record(pose=1, outcome="no feasible grasp", reason="0 of 200 | none\nreachable"),
-               record(pose=2, method="gpd", outcome="fault", reason="camera sends no frames for 2 s", seed=3)]
+               record(pose=2, method="gpd", outcome="fault", reason="camera sends no frames for 2 s", seed=3),
+               record(pose=3, fault="back: refused")]
     columns = trial_tables.failure_table(records)
     assert list(zip(*columns.values(), strict=True)) == [
         ("red_bowl", 1, "graspnet", 0, "no feasible grasp", "0 of 200 \\| none reachable"),
-        ("red_bowl", 2, "gpd", 3, "fault", "camera sends no frames for 2 s")]
+        ("red_bowl", 2, "gpd", 3, "fault", "camera sends no frames for 2 s"),
+        ("red_bowl", 3, "graspnet", 0, "success", "back: refused")]
     assert all(values == [] for values in trial_tables.failure_table(records[:1]).values())
 
 
@@ -112,8 +115,3 @@ def test_times_are_of_the_trials_that_came_to_the_stage():
 def test_no_trials_make_no_table(make):
     with pytest.raises(ParameterError, match="no trials recorded"):
         make([])
-
-
-def test_variants_of_a_method_are_beside_the_same_paper_s():
-    assert [trial_tables.paper_method(name) for name in ("graspnet", "graspnet_shared", "gpd", "geometric")] == [
-        "graspnet", "graspnet", "gpd", None]

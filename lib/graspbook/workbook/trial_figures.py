@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from graspbook.metrics import wilson_interval
 from graspbook.robots.records import STAGES
 from graspbook.workbook import figures
-from graspbook.workbook.trial_tables import METHODS, methods_of, paper_counts, paper_method, stage_times, success_counts
+from graspbook.workbook.trial_tables import METHODS, methods_of, paper_counts, stage_times, success_counts
 
 # Kind of grasp -> colour and width of its fork, drawn last on top; the palette is told apart by the colour-blind too.
 KINDS = {
@@ -25,10 +25,9 @@ def success_figure(records, title=None):
     methods = methods_of(records)
     categories, series, intervals, looks = list(success_counts(records)), {}, {}, {}
     for i, method in enumerate(methods):
-        paper = paper_method(method)
         counts = {method: success_counts([record for record in records if record["method"] == method])}
-        if paper:
-            counts[f"paper, {METHODS[paper]}"] = paper_counts(paper)
+        if method in METHODS:
+            counts[f"paper, {METHODS[method]}"] = paper_counts(method)
         for name, by_category in counts.items():
             tried = [by_category.get(category, (0, 0)) for category in categories]
             series[name] = [100 * successes / trials if trials else np.nan for successes, trials in tried]

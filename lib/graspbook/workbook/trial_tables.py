@@ -50,11 +50,6 @@ def methods_of(records):
     return list(dict.fromkeys(record["method"] for record in records))
 
 
-def paper_method(method):
-    """The key in METHODS of the paper's method that ours stands for ("graspnet shared": "graspnet"), or None."""
-    return next((name for name in METHODS if method.startswith(name)), None)
-
-
 def success_counts(records):
     """(successes, trials) of one method's records by category, the paper's four first, and of "all"."""
     names = dict.fromkeys([*CATEGORIES, *(record["category"] for record in records)])
@@ -84,13 +79,12 @@ def success_table(records):
         shares = [counts[name][0] / counts[name][1] if counts[name][1] else None for name in CATEGORIES]
         mean = None if None in shares else round(100 * float(np.mean(shares)), 1)
         own = {name: (_share(*count), _interval(*count)) for name, count in counts.items()} | {"mean of the four": (mean, None)}
-        columns[f"{method}: lifted"] = ["{}/{}".format(*counts[name]) if name in counts else None for name in rows]
+        columns[f"{method}: lifted"] = [_lifted(counts.get(name)) for name in rows]
         columns[f"{method} [%]"] = [own.get(name, (None, None))[0] for name in rows]
         columns[f"{method}, interval [%]"] = [own.get(name, (None, None))[1] for name in rows]
-        paper = paper_method(method)
-        if paper:
-            counts, heading = paper_counts(paper), f"paper, {METHODS[paper]}"
-            columns[f"{heading} [%]"] = [PAPER_RATES[paper].get(name) for name in rows]
+        if method in METHODS:
+            counts, heading = paper_counts(method), f"paper, {METHODS[method]}"
+            columns[f"{heading} [%]"] = [PAPER_RATES[method].get(name) for name in rows]
             columns[f"{heading}, interval [%]"] = [_interval(*counts[name]) if name in counts else None for name in rows]
     return columns
 
@@ -101,11 +95,10 @@ def outcome_table(records):
     for method in methods_of(records):
         outcomes = [record["outcome"] for record in _of(records, method)]
         columns[method] = [*(outcomes.count(outcome) for outcome in OUTCOMES), len(outcomes)]
-        paper = paper_method(method)
-        if paper:
-            lifted, trials = paper_counts(paper)["all"]
+        if method in METHODS:
+            lifted, trials = paper_counts(method)["all"]
             failed = f"{trials - lifted} of both kinds"
-            columns[f"paper, {METHODS[paper]}"] = [lifted, failed, failed, None, trials]
+            columns[f"paper, {METHODS[method]}"] = [lifted, failed, failed, None, trials]
     return columns
 
 
@@ -122,17 +115,17 @@ def object_table(records):
     for method in methods:
         own = [_of(records, method, name) for name in names]
         columns[method] = ["".join(MARKS[record["outcome"]] for record in trials) or None for trials in own]
-        columns[f"{method}: lifted"] = ["{}/{}".format(*_count(trials)) for trials in own]
-        paper = paper_method(method)
-        if paper:
-            marks = [PAPER_TRIALS[name][paper].translate(_PAPER_MARKS) if name in PAPER_TRIALS else None for name in names]
-            columns[f"paper, {METHODS[paper]}"] = marks
+        columns[f"{method}: lifted"] = [_lifted(_count(trials)) for trials in own]
+        if method in METHODS:
+            marks = [PAPER_TRIALS[name][method].translate(_PAPER_MARKS) if name in PAPER_TRIALS else None for name in names]
+            columns[f"paper, {METHODS[method]}"] = marks
     return columns
 
 
 def failure_table(records):
-    """Every trial that did not end in success, in the order of the records, with its reason."""
-    failed = [record for record in records if record["outcome"] != "success"]
+    """Every trial that did not end in success or after it in a fault, in the order of the records, with its reason or fault."""
+    failed = [record | {"reason": record["reason"] or record["fault"]} for record in records
+              if record["outcome"] != "success" or record["fault"]]
     headings = ("object", "pose", "method", "seed", "outcome", "reason")
     return {heading: [_cell(record[heading]) for record in failed] for heading in headings}
 
@@ -165,6 +158,11 @@ def _of(records, method, name=None):
 def _count(records):
     outcomes = [record["outcome"] for record in records]
     return outcomes.count("success"), len(outcomes)
+
+
+def _lifted(count):
+    """Successes and trials in words; None for no trials."""
+    return "{}/{}".format(*count) if count and count[1] else None
 
 
 def _share(successes, trials):
