@@ -85,6 +85,16 @@ def test_evaluate_says_what_it_found_and_what_it_left_out(tmp_path, weights, mon
     assert status == 0 and out.splitlines()[1:] == [lines[1].replace("1 views of 1", "0 views of 0")]
 
 
+def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys, tmp_path):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "evaluate_meshes", interrupted)
+    status, out, err = run(capsys, "evaluate", "box.stl", "--out", tmp_path / "eval.json")
+    assert (status, out) == (130, "")
+    assert_one_line(err, "interrupted", "trials go on where they ended when run again")
+
+
 def test_unknown_commands_are_status_2(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["dance"])

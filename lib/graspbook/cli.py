@@ -1,6 +1,6 @@
 """The command line: a thin front on the rooms. Each subcommand is one function that imports what it needs when it runs.
 
-Status 0: done. Status 1: a notebook failed. Status 2: bad input, told in one line.
+Status 0: done. Status 1: a notebook failed. Status 2: bad input, told in one line. Status 130: interrupted by Ctrl-C.
 """
 
 import argparse
@@ -33,6 +33,8 @@ def main(arguments=None):
         return _complain(error, 2)
     except OSError as error:
         return _complain(f"{error.filename or 'input or output'}: {error.strerror or error}", 2)
+    except KeyboardInterrupt:
+        return _complain("interrupted; files that exist are whole, and trials go on where they ended when run again", 130)
     return 0
 
 
@@ -219,11 +221,11 @@ def _trials(options):
     from graspbook.objects.trial_objects import TRIAL_OBJECTS
     from graspbook.storage import SHIPPED
     from graspbook.workbook.trial_tables import failure_table, success_counts
-    from graspbook.workbook.trials import real_setup, trials
+    from graspbook.workbook.trials import trials
 
-    device = real_setup(options.robot, options.camera, options.execute, options.recover)
     records = trials(options.objects or list(TRIAL_OBJECTS), options.method, options.poses, options.seed, options.out,
-                     options.weights or SHIPPED, device, options.hand_eye)
+                     options.weights or SHIPPED, options.robot, options.camera, options.execute, options.hand_eye,
+                     options.recover)
     for method in dict.fromkeys(record["method"] for record in records):
         successes, number = success_counts([record for record in records if record["method"] == method])["all"]
         print(f"{method}: {successes} of {number} trials lifted the object")
@@ -260,7 +262,8 @@ def _pick(options):
 def _add_robot(parser):
     parser.add_argument("--robot", metavar="IP", help="a real arm, through its control interface (default: the simulated one)")
     parser.add_argument("--execute", action="store_true", help="let the real arm move; without this nothing does")
-    parser.add_argument("--hand-eye", metavar="FILE.json", help="where the camera is on the real hand: hand_T_camera")
+    parser.add_argument("--hand-eye", metavar="FILE.json", help="where the camera is on the real hand: hand_T_camera; "
+                                                             "needed with --execute")
     parser.add_argument("--recover", action="store_true", help="recover the real arm from an error that it is in")
 
 

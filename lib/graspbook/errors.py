@@ -33,6 +33,10 @@ class OutputError(GraspbookError):
     """A place where results cannot be written."""
 
 
+class OtherTrialsError(OutputError):
+    """Records of trials of another setup or object where this run's were to go on."""
+
+
 class NotebookError(GraspbookError):
     """A notebook that failed, or whose kernel died."""
 

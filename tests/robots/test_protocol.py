@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,14 +11,19 @@ import numpy as np
 import pytest
 
 from graspbook import pose
-from graspbook.errors import OutputError, RobotError
-from graspbook.graspnet.predict import PredictSettings
+from graspbook.errors import OtherTrialsError, OutputError, RobotError
+from graspbook.graspnet.predict import PredictSettings, load_networks
+from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.trial_objects import make_trial_object
 from graspbook.robots import protocol
+from graspbook.robots.arm import REAL_SPEED
+from graspbook.robots.camera import Frame
+from graspbook.robots.controller import SimulatedController, World
 from graspbook.robots.planning import MotionSettings
 from graspbook.robots.protocol import PLACE, SCATTER, RealSetup, Subject, run_trials, setup_hash, simulate, trial_poses
 from graspbook.robots.records import GRASPS, read_records
 from graspbook.robots.trial import TrialSettings
+from graspbook.simulation.tabletop import tabletop
 from graspbook.storage import SHIPPED
 
 BOX = make_trial_object("jello_strawberry")
@@ -40,9 +47,10 @@ def quick(monkeypatch):
     return done
 
 
-def run(path, weights, settings=None, poses=2, device=None, seeds=(0,)):
-    return run_trials([SUBJECT], ["graspnet", "geometric"], poses, seeds, path, weights, settings or TrialSettings(), "abc",
-                      device, progress=False)
+def run(path, weights, settings=None, poses=2, robot=None, seeds=(0,), methods=("graspnet", "geometric"), subjects=(SUBJECT,),
+        ended=None):
+    networks = {method: load_networks(weights, method=method) for method in methods}
+    return run_trials(subjects, networks, poses, seeds, path, weights, settings or TrialSettings(), "abc", robot, ended, False)
 
 
 def test_each_method_gets_each_pose_with_the_same_randomness_and_one_record(quick, weights, tmp_path):
@@ -50,6 +58,7 @@ def test_each_method_gets_each_pose_with_the_same_randomness_and_one_record(quic
     assert [(record["seed"], record["pose"], record["method"]) for record in records] == [
         (seed, index, method) for seed in (0, 1) for index in (0, 1) for method in ("graspnet", "geometric")]
     assert {(record["object"], record["category"]) for record in records} == {("jello_strawberry", "box")}
+    assert {(record["method"], record["network"]) for record in records} == {("graspnet", "shared"), ("geometric", None)}
     numbers = [number for _, _, number in quick]
     assert numbers[0::2] == numbers[1::2] and len(set(numbers)) == 4
     assert read_records(tmp_path / "trials.jsonl") == records
@@ -75,25 +84,61 @@ def test_a_run_killed_after_a_trial_goes_on_with_the_next(quick, weights, tmp_pa
     assert len(quick) == 4  # nothing is left to do
 
 
-def test_records_of_another_setup_are_refused(quick, weights, tmp_path):
+def test_a_run_is_told_of_its_own_trials_in_its_own_order_and_goes_on_with_more_methods_poses_and_seeds(quick, weights, tmp_path):
+    path = tmp_path / "trials.jsonl"
+    run(path, weights, methods=["geometric"], seeds=[1])
+    assert len(quick) == 2
+    records = run(path, weights, poses=3, methods=["graspnet", "geometric"], seeds=[0, 1])
+    assert len(quick) == 12 and len(read_records(path)) == 12
+    assert [(record["seed"], record["pose"], record["method"]) for record in records] == [
+        (seed, index, method) for seed in (0, 1) for index in (0, 1, 2) for method in ("graspnet", "geometric")]
+    assert [record["pose"] for record in run(path, weights, poses=1, methods=["geometric"])] == [0]
+    assert len(quick) == 12 and len(read_records(path)) == 12
+
+
+def test_each_new_record_is_told_of_as_it_ends(quick, weights, tmp_path):
+    told = []
+    records = run(tmp_path / "trials.jsonl", weights, poses=1,
+                  ended=lambda record: told.append((record["method"], len(read_records(tmp_path / "trials.jsonl")))))
+    assert told == [("graspnet", 1), ("geometric", 2)]
+    assert run(tmp_path / "trials.jsonl", weights, poses=1, ended=told.append) == records and len(told) == 2
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"subjects": [Subject(GraspObject(BOX.name, BOX.family, BOX.mesh.copy().apply_scale(1.01), BOX.parts), 0.097, "box")]},
+     "line 1: a trial of another jello_strawberry"),
+    ({"subjects": [Subject(BOX, 0.098, "box")]}, "line 1: a trial of another jello_strawberry"),
+    ({"settings": TrialSettings(force=21.0)}, "line 1: a trial of setup .*, expected .*parameters, weights or code differ")])
+def test_trials_of_another_setup_or_object_are_never_mixed_with_this_run_s(quick, weights, tmp_path, capsys, changes, told):
     path = tmp_path / "trials.jsonl"
     run(path, weights)
     before = path.read_bytes()
-    with pytest.raises(OutputError, match="line 1: a trial of setup .*, expected .*parameters, weights or code differ"):
-        run(path, weights, TrialSettings(force=21.0))
+    with pytest.raises(OtherTrialsError, match="line 1: a trial of .*; write to another folder"):
+        run(path, weights, robot=RealSetup("192.0.2.1", None, True, None), **changes)
     assert path.read_bytes() == before and len(quick) == 4
+    for _again in (1, 2):
+        run(path, weights, **changes)
+        assert len(quick) == 8 and len(read_records(path)) == 4
+        assert (tmp_path / "trials_1.jsonl").read_bytes() == before
+    assert re.search(f"{told}.*kept as .*trials_1.jsonl, and begun anew", capsys.readouterr().out)
+    run(path, weights)
+    assert len(quick) == 12 and len(read_records(tmp_path / "trials_2.jsonl")) == 4
 
 
-def test_the_setup_is_known_by_its_settings_and_weights(tmp_path):
-    files = [tmp_path / "a", tmp_path / "b"]
-    for file in files:
-        file.write_text(file.name)
-    known = setup_hash(TrialSettings(), files)
-    assert known == setup_hash(TrialSettings(), files)
-    others = [setup_hash(TrialSettings(hold=1.0), files), setup_hash(TrialSettings(motion=MotionSettings(speed=0.4)), files),
-              setup_hash(TrialSettings(hand_T_camera=np.eye(4)), files), setup_hash(TrialSettings(), files[:1])]
-    files[1].write_text("c")
-    assert len({known, setup_hash(TrialSettings(), files), *others}) == 6
+def test_the_setup_is_known_by_its_settings_weights_code_and_arm(tmp_path, monkeypatch):
+    for name in ("sampler", "evaluator", "gpd"):
+        (tmp_path / f"{name}.safetensors").write_text(name)
+    known, gpd = TrialSettings(), TrialSettings(predict=PredictSettings(method="gpd"))
+    hashes = [setup_hash(settings, tmp_path) for settings in (
+        known, gpd, TrialSettings(hold=1.0), TrialSettings(motion=MotionSettings(speed=0.4)),
+        TrialSettings(hand_T_camera=np.eye(4)))] + [setup_hash(known, tmp_path, real=True)]
+    assert hashes[:2] == [setup_hash(known, tmp_path), setup_hash(gpd, tmp_path)]
+    (tmp_path / "sampler.safetensors").write_text("another")
+    assert setup_hash(gpd, tmp_path) == hashes[1]  # which does not use it
+    hashes.append(setup_hash(known, tmp_path))
+    monkeypatch.setattr(protocol, "code_hash", lambda *rooms: set(rooms) >= {"robots", "simulation", "perception"} and "changed")
+    hashes.append(setup_hash(known, tmp_path))
+    assert len(set(hashes)) == 8
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
@@ -110,28 +155,88 @@ def test_a_full_disk_ends_the_run_with_the_record_in_the_message(quick, weights,
     assert len(run(path, weights)) == 4  # once there is room
 
 
+def a_robot(fault, times):
+    """A real arm whose trials end in a fault after some stages, and what was placed for it."""
+    placed = []
+    found = FOUND | {"outcome": "fault", "reason": fault, "fault": fault, "times": times}
+    return SimpleNamespace(place=lambda subject, index, base_T_object: placed.append((index, base_T_object.shape)),
+                           attempt=lambda networks, settings, rng: dict(found)), placed
+
+
 def test_a_fault_on_a_real_arm_is_recorded_and_ends_the_run(quick, weights, tmp_path):
-    device = SimpleNamespace(attempt=lambda *_: FOUND | {"outcome": "fault", "reason": "no frames", "fault": "no frames"})
-    with pytest.raises(RobotError, match="jello_strawberry, pose 0, graspnet: no frames; recorded"):
-        run(tmp_path / "trials.jsonl", weights, device=device)
+    robot, placed = a_robot("no frames", {"look": 1.0})
+    with pytest.raises(RobotError, match="jello_strawberry, pose 0, graspnet: no frames; recorded, .* see to the arm"):
+        run(tmp_path / "trials.jsonl", weights, robot=robot)
     assert [record["outcome"] for record in read_records(tmp_path / "trials.jsonl")] == ["fault"] and quick == []
+    with pytest.raises(RobotError, match="jello_strawberry, pose 0, geometric: no frames"):  # a rerun goes on with the next
+        run(tmp_path / "trials.jsonl", weights, robot=robot)
+    assert placed == [(0, (4, 4))] * 2
 
 
-def test_a_controller_that_is_gone_before_a_trial_is_recorded(quick, weights, tmp_path, monkeypatch):
+def test_a_fault_during_a_simulated_trial_is_an_outcome_and_the_run_goes_on(quick, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(protocol, "simulate", lambda *_: FOUND | {"outcome": "fault", "reason": "reflex", "fault": "reflex"})
+    assert [record["fault"] for record in run(tmp_path / "trials.jsonl", weights)] == ["reflex"] * 4
+
+
+def test_a_controller_that_is_gone_before_a_trial_is_recorded_and_ends_the_run_until_it_is_there(quick, weights, tmp_path,
+                                                                                               monkeypatch):
+    path, told = tmp_path / "trials.jsonl", []
+
     def gone(*_):
         raise RobotError("the simulated controller did not start (exit status 1)")
 
-    monkeypatch.setattr(protocol, "simulate", gone)
-    records = run(tmp_path / "trials.jsonl", weights, poses=1)
-    assert [(record["outcome"], record["fault"]) for record in records] == [
-        ("fault", "the simulated controller did not start (exit status 1)")] * 2
-    assert read_records(tmp_path / "trials.jsonl") == records
+    with monkeypatch.context() as patched:
+        patched.setattr(protocol, "simulate", gone)
+        for _ in range(2):
+            with pytest.raises(RobotError, match="pose 0, graspnet: the simulated controller did not start .exit status 1.; "
+                                                 "recorded, .* did not begin; see to that"):
+                run(path, weights, poses=1, ended=told.append)
+            assert [(record["outcome"], record["fault"], record["times"]) for record in read_records(path)] == [
+                ("fault", "the simulated controller did not start (exit status 1)", {})]
+    assert len(told) == 2
+    records = run(path, weights, poses=1)
+    assert [record["reason"] for record in records] == ["slipped"] * 2 and read_records(path) == records
+    assert len(path.read_text().splitlines()) == 4
+
+
+def a_setup(ask=None, hostname="127.9.9.9", camera=None):
+    return RealSetup(hostname, camera, True, lambda subject, index, base_T_object: f"{subject.obj.name}_{index}.png", ask=ask)
 
 
 def test_without_a_controller_a_real_arm_is_told_of_at_once():
-    setup = RealSetup("127.9.9.9", None, True, ask=lambda text: "")
     with pytest.raises(RobotError, match="127.9.9.9: no controller answers"):
-        setup.attempt(SUBJECT, 0, (None, None), TrialSettings(), np.random.default_rng(0))
+        a_setup().attempt((None, None), TrialSettings(), np.random.default_rng(0))
+
+
+def test_who_places_an_object_is_shown_how_and_where():
+    told = []
+    a_setup(told.append).place(SUBJECT, 2, pose.from_rt(np.eye(3), [0.5, -0.02, 0]))
+    assert told == ["Place jello_strawberry as in jello_strawberry_2.png, about 0.50 m in front of the arm's base and 0.02 m to "
+                    "its right, step back, press Enter: "]
+
+
+@pytest.mark.parametrize("error", [EOFError(), NotImplementedError("raw_input was called, but this frontend does not support it"),
+                                   RuntimeError("input(): lost sys.stdin")])
+def test_without_anybody_to_place_objects_no_trial_begins(quick, weights, tmp_path, error):
+    def nobody(text):
+        raise error
+
+    with pytest.raises(RobotError, match="somebody must place the objects: run it in JupyterLab or a terminal"):
+        run(tmp_path / "trials.jsonl", weights, robot=a_setup(nobody))
+    assert not (tmp_path / "trials.jsonl").exists()
+
+
+def test_a_real_setup_does_a_trial():
+    """By the simulated controller in place of a real one; a camera that sees nothing ends it early."""
+    camera = SimpleNamespace(frame=lambda: Frame(np.full((48, 64), np.nan, np.float32), np.eye(3)))
+    world = World(tabletop([], np.zeros((0, 4, 4)), []).to_xml(), 0)
+    with SimulatedController(world, realtime=False) as controller:
+        setup = a_setup(hostname=controller.hostname, camera=camera)
+        settings = replace(TrialSettings(), motion=MotionSettings(speed=REAL_SPEED))
+        found = setup.attempt((None, None), settings, np.random.default_rng(0))
+        assert found["outcome"] == "no feasible grasp" and "0 measured points" in found["reason"] and found["fault"] is None
+        assert found["base_T_object"] is None and found["commands"] == 3  # connect, open, look
+        assert controller.commands()["kMove"] == 1
 
 
 def test_poses_are_on_the_table_near_the_place_and_can_be_grasped(monkeypatch):
@@ -185,7 +290,8 @@ def test_the_shipped_networks_lift_a_box_from_camera_to_record(tmp_path, monkeyp
     settings = TrialSettings(predict=PredictSettings(samples=24, steps=3), motion=MotionSettings(line_speed=0.3), hold=0.05)
     monkeypatch.setattr(protocol, "trial_poses", lambda obj, count, seed: pose.from_rt(np.eye(3), [0.5, 0, 0])[None])
     monkeypatch.setattr(protocol, "simulate", lambda *arguments: simulate(*arguments, realtime=False))
-    record, = run_trials([SUBJECT], ["graspnet"], 1, [0], tmp_path / "trials.jsonl", SHIPPED, settings, None, progress=False)
+    networks = {"graspnet": load_networks(SHIPPED)}
+    record, = run_trials([SUBJECT], networks, 1, [0], tmp_path / "trials.jsonl", SHIPPED, settings, None, progress=False)
     assert record["outcome"] == "success", record["reason"]
     assert record["lifted"] > 0.05 and record["fault"] is None
     assert record["grasps"]["predicted"] == 24 and record["commands"] >= 10

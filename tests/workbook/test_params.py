@@ -187,6 +187,12 @@ def test_simulated_steps_start_at_the_samples_and_rise(steps, in_project):
     assert load_profile("smoke", ["graspnet_4_refinement.simulated_steps=[0]"])
 
 
+@pytest.mark.parametrize("text", ["methods=[gpd, gpd]", "trial_objects=[red_bowl, spam_can, red_bowl]"])
+def test_methods_and_objects_of_robot_trials_are_named_once(text, in_project):
+    with pytest.raises(ParameterError, match="expected each once"):
+        load_profile("smoke", [f"graspnet_6_robot_trials.{text}"])
+
+
 def test_unknown_profiles_are_refused_with_the_known_ones(toy_workbook):
     with pytest.raises(ParameterError, match="unknown profile 'smoky'.*has smoke"):
         load_profile("smoky")

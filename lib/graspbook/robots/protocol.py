@@ -1,7 +1,7 @@
 """The trial protocol: objects in stable poses, each method on each, one record a trial; simulated, or on a real arm.
 
 Section 4.2 of Mousavian et al. 2019: 17 objects, three stable poses each, a trial a pose. Simulated, every trial has a controller
-of its own; on a real arm somebody places the object.
+of its own; on a real arm somebody places the object as they are shown.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -11,26 +11,27 @@ import trimesh
 from tqdm import tqdm
 
 from graspbook import pose
-from graspbook.errors import RobotError
+from graspbook.errors import OtherTrialsError, RobotError
 from graspbook.graspnet.enrichment import propose_antipodal
-from graspbook.graspnet.predict import load_networks, weights_files
+from graspbook.graspnet.evaluation import weights_hashes
 from graspbook.perception.depth_sensor import d415
 from graspbook.robots import fr3
 from graspbook.robots.arm import REAL_SPEED, SIMULATED_SPEED, Arm
 from graspbook.robots.camera import SimulatedCamera
 from graspbook.robots.controller import SimulatedController, World
 from graspbook.robots.planning import TURNED
-from graspbook.robots.records import TrialRecords
+from graspbook.robots.records import TrialRecords, begun, set_aside
 from graspbook.robots.scene import hand_clears_table
 from graspbook.robots.trial import CLOSED, attempt, not_begun
 from graspbook.simulation.shake import Shaker
 from graspbook.simulation.tabletop import stable_poses, tabletop
-from graspbook.storage import content_hash, hash_number
+from graspbook.storage import code_hash, content_hash, hash_number, object_hash
 
 PLACE = np.array([0.50, 0.0])  # where objects stand, base frame, metres
 SCATTER = 0.03  # how far from there
 LIFTED = 0.02  # metres over the table that every point of an object must be
 _CANDIDATES, _FEWEST = 1000, 5
+_CODE = ("pose", "hands", "perception", "simulation", "graspnet", "robots")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Subject:
     obj: object
     mass: float
     category: str
+
+    def content_hash(self):
+        """Hash of its shape and mass."""
+        return content_hash(object_hash(self.obj), self.mass)
 
 
 def trial_poses(obj, count, seed=0):
@@ -67,46 +72,83 @@ def _graspable(obj):
     return accept
 
 
-def setup_hash(settings, files):
-    """Hash of what a trial depends on besides its object, pose and seed: settings and the networks' files."""
-    return content_hash(asdict(settings), *(np.frombuffer(path.read_bytes(), np.uint8) for path in files))
+def setup_hash(settings, weights, real=False):
+    """Hash of what trials depend on besides object, pose and seed: settings, the files of their method in the folder of weights,
+    the code, and whether the arm is a real one."""
+    return content_hash(asdict(settings), weights_hashes(weights, settings.predict.method), code_hash(*_CODE), real)
 
 
-def run_trials(subjects, methods, poses, seeds, records_path, weights, settings, revision, device=None, progress=True):
-    """Do the trials of every Subject in `poses` stable poses by every method and seed that are not recorded yet; all the records.
+def run_trials(subjects, networks, poses, seeds, records_path, weights, settings, revision, robot=None, ended=None,
+               progress=True):
+    """Do the trials of every Subject in `poses` stable poses by every method and seed that are not recorded yet; the records of
+    all these, by seed, Subject, pose and method. What else the file holds stays there.
 
-    device: a `RealSetup` for a real arm, None to simulate. Raises OutputError as `TrialRecords` does, MeshError for an object
-    that cannot be held in any pose, WeightsError, and on a real arm RobotError after a trial that ended in a fault.
+    networks: {method: what `load_networks` returns for it}, of the folder `weights`; robot: a `RealSetup` for a real arm, None to
+    simulate; ended: function called with each new record. Raises OutputError as `TrialRecords` does (simulated trials of another
+    setup or object are set aside instead, their file renamed), MeshError for an object that
+    cannot be held in any pose, and RobotError after a trial that could not begin or that ended in a fault on a real arm.
     """
-    files = [path for method in methods for path in weights_files(weights, method)]
-    records = TrialRecords(records_path, setup_hash(settings, sorted(set(files))))
-    networks = {method: load_networks(weights, method=method) for method in methods}
+    own = {method: replace(settings, predict=replace(settings.predict, method=method)) for method in networks}
+    setups = {method: setup_hash(own[method], weights, robot is not None) for method in networks}
+    contents = {subject.obj.name: subject.content_hash() for subject in subjects}
+    records = _open(records_path, setups, contents, robot)
     tasks = [(subject, index, method, seed) for seed in seeds for subject in subjects for index in range(poses)
-             for method in methods]
-    left = [task for task in tasks if not records.done(task[0].obj.name, task[1], task[2], task[3])]
+             for method in networks]
+    left = [task for task in tasks if not records.done(task[0].obj.name, *task[1:])]
     placed = {}
     with tqdm(left, desc="trials", unit="trial", disable=not progress, initial=len(tasks) - len(left), total=len(tasks)) as bar:
         for subject, index, method, seed in bar:
-            bar.set_postfix_str(f"{subject.obj.name} {index} {method}")
-            own = replace(settings, predict=replace(settings.predict, method=method))
-            rng = np.random.default_rng([seed, hash_number(subject.obj.name, index)])
-            record = {"object": subject.obj.name, "category": subject.category, "pose": index, "method": method, "seed": seed,
-                      "setup": records.setup, "revision": revision}
+            name = subject.obj.name
+            bar.set_postfix_str(f"{name} {index} {method}")
+            if (name, seed) not in placed:
+                placed[name, seed] = trial_poses(subject.obj, poses, seed)
+            base_T_object = placed[name, seed][index % len(placed[name, seed])]
+            record = {"object": name, "category": subject.category, "pose": index, "method": method, "seed": seed,
+                      "network": _conditioning(networks[method]), "object_hash": contents[name], "setup": setups[method],
+                      "revision": revision}
+            rng = np.random.default_rng([seed, hash_number(name, index)])
+            if robot:
+                robot.place(subject, index, base_T_object)
             try:
-                if device is None:
-                    if (subject.obj.name, seed) not in placed:
-                        placed[subject.obj.name, seed] = trial_poses(subject.obj, poses, seed)
-                    among = placed[subject.obj.name, seed]
-                    found = simulate(subject, among[index % len(among)], networks[method], own, rng)
+                if robot:
+                    found = robot.attempt(networks[method], own[method], rng)
                 else:
-                    found = device.attempt(subject, index, networks[method], own, rng)
+                    found = simulate(subject, base_T_object, networks[method], own[method], rng)
             except RobotError as error:  # no controller, or none that answers
                 found = not_begun(str(error)) | {"commands": 0, "base_T_object": None}
             found.pop("view")
-            records.append(record | found)
-            if device is not None and found["fault"]:
-                raise RobotError(f"{subject.obj.name}, pose {index}, {method}: {found['fault']}; recorded, trials end here")
-    return records.records
+            record |= found
+            records.append(record)
+            if ended:
+                ended(record)
+            _go_on(record, robot)
+    return [records.get(subject.obj.name, index, method, seed) for subject, index, method, seed in tasks]
+
+
+def _open(path, setups, contents, robot):
+    """The TrialRecords in which a run goes on. Trials of another setup or object stay what they are: done by a real arm they are
+    in the way, simulated ones are set aside."""
+    try:
+        return TrialRecords(path, setups, contents)
+    except OtherTrialsError as error:
+        if robot:
+            raise OtherTrialsError(f"{error}; write to another folder") from error
+        tqdm.write(f"{error}: kept as {set_aside(path)}, and begun anew")
+        return TrialRecords(path, setups, contents)
+
+
+def _conditioning(networks):
+    """Where pose and latent enter a method's sampler, "per_point" or "shared"; None for a method without one."""
+    return networks[0].settings.conditioning if networks[0] else None
+
+
+def _go_on(record, robot):
+    """Raise RobotError where no other trial should follow that of a record."""
+    told = f"{record['object']}, pose {record['pose']}, {record['method']}: {record['fault']}; recorded, and trials end here:"
+    if not begun(record):
+        raise RobotError(f"{told} this one did not begin; see to that (does the controller run?), then run them again, it first")
+    if robot and record["fault"]:
+        raise RobotError(f"{told} see to the arm, then run them again for the rest")
 
 
 def simulate(subject, base_T_object, networks, settings, rng, realtime=True):
@@ -142,18 +184,28 @@ def _table():
 class RealSetup:
     """A real arm and camera, and somebody who places the objects.
 
-    hostname, camera: as for `Arm` and `open_camera`; execute: whether it may move; ask: shows a text and returns the answer.
+    hostname, execute, recover: as for `Arm`; camera: of `open_camera`; show: function of a Subject, the number of its pose and
+    base_T_object (4, 4) that says where it is to be seen; ask: shows a text and returns when it is answered.
     """
 
     hostname: str
     camera: object
     execute: bool
-    ask: object = input
+    show: object
     recover: bool = False
+    ask: object = input
 
-    def attempt(self, subject, index, networks, settings, rng):
-        """One trial: asks for the object, and judges by the hand's width alone whether it was lifted."""
-        self.ask(f"Place {subject.obj.name} in its stable pose {index} in front of the arm, step back, press Enter: ")
+    def place(self, subject, index, base_T_object):
+        """Have the object placed. Raises RobotError where nobody can be asked."""
+        shown, (x, y) = self.show(subject, index, base_T_object), base_T_object[:2, 3]
+        try:
+            self.ask(f"Place {subject.obj.name} as in {shown}, about {x:.2f} m in front of the arm's base and {abs(y):.2f} m to "
+                     f"its {'left' if y > 0 else 'right'}, step back, press Enter: ")
+        except (EOFError, RuntimeError) as error:  # no terminal; Jupyter's StdinNotImplementedError is a RuntimeError
+            raise RobotError("somebody must place the objects: run it in JupyterLab or a terminal") from error
+
+    def attempt(self, networks, settings, rng):
+        """One trial of what stands there, judged by the hand's width alone."""
         with Arm(self.hostname, self.execute, REAL_SPEED, self.recover) as arm:
             found = attempt(arm, self.camera, networks, settings, rng, lambda: (arm.width > CLOSED, None))
             return found | {"commands": arm.commands, "base_T_object": None}

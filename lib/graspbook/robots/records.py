@@ -3,11 +3,12 @@
 import errno
 import json
 import os
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
-from graspbook.errors import OutputError
+from graspbook.errors import OtherTrialsError, OutputError
 from graspbook.storage import check_writable
 
 OUTCOMES = ("success", "grasp failed", "no feasible grasp", "fault")
@@ -54,6 +55,7 @@ _EXPECTED = {
     "category": _TEXT,
     "pose": _COUNT,
     "method": _TEXT,
+    "network": _TEXT_OR_NULL,
     "seed": _COUNT,
     "outcome": (lambda value: value in OUTCOMES, f"one of {', '.join(OUTCOMES)}"),
     "reason": (_or_none(lambda value: isinstance(value, str)), "text or null"),
@@ -67,6 +69,7 @@ _EXPECTED = {
     "commands": _COUNT,
     "base_T_hand": _POSE_OR_NULL,
     "base_T_object": _POSE_OR_NULL,
+    "object_hash": _TEXT,
     "setup": _TEXT,
     "revision": _TEXT_OR_NULL,
 }
@@ -75,39 +78,59 @@ _EXPECTED = {
 class TrialRecords:
     """The trials in a file of one JSON line each, and the only way to add one.
 
-    path: the file, made with the first trial; setup: hash of everything that the trials depend on. `records`: list of dicts, in
-    the order of the file. A last line that a kill cut off is dropped, from the file too. Raises OutputError, naming the line,
-    for any other line that is not a trial's record, for a trial recorded twice and for trials of another setup, and where
-    the file cannot be written.
+    path: the file, made with the first trial; setups: of each method, hash of everything that its trials depend on besides their
+    objects, poses and seeds; objects: of each object, hash of its shape and mass. Trials of other methods and objects may be in
+    the file. A trial that never began is superseded by the next record of it. A last line that a kill cut off is dropped, from
+    the file too. Raises OutputError, naming the line, for any other line that is not a trial's record, for a trial recorded
+    twice and where the file cannot be written; OtherTrialsError for trials of another setup or of another object of that name.
     """
 
-    def __init__(self, path, setup):
-        self.path, self.setup = Path(path), setup
+    def __init__(self, path, setups, objects):
+        self.path, self._setups, self._objects = Path(path), setups, objects
         check_writable(self.path)
-        self.records, self._size = _read(self.path)
-        for number, record in enumerate(self.records, 1):
-            if record["setup"] != setup:
-                raise OutputError(
-                    f"{self.path}, line {number}: a trial of setup {record['setup']}, expected {setup}, that of this run: "
-                    "parameters, weights or code differ; write to another folder, or move this file away to begin anew")
+        lines, self._size = _read(self.path)
+        for number, record in lines.values():
+            complaint = self._foreign(record)
+            if complaint:
+                raise OtherTrialsError(f"{self.path}, line {number}: {complaint}")
+        self._found = {trial: record for trial, (_, record) in lines.items()}
         if self.path.exists() and self.path.stat().st_size > self._size:
             os.truncate(self.path, self._size)
 
+    @property
+    def records(self):
+        """The trials, a list of dicts in the order of the file."""
+        return list(self._found.values())
+
+    def get(self, object, pose, method, seed):
+        """The record of that trial, None where there is none."""
+        return self._found.get((object, pose, method, seed))
+
     def done(self, object, pose, method, seed):
-        """Whether that trial is recorded."""
-        return any(_trial(record) == (object, pose, method, seed) for record in self.records)
+        """Whether that trial is recorded and began."""
+        record = self.get(object, pose, method, seed)
+        return record is not None and begun(record)
+
+    def _foreign(self, record):
+        """Why a record is not one of this run's methods and objects, in words; None if it may be."""
+        method, name = record["method"], record["object"]
+        setup, content = self._setups.get(method, record["setup"]), self._objects.get(name, record["object_hash"])
+        if record["setup"] != setup:
+            return (f"a trial of setup {record['setup']}, expected {setup}, that of {method} in this run: parameters, weights or "
+                    "code differ")
+        if record["object_hash"] != content:
+            return f"a trial of another {name} ({record['object_hash']}), expected {content}: its shape or its mass differs"
+        return None
 
     def append(self, record):
         """Add a trial: one write of a whole line, on the disk when this returns, or none of it.
 
         record: a dict with the keys of the module's records; numpy numbers and arrays are taken. Raises ValueError for what is
-        not a record, is of another setup, or is recorded already; OutputError, with the record in its message, where the
+        not a record, is of another setup or object, or is done already; OutputError, with the record in its message, where the
         file cannot be written or another run has written to it.
         """
         record = json.loads(json.dumps(record, allow_nan=False, default=_plain))
-        complaint = _complaint(record)
-        if complaint is None and record["setup"] != self.setup:
-            complaint = f"setup {record['setup']!r}, expected {self.setup!r}"
+        complaint = _complaint(record) or self._foreign(record)
         if complaint is None and self.done(*_trial(record)):
             complaint = f"trial {_trial(record)} is recorded already"
         if complaint:
@@ -118,7 +141,8 @@ class TrialRecords:
             self._write(line.encode() + b"\n")
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error.strerror}; the trial that it lacks: {line}") from error
-        self.records.append(record)
+        self._found.pop(_trial(record), None)
+        self._found[_trial(record)] = record
 
     def _write(self, line):
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,34 +165,47 @@ class TrialRecords:
 def read_records(path):
     """The trials in a file, a list of dicts in its order: none where there is no file; the file stays as it is.
 
-    A last line without its end is left out: a run may be writing it. Raises OutputError, naming the line, as `TrialRecords` does.
+    A trial that never began and was tried again is left out, and so is a last line without its end: a run may be writing it.
+    Raises OutputError, naming the line, as `TrialRecords` does.
     """
-    return _read(Path(path))[0]
+    return [record for _, record in _read(Path(path))[0].values()]
+
+
+def set_aside(path):
+    """Rename a file of trials, which others shall begin anew; its new path."""
+    path = Path(path)
+    moved = next(new for n in count(1) if not (new := path.with_stem(f"{path.stem}_{n}")).exists())
+    return path.rename(moved)
+
+
+def begun(record):
+    """Whether a recorded trial came to any stage; else there was no controller, or none that answered."""
+    return any(seconds is not None for seconds in record["times"].values())
 
 
 def _read(path):
-    """Records (list) and the number of bytes of their lines."""
+    """(number of line, record) by trial, in the order of the file, and the number of bytes of all lines."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return [], 0
+        return {}, 0
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
     size = data.rfind(b"\n") + 1
-    records, lines = [], {}
+    found = {}
     for number, line in enumerate(data[:size].split(b"\n")[:-1], 1):
         try:
             record = json.loads(line)
         except ValueError as error:
             raise OutputError(f"{path}, line {number}: not JSON ({error}); {_REMEDY}") from error
         complaint = _complaint(record)
-        if complaint is None and _trial(record) in lines:
-            complaint = f"the trial of line {lines[_trial(record)]} again"
+        earlier = found.pop(_trial(record), None) if complaint is None else None
+        if earlier and begun(earlier[1]):
+            complaint = f"the trial of line {earlier[0]} again"
         if complaint:
             raise OutputError(f"{path}, line {number}: not the record of a trial: {complaint}; {_REMEDY}")
-        lines[_trial(record)] = number
-        records.append(record)
-    return records, size
+        found[_trial(record)] = number, record
+    return found, size
 
 
 def _trial(record):

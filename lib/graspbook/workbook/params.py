@@ -192,11 +192,11 @@ class GraspnetRobotTrials(Section):
     hand_eye: str = ""
     execute: bool = False
 
-    @field_validator("trial_objects")
+    @field_validator("trial_objects", "methods")
     @classmethod
     def _each_once(cls, names):
         if len(set(names)) < len(names):
-            raise ValueError(f"{', '.join(names)}: expected every object once")
+            raise ValueError(f"{', '.join(names)}: expected each once")
         return names
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from graspbook import pose
-from graspbook.errors import CaptureError, ParameterError, RobotError
+from graspbook.errors import CaptureError, RobotError
 from graspbook.graspnet.predict import load_networks
 from graspbook.perception.camera import backproject
 from graspbook.perception.capture import dominant_plane
@@ -26,7 +26,7 @@ from graspbook.simulation.tabletop import tabletop
 from graspbook.storage import check_writable, write_json
 from graspbook.workbook.figures import write_view
 from graspbook.workbook.trial_figures import kinds_of, scene_figure
-from graspbook.workbook.trials import command_log
+from graspbook.workbook.trials import check_real, command_log
 
 _DRAWN = 60  # grasps on the page
 _POINTS = 5000
@@ -37,11 +37,10 @@ def pick(source, weights, out, html, method="graspnet", robot=None, execute=Fals
 
     source: for `robots.camera.open_camera`. Without `robot` the way there is rehearsed by the simulated arm over an empty table.
     With the address of one, it tells the camera's pose; nothing moves unless `execute`: then the arm looks, picks the object
-    up and puts it back. Raises CaptureError, ParameterError, WeightsError, OutputError, and RobotError for what goes wrong
-    with arm or camera.
+    up and puts it back, for which it needs a RealSense and `hand_eye`. Raises CaptureError, ParameterError, WeightsError,
+    OutputError, and RobotError for what goes wrong with arm or camera.
     """
-    if (execute or recover or hand_eye) and not robot:
-        raise ParameterError("--execute, --recover and --hand-eye are for a real arm; expected --robot with its address")
+    check_real(robot, source, execute, hand_eye, recover)
     check_writable(out, html)
     settings = TrialSettings()
     settings = replace(settings, predict=replace(settings.predict, method=method),

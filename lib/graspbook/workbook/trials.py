@@ -1,11 +1,13 @@
 """Robot trials from names to files: objects by name or mesh, records, a picture of each trial, and what it all came to."""
 
+import contextlib
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from graspbook.errors import ParameterError
-from graspbook.graspnet.predict import METHODS, load_networks
+from graspbook.errors import ParameterError, RobotError
+from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
 from graspbook.objects.sets import load_object
 from graspbook.objects.trial_objects import TRIAL_OBJECTS, make_trial_object
 from graspbook.perception.hand_eye import read_hand_eye
@@ -40,34 +42,59 @@ def subjects(names):
     return found
 
 
-def trials(names, methods, poses, seeds, out, weights, device=None, hand_eye=None, hold=2.0, samples=200):
-    """Run the trials that are not recorded in the folder `out` yet and return all its records.
+def trials(names, methods, poses, seeds, out, weights, robot="", camera="", execute=False, hand_eye="", recover=False, hold=2.0,
+           samples=200, device="cpu"):
+    """Run the trials that are not recorded in the folder `out` yet and return the records of all that are asked for.
 
-    device: a `RealSetup` for a real arm, which goes slowly; hand_eye: the file of `hand_T_camera`. Writes `trials.jsonl`,
-    `commands.log` and `pictures/`. Raises ParameterError for an unknown object or method, and the errors of `run_trials`.
+    robot: the address of a real arm, which goes slowly; camera: for `open_camera`, a RealSense if empty; hand_eye: the file of
+    `hand_T_camera`; device: where torch computes. Writes `trials.jsonl`, `commands.log` and `pictures/`. Raises ParameterError
+    for an unknown object or method, for one named twice and for options of a real arm that do not go together, and the errors
+    of `run_trials`.
     """
     unknown = [method for method in methods if method not in METHODS]
     if unknown:
         raise ParameterError(f"method {unknown[0]!r}, expected of {', '.join(METHODS)}")
+    for what, values in (("method", methods), ("seed", seeds)):
+        if len(set(values)) < len(values):
+            raise ParameterError(f"{what}s {', '.join(map(str, values))}: expected every {what} once")
+    if camera and not robot:
+        raise ParameterError(f"--camera {camera} is for a real arm; expected --robot with its address")
+    if robot and not execute:
+        raise ParameterError(f"--robot {robot} without --execute: nothing may move; `graspbook pick` plans without moving")
+    check_real(robot, camera or "realsense", execute, hand_eye, recover)
     out = Path(out)
     check_writable(out / "trials.jsonl")
-    for method in methods:
-        load_networks(weights, method=method)  # what is wrong with them is told before meshes are cut into parts
-    settings = TrialSettings(hold=hold)
-    settings = with_method(settings, settings.predict.method, samples)  # each trial has its own method
-    if hand_eye:
-        settings = replace(settings, hand_T_camera=read_hand_eye(hand_eye))
-    if device:
-        settings = replace(settings, motion=replace(settings.motion, speed=REAL_SPEED))
+    settings = TrialSettings(hold=hold, predict=PredictSettings(samples=samples))
+    if robot:
+        settings = replace(settings, hand_T_camera=read_hand_eye(hand_eye), motion=replace(settings.motion, speed=REAL_SPEED))
+    networks = {method: load_networks(weights, device, method) for method in methods}
     things = subjects(names)
-    with command_log(out / "commands.log"):
-        records = run_trials(things, methods, poses, seeds, out / "trials.jsonl", weights, settings, provenance()["revision"],
-                             device)
     meshes = {thing.obj.name: thing.obj.mesh for thing in things}
+
+    def draw(record):
+        _draw(record, meshes[record["object"]], out / "pictures")
+
+    with open_camera(camera or "realsense") if robot else contextlib.nullcontext() as eyes, command_log(out / "commands.log"):
+        arm = RealSetup(robot, eyes, execute, partial(show_pose, folder=out / "pictures"), recover) if robot else None
+        records = run_trials(things, networks, poses, seeds, out / "trials.jsonl", weights, settings, provenance()["revision"],
+                             arm, draw)
     for record in records:
-        if record["object"] in meshes:
-            _draw(record, meshes[record["object"]], out / "pictures")
+        path = picture_path(record, out / "pictures")
+        if not path.is_file() and not path.with_suffix(".html").is_file():  # a kill came between record and picture
+            draw(record)
     return records
+
+
+def check_real(robot, source, execute, hand_eye, recover):
+    """Raise ParameterError for options of a real arm that do not go together: it moves only by what a camera sees now, whose
+    place on the hand has been measured."""
+    if not robot and (execute or hand_eye or recover):
+        raise ParameterError("--execute, --hand-eye and --recover are for a real arm; expected --robot with its address")
+    if execute and str(source).partition(":")[0] != "realsense":
+        raise ParameterError(f"{source}: with --execute a real arm goes by what the camera on it sees now; expected realsense or "
+                             "realsense:SERIAL")
+    if execute and not hand_eye:
+        raise ParameterError(f"--robot {robot} --execute without --hand-eye, expected a file of where the camera is on the hand")
 
 
 def with_method(settings, method, samples):
@@ -75,26 +102,54 @@ def with_method(settings, method, samples):
     return replace(settings, predict=replace(settings.predict, method=method, samples=samples))
 
 
+def show_pose(subject, index, base_T_object, folder):
+    """Draw how a Subject is to lie in stable pose `index`, base_T_object (4, 4), into a folder; in words, where."""
+    path = Path(folder) / f"place_{subject.obj.name}_{index}.png"
+    record = {"object": subject.obj.name, "pose": index, "method": "before the trial", "outcome": "to be placed",
+              "base_T_object": base_T_object, "base_T_hand": None}
+    shown = _picture(record, subject.obj.mesh, path, "Base frame of the arm, metres.")
+    return f"{shown} ({'the arm is beyond its left edge' if shown == path else 'x points away from the arm'})"
+
+
 def _draw(record, mesh, folder):
-    """The picture of a trial where there is none yet: rendered, or a page that turns where nothing can be rendered."""
-    path = picture_path(record, folder)
-    if path.is_file() or path.with_suffix(".html").is_file():
-        return
+    """The picture of a trial, anew."""
+    return _picture(record, mesh, picture_path(record, folder), record["reason"] or record["outcome"])
+
+
+def _picture(record, mesh, path, text):
+    """Write a picture, or a page that turns where nothing can be rendered; its path, None where there is nothing to be seen."""
+    page = path.with_suffix(".html")
+    for old in (path, page):
+        old.unlink(missing_ok=True)
     picture = picture_of_trial(record, mesh, path)
-    if picture is not None and picture != path:
-        write_view(path.with_suffix(".html"), picture, path.stem, record["reason"] or record["outcome"])
+    if picture is None or picture == path:
+        return picture
+    write_view(page, picture, path.stem, text)
+    return page
 
 
 class _LogFile(logging.FileHandler):
-    """A log whose folder, too, is made with the first command."""
+    """A log whose folder, too, is made with the first command, and which lets no command but "stop" pass that it cannot write."""
 
     def _open(self):
         Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
         return super()._open()
 
+    def emit(self, record):
+        try:
+            super().emit(record)
+        except OSError as error:
+            if record.levelno == logging.INFO and not record.getMessage().startswith("stop"):
+                told = f"cannot write {self.baseFilename}: {error.strerror}"
+                raise RobotError(f"{told}; a command that cannot be logged is not sent") from error
+
+    def handleError(self, record):
+        raise  # what `emit` of the base class has caught
+
 
 class command_log:
-    """Within `with`, every command to an arm is written to a file, with its time."""
+    """Within `with`, every command to an arm is written to a file, with its time; RobotError, before it is sent, where it cannot
+    be, but for one to stop, which is sent all the same."""
 
     def __init__(self, path):
         self._path, self._logger = Path(path), logging.getLogger("graspbook.robots.arm")
@@ -109,17 +164,7 @@ class command_log:
 
     def __exit__(self, *_):
         self._logger.removeHandler(self._handler)
-        self._handler.close()
         self._logger.setLevel(self._level)
         self._logger.propagate = self._passes_on
-
-
-def real_setup(robot, camera, execute, recover):
-    """The `RealSetup` of the command line, None without a robot. Raises ParameterError for options that do not go together."""
-    if not robot:
-        if execute or camera or recover:
-            raise ParameterError("--execute, --camera and --recover are for a real arm; expected --robot with its address")
-        return None
-    if not execute:
-        raise ParameterError(f"--robot {robot} without --execute: nothing may move; `graspbook pick` plans without moving")
-    return RealSetup(robot, open_camera(camera or "realsense"), execute, recover=recover)
+        with contextlib.suppress(OSError):  # what could not be written has been told
+            self._handler.close()
