@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from graspbook import pose
-from graspbook.errors import OtherTrialsError, OutputError, RobotError
+from graspbook.errors import MeshError, OtherTrialsError, OutputError, RobotError
 from graspbook.graspnet.predict import PredictSettings, load_networks
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.trial_objects import make_trial_object
@@ -123,6 +123,19 @@ def test_trials_of_another_setup_or_object_are_never_mixed_with_this_run_s(quick
     assert re.search(f"{told}.*kept as .*trials_1.jsonl, and begun anew", capsys.readouterr().out)
     run(path, weights)
     assert len(quick) == 12 and len(read_records(tmp_path / "trials_2.jsonl")) == 4
+
+
+def test_an_object_that_cannot_be_held_is_told_of_before_any_trial(quick, weights, tmp_path, monkeypatch):
+    def posed(obj, count, seed):
+        if obj.name == "slab":
+            raise MeshError("'slab': none of its 3 poses")
+        return np.eye(4)[None]
+
+    monkeypatch.setattr(protocol, "trial_poses", posed)
+    slab = Subject(GraspObject("slab", "own", BOX.mesh, BOX.parts), 0.3, "own")
+    with pytest.raises(MeshError, match="slab"):
+        run(tmp_path / "trials.jsonl", weights, subjects=[SUBJECT, slab])
+    assert quick == [] and not (tmp_path / "trials.jsonl").exists()
 
 
 def test_the_setup_is_known_by_its_settings_weights_code_and_arm(tmp_path, monkeypatch):

@@ -75,8 +75,8 @@ def test_poses_touch_the_table_below_the_centre_of_mass_and_stay_as_they_are(nam
     for world_T_object in stable_poses(obj, 3, seed=1):
         assert pose.transform(world_T_object, obj.mesh.vertices)[:, 2].min() == pytest.approx(0, abs=1e-9)
         np.testing.assert_allclose(pose.transform(world_T_object, obj.mesh.center_mass[None])[0, :2], 0, atol=1e-9)
-        _, data = simulate(tabletop([obj], at(0.5, 0.1, 0.2) @ world_T_object, [mass], height=0.2), 1.0)
-        settled = pose.from_rt(pose.quat_wxyz_to_matrix(data.qpos[3:]), data.qpos[:3] - [0.5, 0.1, 0.2])
+        _, data = simulate(tabletop([obj], at(0.5, 0.1) @ world_T_object, [mass]), 1.0)
+        settled = pose.from_rt(pose.quat_wxyz_to_matrix(data.qpos[3:]), data.qpos[:3] - [0.5, 0.1, 0])
         np.testing.assert_allclose(pose.transform(settled, obj.mesh.vertices), pose.transform(world_T_object, obj.mesh.vertices),
                                    atol=0.01)
 
@@ -144,11 +144,11 @@ def test_solid_angles_of_a_cube_are_a_twelfth_of_the_sphere_each():
 def test_the_table_and_its_objects_are_where_they_were_put_and_weigh_what_they_should():
     mug = make_trial_object("red_ycb_mug")
     brick = solid(trimesh.creation.box([0.04, 0.06, 0.1]).apply_translation([0.01, 0, 0.05]))
-    placed = np.stack([at(0.45, 0.2, 0.3), at(0.6, -0.1, 0.3) @ TURN])
-    spec = tabletop([mug, brick], placed, [0.118, 0.3], (0.8, 1.0, 0.04), (0.55, 0.1), 0.3)
+    placed = np.stack([at(0.45, 0.2), at(0.6, -0.1) @ TURN])
+    spec = tabletop([mug, brick], placed, [0.118, 0.3], (0.8, 1.0, 0.04), (0.55, 0.1))
     for model in (spec.compile(), mujoco.MjSpec.from_string(spec.to_xml()).compile()):
         table = model.geom("table")
-        np.testing.assert_allclose(table.pos + table.size, [0.95, 0.6, 0.3])
+        np.testing.assert_allclose(table.pos + table.size, [0.95, 0.6, 0])
         assert (model.geom_contype == 1).all() and (model.geom_conaffinity == 1).all()
         for i, obj in enumerate((mug, brick)):
             qpos = model.qpos0[model.joint(f"object_{i}").qposadr[0] + np.arange(7)]

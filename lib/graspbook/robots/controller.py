@@ -19,7 +19,7 @@ import signal
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import mujoco
 import numpy as np
@@ -40,7 +40,7 @@ from franky_sim.mujoco_simulator import FrankaMujocoRobot, MujocoSimulator
 from graspbook import pose
 from graspbook.errors import RobotError
 from graspbook.robots.fr3 import CAMERA_BODY, FRANKA_T_CAMERA_BODY, READY
-from graspbook.simulation.shake import ShakeSettings
+from graspbook.simulation.shake import SOLIMP, SOLREF, ShakeSettings
 
 FAULTS = ("die", "reflex", "slip", "vanish")
 _PATIENCE = 0.05  # seconds that the controller waits for a client's answer before it goes on without
@@ -51,11 +51,10 @@ _DAMPING = (150.0, 150.0, 115.0, 115.0, 65.0, 65.0, 65.0)  # a third of franky-s
 
 @dataclass(frozen=True)
 class World:
-    """What stands around the arm: MJCF text of `simulation.tabletop.tabletop`, number of its objects, the contacts' settings."""
+    """What stands around the arm: MJCF text of `simulation.tabletop.tabletop`, and the number of its objects."""
 
     mjcf: str
     objects: int
-    settings: ShakeSettings = field(default_factory=ShakeSettings)
 
 
 @dataclass(frozen=True)
@@ -229,16 +228,15 @@ class _Simulator(MujocoSimulator):
     def __init__(self, world, q):
         super().__init__()
         self.world = world
-        settings = world.settings
         self.worldbody.remove(self.worldbody.find("geom[@name='ground']"))
         option = self.scene.find("option")
         option.set("cone", "elliptic")
         option.set("impratio", "10")
         solid = self.scene.find(".//default[@class='collision']/geom")
-        solid.set("friction", f"{settings.friction} 0.005 0.0001")
+        solid.set("friction", f"{ShakeSettings().friction} 0.005 0.0001")
         solid.set("condim", "4")
-        solid.set("solref", "0.004 1")
-        solid.set("solimp", "0.95 0.99 0.001 0.5 2")
+        solid.set("solref", _text(SOLREF))
+        solid.set("solimp", _text(SOLIMP))
         self.add_robot(initial_q=q, initial_hand_width=0.08)
         hand = self.worldbody.find(".//body[@name='robot0_hand']")
         quat = pose.matrix_to_quat_wxyz(FRANKA_T_CAMERA_BODY[:3, :3])

@@ -24,7 +24,7 @@ from graspbook.robots.records import TrialRecords, begun, set_aside
 from graspbook.robots.scene import hand_clears_table
 from graspbook.robots.trial import CLOSED, attempt, not_begun
 from graspbook.simulation.shake import Shaker
-from graspbook.simulation.tabletop import stable_poses, tabletop
+from graspbook.simulation.tabletop import TABLE_CENTRE, TABLE_SIZE, stable_poses, tabletop
 from graspbook.storage import code_hash, content_hash, hash_number, object_hash
 
 PLACE = np.array([0.50, 0.0])  # where objects stand, base frame, metres
@@ -85,8 +85,8 @@ def run_trials(subjects, networks, poses, seeds, records_path, weights, settings
 
     networks: {method: what `load_networks` returns for it}, of the folder `weights`; robot: a `RealSetup` for a real arm, None to
     simulate; ended: function called with each new record. Raises OutputError as `TrialRecords` does (simulated trials of another
-    setup or object are set aside instead, their file renamed), MeshError for an object that
-    cannot be held in any pose, and RobotError after a trial that could not begin or that ended in a fault on a real arm.
+    setup or object are set aside instead, their file renamed); MeshError, before any trial, for an object that cannot be held in
+    any pose; and RobotError after a trial that could not begin or that ended in a fault on a real arm.
     """
     own = {method: replace(settings, predict=replace(settings.predict, method=method)) for method in networks}
     setups = {method: setup_hash(own[method], weights, robot is not None) for method in networks}
@@ -96,12 +96,13 @@ def run_trials(subjects, networks, poses, seeds, records_path, weights, settings
              for method in networks]
     left = [task for task in tasks if not records.done(task[0].obj.name, *task[1:])]
     placed = {}
+    for subject, _, _, seed in tqdm(left, desc="stable poses", unit="trial", disable=not progress):
+        if (subject.obj.name, seed) not in placed:
+            placed[subject.obj.name, seed] = trial_poses(subject.obj, poses, seed)
     with tqdm(left, desc="trials", unit="trial", disable=not progress, initial=len(tasks) - len(left), total=len(tasks)) as bar:
         for subject, index, method, seed in bar:
             name = subject.obj.name
             bar.set_postfix_str(f"{name} {index} {method}")
-            if (name, seed) not in placed:
-                placed[name, seed] = trial_poses(subject.obj, poses, seed)
             base_T_object = placed[name, seed][index % len(placed[name, seed])]
             record = {"object": name, "category": subject.category, "pose": index, "method": method, "seed": seed,
                       "network": _conditioning(networks[method]), "object_hash": contents[name], "setup": setups[method],
@@ -177,7 +178,7 @@ def simulated_view(obj, base_T_object, base_T_camera, rng):
 
 def _table():
     """The mesh of `tabletop`'s table."""
-    return trimesh.creation.box((0.9, 1.2, 0.05), pose.from_rt(np.eye(3), [0.5, 0, -0.025]))
+    return trimesh.creation.box(TABLE_SIZE, pose.from_rt(np.eye(3), [*TABLE_CENTRE, -TABLE_SIZE[2] / 2]))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ _BATCH = 256
 _OBJECT, _FINGER_SPEED = slice(3, 10), slice(10, 12)
 _FOUND_AND_DISTANCE = 1 << int(mujoco.mjtConDataField.mjCONDATA_FOUND) | 1 << int(mujoco.mjtConDataField.mjCONDATA_DIST)
 # Contacts and limits nearly rigid: with MuJoCo's defaults 40 N push a light object's surface 8 mm into a pad.
-_SOLREF, _SOLIMP = [0.004, 1.0], [0.95, 0.99, 0.001, 0.5, 2.0]
+SOLREF, SOLIMP = [0.004, 1.0], [0.95, 0.99, 0.001, 0.5, 2.0]
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,13 @@ def build_model(obj, settings):
         # Joint value: half the distance between the pads. The damping lets a free finger close at closing_speed.
         finger.add_joint(name=side, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[sign, 0, 0], limited=True,
                          range=[0, franka.MAX_OPENING / 2], damping=[settings.force / settings.closing_speed, 0, 0],
-                         solref_limit=_SOLREF, solimp_limit=_SOLIMP)
+                         solref_limit=SOLREF, solimp_limit=SOLIMP)
         for name, vertices in franka.finger_parts(0.0).items():
             if name.startswith(side):
                 _add_hull(spec, finger, name, vertices, settings, hand=True)
         spec.add_actuator(name=side, target=side, trntype=mujoco.mjtTrn.mjTRN_JOINT).set_to_motor()
     # The hand's one motor drives both fingers.
-    coupling = spec.add_equality(type=mujoco.mjtEq.mjEQ_JOINT, name1="right", name2="left", solref=_SOLREF, solimp=_SOLIMP)
+    coupling = spec.add_equality(type=mujoco.mjtEq.mjEQ_JOINT, name1="right", name2="left", solref=SOLREF, solimp=SOLIMP)
     coupling.data[:2] = [0, 1]
 
     add_object(spec, obj, settings)
@@ -133,7 +133,7 @@ def _add_hull(spec, body, name, vertices, settings, hand):
     mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
     # condim 4 adds the torsion that a pad's area gives: 5 mm is a quarter of its width, rounded.
     body.add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, condim=4,
-                  friction=[settings.friction, 0.005, 0.0001], solref=_SOLREF, solimp=_SOLIMP,
+                  friction=[settings.friction, 0.005, 0.0001], solref=SOLREF, solimp=SOLIMP,
                   contype=1 if hand else 2, conaffinity=2 if hand else 1)
 
 

@@ -1,6 +1,6 @@
 """Objects on a table: in which poses they come to rest, and the world of table and objects that an arm is put into.
 
-Frames: the world's z is up; `tabletop` puts the table's top at a height of one's choice, `stable_poses` at z = 0.
+Frames: the world's z is up, the table's top at z = 0.
 """
 
 from dataclasses import replace
@@ -13,8 +13,9 @@ from scipy.spatial import ConvexHull, QhullError
 
 from graspbook import pose
 from graspbook.errors import MeshError, ParameterError
-from graspbook.simulation.shake import _SOLIMP, _SOLREF, GRAVITY, ShakeSettings, mass_properties
+from graspbook.simulation.shake import GRAVITY, SOLIMP, SOLREF, ShakeSettings, mass_properties
 
+TABLE_SIZE, TABLE_CENTRE = (0.9, 1.2, 0.05), (0.5, 0.0)  # m: x, y, z; x, y in front of the arm
 SAME_SIDE = np.deg2rad(25.0)  # less than this between two sides that touch the table: the same pose (facets of a round side)
 _MOVED, _TURNED = 0.005, np.deg2rad(5.0)  # a pose that settling changes by more is not one of rest
 _MASS, _DROP, _TILT = 0.5, 0.001, pose.rotation_about([1.0, 1.0, 0.0], np.deg2rad(1.0))  # of the trial by simulation
@@ -24,12 +25,11 @@ _ALIKE = 1e-4  # m, by which sides that look the same may differ
 _TRIES = 100
 
 
-def tabletop(objects, world_T_objects, masses, table_size=(0.9, 1.2, 0.05), table_centre=(0.5, 0.0), height=0.0,
-             settings=None, mat=True):
+def tabletop(objects, world_T_objects, masses, table_size=TABLE_SIZE, table_centre=TABLE_CENTRE, settings=None, mat=True):
     """A mujoco.MjSpec of a table and objects on it, with the frozen physics of the shake test.
 
     objects: B GraspObjects; world_T_objects (B, 4, 4); masses (B,) kg. Geom "table" is a box of table_size (3,) metres, top at
-    z = height, its middle at table_centre (2,). Object i is body `object_{i}` on the free joint of that name, whose qpos is
+    z = 0, its middle at table_centre (2,). Object i is body `object_{i}` on the free joint of that name, whose qpos is
     world_T_object (position, quat_wxyz); its convex parts are the geoms `object_{i}_part_{k}`. Friction and timestep are those of
     `settings` (ShakeSettings, by default the frozen ones); mat: contact with the table is softer. `to_xml` of the spec can be
     merged into another world.
@@ -49,8 +49,8 @@ def tabletop(objects, world_T_objects, masses, table_size=(0.9, 1.2, 0.05), tabl
     spec.option.integrator, spec.option.cone = mujoco.mjtIntegrator.mjINT_IMPLICITFAST, mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 10
     half = np.asarray(table_size, float) / 2
-    spec.worldbody.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=half, pos=[*table_centre, height - half[2]],
-                            priority=1, **_contact(settings) | {"solref": _MAT if mat else _SOLREF})
+    spec.worldbody.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=half, pos=[*table_centre, -half[2]],
+                            priority=1, **_contact(settings) | {"solref": _MAT if mat else SOLREF})
     for i, (obj, world_T_object, mass) in enumerate(zip(objects, world_T_objects, masses, strict=True)):
         _add_object(spec, f"object_{i}", obj, world_T_object, replace(settings, mass=float(mass)))
     spec.compile()
@@ -70,7 +70,7 @@ def _add_object(spec, name, obj, world_T_object, settings):
 
 
 def _contact(settings):
-    return {"condim": 4, "friction": [settings.friction, 0.005, 0.0001], "solref": _SOLREF, "solimp": _SOLIMP,
+    return {"condim": 4, "friction": [settings.friction, 0.005, 0.0001], "solref": SOLREF, "solimp": SOLIMP,
             "contype": 1, "conaffinity": 1}
 
 
