@@ -151,3 +151,12 @@ def test_inverse_does_not_pass_a_limit():
     assert q is None or fr3.within_limits(q)
     within = fr3.forward(fr3.READY) @ pose.from_rt(pose.rotation_about([0, 0, 1], 2.0), np.zeros(3))
     np.testing.assert_allclose(fr3.forward(fr3.inverse(within, fr3.READY)), within, atol=3e-4)
+
+
+def test_inverse_kinematics_stays_clear_of_the_margin_where_an_arm_may_come_to_rest_beside_its_goal():
+    at_edge = fr3.READY.copy()
+    at_edge[6] = fr3.HIGH[6] - fr3.MARGIN
+    q = fr3.inverse(fr3.forward(at_edge), at_edge)
+    assert q is None or fr3.within_limits(q + 0.004).all()
+    inside = at_edge - 0.2 * np.eye(7)[6]
+    assert fr3.within_limits(fr3.inverse(fr3.forward(inside), fr3.READY) + [[0.004], [-0.004]]).all()
