@@ -9,20 +9,35 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from graspbook import pose
 from graspbook.errors import MeshError, OtherTrialsError, OutputError, RobotError
+from graspbook.graspnet.evaluator import Evaluator
 from graspbook.graspnet.predict import PredictSettings, load_networks
+from graspbook.graspnet.recipe import network_settings
+from graspbook.graspnet.sampler import make_sampler
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.trial_objects import make_trial_object
-from graspbook.robots import protocol
+from graspbook.robots import fr3, protocol
 from graspbook.robots.arm import REAL_SPEED
 from graspbook.robots.camera import Frame
 from graspbook.robots.controller import SimulatedController, World
 from graspbook.robots.planning import MotionSettings
-from graspbook.robots.protocol import PLACE, SCATTER, RealSetup, Subject, run_trials, setup_hash, simulate, trial_poses
+from graspbook.robots.protocol import (
+    PLACE,
+    SCATTER,
+    RealSetup,
+    Subject,
+    _conditioning,
+    run_trials,
+    setup_hash,
+    simulate,
+    simulated_view,
+    trial_poses,
+)
 from graspbook.robots.records import GRASPS, read_records
-from graspbook.robots.trial import TrialSettings
+from graspbook.robots.trial import TrialSettings, choose, perceive
 from graspbook.simulation.tabletop import tabletop
 from graspbook.storage import SHIPPED
 
@@ -62,6 +77,20 @@ def test_each_method_gets_each_pose_with_the_same_randomness_and_one_record(quic
     numbers = [number for _, _, number in quick]
     assert numbers[0::2] == numbers[1::2] and len(set(numbers)) == 4
     assert read_records(tmp_path / "trials.jsonl") == records
+
+
+@pytest.mark.parametrize(("preset", "conditioning"), [("paper", "per_point"), ("ours", "shared")])
+def test_networks_that_condition_every_point_or_all_at_once_take_the_same_view(preset, conditioning):
+    settings = replace(TrialSettings(), predict=PredictSettings(samples=12, steps=1), rounds=1)
+    sampler, evaluator = network_settings(preset, 0.1, 128, [8, 8], 2, 0.01, 256)
+    torch.manual_seed(0)
+    networks = make_sampler(sampler).eval(), Evaluator(evaluator).eval()
+    base_T_camera, rng = fr3.forward(fr3.LOOK) @ settings.hand_T_camera, np.random.default_rng(0)
+    view = perceive(simulated_view(BOX, trial_poses(BOX, 1)[0], base_T_camera, rng), base_T_camera, settings)
+    choice = choose(view, base_T_camera, fr3.LOOK, networks, settings, rng)
+    assert choice.base_T_hand.shape == (12, 4, 4) and choice.scores.shape == (12,) and _conditioning(networks) == conditioning
+    middle = view.object_points.mean(axis=0)
+    assert (np.linalg.norm(choice.base_T_hand[:, :3, 3] - middle, axis=1) < 0.5).all()  # in the base frame
 
 
 def test_a_run_killed_after_a_trial_goes_on_with_the_next(quick, weights, tmp_path, monkeypatch):
