@@ -130,12 +130,13 @@ def test_contact_ends_an_approach_gently_and_the_arm_goes_on(controller, arm):
     assert not arm.run(up)
 
 
-def test_an_arm_that_does_not_arrive_is_told(controller, arm):
+def test_an_arm_that_does_not_arrive_is_told(controller, arm, monkeypatch):
+    monkeypatch.setattr(wrapper, "CONTACT_FORCE", 1e4)  # what stops it short is no contact that it reacted to
     arm.run(checked(FREE, "low", arm.q, [LOW], 0.5))
     tips = fr3.forward(arm.q) @ [0, 0, 0.1122, 1]
     arm._robot.set_collision_behavior(np.full(7, 1e4), np.full(6, 1e4))  # no reflex: it presses on
     with pytest.raises(RobotError, match=r"press: the arm stands 0\.\d+ rad beside the end of its path, expected 0.01"):
-        arm.run(straight(SUNK, "press", arm.q, [0, 0, -tips[2] - 0.03], MOTION))
+        arm.run(straight(SUNK, "press", arm.q, [0, 0, -tips[2] - 0.03], MOTION), contact=True)
     arm.run(straight(SUNK, "up", arm.q, [0, 0, 0.08], MOTION))
 
 

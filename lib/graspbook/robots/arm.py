@@ -90,12 +90,15 @@ class Arm:
         self._say("move", what=path.what, speed=path.speed, waypoints=waypoints)
         share = franky.RelativeDynamicsFactor(path.speed, path.acceleration, path.acceleration)
         command = franky.JointWaypointMotion([_waypoint(waypoint) for waypoint in path.waypoints], relative_dynamics_factor=share)
+        touched = threading.Event()
         if contact:
             squared = franky.Measure.FORCE_X ** 2 + franky.Measure.FORCE_Y ** 2 + franky.Measure.FORCE_Z ** 2
-            command.add_reaction(franky.JointPositionReaction(squared > CONTACT_FORCE ** 2, franky.JointStopMotion()))
+            reaction = franky.JointPositionReaction(squared > CONTACT_FORCE ** 2, franky.JointStopMotion())
+            reaction.register_callback(lambda *_: touched.set())
+            command.add_reaction(reaction)
         try:
             self._follow(path, command)
-            return self._settle(path, contact)
+            return self._settle(path, touched)
         except BaseException:
             self.stop()
             raise
@@ -161,8 +164,8 @@ class Arm:
             time.sleep(_POLL)
         self._call(path.what, lambda: self._robot.join_motion())
 
-    def _settle(self, path, contact):
-        """Wait until the arm rests; whether it was stopped before the path's end."""
+    def _settle(self, path, touched):
+        """Wait until the arm rests; whether a contact, the threading.Event `touched`, stopped it before the path's end."""
         end = self._time(path.what) + _SETTLE
         while True:
             state = self._call(path.what, lambda: self._robot.state)
@@ -171,7 +174,7 @@ class Arm:
             if resting and beside < _ARRIVED:
                 return False
             if state.time.to_sec() > end:
-                if contact:
+                if touched.is_set():
                     return True
                 raise RobotError(f"{path.what}: the arm stands {beside:.3f} rad beside the end of its path, expected {_ARRIVED}")
             time.sleep(_POLL)

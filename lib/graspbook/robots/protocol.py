@@ -4,6 +4,7 @@ Section 4.2 of Mousavian et al. 2019: 17 objects, three stable poses each, a tri
 of its own; on a real arm somebody places the object as they are shown.
 """
 
+import time
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -31,6 +32,7 @@ PLACE = np.array([0.50, 0.0])  # where objects stand, base frame, metres
 SCATTER = 0.03  # how far from there
 LIFTED = 0.02  # metres over the table that every point of an object must be
 _CANDIDATES, _FEWEST = 1000, 5
+_LOOKS = 20
 _CODE = ("pose", "hands", "perception", "simulation", "graspnet", "robots")
 
 
@@ -163,7 +165,11 @@ def simulate(subject, base_T_object, networks, settings, rng, realtime=True):
                                      lambda: fr3.forward(controller.truth().q) @ settings.hand_T_camera, d415(), rng)
 
             def judge():
-                truth = controller.truth()
+                for _ in range(_LOOKS):  # pads lose touch for moments
+                    truth = controller.truth()
+                    if truth.held[0]:
+                        break
+                    time.sleep(0.005)
                 height = float(pose.transform(truth.base_T_objects[0], obj.mesh.vertices)[:, 2].min())
                 return bool(truth.held[0]) and height >= LIFTED, height
 
