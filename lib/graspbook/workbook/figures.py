@@ -283,11 +283,11 @@ def thumbnail_svg(path, mesh=None, cloud=None, poses=None, values=None, view_T_o
         shade = np.clip(normals @ [-0.4, -0.6, -0.7], 0, 1)
         for triangle, light, facing in zip(corners, shade, normals[:, 2] < 0, strict=True):
             if facing:
-                grey = f"rgb({120 + int(100 * light)},{130 + int(100 * light)},{142 + int(100 * light)})"
-                shapes.append((triangle[:, 2].mean(), triangle[:, :2], f'fill="{grey}" stroke="{grey}" stroke-width="0.4"'))
+                grey = "".join(f"{part + int(100 * light):02x}" for part in (120, 130, 142))
+                shapes.append((triangle[:, 2].mean(), triangle[:, :2], f'color="#{grey}"'))
     if cloud is not None:
         for point in np.asarray(cloud) @ rotation:
-            shapes.append((point[2], point[None, :2], f'fill="{POINT_COLOUR}"'))
+            shapes.append((point[2], point[None, :2], f'fill="{POINT_COLOUR}" stroke="none"'))
     if poses is not None and len(poses):
         share = np.ones(len(poses)) if values is None else np.clip(np.asarray(values, float), 0, 1)
         colours = sample_colorscale(SCALE, 0.9 * share)  # its brightest yellow is lost on white
@@ -304,7 +304,8 @@ def thumbnail_svg(path, mesh=None, cloud=None, poses=None, values=None, view_T_o
         else:
             points = " ".join(f"{x:.1f},{y:.1f}" for x, y in xy)
             drawn.append(f'<{"polygon" if len(xy) == 3 else "polyline"} points="{points}" {look}/>')
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" width="{size[0]}" height="{size[1]}">'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" width="{size[0]}" height="{size[1]}" '
+    head += 'fill="currentColor" stroke="currentColor" stroke-width="0.4">'  # said once: a mesh has thousands of triangles
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join([head, *drawn, "</svg>"]) + "\n")
 

@@ -104,8 +104,8 @@ def kinds_of(choice):
 
 
 def depth_figure(depth, title=None):
-    """A depth image (H, W) in metres, every second pixel; white where nothing was measured."""
-    image = go.Heatmap(z=depth[::2, ::2], x=np.arange(0, depth.shape[1], 2), y=np.arange(0, depth.shape[0], 2),
+    """A depth image (H, W) in metres, every third pixel; white where nothing was measured."""
+    image = go.Heatmap(z=depth[::3, ::3], x=np.arange(0, depth.shape[1], 3), y=np.arange(0, depth.shape[0], 3),
                        colorscale=figures.SCALE, colorbar={"title": "depth [m]"})
     layout = {"title": title, "template": "plotly_white", "height": 480,
               "xaxis": {"title": "column [pixel]", "constrain": "domain"},
