@@ -20,7 +20,8 @@ HIGH = np.array([2.7437, 1.7837, 2.9007, -0.1518, 2.8065, 4.5169, 3.0159])
 MARGIN = 0.05  # rad kept from every limit
 _INSIDE = 0.005  # rad more, kept by inverse kinematics: an arm comes to rest a little beside where it was sent
 # The camera 0.47 m up on the arm's right, looking down at (0.5, 0, 0.06) m by 55 degrees. Of 70 views of parametric objects, not
-# those of the trials, the best clear grasp holds in the shake test in 69 from here, in 63 from between arm and object, by 72.
+# those of the trials, the best clear grasp holds in the shake test in 70 from here, in 64 from between arm and object, by 72
+# degrees (outputs/published/results/look_poses.json).
 LOOK = np.array([-0.547, 0.075, 0.0, -1.703, 0.516, 1.447, 1.787])
 READY = np.array([0.0, -np.pi / 4, 0.0, -3 * np.pi / 4, 0.0, np.pi / 2, np.pi / 4])
 FLANGE_T_FRANKA = pose.from_rt(pose.rotation_about([0, 0, 1.0], -np.pi / 4), np.zeros(3))
