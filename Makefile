@@ -40,6 +40,7 @@ reproduce: $(READY)
 		--quiet rules host --config profile=$(PROFILE)
 
 test: $(READY)
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -q
 

@@ -1,4 +1,6 @@
-"""The straightforward versions that the library is measured against: what one would write first, with the same results."""
+"""The straightforward versions that the library is measured against: what one would write first,
+with the same results.
+"""
 
 import mujoco
 import numpy as np
@@ -18,16 +20,18 @@ from graspbook.simulation import shake
 
 
 def plain_shake_test(shaker, object_T_hand, closing_seconds=0.6):
-    """Labels (N,) bool of grasps (N, 4, 4), one at a time by `mujoco.mj_step` in the Shaker's own world.
+    """Labels (N,) bool of grasps (N, 4, 4), one at a time by `mujoco.mj_step` in the Shaker's own
+    world.
 
-    The test's stages as its description reads: open hand, collision, closing from fully open for as long as the test
-    allows, one shake along and about each axis, and whether both fingers touch the object after each.
+    The test's stages as its description reads: open hand, collision, closing from fully open for as
+    long as the test allows, one shake along and about each axis, and whether both fingers touch the
+    object after each.
     """
     settings, model, data = shaker.settings, shaker.model, mujoco.MjData(shaker.model)
     success = np.zeros(len(object_T_hand), bool)
     for i, state in enumerate(shake._initial_states(shaker, object_T_hand)):
         mujoco.mj_resetData(model, data)
-        data.qpos[:], data.qvel[:] = state[1:1 + model.nq], state[1 + model.nq:]
+        data.qpos[:], data.qvel[:] = state[1 : 1 + model.nq], state[1 + model.nq :]
         data.ctrl[:] = -settings.force
         mujoco.mj_step(model, data)
         touch, distance = data.sensordata[0::2] > 0, data.sensordata[1::2]
@@ -49,7 +53,9 @@ def plain_shake_test(shaker, object_T_hand, closing_seconds=0.6):
 
 
 class TiledPointNet2(nn.Module):
-    """A PointNet2's own layers, applied as first written: a copy of the cloud, its groups and the condition for every grasp."""
+    """A PointNet2's own layers, applied as first written: a copy of the cloud, its groups and the
+    condition for every grasp.
+    """
 
     def __init__(self, network):
         super().__init__()
@@ -62,7 +68,10 @@ class TiledPointNet2(nn.Module):
         found = []
         for cloud, feature, numbers in zip(points, features, condition, strict=True):
             tiled = cloud.repeat(len(numbers), 1, 1)
-            every = torch.cat([feature.repeat(len(numbers), 1, 1), numbers[:, None].repeat(1, len(cloud), 1)], dim=-1)
+            every = torch.cat(
+                [feature.repeat(len(numbers), 1, 1), numbers[:, None].repeat(1, len(cloud), 1)],
+                dim=-1,
+            )
             found.append(self._each(tiled, group(tiled, self.network.settings), every))
         return torch.stack(found)
 
@@ -75,7 +84,9 @@ class TiledPointNet2(nn.Module):
 
 
 class TiledUnifiedCloud(nn.Module):
-    """A UnifiedCloud whose centroids are the gripper's points and others of the object, as first written: all for every grasp."""
+    """A UnifiedCloud whose centroids are the gripper's points and others of the object, as first
+    written: all for every grasp.
+    """
 
     def __init__(self, body):
         super().__init__()
@@ -90,18 +101,28 @@ class TiledUnifiedCloud(nn.Module):
 
     def _each(self, cloud, grasps):
         settings, network = self.body.settings, self.body.backbone
-        gripper = pose.transform(grasps, torch.as_tensor(CONTROL_POINTS, dtype=grasps.dtype)) / settings.length_unit
+        gripper = (
+            pose.transform(grasps, torch.as_tensor(CONTROL_POINTS, dtype=grasps.dtype))
+            / settings.length_unit
+        )
         points = torch.cat([cloud.repeat(len(grasps), 1, 1) / settings.length_unit, gripper], dim=1)
         label = (torch.arange(points.shape[1]) < len(cloud)).to(points).expand(len(grasps), -1)
         features = torch.cat([points, label[..., None]], dim=-1)
-        for level, *numbers in zip(network.levels, settings.centroids, settings.radii, settings.neighbours, strict=False):
+        for level, *numbers in zip(
+            network.levels, settings.centroids, settings.radii, settings.neighbours, strict=False
+        ):
             centres, near_object, near_gripper = self._groups(points.detach(), *numbers)
-            found = [_abstracted(level, points, features, *part) for part in ((centres, near_object), (gripper, near_gripper))]
+            found = [
+                _abstracted(level, points, features, *part)
+                for part in ((centres, near_object), (gripper, near_gripper))
+            ]
             points, features = torch.cat([centres, gripper], dim=1), torch.cat(found, dim=1)
         return network.head(_pooled(network.levels[2], points, features))
 
     def _groups(self, points, centroids, radius, neighbours):
-        """Centres (G, M, 3) on the object, their padded neighbours (G, M, K + 6), and those (G, 6, L) of the gripper's points."""
+        """Centres (G, M, 3) on the object, their padded neighbours (G, M, K + 6), and those (G, 6,
+        L) of the gripper's points.
+        """
         six, radius = len(CONTROL_POINTS), radius / self.body.settings.length_unit
         objects, gripper = points[:, :-six], points[:, -six:]
         centres = take(objects, farthest_points(objects, min(centroids - six, objects.shape[1])))
@@ -109,12 +130,20 @@ class TiledUnifiedCloud(nn.Module):
         last = torch.arange(objects.shape[1], points.shape[1])
         touched = torch.where(torch.cdist(centres, gripper) <= radius, last, near[..., :1])
         most = int((torch.cdist(gripper, points) <= radius).sum(dim=-1).max())
-        return centres, torch.cat([near, touched], dim=-1), ball_query(points, gripper, radius, most)
+        return (
+            centres,
+            torch.cat([near, touched], dim=-1),
+            ball_query(points, gripper, radius, most),
+        )
 
 
 def _abstracted(level, points, features, centres, neighbours):
-    """Features (C, M, H) of the centres (C, M, 3), whose neighbours (C, M, K) among the points (C, N, 3) may repeat."""
-    pairs = torch.cat([take(points, neighbours) - centres[:, :, None], take(features, neighbours)], dim=-1)
+    """Features (C, M, H) of the centres (C, M, 3), whose neighbours (C, M, K) among the points (C,
+    N, 3) may repeat.
+    """
+    pairs = torch.cat(
+        [take(points, neighbours) - centres[:, :, None], take(features, neighbours)], dim=-1
+    )
     return level.rest(level.first(pairs)).relu().amax(dim=-2)
 
 
@@ -125,7 +154,10 @@ def _pooled(level, points, features):
 def tiled_sampler(settings):
     """The Sampler of settings with conditioning "per_point", every cloud tiled."""
     sampler = Sampler(settings)
-    sampler.encoder, sampler.decoder = TiledPointNet2(sampler.encoder), TiledPointNet2(sampler.decoder)
+    sampler.encoder, sampler.decoder = (
+        TiledPointNet2(sampler.encoder),
+        TiledPointNet2(sampler.decoder),
+    )
     return sampler
 
 
@@ -149,36 +181,58 @@ class MujocoDepth:
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         mujoco.mj_forward(self.model, self.data)
-        v, u = np.mgrid[:camera.height, :camera.width]
+        v, u = np.mgrid[: camera.height, : camera.width]
         rays = np.stack([u.ravel(), v.ravel(), np.ones(u.size)], axis=1) @ np.linalg.inv(camera.K).T
         self.rays, self.shape = rays / np.linalg.norm(rays, axis=1, keepdims=True), u.shape
 
     def depth(self, object_T_camera):
-        """Depth image (height, width) in metres, NaN where nothing is seen, from a camera pose in the object frame."""
+        """Depth image (height, width) in metres, NaN where nothing is seen, from a camera pose in
+        the object frame.
+        """
         count = len(self.rays)
         geom, distance = np.empty(count, np.int32), np.empty(count)
         directions = (self.rays @ object_T_camera[:3, :3].T).ravel()
-        mujoco.mj_multiRay(self.model, self.data, object_T_camera[:3, 3].copy(), directions, None, True, -1, geom, distance, None,
-                           count, mujoco.mjMAXVAL)
+        mujoco.mj_multiRay(
+            self.model,
+            self.data,
+            object_T_camera[:3, 3].copy(),
+            directions,
+            None,
+            True,
+            -1,
+            geom,
+            distance,
+            None,
+            count,
+            mujoco.mjMAXVAL,
+        )
         return np.where(geom >= 0, distance * self.rays[:, 2], np.nan).reshape(self.shape)
 
 
 def face_by_face(mesh, points):
-    """Signed distances (N,) of points (N, 3), negative inside: of each to every face, and by the solid angles of all faces."""
+    """Signed distances (N,) of points (N, 3), negative inside: of each to every face, and by the
+    solid angles of all faces.
+    """
     distances = np.empty(len(points))
     for index, point in enumerate(points):
-        nearest = trimesh.triangles.closest_point(mesh.triangles, np.tile(point, (len(mesh.faces), 1)))
+        nearest = trimesh.triangles.closest_point(
+            mesh.triangles, np.tile(point, (len(mesh.faces), 1))
+        )
         a, b, c = corners = (mesh.triangles - point).transpose(1, 0, 2)
         x, y, z = np.linalg.norm(corners, axis=2)
         volume = (a * np.cross(b, c)).sum(axis=1)
-        angles = np.arctan2(volume, x * y * z + (a * b).sum(axis=1) * z + (b * c).sum(axis=1) * x + (c * a).sum(axis=1) * y)
+        angles = np.arctan2(
+            volume,
+            x * y * z + (a * b).sum(axis=1) * z + (b * c).sum(axis=1) * x + (c * a).sum(axis=1) * y,
+        )
         outside = abs(angles.sum()) < np.pi
         distances[index] = np.linalg.norm(nearest - point, axis=1).min() * (1 if outside else -1)
     return distances
 
 
 def one_by_one(hand, x, grasps, fields, turned_T_object, contacts, beta):
-    """The mean combined loss of pose vectors x (B, 7 + J), as `highdof.losses` has it, of object b the b-th field.
+    """The mean combined loss of pose vectors x (B, 7 + J), as `highdof.losses` has it, of object b
+    the b-th field.
 
     One example, one of its grasps (B, K, 7 + J) and one contact point at a time.
     """
@@ -203,4 +257,6 @@ def _squared_distance(x, grasp):
 
 def point_by_point(fields, points, which):
     """What `objects.distance.lookup` gives for points (B, P, 3), one point of each b at a time."""
-    return torch.cat([lookup(fields, points[:, i : i + 1], which) for i in range(points.shape[1])], dim=1)
+    return torch.cat(
+        [lookup(fields, points[:, i : i + 1], which) for i in range(points.shape[1])], dim=1
+    )

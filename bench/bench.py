@@ -1,7 +1,8 @@
-"""What the library does a second, as ratios to straightforward code measured in the same run: `make bench`.
+"""What the library does a second, as ratios to straightforward code measured in the same run: `make
+bench`.
 
-Each case runs in a process of its own, so that its peak memory is its own. Prints a table and writes it, with the
-single timings and what ran where, to outputs/bench.json.
+Each case runs in a process of its own, so that its peak memory is its own. Prints a table and
+writes it, with the single timings and what ran where, to outputs/bench.json.
 """
 
 import argparse
@@ -16,8 +17,9 @@ from pathlib import Path
 from graspbook.storage import write_json
 from graspbook.workbook.provenance import provenance
 
-# By name in the table: the function in cases.py, hand_cases.py or robot_cases.py, its arguments, and what stands against it. This
-# process stays without torch and MuJoCo: on Linux a child's peak memory starts from its parent's.
+# By name in the table: the function in cases.py, hand_cases.py or robot_cases.py, its arguments,
+# and what stands against it. This process stays without torch and MuJoCo: on Linux a child's peak
+# memory starts from its parent's.
 CASES = {
     "shake test, parametric mug": (("shake_mug",), "plain loop"),
     "shake test, CoACD vase": (("shake_vase",), "plain loop"),
@@ -47,9 +49,10 @@ CASES = {
     "view to path, 200 grasps": (("frame_to_path",), "every grasp"),
     "a simulated trial": (("do_trials",), "real time"),
 }
-# Figures that this project promises on two cores, and the least that keeps the promise: 0.3 s and 3 s a cloud of 200 grasps; 2 s
-# a distance field, 0.08 s a grid and 0.1 s an adjusted pose; the paper's 32,400 grasps in 10 hours; 0.1 s a way of the arm and a
-# frame's object, 1 s from there to a path.
+# Figures that this project promises on two cores, and the least that keeps the promise: 0.3 s and 3
+# s a cloud of 200 grasps; 2 s a distance field, 0.08 s a grid and 0.1 s an adjusted pose; the
+# paper's 32,400 grasps in 10 hours; 0.1 s a way of the arm and a frame's object, 1 s from there to
+# a path.
 TARGETS = {
     "sampler training": ("ratio", 20.0),
     "evaluator training": ("ratio", 20.0),
@@ -102,11 +105,22 @@ ROW = "{:34} {:12} {:>10} {:>10} {:10} {:>7} {:>8}  {:7}  {}"
 def main(arguments=None):
     """Run the cases, print their table and write it; the exit status is 1 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes: whether it runs, not how fast"
+    )
     parser.add_argument("--only", choices=CASES, metavar="NAME", help="one row of the table")
-    parser.add_argument("--out", default=Path(__file__).parents[1] / "outputs" / "bench.json", metavar="FILE")
-    parser.add_argument("--profile", choices=CASES, metavar="NAME", help="where the time of one row goes, instead of the table")
-    parser.add_argument("--case", choices=CASES, help=argparse.SUPPRESS)  # what the processes of the cases are started with
+    parser.add_argument(
+        "--out", default=Path(__file__).parents[1] / "outputs" / "bench.json", metavar="FILE"
+    )
+    parser.add_argument(
+        "--profile",
+        choices=CASES,
+        metavar="NAME",
+        help="where the time of one row goes, instead of the table",
+    )
+    parser.add_argument(
+        "--case", choices=CASES, help=argparse.SUPPRESS
+    )  # what the processes of the cases are started with
     options = parser.parse_args(arguments)
     if options.case:
         print(json.dumps(run_case(options.case, options.quick)))
@@ -116,7 +130,11 @@ def main(arguments=None):
         return 0
     started, load, found = time.time(), os.getloadavg()[0], {}
     names = [options.only] if options.only else list(CASES)
-    print(ROW.format("", "baseline", "its rate", "ours", "", "ratio", "peak MB", "target", "same result"))
+    print(
+        ROW.format(
+            "", "baseline", "its rate", "ours", "", "ratio", "peak MB", "target", "same result"
+        )
+    )
     for name in names:
         command = [sys.executable, __file__, "--case", name, *["--quick"] * options.quick]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -124,13 +142,38 @@ def main(arguments=None):
             print(f"{name}: failed\n{done.stderr}", file=sys.stderr)
             continue
         found[name] = case = json.loads(done.stdout.splitlines()[-1])
-        figures = f"{case['baseline']:.3g}", f"{case['ours']:.3g}", case["unit"], f"{case['ratio']:.1f}x"
-        print(ROW.format(name, CASES[name][1], *figures, f"{case['peak_memory_mb']:.0f}", target(name, case), case["same"]),
-              flush=True)
+        figures = (
+            f"{case['baseline']:.3g}",
+            f"{case['ours']:.3g}",
+            case["unit"],
+            f"{case['ratio']:.1f}x",
+        )
+        print(
+            ROW.format(
+                name,
+                CASES[name][1],
+                *figures,
+                f"{case['peak_memory_mb']:.0f}",
+                target(name, case),
+                case["same"],
+            ),
+            flush=True,
+        )
     print(LEGEND)
-    write_json(options.out, {"cases": found, "quick": options.quick, "seconds": time.time() - started, "load": load,
-                             "provenance": provenance()})
-    print(f"{options.out}: {time.time() - started:.0f} s; load average at the start {load:.1f} on {os.cpu_count()} cores")
+    write_json(
+        options.out,
+        {
+            "cases": found,
+            "quick": options.quick,
+            "seconds": time.time() - started,
+            "load": load,
+            "provenance": provenance(),
+        },
+    )
+    print(
+        f"{options.out}: {time.time() - started:.0f} s; load average at the start {load:.1f} on"
+        f" {os.cpu_count()} cores"
+    )
     return 0 if len(found) == len(names) else 1
 
 
@@ -141,7 +184,9 @@ def target(name, case):
 
 
 def run_case(name, tiny=False, measure="compare"):
-    """What `cases.compare` found for one row of the table, as plain data, or `cases.profile`, as a text."""
+    """What `cases.compare` found for one row of the table, as plain data, or `cases.profile`, as a
+    text.
+    """
     function, *arguments = CASES[name][0]
     cases, *others = map(importlib.import_module, ("cases", "hand_cases", "robot_cases"))
     home = next(module for module in (cases, *others) if hasattr(module, function))

@@ -1,7 +1,9 @@
-"""What is measured. A case is one function: `tiny` shrinks it for the tests; it returns what `measure`, one of two here, found.
+"""What is measured. A case is one function: `tiny` shrinks it for the tests; it returns what
+`measure`, one of two here, found.
 
-Baseline and ours run in turns in one process, on what the other ran on, and their medians are compared. Building what is
-built once an object (convex parts, the compiled world, the ray-casting scene) is not timed on either side.
+Baseline and ours run in turns in one process, on what the other ran on, and their medians are
+compared. Building what is built once an object (convex parts, the compiled world, the ray-casting
+scene) is not timed on either side.
 """
 
 import resource
@@ -34,14 +36,21 @@ from graspbook.training import TrainSettings, train
 from graspbook.workbook.params import GraspnetTraining
 
 THREADS = 2  # of the simulation, of predictions and of training the paper's networks; the smoke profile's train on one
-TINY = {"width": 0.1, "points": 128, "neighbours": [4, 4], "sampler_clouds": 1, "evaluator_clouds": 1}
+TINY = {
+    "width": 0.1,
+    "points": 128,
+    "neighbours": [4, 4],
+    "sampler_clouds": 1,
+    "evaluator_clouds": 1,
+}
 
 
 def compare(ours, baseline, unit, work, baseline_work, repeats, same):
-    """Rates of two functions that do `work` and `baseline_work` units a call, medians over `repeats` calls in turns.
+    """Rates of two functions that do `work` and `baseline_work` units a call, medians over
+    `repeats` calls in turns.
 
-    The peak memory is that of the process after its first call of `ours`, before any of `baseline`. same(ours' result,
-    baseline's result) says in words how far they agree.
+    The peak memory is that of the process after its first call of `ours`, before any of `baseline`.
+    same(ours' result, baseline's result) says in words how far they agree.
     """
     ours()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -52,8 +61,15 @@ def compare(ours, baseline, unit, work, baseline_work, repeats, same):
             results[side] = function()
             times[side, repeat] = time.perf_counter() - started
     own, other = [work, baseline_work] / np.median(times, axis=1)
-    return {"ours": own, "baseline": other, "unit": unit, "ratio": own / other, "same": same(*results), "peak_memory_mb": peak,
-            "seconds": times.tolist()}
+    return {
+        "ours": own,
+        "baseline": other,
+        "unit": unit,
+        "ratio": own / other,
+        "same": same(*results),
+        "peak_memory_mb": peak,
+        "seconds": times.tolist(),
+    }
 
 
 def profile(ours, *_):
@@ -61,7 +77,9 @@ def profile(ours, *_):
     ours()
     with torch.profiler.profile() as found:
         ours()
-    return found.key_averages().table(sort_by="self_cpu_time_total", row_limit=20, max_name_column_width=40)
+    return found.key_averages().table(
+        sort_by="self_cpu_time_total", row_limit=20, max_name_column_width=40
+    )
 
 
 def shake_mug(tiny, measure):
@@ -79,9 +97,16 @@ def _shake(obj, tiny, measure):
     surface = trimesh.sample.sample_surface(obj.mesh, 8192, seed=0)[0]
     grasps = propose(obj.mesh, 512 if tiny else 6144, rng)
     grasps = grasps[~shaker.collides(grasps)]
-    grasps = grasps[closing_region_filled(surface, grasps)][:10 if tiny else 300]
-    return measure(lambda: shaker.test(grasps, grade=False).success, lambda: plain_shake_test(shaker, grasps), "grasps/s",
-                   len(grasps), len(grasps), 1 if tiny else 5, _same_labels)
+    grasps = grasps[closing_region_filled(surface, grasps)][: 10 if tiny else 300]
+    return measure(
+        lambda: shaker.test(grasps, grade=False).success,
+        lambda: plain_shake_test(shaker, grasps),
+        "grasps/s",
+        len(grasps),
+        len(grasps),
+        1 if tiny else 5,
+        _same_labels,
+    )
 
 
 def _same_labels(ours, baseline):
@@ -89,31 +114,52 @@ def _same_labels(ours, baseline):
 
 
 def _vase(tiny):
-    """A vessel with waves in its wall, a bent axis and a hollow: closed, and nothing like a parametric shape."""
+    """A vessel with waves in its wall, a bent axis and a hollow: closed, and nothing like a
+    parametric shape.
+    """
     sides, rings, height = (8, 3, 0.14) if tiny else (48, 16, 0.14)
     angle = np.arange(sides) * 2 * np.pi / sides
 
     def wall(z, inset):
-        radius = 0.034 + 0.008 * np.sin(2 * np.pi * z / height + 0.5) + 0.0025 * np.cos(5 * angle + 30 * z) - inset
+        radius = (
+            0.034
+            + 0.008 * np.sin(2 * np.pi * z / height + 0.5)
+            + 0.0025 * np.cos(5 * angle + 30 * z)
+            - inset
+        )
         bend = 0.012 * np.sin(np.pi * z / height)
-        return np.stack([radius * np.cos(angle) + bend, radius * np.sin(angle), z + 0 * angle], axis=-1)
+        return np.stack(
+            [radius * np.cos(angle) + bend, radius * np.sin(angle), z + 0 * angle], axis=-1
+        )
 
     up, down = np.linspace(0, height, rings)[:, None], np.linspace(height, 0.006, rings)[:, None]
     grid = np.concatenate([wall(up, 0.0), wall(down, 0.0045)])
     base, column = np.meshgrid(np.arange(len(grid) - 1) * sides, np.arange(sides), indexing="ij")
     here, there = base + column, base + (column + 1) % sides
-    faces = [np.stack([here, there, there + sides], axis=-1), np.stack([here, there + sides, here + sides], axis=-1)]
-    for ring, centre, turn in ((0, 0, -1), (len(grid) - 1, 1, 1)):  # the bottom, and the floor inside
+    faces = [
+        np.stack([here, there, there + sides], axis=-1),
+        np.stack([here, there + sides, here + sides], axis=-1),
+    ]
+    for ring, centre, turn in (
+        (0, 0, -1),
+        (len(grid) - 1, 1, 1),
+    ):  # the bottom, and the floor inside
         edge = ring * sides + np.arange(sides)
-        fan = np.stack([edge, np.roll(edge, -1), np.full(sides, len(grid) * sides + centre)], axis=-1)
+        fan = np.stack(
+            [edge, np.roll(edge, -1), np.full(sides, len(grid) * sides + centre)], axis=-1
+        )
         faces.append(fan[:, ::turn])
     vertices = np.concatenate([grid.reshape(-1, 3), grid[[0, -1]].mean(axis=1)])
-    mesh = trimesh.Trimesh(vertices, np.concatenate([f.reshape(-1, 3) for f in faces]), process=False)
+    mesh = trimesh.Trimesh(
+        vertices, np.concatenate([f.reshape(-1, 3) for f in faces]), process=False
+    )
     return GraspObject("vase", "vase", mesh, convex_parts(mesh))
 
 
 class Preset(NamedTuple):
-    """Settings of (sampler, evaluator), those of their baselines, clouds a batch of either, how grasps are refined, threads."""
+    """Settings of (sampler, evaluator), those of their baselines, clouds a batch of either, how
+    grasps are refined, threads.
+    """
 
     own: tuple
     plain: tuple
@@ -123,13 +169,20 @@ class Preset(NamedTuple):
 
 
 def _preset(name, tiny):
-    """"smoke": the networks of the smoke profile, against the paper's at the same width, points and neighbours. "paper": the
-    paper's at full size, with gripper points as centroids, against the same."""
+    """ "smoke": the networks of the smoke profile, against the paper's at the same width, points
+    and neighbours. "paper": the paper's at full size, with gripper points as centroids, against the
+    same.
+    """
     numbers = GraspnetTraining(**(TINY if tiny else {}))
     sizes = numbers.width, numbers.points, numbers.neighbours, numbers.latent, numbers.kl_weight
     if name == "smoke":
-        return Preset(network_settings(numbers.network, *sizes), network_settings("paper", *sizes),
-                      (numbers.sampler_clouds, numbers.evaluator_clouds), PredictSettings().refinement, 1)
+        return Preset(
+            network_settings(numbers.network, *sizes),
+            network_settings("paper", *sizes),
+            (numbers.sampler_clouds, numbers.evaluator_clouds),
+            PredictSettings().refinement,
+            1,
+        )
     backbone = BackboneSettings()
     full = backbone.width, backbone.points, backbone.neighbours, 2, 0.01
     sampler, evaluator = network_settings("paper", *(sizes if tiny else full))
@@ -138,7 +191,9 @@ def _preset(name, tiny):
 
 
 def _examples(points):
-    """Three objects with candidates whose labels are drawn: what is in a batch does not change the work."""
+    """Three objects with candidates whose labels are drawn: what is in a batch does not change the
+    work.
+    """
     examples = []
     for number, family in enumerate(("box", "bowl", "mug")):
         rng = np.random.default_rng(number)
@@ -154,29 +209,57 @@ def train_network(network, preset, tiny, measure):
     own, plain, clouds = preset.own[place], preset.plain[place], preset.clouds[place]
     examples = _examples(preset.own[1].points)
     if network == "sampler":
-        batch, loss, make, tiled, prepare = sampler_batch, sampler_loss, make_sampler, tiled_sampler, Grouper(own.backbone)
+        batch, loss, make, tiled, prepare = (
+            sampler_batch,
+            sampler_loss,
+            make_sampler,
+            tiled_sampler,
+            Grouper(own.backbone),
+        )
     else:
-        batch, loss, make, tiled, prepare = evaluator_batch, evaluator_loss, Evaluator, tiled_evaluator, object_grouper(own)
+        batch, loss, make, tiled, prepare = (
+            evaluator_batch,
+            evaluator_loss,
+            Evaluator,
+            tiled_evaluator,
+            object_grouper(own),
+        )
 
     def run(make_model, settings, prepare, steps):
         points = settings.backbone.points if network == "sampler" else settings.points
         with tempfile.TemporaryDirectory() as folder:
-            return train(make_model, lambda step: batch(examples, prepare, 0, step, points, clouds), loss,
-                         TrainSettings(steps=steps, threads=preset.threads), Path(folder) / "checkpoint", {})[1][0]["loss"]
+            return train(
+                make_model,
+                lambda step: batch(examples, prepare, 0, step, points, clouds),
+                loss,
+                TrainSettings(steps=steps, threads=preset.threads),
+                Path(folder) / "checkpoint",
+                {},
+            )[1][0]["loss"]
 
     def same(ours, baseline):
         return f"first loss within {abs(ours / baseline - 1):.0e}" if own == plain else "-"
 
-    steps, baseline_steps, repeats = (1, 1, 1) if tiny else (5, 1, 2) if own == plain else (20, 2, 3)
-    return measure(lambda: run(lambda: make(own), own, prepare, steps),
-                   lambda: run(lambda: tiled(plain), plain, lambda points: None, baseline_steps),
-                   "steps/s", steps, baseline_steps, repeats, same)
+    steps, baseline_steps, repeats = (
+        (1, 1, 1) if tiny else (5, 1, 2) if own == plain else (20, 2, 3)
+    )
+    return measure(
+        lambda: run(lambda: make(own), own, prepare, steps),
+        lambda: run(lambda: tiled(plain), plain, lambda points: None, baseline_steps),
+        "steps/s",
+        steps,
+        baseline_steps,
+        repeats,
+        same,
+    )
 
 
 def predict_grasps(preset, tiny, measure):
-    """Clouds a second, each with 200 grasps sampled, scored and refined in 10 steps by the networks of a preset.
+    """Clouds a second, each with 200 grasps sampled, scored and refined in 10 steps by the networks
+    of a preset.
 
-    The baseline takes too long for that: its rate is measured on 12 grasps, whose work is that of 0.06 clouds.
+    The baseline takes too long for that: its rate is measured on 12 grasps, whose work is that of
+    0.06 clouds.
     """
     preset = _preset(preset, tiny)
     torch.set_num_threads(THREADS)
@@ -190,8 +273,15 @@ def predict_grasps(preset, tiny, measure):
 
     ours = make_sampler(preset.own[0]).eval(), Evaluator(preset.own[1]).eval()
     plain = tiled_sampler(preset.plain[0]).eval(), tiled_evaluator(preset.plain[1]).eval()
-    return measure(lambda: run(ours, samples, preset.refinement), lambda: run(plain, few, "gradient"),
-                   "clouds/s", 1, few / samples, 1 if tiny else 3, lambda *_: "-")
+    return measure(
+        lambda: run(ours, samples, preset.refinement),
+        lambda: run(plain, few, "gradient"),
+        "clouds/s",
+        1,
+        few / samples,
+        1 if tiny else 3,
+        lambda *_: "-",
+    )
 
 
 def render(tiny, measure):
@@ -206,6 +296,12 @@ def render(tiny, measure):
         seen = ~(np.isnan(ours) & np.isnan(baseline))
         return f"{equal[seen].mean():.2%} of pixels"
 
-    return measure(lambda: [renderer.depth(camera, view) for view in views],
-                   lambda: [plain.depth(inverse(view)) for view in views],
-                   "images/s", len(views), len(views), 1 if tiny else 5, same)
+    return measure(
+        lambda: [renderer.depth(camera, view) for view in views],
+        lambda: [plain.depth(inverse(view)) for view in views],
+        "images/s",
+        len(views),
+        len(views),
+        1 if tiny else 5,
+        same,
+    )

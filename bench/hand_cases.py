@@ -28,10 +28,11 @@ from graspbook.workbook.params import load_profile
 
 
 def plan_grasps(search, unit, tiny, measure):
-    """Grasps of the Shadow Hand planned by "annealing" or "descent", 160 chains at once; the baseline plans one after another.
+    """Grasps of the Shadow Hand planned by "annealing" or "descent", 160 chains at once; the
+    baseline plans one after another.
 
-    unit: "evals/s", states whose energy is evaluated, or "grasps/min": 200 iterations of annealing, the first ones, stand for the
-    default number.
+    unit: "evals/s", states whose energy is evaluated, or "grasps/min": 200 iterations of annealing,
+    the first ones, stand for the default number.
     """
     torch.set_num_threads(1)
     hand, mesh = load_hand("shadow"), make_shape("bottle", np.random.default_rng(0)).mesh
@@ -45,29 +46,58 @@ def plan_grasps(search, unit, tiny, measure):
         share = settings.rounds / DescentSettings().rounds
 
     def run(count):
-        return plan(hand, fields, PlannerSettings(count, search=settings), torch.Generator().manual_seed(0))[0].evaluations
+        return plan(
+            hand, fields, PlannerSettings(count, search=settings), torch.Generator().manual_seed(0)
+        )[0].evaluations
 
-    work = (run(chains), few * run(1)) if unit == "evals/s" else (60 * share * chains, 60 * share * few)
-    return measure(lambda: run(chains), lambda: [run(1) for _ in range(few)], unit, *work, 1 if tiny else 2, lambda *_: "-")
+    work = (
+        (run(chains), few * run(1))
+        if unit == "evals/s"
+        else (60 * share * chains, 60 * share * few)
+    )
+    return measure(
+        lambda: run(chains),
+        lambda: [run(1) for _ in range(few)],
+        unit,
+        *work,
+        1 if tiny else 2,
+        lambda *_: "-",
+    )
 
 
 def distance_field(tiny, measure):
-    """Signed distance fields of 10 000 faces on 128³ nodes; the baseline asks every face, for some random nodes."""
+    """Signed distance fields of 10 000 faces on 128³ nodes; the baseline asks every face, for some
+    random nodes.
+    """
     mesh = trimesh.creation.torus(0.05, 0.02, *((12, 8) if tiny else (100, 50)))
     size, few = (16, 20) if tiny else (128, 500)
     nodes = np.random.default_rng(0).integers(size, size=(few, 3))
 
     def ours():
-        with tempfile.TemporaryDirectory() as empty, mock.patch.dict(os.environ, GRASPBOOK_CACHE=empty):
+        with (
+            tempfile.TemporaryDirectory() as empty,
+            mock.patch.dict(os.environ, GRASPBOOK_CACHE=empty),
+        ):
             return distance.signed_distance_grid(mesh, size)
 
     field = ours()
     points = field.origin + field.spacing * nodes
 
     def same(field, theirs):
-        return f"within {np.abs(field.values[tuple(nodes.T)] - theirs).max() / field.spacing:.2f} voxels"
+        return (
+            f"within {np.abs(field.values[tuple(nodes.T)] - theirs).max() / field.spacing:.2f}"
+            " voxels"
+        )
 
-    return measure(ours, lambda: face_by_face(mesh, points), "fields/s", 1, few / size**3, 1 if tiny else 3, same)
+    return measure(
+        ours,
+        lambda: face_by_face(mesh, points),
+        "fields/s",
+        1,
+        few / size**3,
+        1 if tiny else 3,
+        same,
+    )
 
 
 def kinematics(tiny, measure):
@@ -78,7 +108,10 @@ def kinematics(tiny, measure):
     spec = mujoco.MjSpec()
     mjcf.add_hand(spec, hand)
     model = spec.compile()
-    data, address = mujoco.MjData(model), [model.joint(f"hand/{joint}").qposadr[0] for joint in hand.all_joints]
+    data, address = (
+        mujoco.MjData(model),
+        [model.joint(f"hand/{joint}").qposadr[0] for joint in hand.all_joints],
+    )
     bodies = [model.body(f"hand/{name}").id for name in hand.links]
     given = torch.as_tensor(joints, dtype=torch.float32)
 
@@ -93,11 +126,15 @@ def kinematics(tiny, measure):
     def same(ours, theirs):
         return f"within {np.abs(ours[..., :3, 3].numpy() - theirs).max():.0e} m"
 
-    return measure(lambda: hand.forward(given), baseline, "poses/s", count, count, 1 if tiny else 5, same)
+    return measure(
+        lambda: hand.forward(given), baseline, "poses/s", count, count, 1 if tiny else 5, same
+    )
 
 
 def quality(tiny, measure):
-    """ε of grasps with 6 to 45 contacts anywhere on a bottle; the baseline takes the hull of all wrenches."""
+    """ε of grasps with 6 to 45 contacts anywhere on a bottle; the baseline takes the hull of all
+    wrenches.
+    """
     mesh, grasps = make_shape("bottle", np.random.default_rng(0)).mesh, []
     length = np.linalg.norm(mesh.vertices - mesh.center_mass, axis=1).max()
     for contacts in (6, 8) if tiny else (6, 12, 20, 45):
@@ -112,52 +149,91 @@ def quality(tiny, measure):
             found.append(closure if closure > 1e-7 else -1.0)
         return found
 
-    return measure(lambda: [epsilon(*grasp) for grasp in grasps], baseline, "grasps/s", len(grasps), len(grasps),
-                   1 if tiny else 5, lambda ours, theirs: f"within {np.abs(np.subtract(ours, theirs)).max():.0e}")
+    return measure(
+        lambda: [epsilon(*grasp) for grasp in grasps],
+        baseline,
+        "grasps/s",
+        len(grasps),
+        len(grasps),
+        1 if tiny else 5,
+        lambda ours, theirs: f"within {np.abs(np.subtract(ours, theirs)).max():.0e}",
+    )
 
 
 def mend_poses(way, count, tiny, measure):
-    """Five hands mended in a way of `generate`, 5 at a time or 1; the baseline mends 1 at a time, or looks up 1 ball too."""
+    """Five hands mended in a way of `generate`, 5 at a time or 1; the baseline mends 1 at a time,
+    or looks up 1 ball too.
+    """
     torch.set_num_threads(2)
     hand, mesh = load_hand("shadow"), make_shape("bottle", np.random.default_rng(0)).mesh
-    fields, rng = distance.stack([distance.signed_distance_grid(mesh, 48 if tiny else 128)]), np.random.default_rng(0)
+    fields, rng = (
+        distance.stack([distance.signed_distance_grid(mesh, 48 if tiny else 128)]),
+        np.random.default_rng(0),
+    )
     rotation = quat_wxyz_to_matrix(rng.normal(size=(5, 4)))
     wrist = np.concatenate([rotation, -rotation @ [[0.0], [-0.03], [0.08]]], axis=2)
     wrist = np.concatenate([wrist, np.tile([0.0, 0, 0, 1], (5, 1, 1))], axis=1)
-    x, which = torch.as_tensor(pose_vector.join(wrist, hand.open), dtype=torch.float32), torch.zeros(5, dtype=torch.long)
+    x, which = (
+        torch.as_tensor(pose_vector.join(wrist, hand.open), dtype=torch.float32),
+        torch.zeros(5, dtype=torch.long),
+    )
     x = x[:1] if tiny else x
 
     def freed(count):
-        return torch.cat([WAYS[way](hand, fields, which[: len(some)], some)[1] for some in x.split(count)])
+        return torch.cat(
+            [WAYS[way](hand, fields, which[: len(some)], some)[1] for some in x.split(count)]
+        )
 
     def ball_by_ball():
         with mock.patch.object(refinement, "lookup", point_by_point):
             return freed(1)
 
-    return measure(lambda: freed(count), ball_by_ball if count == 1 else lambda: freed(1), "grasps/s", len(x), len(x),
-                   1 if tiny else 3, lambda ours, theirs: f"{ours.float().mean():.0%}, {theirs.float().mean():.0%} freed")
+    return measure(
+        lambda: freed(count),
+        ball_by_ball if count == 1 else lambda: freed(1),
+        "grasps/s",
+        len(x),
+        len(x),
+        1 if tiny else 3,
+        lambda ours, theirs: f"{ours.float().mean():.0%}, {theirs.float().mean():.0%} freed",
+    )
 
 
 def train_hand(tiny, measure):
-    """Training steps by the combined loss in the desk profile's sizes: 16 grids, of as many objects, with its K grasps each.
+    """Training steps by the combined loss in the desk profile's sizes: 16 grids, of as many
+    objects, with its K grasps each.
 
-    The baseline evaluates the loss one example, one grasp and one contact point at a time, and is otherwise the same step.
+    The baseline evaluates the loss one example, one grasp and one contact point at a time, and is
+    otherwise the same step.
     """
     torch.set_num_threads(2)
     desk, rng = load_profile("desk"), np.random.default_rng(0)
-    training, grasps = desk["highdof_3_training"], 2 if tiny else desk["highdof_2_grasp_data"].grasps
-    settings = NetworkSettings(16, 2, (8,)) if tiny else NetworkSettings(training.grid, training.width, tuple(training.hidden))
+    training, grasps = (
+        desk["highdof_3_training"],
+        2 if tiny else desk["highdof_2_grasp_data"].grasps,
+    )
+    settings = (
+        NetworkSettings(16, 2, (8,))
+        if tiny
+        else NetworkSettings(training.grid, training.width, tuple(training.hidden))
+    )
     hand, contacts = load_hand("shadow"), load_hand("shadow").contacts["default"]
     meshes = [make_shape("bottle", rng).mesh for _ in range(2 if tiny else 16)]
-    fields = distance.stack([distance.signed_distance_grid(mesh, 16 if tiny else training.nodes) for mesh in meshes])
+    fields = distance.stack(
+        [distance.signed_distance_grid(mesh, 16 if tiny else training.nodes) for mesh in meshes]
+    )
     which, count = torch.arange(len(meshes)), len(meshes)
     turned = torch.as_tensor(turned_frame(rotations()[:count], np.zeros(3)), dtype=torch.float32)
     (model, grids), (plain, _) = _network(settings, count), _network(settings, count)
     planned = pose_vector.normalise(0.05 * torch.randn(count, grasps, 7 + len(hand.joints)))
 
     def ours(x):
-        depths = losses.penetrations(hand, x, fields, which, turned.to(x), contacts.points, contacts.links)
-        return losses.combined(losses.consistency(x, planned.to(x)), losses.collision(depths), training.beta).mean()
+        depths = losses.penetrations(
+            hand, x, fields, which, turned.to(x), contacts.points, contacts.links
+        )
+        return losses.combined(
+            losses.consistency(x, planned.to(x)), losses.collision(depths), training.beta
+        ).mean()
 
     def baseline(x):
         return one_by_one(hand, x, planned.to(x), fields, turned.to(x), contacts, training.beta)
@@ -170,16 +246,29 @@ def train_hand(tiny, measure):
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+
         return step
 
     with torch.no_grad():  # at poses that reach into the objects
-        x = pose_vector.normalise(0.05 * torch.randn(count, 7 + len(hand.joints), dtype=torch.float64))
+        x = pose_vector.normalise(
+            0.05 * torch.randn(count, 7 + len(hand.joints), dtype=torch.float64)
+        )
         same = f"within {abs(float(ours(x) / baseline(x)) - 1):.0e}"
-    return measure(stepper(model, ours), stepper(plain, baseline), "steps/s", 1, 1, 1 if tiny else 5, lambda *_: same)
+    return measure(
+        stepper(model, ours),
+        stepper(plain, baseline),
+        "steps/s",
+        1,
+        1,
+        1 if tiny else 5,
+        lambda *_: same,
+    )
 
 
 def forward_hand(count, tiny, measure):
-    """Grids through the paper's network, `count` at a time; the baseline takes its layers as they are trained, and one grid."""
+    """Grids through the paper's network, `count` at a time; the baseline takes its layers as they
+    are trained, and one grid.
+    """
     torch.set_num_threads(2)
     settings = NetworkSettings(16, 2, (8,)) if tiny else NetworkSettings()
     (model, grids), plain = _network(settings, count), _network(settings, count)[0].eval()
@@ -193,8 +282,15 @@ def forward_hand(count, tiny, measure):
         with torch.inference_mode():
             return torch.cat([plain(grid) for grid in grids.split(1)])
 
-    return measure(ours, baseline, "grids/s", count, count, 1 if tiny else 5,
-                   lambda ours, theirs: f"within {float((ours - theirs).abs().max()):.0e}")
+    return measure(
+        ours,
+        baseline,
+        "grids/s",
+        count,
+        count,
+        1 if tiny else 5,
+        lambda ours, theirs: f"within {float((ours - theirs).abs().max()):.0e}",
+    )
 
 
 def _network(settings, count):

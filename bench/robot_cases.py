@@ -20,20 +20,23 @@ from graspbook.robots.scene import Scene
 from graspbook.robots.trial import TrialSettings, choose, perceive
 from graspbook.storage import SHIPPED
 
-_BOXES = np.array([[0.45, 0.0, 0.1], [0.6, 0.1, 0.06], [0.55, -0.12, 0.05]])  # centres on the table, between its two sides
+_BOXES = np.array(
+    [[0.45, 0.0, 0.1], [0.6, 0.1, 0.06], [0.55, -0.12, 0.05]]
+)  # centres on the table, between its two sides
 _HALF = np.array([0.04, 0.04, 0.1])
 
 
 def find_ways(points, tiny, measure):
-    """Checked ways from one side of a table to the other, past boxes seen as so many points; the baseline makes every point a
-    sphere and starts with the search."""
+    """Checked ways from one side of a table to the other, past boxes seen as so many points; the
+    baseline makes every point a sphere and starts with the search.
+    """
     rng, settings = np.random.default_rng(0), MotionSettings()
     observed = _on_boxes(points, rng)
     with mock.patch.object(scene, "thinned", lambda points: points):
         every = Scene(forbidden=observed)
     thinned = Scene(forbidden=observed)
     ends = [(_over_table(rng, -1), _over_table(rng, 1)) for _ in range(60)]
-    ends = [pair for pair in ends if not any(map(every.refusal, pair))][:2 if tiny else 20]
+    ends = [pair for pair in ends if not any(map(every.refusal, pair))][: 2 if tiny else 20]
     seconds = []
 
     def ours():
@@ -50,7 +53,10 @@ def find_ways(points, tiny, measure):
 
     def same(found, other):
         middle, late = np.percentile(seconds, [50, 95])
-        return f"{found}, {other} of {len(ends)} found; ours {1000 * middle:.0f} ms, 95 % within {1000 * late:.0f} ms"
+        return (
+            f"{found}, {other} of {len(ends)} found; ours {1000 * middle:.0f} ms, 95 % within"
+            f" {1000 * late:.0f} ms"
+        )
 
     return measure(ours, baseline, "ways/s", len(ends), len(ends), 1 if tiny else 3, same)
 
@@ -65,7 +71,9 @@ def _over_table(rng, side):
     """Joint angles (7,) of a hand that points down over one side of the table."""
     place = rng.uniform([0.35, 0.2, 0.2], [0.65, 0.35, 0.3]) * [1, side, 1]
     turned = pose.rotation_about([0, 0, 1.0], rng.uniform(-1, 1)) @ np.diag([1.0, -1, -1])
-    return fr3.inverse(pose.from_rt(turned, place), fr3.READY + np.arctan2(place[1], place[0]) * np.eye(7)[0])
+    return fr3.inverse(
+        pose.from_rt(turned, place), fr3.READY + np.arctan2(place[1], place[0]) * np.eye(7)[0]
+    )
 
 
 def _seconds(function, *arguments):
@@ -87,29 +95,44 @@ def _view(tiny):
 
 
 def perceive_frames(tiny, measure):
-    """Depth images to the object on the table; the baseline clusters in space, as for captures without a robot."""
+    """Depth images to the object on the table; the baseline clusters in space, as for captures
+    without a robot.
+    """
     subject, base_T_object, base_T_camera = _view(tiny)
     frame = simulated_view(subject.obj, base_T_object, base_T_camera, np.random.default_rng(0))
 
     def same(view, points):
         return f"{len(view.object_points)}, {len(points)} points"
 
-    return measure(lambda: perceive(frame, base_T_camera, TrialSettings()),
-                   lambda: extract_object(backproject(frame.depth, frame.K)), "frames/s", 1, 1, 1 if tiny else 20, same)
+    return measure(
+        lambda: perceive(frame, base_T_camera, TrialSettings()),
+        lambda: extract_object(backproject(frame.depth, frame.K)),
+        "frames/s",
+        1,
+        1,
+        1 if tiny else 20,
+        same,
+    )
 
 
 def frame_to_path(tiny, measure):
-    """From a view to a path to the best of 200 grasps; the baseline asks inverse kinematics about every grasp, clear or not."""
+    """From a view to a path to the best of 200 grasps; the baseline asks inverse kinematics about
+    every grasp, clear or not.
+    """
     subject, base_T_object, base_T_camera = _view(tiny)
     rng, networks, settings = np.random.default_rng(0), load_networks(SHIPPED), TrialSettings()
     settings = replace(settings, predict=replace(settings.predict, samples=40 if tiny else 200))
-    view = perceive(simulated_view(subject.obj, base_T_object, base_T_camera, rng), base_T_camera, settings)
+    view = perceive(
+        simulated_view(subject.obj, base_T_object, base_T_camera, rng), base_T_camera, settings
+    )
 
     def chosen():
         return choose(view, base_T_camera, fr3.LOOK, networks, settings, np.random.default_rng(0))
 
     def without_clearance():
-        with mock.patch.object(planning, "_clear", lambda _scene, grasps, *_: np.ones(len(grasps), bool)):
+        with mock.patch.object(
+            planning, "_clear", lambda _scene, grasps, *_: np.ones(len(grasps), bool)
+        ):
             return chosen()
 
     def same(ours, baseline):
@@ -125,7 +148,9 @@ def do_trials(tiny, measure):
     settings = replace(settings, predict=replace(settings.predict, samples=40 if tiny else 200))
 
     def trial(realtime):
-        return simulate(subject, base_T_object, networks, settings, np.random.default_rng(0), realtime)
+        return simulate(
+            subject, base_T_object, networks, settings, np.random.default_rng(0), realtime
+        )
 
     def same(ours, baseline):
         stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in baseline["times"].items())

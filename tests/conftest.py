@@ -39,11 +39,18 @@ class ToyWorkbook:
         (self.root / "params" / f"{name}.yaml").write_text(text)
 
     def write_notebook(self, *sources, parameters=PARAMETERS_CELL):
-        """Write the toy notebook: a title, the parameters cell, then one cell a source ("# ..." starts markdown)."""
+        """Write the toy notebook: a title, the parameters cell, then one cell a source ("# ..."
+        starts markdown).
+        """
         v4 = nbformat.v4
-        cells = [v4.new_markdown_cell("# Toy\n\nA toy of a notebook."), v4.new_code_cell(parameters)]
+        cells = [
+            v4.new_markdown_cell("# Toy\n\nA toy of a notebook."),
+            v4.new_code_cell(parameters),
+        ]
         cells[1].metadata["tags"] = ["parameters"]
-        cells += [v4.new_markdown_cell(s) if s.startswith("# ") else v4.new_code_cell(s) for s in sources]
+        cells += [
+            v4.new_markdown_cell(s) if s.startswith("# ") else v4.new_code_cell(s) for s in sources
+        ]
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), self.notebook)
 
@@ -54,6 +61,7 @@ def toy_workbook(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(params, "NOTEBOOKS", {"toy": ToySection})
     return ToyWorkbook(tmp_path)
+
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory):
@@ -69,7 +77,15 @@ def weights(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
-    for kind, make, settings in zip(("sampler", "evaluator"), (make_sampler, Evaluator),
-                                    network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256), strict=True):
-        save_weights(folder / f"{kind}.safetensors", make(settings), {"network": kind, kind: asdict(settings)})
+    for kind, make, settings in zip(
+        ("sampler", "evaluator"),
+        (make_sampler, Evaluator),
+        network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256),
+        strict=True,
+    ):
+        save_weights(
+            folder / f"{kind}.safetensors",
+            make(settings),
+            {"network": kind, kind: asdict(settings)},
+        )
     return folder

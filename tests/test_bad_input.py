@@ -1,4 +1,6 @@
-"""Bad input through the command line: status 2, one line that names the value, before any long work, and no file touched."""
+"""Bad input through the command line: status 2, one line that names the value, before any long
+work, and no file touched.
+"""
 
 import os
 import subprocess
@@ -31,28 +33,52 @@ BOX = trimesh.creation.box([0.04, 0.05, 0.06])
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
-    for kind, make, settings in zip(("sampler", "evaluator"), (make_sampler, Evaluator),
-                                    network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256), strict=True):
-        save_weights(folder / f"{kind}.safetensors", make(settings), {"network": kind, kind: asdict(settings)})
+    for kind, make, settings in zip(
+        ("sampler", "evaluator"),
+        (make_sampler, Evaluator),
+        network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256),
+        strict=True,
+    ):
+        save_weights(
+            folder / f"{kind}.safetensors",
+            make(settings),
+            {"network": kind, kind: asdict(settings)},
+        )
     return folder
 
 
 @pytest.fixture(scope="module")
 def hand_weights(tmp_path_factory):
-    """Folders with untrained networks of the Barrett Hand: in its place, in the Shadow's place, and for other joints."""
+    """Folders with untrained networks of the Barrett Hand: in its place, in the Shadow's place, and
+    for other joints.
+    """
     top, joints = tmp_path_factory.mktemp("hands"), load_hand("barrett").joints
     sizes, data = NetworkSettings(16, 2, (8,)), asdict(DataSettings(grid=16, nodes=32))
-    for place, names in (("right/highdof_barrett", joints), ("other/highdof_shadow", joints),
-                         ("mixed/highdof_barrett", joints[::-1])):
+    for place, names in (
+        ("right/highdof_barrett", joints),
+        ("other/highdof_shadow", joints),
+        ("mixed/highdof_barrett", joints[::-1]),
+    ):
         (top / place).parent.mkdir()
-        save_weights(top / f"{place}.safetensors", GraspNetwork(len(joints), sizes),
-                     {"network": "highdof", "hand": "barrett", "joints": list(names), "sizes": asdict(sizes), "data": data})
+        save_weights(
+            top / f"{place}.safetensors",
+            GraspNetwork(len(joints), sizes),
+            {
+                "network": "highdof",
+                "hand": "barrett",
+                "joints": list(names),
+                "sizes": asdict(sizes),
+                "data": data,
+            },
+        )
     return top
 
 
 @pytest.fixture
 def folder(hand_weights, toy_workbook, weights, monkeypatch):
-    """The working directory, full of files that cannot be used and a few that can; nothing in it may start long work."""
+    """The working directory, full of files that cannot be used and a few that can; nothing in it
+    may start long work.
+    """
     toy_workbook.write_notebook("print(count)")
     root = toy_workbook.root
     (root / "weights").symlink_to(weights)
@@ -64,7 +90,9 @@ def folder(hand_weights, toy_workbook, weights, monkeypatch):
     trimesh.Trimesh(1000 * BOX.vertices, BOX.faces).export(root / "mm.stl")
     (root / "box2").mkdir()
     BOX.export(root / "box2" / "box.stl")
-    (root / "nan.obj").write_text("v 0 0 0\nv 0.1 0 0\nv 0 nan 0\nv 0 0 0.1\nf 1 2 3\nf 1 2 4\nf 1 3 4\nf 2 3 4\n")
+    (root / "nan.obj").write_text(
+        "v 0 0 0\nv 0.1 0 0\nv 0 nan 0\nv 0 0 0.1\nf 1 2 3\nf 1 2 4\nf 1 3 4\nf 2 3 4\n"
+    )
     (root / "empty.obj").write_text("# nothing\n")
     (root / "flat.obj").write_text("v 0 0 0\nv 0.1 0 0\nv 0 0.1 0\nf 1 2 3\n")
     (root / "cut.glb").write_bytes(BOX.export(file_type="glb")[:200])
@@ -77,13 +105,18 @@ def folder(hand_weights, toy_workbook, weights, monkeypatch):
     np.savez(root / "empty.npz", points=np.zeros((0, 3)))
     np.save(root / "nan.npy", np.full((500, 3), np.nan))
     np.save(root / "flat.npy", np.zeros((500, 2)))
-    np.save(root / "plane.npy", np.random.default_rng(0).uniform(0.1, 0.2, (500, 3)) * [1, 1, 0] + [0, 0, 0.5])
+    np.save(
+        root / "plane.npy",
+        np.random.default_rng(0).uniform(0.1, 0.2, (500, 3)) * [1, 1, 0] + [0, 0, 0.5],
+    )
     np.save(root / "mm.npy", 1000 * (BOX.sample(500, seed=0) + [0, 0, 0.5]))
     np.save(root / "cloud.npy", BOX.sample(500, seed=0) + [0, 0, 0.5])
     axes = "".join(f"property float {axis}\n" for axis in "xyz")
     (root / "empty.ply").write_text(f"ply\nformat ascii 1.0\nelement vertex 0\n{axes}end_header\n")
-    (root / "empty.pcd").write_text("VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 0\nHEIGHT 1\n"
-                                    "VIEWPOINT 0 0 0 1 0 0 0\nPOINTS 0\nDATA ascii\n")
+    (root / "empty.pcd").write_text(
+        "VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 0\nHEIGHT 1\n"
+        "VIEWPOINT 0 0 0 1 0 0 0\nPOINTS 0\nDATA ascii\n"
+    )
     np.savez(root / "nan.npz", depth=np.full((480, 640), np.nan, np.float32), K=K)
     np.savez(root / "no_k.npz", depth=np.ones((480, 640), np.float32))
     np.savez(root / "mm.npz", depth=np.full((480, 640), 600, np.float32), K=K)
@@ -98,10 +131,17 @@ def folder(hand_weights, toy_workbook, weights, monkeypatch):
     (root / "cut.h5").write_bytes((root / "good.h5").read_bytes()[:1500])
     with h5py.File(root / "foreign.h5", "w") as file:
         file["voltage"] = 1.0
-    for name, hand, of in (("plan_box", "barrett", "box"), ("plan_franka", "franka", "box"), ("plan_pole", "barrett", "pole")):
+    for name, hand, of in (
+        ("plan_box", "barrett", "box"),
+        ("plan_franka", "franka", "box"),
+        ("plan_pole", "barrett", "pole"),
+    ):
         mesh, joints = load_mesh(root / f"{of}.stl"), load_hand(hand).joints
         parameters = {"group": {of: content_hash(mesh.vertices, mesh.faces)}}
-        plans.write_plan(root / f"{name}.h5", plans.HandGrasps(hand, joints, *np.zeros((7, 1)), 1.0, 1.0, parameters))
+        plans.write_plan(
+            root / f"{name}.h5",
+            plans.HandGrasps(hand, joints, *np.zeros((7, 1)), 1.0, 1.0, parameters),
+        )
     with h5py.File(root / "plan_box.h5") as file, h5py.File(root / "bare.h5", "w") as bare:
         for name in file:
             bare[name] = file[name][()]
@@ -109,7 +149,9 @@ def folder(hand_weights, toy_workbook, weights, monkeypatch):
     (root / "plans" / "box.h5").write_bytes((root / "good.h5").read_bytes())
     (root / "cut_weights").mkdir()
     (root / "cut_weights" / "highdof_barrett.safetensors").write_bytes(b"not a network")
-    (root / "cut_weights" / "sampler.safetensors").write_bytes((weights / "sampler.safetensors").read_bytes()[:1000])
+    (root / "cut_weights" / "sampler.safetensors").write_bytes(
+        (weights / "sampler.safetensors").read_bytes()[:1000]
+    )
 
     def long_work(*_, **__):
         raise AssertionError("long work was started on bad input")
@@ -133,7 +175,9 @@ def refused(capsys, *arguments):
         status = exit.code
     captured = capsys.readouterr()
     assert (status, captured.out) == (2, ""), captured.err
-    assert captured.err.startswith("graspbook: error: ") and captured.err.count("\n") == 1, captured.err
+    assert captured.err.startswith("graspbook: error: ") and captured.err.count("\n") == 1, (
+        captured.err
+    )
     return captured.err
 
 
@@ -146,12 +190,33 @@ def label(grasps, *more):
 
 
 def predict(path, *more):
-    return ["grasp", path, "--out", "new/out.h5", "--html", "new/out.html", "--weights", "weights", *more]
+    return [
+        "grasp",
+        path,
+        "--out",
+        "new/out.h5",
+        "--html",
+        "new/out.html",
+        "--weights",
+        "weights",
+        *more,
+    ]
 
 
 def hand_grasp(path, *more):
-    return ["hand-grasp", path, "--out", "new/out.json", "--html", "new/out.html", "--hand", "barrett",
-            "--weights", "hands/right", *more]
+    return [
+        "hand-grasp",
+        path,
+        "--out",
+        "new/out.json",
+        "--html",
+        "new/out.html",
+        "--hand",
+        "barrett",
+        "--weights",
+        "hands/right",
+        *more,
+    ]
 
 
 def trials(*more):
@@ -159,7 +224,17 @@ def trials(*more):
 
 
 def pick(source, *more):
-    return ["pick", source, "--out", "new/out.json", "--html", "new/out.html", "--weights", "weights", *more]
+    return [
+        "pick",
+        source,
+        "--out",
+        "new/out.json",
+        "--html",
+        "new/out.html",
+        "--weights",
+        "weights",
+        *more,
+    ]
 
 
 def plan(*more):
@@ -181,11 +256,20 @@ CASES = [
     (label("no_mesh.h5"), ["no_mesh.h5", "none.stl"]),
     (predict("none.stl"), ["none.stl", "no such mesh file"]),
     (predict("none.npz"), ["none.npz", "no such capture file"]),
-    (predict("cloud.npy", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
+    (
+        predict("cloud.npy", "--weights", "none"),
+        ["none/sampler.safetensors", "no such weights file"],
+    ),
     (evaluate("none.stl"), ["none.stl", "no such mesh file"]),
     (evaluate("box.stl", "none.stl"), ["none.stl", "no such mesh file"]),
-    (evaluate("box.stl", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
-    (evaluate("box.stl", "--method", "geometric", "--weights", "none"), ["none/evaluator.safetensors", "no such weights file"]),
+    (
+        evaluate("box.stl", "--weights", "none"),
+        ["none/sampler.safetensors", "no such weights file"],
+    ),
+    (
+        evaluate("box.stl", "--method", "geometric", "--weights", "none"),
+        ["none/evaluator.safetensors", "no such weights file"],
+    ),
     (evaluate("box.stl", "--method", "gpd"), ["weights/gpd.safetensors", "no such weights file"]),
     (["run", "notebooks/none.ipynb"], ["notebooks/none.ipynb", "no such notebook"]),
     (run("--profile", "none.yaml"), ["none.yaml", "no such profile file"]),
@@ -219,7 +303,10 @@ CASES = [
     (label("taken"), ["taken", "not a readable HDF5 file"]),
     (label("foreign.h5"), ["foreign.h5", "grasps/transforms", "voltage"]),
     (label("skewed.h5"), ["skewed.h5", "not rigid"]),
-    (predict("cloud.npy", "--weights", "cut_weights"), ["cut_weights/sampler.safetensors", "not a readable safetensors file"]),
+    (
+        predict("cloud.npy", "--weights", "cut_weights"),
+        ["cut_weights/sampler.safetensors", "not a readable safetensors file"],
+    ),
     # parameters
     (run("--profile", "huge"), ["unknown profile 'huge'", "smoke"]),
     (run("--set", "toy.speed=1"), ["--set toy.speed=1", "unknown parameter", "count"]),
@@ -228,7 +315,10 @@ CASES = [
     (run("--set", "nonsense"), ["--set nonsense", "section.key=value"]),
     (["site", "--profile", "huge"], ["unknown profile 'huge'"]),
     # arguments
-    (sample("box.stl", "--grasps", "0"), ["sample", "--grasps", "0: expected a whole number, 1 or more"]),
+    (
+        sample("box.stl", "--grasps", "0"),
+        ["sample", "--grasps", "0: expected a whole number, 1 or more"],
+    ),
     (sample("box.stl", "--grasps", "some"), ["--grasps", "some: expected a whole number"]),
     (sample("box.stl", "--seed", "-1"), ["--seed", "-1: expected a whole number, 0 or more"]),
     (sample("box.stl", "--scale", "-1"), ["box.stl", "scale -1.0"]),
@@ -236,7 +326,10 @@ CASES = [
     (sample("box.stl", "--scale", "big"), ["--scale", "'big'"]),
     (predict("box.stl", "--scale", "-1"), ["box.stl", "scale -1.0"]),
     (predict("cloud.npy", "--top", "0"), ["--top", "0: expected a whole number, 1 or more"]),
-    (evaluate("box.stl", "--views", "0"), ["evaluate", "--views", "0: expected a whole number, 1 or more"]),
+    (
+        evaluate("box.stl", "--views", "0"),
+        ["evaluate", "--views", "0: expected a whole number, 1 or more"],
+    ),
     (evaluate("box.stl", "--samples", "0"), ["--samples", "0: expected a whole number, 1 or more"]),
     (evaluate("box.stl", "--workers", "0"), ["--workers", "0: expected a whole number, 1 or more"]),
     (evaluate("box.stl", "--method", "luck"), ["method 'luck'", "graspnet, geometric, gpd"]),
@@ -253,18 +346,44 @@ CASES = [
     (trials("none.stl"), ["none.stl", "no such mesh file"]),
     (trials("box.stl", "box2/box.stl"), ["objects box are named twice"]),
     (trials("box.stl", "--method", "luck"), ["method 'luck'", "graspnet, geometric, gpd"]),
-    (trials("box.stl", "--method", "gpd", "gpd"), ["methods gpd, gpd", "expected every method once"]),
+    (
+        trials("box.stl", "--method", "gpd", "gpd"),
+        ["methods gpd, gpd", "expected every method once"],
+    ),
     (trials("box.stl", "--seed", "0", "1", "0"), ["seeds 0, 1, 0", "expected every seed once"]),
     (trials("box.stl", "--poses", "0"), ["--poses", "0: expected a whole number, 1 or more"]),
     (trials("box.stl", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
     (trials("box.stl", "--execute"), ["--execute", "expected --robot"]),
     (trials("box.stl", "--hand-eye", "none.json"), ["--hand-eye", "expected --robot"]),
     (trials("box.stl", "--camera", "realsense"), ["--camera realsense", "expected --robot"]),
-    (trials("box.stl", "--robot", "127.9.9.9"), ["--robot 127.9.9.9 without --execute", "nothing may move"]),
-    (trials("box.stl", "--robot", "127.9.9.9", "--execute"), ["--robot 127.9.9.9 --execute without --hand-eye"]),
-    (trials("box.stl", "--robot", "127.9.9.9", "--execute", "--hand-eye", "none.json"), ["none.json", "no such hand-eye file"]),
-    *((trials("box.stl", "--robot", "127.9.9.9", "--execute", "--hand-eye", "none.json", "--camera", camera),
-       [f"{camera}: with --execute", "expected realsense or realsense:SERIAL"]) for camera in ("webcam", "nan.npz")),
+    (
+        trials("box.stl", "--robot", "127.9.9.9"),
+        ["--robot 127.9.9.9 without --execute", "nothing may move"],
+    ),
+    (
+        trials("box.stl", "--robot", "127.9.9.9", "--execute"),
+        ["--robot 127.9.9.9 --execute without --hand-eye"],
+    ),
+    (
+        trials("box.stl", "--robot", "127.9.9.9", "--execute", "--hand-eye", "none.json"),
+        ["none.json", "no such hand-eye file"],
+    ),
+    *(
+        (
+            trials(
+                "box.stl",
+                "--robot",
+                "127.9.9.9",
+                "--execute",
+                "--hand-eye",
+                "none.json",
+                "--camera",
+                camera,
+            ),
+            [f"{camera}: with --execute", "expected realsense or realsense:SERIAL"],
+        )
+        for camera in ("webcam", "nan.npz")
+    ),
     (trials("box.stl", "--out", "taken"), ["taken", "cannot write"]),
     (pick("none.npz"), ["none.npz", "no such"]),
     (pick("webcam"), ["webcam: unknown camera", "realsense"]),
@@ -273,11 +392,19 @@ CASES = [
     (pick("cloud.npy"), ["cloud.npy", "realsense"]),
     (pick("none.npz", "--method", "luck"), ["method 'luck'", "graspnet, geometric, gpd"]),
     (pick("none.npz", "--execute"), ["--execute", "expected --robot"]),
-    (pick("nan.npz", "--robot", "127.9.9.9", "--execute", "--hand-eye", "none.json"),
-     ["nan.npz: with --execute", "expected realsense or realsense:SERIAL"]),
-    (pick("realsense", "--robot", "127.9.9.9", "--execute"), ["--robot 127.9.9.9 --execute without --hand-eye"]),
+    (
+        pick("nan.npz", "--robot", "127.9.9.9", "--execute", "--hand-eye", "none.json"),
+        ["nan.npz: with --execute", "expected realsense or realsense:SERIAL"],
+    ),
+    (
+        pick("realsense", "--robot", "127.9.9.9", "--execute"),
+        ["--robot 127.9.9.9 --execute without --hand-eye"],
+    ),
     (pick("none.npz", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
-    (pick("none.npz", "--html", "new/out.json"), ["new/out.json, new/out.json: one file for 2 results"]),
+    (
+        pick("none.npz", "--html", "new/out.json"),
+        ["new/out.json, new/out.json: one file for 2 results"],
+    ),
     # hands of many joints
     (hand_grasp("box.stl", "--hand", "claw"), ["unknown hand 'claw'", "shadow, barrett, franka"]),
     (plan("box.stl", "--hand", "claw"), ["unknown hand 'claw'", "shadow, barrett, franka"]),
@@ -291,9 +418,18 @@ CASES = [
     (hand_grasp("sheet.stl"), ["sheet.stl", "no volume"]),
     (hand_grasp("cut.glb"), ["cut.glb", "not a readable .glb mesh"]),
     (plan("cut.glb"), ["cut.glb", "not a readable .glb mesh"]),
-    (hand_grasp("crate.stl", "--scale", "2"), ["crate.stl", "600 mm wide at its narrowest", "barrett hand reaches"]),
-    (plan("box.stl", "crate.stl", "--hand", "franka"), ["crate", "300 mm wide at its narrowest", "franka hand reaches"]),
-    (hand_grasp("pole.stl"), ["pole.stl", "reaches 0.25", "from its centre of mass, expected at most 0.2 m"]),
+    (
+        hand_grasp("crate.stl", "--scale", "2"),
+        ["crate.stl", "600 mm wide at its narrowest", "barrett hand reaches"],
+    ),
+    (
+        plan("box.stl", "crate.stl", "--hand", "franka"),
+        ["crate", "300 mm wide at its narrowest", "franka hand reaches"],
+    ),
+    (
+        hand_grasp("pole.stl"),
+        ["pole.stl", "reaches 0.25", "from its centre of mass, expected at most 0.2 m"],
+    ),
     (hand_grasp("mm.stl"), ["mm.stl", "60 m", "--scale 0.001"]),
     (plan("mm.stl"), ["mm.stl", "60 m", "--scale 0.001"]),
     (hand_grasp("plane.npy"), ["plane.npy", "no volume"]),
@@ -304,33 +440,85 @@ CASES = [
     (hand_grasp("cloud.npy", "--scale", "-1"), ["cloud.npy", "scale -1.0"]),
     (hand_grasp("box.stl", "--scale", "0"), ["box.stl", "scale 0.0"]),
     (plan("box.stl", "--scale", "nan"), ["box.stl", "scale nan"]),
-    (hand_grasp("box.stl", "--weights", "none"), ["none/highdof_barrett.safetensors", "no such weights file"]),
-    (hand_grasp("box.stl", "--weights", "cut_weights"), ["cut_weights/highdof_barrett.safetensors", "not a readable"]),
-    (hand_grasp("box.stl", "--hand", "shadow", "--weights", "hands/other"),
-     ["hands/other/highdof_shadow.safetensors", "highdof network of the hand barrett", "expected highdof of shadow"]),
-    (hand_grasp("box.stl", "--weights", "hands/mixed"),
-     ["hands/mixed/highdof_barrett.safetensors", "joints finger_3, finger_2, finger_1, spread",
-      "expected highdof of barrett with spread, finger_1"]),
-    (hand_grasp("box.stl", "--rotations", "0"), ["--rotations", "0: expected a whole number, 1 or more"]),
-    (hand_grasp("box.stl", "--rotations", "28"), ["box.stl", "28 rotations of an object, expected at most the 27"]),
-    (hand_grasp("box.stl", "--html", "new/out.json"), ["new/out.json, new/out.json: one file for 2 results"]),
-    (["hand-summary", "none.json", "--out", "new.json"], ["none.json", "no report of `graspbook hand-grasp --against`"]),
-    (["hand-summary", "box.stl", "--out", "new.json"], ["box.stl", "no report of `graspbook hand-grasp --against`"]),
+    (
+        hand_grasp("box.stl", "--weights", "none"),
+        ["none/highdof_barrett.safetensors", "no such weights file"],
+    ),
+    (
+        hand_grasp("box.stl", "--weights", "cut_weights"),
+        ["cut_weights/highdof_barrett.safetensors", "not a readable"],
+    ),
+    (
+        hand_grasp("box.stl", "--hand", "shadow", "--weights", "hands/other"),
+        [
+            "hands/other/highdof_shadow.safetensors",
+            "highdof network of the hand barrett",
+            "expected highdof of shadow",
+        ],
+    ),
+    (
+        hand_grasp("box.stl", "--weights", "hands/mixed"),
+        [
+            "hands/mixed/highdof_barrett.safetensors",
+            "joints finger_3, finger_2, finger_1, spread",
+            "expected highdof of barrett with spread, finger_1",
+        ],
+    ),
+    (
+        hand_grasp("box.stl", "--rotations", "0"),
+        ["--rotations", "0: expected a whole number, 1 or more"],
+    ),
+    (
+        hand_grasp("box.stl", "--rotations", "28"),
+        ["box.stl", "28 rotations of an object, expected at most the 27"],
+    ),
+    (
+        hand_grasp("box.stl", "--html", "new/out.json"),
+        ["new/out.json, new/out.json: one file for 2 results"],
+    ),
+    (
+        ["hand-summary", "none.json", "--out", "new.json"],
+        ["none.json", "no report of `graspbook hand-grasp --against`"],
+    ),
+    (
+        ["hand-summary", "box.stl", "--out", "new.json"],
+        ["box.stl", "no report of `graspbook hand-grasp --against`"],
+    ),
     (["hand-summary", "none.json", "--out", "taken/new.json"], ["taken/new.json", "cannot write"]),
     (plan("box.stl", "--grasps", "0"), ["--grasps", "0: expected a whole number, 1 or more"]),
-    (plan("box.stl", "--iterations", "0"), ["--iterations", "0: expected a whole number, 1 or more"]),
+    (
+        plan("box.stl", "--iterations", "0"),
+        ["--iterations", "0: expected a whole number, 1 or more"],
+    ),
     (plan("box.stl", "--workers", "0"), ["--workers", "0: expected a whole number, 1 or more"]),
     (plan("box.stl", "box2/box.stl"), ["box.stl box2/box.stl", "one name"]),
-    (plan("box.stl", "sheet.stl"), ["sheet: ", "0.3 m long", "it encloses no volume, or is thinner than the 2.5 mm"]),
+    (
+        plan("box.stl", "sheet.stl"),
+        ["sheet: ", "0.3 m long", "it encloses no volume, or is thinner than the 2.5 mm"],
+    ),
     (plan("box.stl", "--out", "plans"), ["plans/box.h5", "not a file of planned grasps"]),
     (hand_grasp("box.stl", "--against", "none.h5"), ["none.h5", "no such file of planned grasps"]),
     (hand_grasp("box.stl", "--against", "cut.h5"), ["cut.h5", "not a file of planned grasps"]),
-    (hand_grasp("box.stl", "--against", "foreign.h5"), ["foreign.h5", "not a file of planned grasps"]),
-    (hand_grasp("box.stl", "--against", "bare.h5"), ["bare.h5", "not a file of planned grasps", "hand"]),
-    (hand_grasp("box.stl", "--against", "plan_franka.h5"), ["plan_franka.h5: grasps of the franka hand", "expected the barrett"]),
-    (hand_grasp("box.stl", "--against", "plan_pole.h5"), ["plan_pole.h5: grasps for another mesh, pole, or at another scale",
-                                                          "for box.stl"]),
-    (hand_grasp("box.stl", "--against", "plan_box.h5", "--scale", "1.1"), ["plan_box.h5", "another mesh, box, or at another"]),
+    (
+        hand_grasp("box.stl", "--against", "foreign.h5"),
+        ["foreign.h5", "not a file of planned grasps"],
+    ),
+    (
+        hand_grasp("box.stl", "--against", "bare.h5"),
+        ["bare.h5", "not a file of planned grasps", "hand"],
+    ),
+    (
+        hand_grasp("box.stl", "--against", "plan_franka.h5"),
+        ["plan_franka.h5: grasps of the franka hand", "expected the barrett"],
+    ),
+    (
+        hand_grasp("box.stl", "--against", "plan_pole.h5"),
+        ["plan_pole.h5: grasps for another mesh, pole, or at another scale", "for box.stl"],
+    ),
+    (
+        hand_grasp("box.stl", "--against", "plan_box.h5", "--scale", "1.1"),
+        ["plan_box.h5", "another mesh, box, or at another"],
+    ),
     (plan(), ["MESH"]),
     # places that cannot be written
     (hand_grasp("box.stl", "--out", "taken/out.json"), ["taken/out.json", "cannot write"]),
@@ -346,12 +534,17 @@ CASES = [
     (evaluate("box.stl", "--out", "taken/out.json"), ["taken/out.json", "cannot write"]),
     (evaluate("box.stl", "--out", "folder.h5"), ["folder.h5", "it is a folder"]),
     (evaluate("box.stl", "--html", "taken/out.html"), ["taken/out.html", "cannot write"]),
-    (["calibrate", "good.h5", "--mesh-root", ".", "--out", "taken/out.json"], ["taken/out.json", "cannot write"]),
+    (
+        ["calibrate", "good.h5", "--mesh-root", ".", "--out", "taken/out.json"],
+        ["taken/out.json", "cannot write"],
+    ),
     (run("--output-root", "taken"), ["taken", "cannot write"]),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "parts"), CASES, ids=[" ".join(arguments) for arguments, _ in CASES])
+@pytest.mark.parametrize(
+    ("arguments", "parts"), CASES, ids=[" ".join(arguments) for arguments, _ in CASES]
+)
 def test_bad_input_is_told_in_one_line_and_nothing_is_touched(folder, capsys, arguments, parts):
     before = contents(folder)
     message = refused(capsys, *arguments)
@@ -366,7 +559,9 @@ def test_all_meshes_are_checked_before_the_first_is_simulated(folder, capsys, mo
     assert contents(folder) == before
 
 
-def test_another_file_in_the_place_of_the_grasp_file_is_not_overwritten(folder, capsys, monkeypatch):
+def test_another_file_in_the_place_of_the_grasp_file_is_not_overwritten(
+    folder, capsys, monkeypatch
+):
     monkeypatch.setattr(sets, "convex_parts", lambda mesh: (mesh.convex_hull,))
     before = contents(folder)
     assert "cut.h5" in refused(capsys, "sample", "box.stl", "--out", "cut.h5")
@@ -374,8 +569,18 @@ def test_another_file_in_the_place_of_the_grasp_file_is_not_overwritten(folder, 
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-@pytest.mark.parametrize("arguments", [sample("box.stl"), evaluate("box.stl"), label("good.h5"), predict("cloud.npy"),
-                                       hand_grasp("box.stl"), plan("box.stl"), run("--output-root", "new")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        sample("box.stl"),
+        evaluate("box.stl"),
+        label("good.h5"),
+        predict("cloud.npy"),
+        hand_grasp("box.stl"),
+        plan("box.stl"),
+        run("--output-root", "new"),
+    ],
+)
 def test_a_folder_without_write_permission(folder, capsys, arguments):
     (folder / "new").mkdir()
     (folder / "new").chmod(0o555)
@@ -387,7 +592,11 @@ def test_a_folder_without_write_permission(folder, capsys, arguments):
 @pytest.mark.parametrize("arguments", [sample("none.stl"), label("cut.h5")])
 def test_the_exit_status_of_the_process(folder, arguments):
     before = contents(folder)
-    done = subprocess.run([sys.executable, "-m", "graspbook", *arguments], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith("graspbook: error: ")
+    done = subprocess.run(
+        [sys.executable, "-m", "graspbook", *arguments], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith(
+        "graspbook: error: "
+    )
     assert done.stderr.count("\n") == 1
     assert contents(folder) == before

@@ -1,4 +1,6 @@
-"""The benchmarks run at tiny sizes, and the baselines that they measure against give the same results. No timing here."""
+"""The benchmarks run at tiny sizes, and the baselines that they measure against give the same
+results. No timing here.
+"""
 
 import sys
 from dataclasses import replace
@@ -38,7 +40,9 @@ def test_every_case_runs_and_agrees_with_its_baseline(name):
     elif name.startswith("paper's") and name.endswith("training"):
         assert float(found["same"].rpartition(" ")[2]) < 1e-4
     elif found["same"].startswith("within"):
-        assert float(found["same"].split()[1]) < (0.5 if name.startswith("distance field") else 1e-6)  # voxels
+        assert float(found["same"].split()[1]) < (
+            0.5 if name.startswith("distance field") else 1e-6
+        )  # voxels
 
 
 def test_a_tiled_network_is_the_network():
@@ -46,13 +50,27 @@ def test_a_tiled_network_is_the_network():
     rng = np.random.default_rng(0)
     points = torch.from_numpy(rng.uniform(-0.05, 0.05, (2, 128, 3)).astype(np.float32))
     poses = from_rt(random_rotations(6, rng), rng.uniform(-0.1, 0.1, (6, 3))).reshape(2, 3, 4, 4)
-    grasps, latents = torch.from_numpy(poses.astype(np.float32)), torch.from_numpy(rng.normal(size=(2, 3, 2)).astype(np.float32))
+    grasps, latents = (
+        torch.from_numpy(poses.astype(np.float32)),
+        torch.from_numpy(rng.normal(size=(2, 3, 2)).astype(np.float32)),
+    )
     groups = group(points, sampler_settings.backbone)
     for make, tile, settings, outputs in (
-        (Sampler, baselines.tiled_sampler, sampler_settings,
-         lambda network, groups: [*network.encode(network.observe(points, groups), grasps),
-                                  network.decode(network.observe(points, groups), latents)[0]]),
-        (Evaluator, baselines.tiled_evaluator, evaluator_settings, lambda network, groups: [network(points, None, grasps)]),
+        (
+            Sampler,
+            baselines.tiled_sampler,
+            sampler_settings,
+            lambda network, groups: [
+                *network.encode(network.observe(points, groups), grasps),
+                network.decode(network.observe(points, groups), latents)[0],
+            ],
+        ),
+        (
+            Evaluator,
+            baselines.tiled_evaluator,
+            evaluator_settings,
+            lambda network, groups: [network(points, None, grasps)],
+        ),
     ):
         plain = []
         for build in (make, tile):
@@ -63,14 +81,22 @@ def test_a_tiled_network_is_the_network():
 
 
 def test_a_tiled_unified_cloud_with_shared_centroids_is_the_shared_one():
-    settings = replace(network_settings("paper", 0.1, 128, [16, 16], 2, 0.01)[1], centroids="object_and_gripper")
+    settings = replace(
+        network_settings("paper", 0.1, 128, [16, 16], 2, 0.01)[1], centroids="object_and_gripper"
+    )
     rng = np.random.default_rng(0)
     points = torch.from_numpy(rng.uniform(-0.05, 0.05, (2, 128, 3)).astype(np.float32))
-    grasps = from_rt(random_rotations(6, rng), rng.uniform(-0.1, 0.1, (6, 3))).reshape(2, 3, 4, 4).astype(np.float32)
+    grasps = (
+        from_rt(random_rotations(6, rng), rng.uniform(-0.1, 0.1, (6, 3)))
+        .reshape(2, 3, 4, 4)
+        .astype(np.float32)
+    )
     found = []
     for build in (Evaluator, baselines.tiled_evaluator):
         torch.manual_seed(0)
-        found.append(build(settings)(points, object_groups(points, settings), torch.from_numpy(grasps)))
+        found.append(
+            build(settings)(points, object_groups(points, settings), torch.from_numpy(grasps))
+        )
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
 
 
@@ -78,19 +104,36 @@ def test_the_table_and_its_file(tmp_path, capsys):
     name = "depth image 640 x 480"
     assert bench.main(["--quick", "--only", name, "--out", str(tmp_path / "bench.json")]) == 0
     header, row, *legend = capsys.readouterr().out.splitlines()
-    assert "ratio" in header and row.startswith(name) and "x " in row and "plain loop" in "".join(legend)
+    assert (
+        "ratio" in header
+        and row.startswith(name)
+        and "x " in row
+        and "plain loop" in "".join(legend)
+    )
     written = read_json(tmp_path / "bench.json")
-    assert list(written["cases"]) == [name] and written["quick"] and "packages" in written["provenance"]
+    assert (
+        list(written["cases"]) == [name]
+        and written["quick"]
+        and "packages" in written["provenance"]
+    )
 
 
 def test_targets_are_met_or_missed():
     case = {"ratio": 25.0, "ours": 3.4, "peak_memory_mb": 500.0}
-    assert bench.target("evaluator training", case) == bench.target("sample, score, refine 200", case) == "met"
+    assert (
+        bench.target("evaluator training", case)
+        == bench.target("sample, score, refine 200", case)
+        == "met"
+    )
     for worse in ({"ratio": 19.0}, {"peak_memory_mb": 3100.0}):
         assert bench.target("evaluator training", case | worse) == "missed"
     assert bench.target("sample, score, refine 200", case | {"ours": 3.3}) == "missed"
     assert set(bench.TARGETS) <= set(bench.CASES)
-    planned = {"ratio": 40.0, "ours": 26.0, "peak_memory_mb": 400.0}  # a minute: 31,200 in 10 hours on two cores
+    planned = {
+        "ratio": 40.0,
+        "ours": 26.0,
+        "peak_memory_mb": 400.0,
+    }  # a minute: 31,200 in 10 hours on two cores
     assert bench.target("grasps by annealing, extrapolated", planned) == "missed"
     assert bench.target("grasps by annealing, extrapolated", planned | {"ours": 28.0}) == "met"
 
@@ -112,5 +155,10 @@ def test_the_vase_is_a_solid_with_a_hollow():
 
 
 def test_distances_face_by_face_are_those_to_a_box():
-    box, points = trimesh.creation.box((0.2, 0.4, 0.6)), np.array([[0.0, 0, 0], [0.05, 0, 0], [0.13, 0.24, 0], [0, 0, -0.5]])
-    np.testing.assert_allclose(baselines.face_by_face(box, points), [-0.1, -0.05, 0.05, 0.2], atol=1e-12)
+    box, points = (
+        trimesh.creation.box((0.2, 0.4, 0.6)),
+        np.array([[0.0, 0, 0], [0.05, 0, 0], [0.13, 0.24, 0], [0, 0, -0.5]]),
+    )
+    np.testing.assert_allclose(
+        baselines.face_by_face(box, points), [-0.1, -0.05, 0.05, 0.2], atol=1e-12
+    )

@@ -25,7 +25,9 @@ def assert_one_line(error, *parts):
 
 def test_run_then_site(toy_workbook, capsys):
     toy_workbook.write_notebook("print(count)")
-    status, out, err = run(capsys, "run", "notebooks/toy.ipynb", "--profile", "smoke", "--set", "toy.count=4")
+    status, out, err = run(
+        capsys, "run", "notebooks/toy.ipynb", "--profile", "smoke", "--set", "toy.count=4"
+    )
     assert (status, err) == (0, "") and out.endswith("outputs/smoke/notebooks/toy.ipynb\n")
     status, out, err = run(capsys, "site", "--profile", "smoke")
     assert (status, err) == (0, "") and out.endswith("outputs/smoke/site/index.html\n")
@@ -35,7 +37,11 @@ def test_a_failed_notebook_is_status_1_for_run_and_site(toy_workbook, capsys):
     toy_workbook.write_notebook("1 / 0")
     status, _, err = run(capsys, "run", "notebooks/toy.ipynb")
     assert status == 1 and "ZeroDivisionError" in err
-    assert_one_line(err.splitlines(keepends=True)[-1], "toy failed in cell 4 (1 / 0)", "outputs/smoke/notebooks/toy.ipynb")
+    assert_one_line(
+        err.splitlines(keepends=True)[-1],
+        "toy failed in cell 4 (1 / 0)",
+        "outputs/smoke/notebooks/toy.ipynb",
+    )
     status, out, err = run(capsys, "site")
     assert status == 1 and out.endswith("index.html\n")
     assert_one_line(err, "toy failed in cell 4")
@@ -46,13 +52,21 @@ def test_a_failed_notebook_is_status_1_for_run_and_site(toy_workbook, capsys):
     [
         (["run", "notebooks/none.ipynb"], ["notebooks/none.ipynb", "no such notebook"]),
         (["run", "notebooks/toy.ipynb", "--profile", "huge"], ["unknown profile 'huge'", "smoke"]),
-        (["run", "notebooks/toy.ipynb", "--set", "toy.speed=1"], ["--set toy.speed=1", "unknown parameter", "count"]),
-        (["run", "notebooks/toy.ipynb", "--set", "toy.count=few"], ["--set toy.count=few", "toy.count = 'few'"]),
+        (
+            ["run", "notebooks/toy.ipynb", "--set", "toy.speed=1"],
+            ["--set toy.speed=1", "unknown parameter", "count"],
+        ),
+        (
+            ["run", "notebooks/toy.ipynb", "--set", "toy.count=few"],
+            ["--set toy.count=few", "toy.count = 'few'"],
+        ),
         (["run", "notebooks/toy.ipynb", "--output-root", "taken"], ["taken", "cannot write"]),
         (["site", "--profile", "huge"], ["unknown profile 'huge'"]),
     ],
 )
-def test_bad_input_is_status_2_in_one_line_and_writes_nothing(toy_workbook, capsys, arguments, parts):
+def test_bad_input_is_status_2_in_one_line_and_writes_nothing(
+    toy_workbook, capsys, arguments, parts
+):
     toy_workbook.write_notebook("print(count)")
     (toy_workbook.root / "taken").write_text("a file where a folder is wanted")
     before = sorted(toy_workbook.root.rglob("*"))
@@ -68,21 +82,49 @@ def test_evaluate_says_what_it_found_and_what_it_left_out(tmp_path, weights, mon
     monkeypatch.setattr(evaluate, "TRUTH_CANDIDATES", 20)
     for name, side in (("small", 0.05), ("wide", 0.2)):
         trimesh.creation.box([side] * 3).export(tmp_path / f"{name}.stl")
-    arguments = ["--weights", weights, "--views", 1, "--samples", 4, "--workers", 1, "--out", tmp_path / "new" / "eval.json"]
-    status, out, _ = run(capsys, "evaluate", tmp_path / "small.stl", tmp_path / "wide.stl", *arguments)
+    arguments = [
+        "--weights",
+        weights,
+        "--views",
+        1,
+        "--samples",
+        4,
+        "--workers",
+        1,
+        "--out",
+        tmp_path / "new" / "eval.json",
+    ]
+    status, out, _ = run(
+        capsys, "evaluate", tmp_path / "small.stl", tmp_path / "wide.stl", *arguments
+    )
     lines = out.splitlines()
     assert status == 0 and lines[0] == "wide is left out: none of 20 simulated candidates holds"
-    assert lines[1].endswith("eval.json: 1 views of 1 objects, 1 objects left out") and "the best grasp holds in" in lines[2]
+    assert (
+        lines[1].endswith("eval.json: 1 views of 1 objects, 1 objects left out")
+        and "the best grasp holds in" in lines[2]
+    )
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["eval.json"]
-    again = [tmp_path / "small.stl", tmp_path / "wide.stl", *arguments, "--against", tmp_path / "new" / "eval.json"]
+    again = [
+        tmp_path / "small.stl",
+        tmp_path / "wide.stl",
+        *arguments,
+        "--against",
+        tmp_path / "new" / "eval.json",
+    ]
     status, out, _ = run(capsys, "evaluate", *again)
-    assert status == 0 and out.splitlines()[3] == (
-        "less graspnet (eval.json), 1 objects: auc +0.00, success_best +0.00, success_above_threshold –, coverage +0.00")
+    assert (
+        status == 0
+        and out.splitlines()[3]
+        == "less graspnet (eval.json), 1 objects: auc +0.00, success_best +0.00,"
+        " success_above_threshold –, coverage +0.00"
+    )
     status, _, err = run(capsys, "evaluate", *again, "--seed", 1)
     assert status == 2
     assert_one_line(err, "eval.json: seed 0, expected 1")
     status, out, _ = run(capsys, "evaluate", tmp_path / "wide.stl", *arguments)
-    assert status == 0 and out.splitlines()[1:] == [lines[1].replace("1 views of 1", "0 views of 0")]
+    assert status == 0 and out.splitlines()[1:] == [
+        lines[1].replace("1 views of 1", "0 views of 0")
+    ]
 
 
 def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys, tmp_path):
@@ -105,5 +147,14 @@ def test_help_loads_nothing_heavy():
     command = [sys.executable, "-X", "importtime", "-m", "graspbook", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "run" in done.stdout and "site" in done.stdout
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
-    assert "graspbook" in imported and not imported & {"torch", "mujoco", "trimesh", "plotly", "papermill", "numpy"}
+    imported = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
+    }
+    assert "graspbook" in imported and not imported & {
+        "torch",
+        "mujoco",
+        "trimesh",
+        "plotly",
+        "papermill",
+        "numpy",
+    }

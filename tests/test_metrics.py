@@ -29,8 +29,10 @@ def test_average_precision_by_hand():
 
 def test_average_precision_does_not_depend_on_the_order_of_ties():
     truth, scores = np.array([1, 0, 0, 1, 0]), np.array([0.5, 0.5, 0.5, 0.2, 0.9])
-    values = [metrics.average_precision(truth[order], scores[order])
-              for order in (np.random.default_rng(i).permutation(5) for i in range(10))]
+    values = [
+        metrics.average_precision(truth[order], scores[order])
+        for order in (np.random.default_rng(i).permutation(5) for i in range(10))
+    ]
     np.testing.assert_allclose(values, values[0])
 
 
@@ -51,7 +53,9 @@ def test_bootstrap_intervals_against_the_normal_approximation():
 
     low, high = metrics.bootstrap_interval(figures, len(values), np.random.default_rng(1), 2000)
     half = 1.96 * values.std() / np.sqrt(len(values))
-    np.testing.assert_allclose([low[0], high[0]], values.mean() + np.array([-half, half]), atol=0.1 * half)
+    np.testing.assert_allclose(
+        [low[0], high[0]], values.mean() + np.array([-half, half]), atol=0.1 * half
+    )
     assert np.isnan([low[1], high[1]]).all()  # never defined
     np.testing.assert_allclose([low[2], high[2]], [low[0], high[0]], atol=0.2 * half)
     again = metrics.bootstrap_interval(figures, len(values), np.random.default_rng(1), 2000)
@@ -60,13 +64,18 @@ def test_bootstrap_intervals_against_the_normal_approximation():
 
 def test_intervals_of_several_confidences_come_of_the_same_resamples():
     values = np.random.default_rng(0).normal(3.0, 2.0, 50)
-    found = metrics.bootstrap_interval(lambda drawn: [values[drawn].mean(), np.nan], 50, np.random.default_rng(1), 500,
-                                       [0.95, 0.5])
+    found = metrics.bootstrap_interval(
+        lambda drawn: [values[drawn].mean(), np.nan], 50, np.random.default_rng(1), 500, [0.95, 0.5]
+    )
     assert found.shape == (2, 2, 2) and np.isnan(found[..., 1]).all()
-    alone = metrics.bootstrap_interval(lambda drawn: [values[drawn].mean()], 50, np.random.default_rng(1), 500)
+    alone = metrics.bootstrap_interval(
+        lambda drawn: [values[drawn].mean()], 50, np.random.default_rng(1), 500
+    )
     np.testing.assert_array_equal(found[0, :, :1], alone)
     assert found[0, 0, 0] < found[1, 0, 0] < found[1, 1, 0] < found[0, 1, 0]
 
 
 def test_a_single_thing_has_no_bootstrap_interval():
-    assert np.isnan(metrics.bootstrap_interval(lambda drawn: [1.0], 1, np.random.default_rng(0), 10)).all()
+    assert np.isnan(
+        metrics.bootstrap_interval(lambda drawn: [1.0], 1, np.random.default_rng(0), 10)
+    ).all()

@@ -1,4 +1,6 @@
-"""Every notebook runs, through the real runner, with tiny parameters, in the order of its graph: seconds each."""
+"""Every notebook runs, through the real runner, with tiny parameters, in the order of its graph:
+seconds each.
+"""
 
 import ast
 import json
@@ -27,22 +29,77 @@ ROOT = Path(__file__).parents[1]
 
 # In the order they run: each reads what the ones before it wrote.
 TINY = {
-    "graspnet/1_objects": ["counts={box: 1, cylinder: 1, bowl: 1, bottle: 2, mug: 2}", "held_out_fraction=0.5"],
-    "graspnet/2_grasp_data": ["grasps_per_object=60", "antipodal_per_object=60", "perturbed_per_object=40",
-                              "comparison_grasps=10"],
-    "graspnet/3_training": ["views=2", "points=128", "probed=256", "width=0.1", "sampler_steps=20", "evaluator_steps=20",
-                            "sampler_clouds=2", "evaluator_clouds=2", "validate_every=10", "explored_views=1",
-                            "explored_samples=8", "explored_steps=10", "validation_batches=2"],
-    "graspnet/4_refinement": ["views=1", "samples=12", "simulated_steps=[0, 3]", "metropolis_steps=3"],
-    "graspnet/5_ablations": ["held_out_objects={bottle: 1, mug: 1}", "samples=10", "simulated_steps=[0, 2]",
-                             "training_per_family=1", "sampler_steps=3", "sampler_clouds=1", "compared_sampler_steps=2",
-                             "compared_evaluator_steps=3", "metropolis_steps=2", "sample_counts=[6, 12]",
-                             "gpd_candidates=12", "gpd_steps=2", "validation_batches=1"],
-    "graspnet/6_robot_trials": ["trial_objects=[spam_can]", "methods=[graspnet]", "samples=60", "hold=0.1"],
+    "graspnet/1_objects": [
+        "counts={box: 1, cylinder: 1, bowl: 1, bottle: 2, mug: 2}",
+        "held_out_fraction=0.5",
+    ],
+    "graspnet/2_grasp_data": [
+        "grasps_per_object=60",
+        "antipodal_per_object=60",
+        "perturbed_per_object=40",
+        "comparison_grasps=10",
+    ],
+    "graspnet/3_training": [
+        "views=2",
+        "points=128",
+        "probed=256",
+        "width=0.1",
+        "sampler_steps=20",
+        "evaluator_steps=20",
+        "sampler_clouds=2",
+        "evaluator_clouds=2",
+        "validate_every=10",
+        "explored_views=1",
+        "explored_samples=8",
+        "explored_steps=10",
+        "validation_batches=2",
+    ],
+    "graspnet/4_refinement": [
+        "views=1",
+        "samples=12",
+        "simulated_steps=[0, 3]",
+        "metropolis_steps=3",
+    ],
+    "graspnet/5_ablations": [
+        "held_out_objects={bottle: 1, mug: 1}",
+        "samples=10",
+        "simulated_steps=[0, 2]",
+        "training_per_family=1",
+        "sampler_steps=3",
+        "sampler_clouds=1",
+        "compared_sampler_steps=2",
+        "compared_evaluator_steps=3",
+        "metropolis_steps=2",
+        "sample_counts=[6, 12]",
+        "gpd_candidates=12",
+        "gpd_steps=2",
+        "validation_batches=1",
+    ],
+    "graspnet/6_robot_trials": [
+        "trial_objects=[spam_can]",
+        "methods=[graspnet]",
+        "samples=60",
+        "hold=0.1",
+    ],
     "highdof/1_hands_and_objects": ["counts={box: 2, bottle: 2}", "held_out_fraction=0.5"],
-    "highdof/2_grasp_data": ["grasps=3", "rounds=2", "iterations=10", "layout_grasps=2", "compared_objects=1",
-                             "compared_grasps=2", "held_objects=1", "held_grasps=2"],
-    "highdof/3_training": ["width=2", "hidden=[16]", "steps=2", "fewer=[2]", "datasets=1", "final_steps=2"],
+    "highdof/2_grasp_data": [
+        "grasps=3",
+        "rounds=2",
+        "iterations=10",
+        "layout_grasps=2",
+        "compared_objects=1",
+        "compared_grasps=2",
+        "held_objects=1",
+        "held_grasps=2",
+    ],
+    "highdof/3_training": [
+        "width=2",
+        "hidden=[16]",
+        "steps=2",
+        "fewer=[2]",
+        "datasets=1",
+        "final_steps=2",
+    ],
     "highdof/4_penetration": ["rotations=2", "tested=1", "compared=2"],
     "0_tour": ["samples=20", "refinement_steps=3"],
 }
@@ -63,14 +120,22 @@ def code_cells(name):
 
 
 def test_every_notebook_is_tried_here_and_stands_in_the_graph():
-    written = {str(path.relative_to(ROOT / "notebooks").with_suffix("")) for path in (ROOT / "notebooks").rglob("[!.]*.ipynb")}
+    written = {
+        str(path.relative_to(ROOT / "notebooks").with_suffix(""))
+        for path in (ROOT / "notebooks").rglob("[!.]*.ipynb")
+    }
     assert written == set(TINY) == set(snakefile_table()) <= set(NOTEBOOKS)
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_notebook_runs(name, output_root, monkeypatch):
     monkeypatch.chdir(ROOT)
-    run_notebook(f"notebooks/{name}.ipynb", "smoke", [f"{section_name(name)}.{value}" for value in TINY[name]], output_root)
+    run_notebook(
+        f"notebooks/{name}.ipynb",
+        "smoke",
+        [f"{section_name(name)}.{value}" for value in TINY[name]],
+        output_root,
+    )
     assert json.loads(Outputs(output_root).results(section_name(name)).read_text())
 
 
@@ -85,8 +150,12 @@ def test_pages_of_the_chain_are_complete_and_local(output_root, monkeypatch):
     pages = {"index.html"} | {f"{name}.html" for name in NOTEBOOKS}
     for page in index.parent.rglob("*.html"):
         html = page.read_text()
-        for address in re.findall(r'<(?:script|img|link|iframe)\b[^>]*\b(?:src|href)="([^"]*)"', html):
-            assert address.startswith("data:") or (page.parent / address).is_file(), f"{page.name}: {address}"
+        for address in re.findall(
+            r'<(?:script|img|link|iframe)\b[^>]*\b(?:src|href)="([^"]*)"', html
+        ):
+            assert address.startswith("data:") or (page.parent / address).is_file(), (
+                f"{page.name}: {address}"
+            )
         for address in re.findall(r'<a\b[^>]*href="([^"#:]+)"', html):
             target = (page.parent / address).resolve().relative_to(index.parent.resolve())
             assert str(target) in pages, f"{page.name} links to {address}, which is nowhere"
@@ -97,15 +166,24 @@ def test_the_networks_of_the_run_can_be_shipped(output_root, tmp_path):
         pytest.skip("no notebook ran before this test")
     box = next(Outputs(output_root).objects.glob("box*.obj"))
     ship("smoke", output_root, folder=tmp_path / "weights")
-    report = evaluate_meshes([box], tmp_path / "weights", tmp_path / "eval.json", views=1, samples=10)
+    report = evaluate_meshes(
+        [box], tmp_path / "weights", tmp_path / "eval.json", views=1, samples=10
+    )
     card = ship("smoke", output_root, [tmp_path / "eval.json"], tmp_path / "weights").read_text()
     assert all(load_networks(tmp_path / "weights", method=method)[1] for method in METHODS)
     for network in ("sampler", "evaluator", "gpd"):
         file = f"{network}.safetensors"
-        assert (tmp_path / "weights" / file).stat().st_size < 0.6 * (Outputs(output_root).weights / file).stat().st_size
+        assert (tmp_path / "weights" / file).stat().st_size < 0.6 * (
+            Outputs(output_root).weights / file
+        ).stat().st_size
     run = read_json(tmp_path / "weights" / "run.json")
-    assert run["objects"]["counts"]["mug"] == 2 and run["parameters"]["graspnet/3_training"]["sampler_steps"] == 20
-    assert run["revision"] in card and "bottle 2, " in card and "mug 2)" in card and "holds | " in card
+    assert (
+        run["objects"]["counts"]["mug"] == 2
+        and run["parameters"]["graspnet/3_training"]["sampler_steps"] == 20
+    )
+    assert (
+        run["revision"] in card and "bottle 2, " in card and "mug 2)" in card and "holds | " in card
+    )
     assert report["overall"]["counts"]["views"] == 0 or "method graspnet" in card
 
 
@@ -120,7 +198,11 @@ def test_the_networks_of_both_hands_can_be_shipped(output_root, tmp_path):
         assert f"| {hand}, planner | " in card and f"| {hand}, held out | " in card
     run = read_json(tmp_path / "weights" / "run_highdof.json")
     assert run["counts"] == {"all": 4, "train": 2, "held_out": 2} and run["revision"] in card
-    assert run["parameters"]["highdof/3_training"]["final_steps"] == 2 and "box 2" in card and "bottle 2" in card
+    assert (
+        run["parameters"]["highdof/3_training"]["final_steps"] == 2
+        and "box 2" in card
+        and "bottle 2" in card
+    )
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -129,7 +211,9 @@ def test_source_notebook_is_thin_and_stripped(name):
     for cell in code_cells(name):
         assert not cell.outputs and cell.execution_count is None
         nodes = list(ast.walk(ast.parse(cell.source)))
-        assert not [node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda)]
+        assert not [
+            node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda)
+        ]
         assert not imported(cell.source) & {"plotly", "polyscope"}
         if "parameters" not in cell.metadata.get("tags", []):
             assert len(cell.source.splitlines()) <= 15, cell.source
@@ -144,7 +228,11 @@ def test_the_graph_knows_what_the_notebook_imports(name):
         found = {file for module in waiting for file in module_files(module)} - files
         files |= found
         waiting = set().union(*(imported(file.read_text()) for file in found))
-    packages = {file for file in files if file.name == "__init__.py" and file.parent.name in ("graspbook", "workbook")}
+    packages = {
+        file
+        for file in files
+        if file.name == "__init__.py" and file.parent.name in ("graspbook", "workbook")
+    }
     rooms = snakefile_table()[name][0] + snakefile_variable("EVERY")
     covered = {file for room in rooms for file in library_files(room)}
     assert not files - covered - packages, "imported, but no input in the Snakefile"
@@ -173,7 +261,9 @@ def library_files(room):
 
 
 def snakefile_variable(name):
-    """The value of a variable at the top of the Snakefile, which is plain Python until its first rule."""
+    """The value of a variable at the top of the Snakefile, which is plain Python until its first
+    rule.
+    """
     top = (ROOT / "Snakefile").read_text().partition("\nPROFILE")[0]
     values = {}
     exec(top, values)

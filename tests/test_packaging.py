@@ -1,4 +1,6 @@
-"""What pyproject.toml asks for, what constraints.txt pins and what environment.yml installs are one and the same."""
+"""What pyproject.toml asks for, what constraints.txt pins and what environment.yml installs are one
+and the same.
+"""
 
 import re
 import tomllib
@@ -19,7 +21,9 @@ def normal(name):
 
 def pins():
     """Lines of constraints.txt without their comments, as {name: version}."""
-    lines = [line.split("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines()]
+    lines = [
+        line.split("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines()
+    ]
     return dict(line.split("==") for line in lines if line)
 
 
@@ -43,7 +47,11 @@ def test_every_direct_package_is_pinned_and_named_without_a_version():
 def brings_along(name, extras=()):
     """Names of the packages that an installed one asks for on this machine."""
     found = [Requirement(line) for line in distribution(name).requires or []]
-    wanted = [item for item in found if not item.marker or any(item.marker.evaluate({"extra": e}) for e in ("", *extras))]
+    wanted = [
+        item
+        for item in found
+        if not item.marker or any(item.marker.evaluate({"extra": e}) for e in ("", *extras))
+    ]
     return {(normal(item.name), tuple(sorted(item.extras))) for item in wanted}
 
 
@@ -53,7 +61,9 @@ def test_everything_that_is_installed_with_the_project_is_pinned_and_has_the_pin
         found |= waiting
         waiting = set().union(*(brings_along(*item) for item in waiting)) - found
         waiting = {item for item in waiting if not item[0].startswith(("nvidia", "cuda", "triton"))}
-    installed = {name: distribution(name).version.split("+")[0] for name, _ in found if name != "graspbook"}
+    installed = {
+        name: distribution(name).version.split("+")[0] for name, _ in found if name != "graspbook"
+    }
     assert installed == pins()
 
 

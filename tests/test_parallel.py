@@ -7,7 +7,14 @@ from graspbook.parallel import run_tasks
 
 
 def test_results_keep_their_order_on_processes():
-    assert run_tasks(math.pow, [(i, 2) for i in range(6)], workers=2, label="squares") == [0, 1, 4, 9, 16, 25]
+    assert run_tasks(math.pow, [(i, 2) for i in range(6)], workers=2, label="squares") == [
+        0,
+        1,
+        4,
+        9,
+        16,
+        25,
+    ]
 
 
 def test_work_leaves_this_process_only_when_asked():

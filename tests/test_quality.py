@@ -11,7 +11,9 @@ CORNER = 0.05 * np.sqrt(3)
 
 
 def on_ellipsoid(rng, count):
-    """Contacts on an ellipsoid with half axes of 3, 4 and 5 cm, and normals that point inwards, within some 15°."""
+    """Contacts on an ellipsoid with half axes of 3, 4 and 5 cm, and normals that point inwards,
+    within some 15°.
+    """
     out = rng.normal(size=(count, 3))
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     normals = -out + 0.15 * rng.normal(size=(count, 3))
@@ -20,12 +22,16 @@ def on_ellipsoid(rng, count):
 
 @pytest.mark.parametrize(("friction", "expected"), [(0.2, 0.0943), (0.5, 0.2357), (1.0, 0.4714)])
 def test_six_face_centres_of_a_cube(friction, expected):
-    assert epsilon(CUBE, -CUBE / 0.05, np.zeros(3), CORNER, friction) == pytest.approx(expected, abs=1e-4)
+    assert epsilon(CUBE, -CUBE / 0.05, np.zeros(3), CORNER, friction) == pytest.approx(
+        expected, abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_too_few_contacts_have_no_closure(count):
-    assert epsilon(CUBE[[0, 3]][:count], -CUBE[[0, 3]][:count] / 0.05, np.zeros(3), CORNER, 1.0) == -1
+    assert (
+        epsilon(CUBE[[0, 3]][:count], -CUBE[[0, 3]][:count] / 0.05, np.zeros(3), CORNER, 1.0) == -1
+    )
 
 
 def test_degenerate_contacts_have_no_closure():
@@ -48,17 +54,25 @@ def test_pulling_is_not_pushing():
 def test_frame_and_size_do_not_matter(count):
     rng = np.random.default_rng(count)
     points, normals = on_ellipsoid(rng, count)
-    com, rotation, shift = np.array([0.003, -0.002, 0.001]), random_rotations(1, rng)[0], rng.normal(size=3)
+    com, rotation, shift = (
+        np.array([0.003, -0.002, 0.001]),
+        random_rotations(1, rng)[0],
+        rng.normal(size=3),
+    )
     expected = epsilon(points, normals, com, 0.05, 0.6)
     assert expected > 0
-    turned = epsilon(points @ rotation.T + shift, normals @ rotation.T, rotation @ com + shift, 0.05, 0.6)
+    turned = epsilon(
+        points @ rotation.T + shift, normals @ rotation.T, rotation @ com + shift, 0.05, 0.6
+    )
     assert turned == pytest.approx(expected, abs=1e-7)
     assert epsilon(points * 3, normals, com * 3, 0.15, 0.6) == pytest.approx(expected, abs=1e-7)
 
 
 def test_more_friction_is_never_worse_nor_another_contact():
     points, normals = on_ellipsoid(np.random.default_rng(3), 12)
-    grades = [epsilon(points, normals, np.zeros(3), 0.05, friction) for friction in (0.1, 0.2, 0.4, 0.8)]
+    grades = [
+        epsilon(points, normals, np.zeros(3), 0.05, friction) for friction in (0.1, 0.2, 0.4, 0.8)
+    ]
     assert grades == sorted(grades) and grades[-1] > grades[0]
     grades = [epsilon(points[:count], normals[:count], np.zeros(3), 0.05) for count in range(13)]
     assert grades == sorted(grades) and grades[0] == -1 and grades[-1] > 0
@@ -69,7 +83,9 @@ def test_more_friction_is_never_worse_nor_another_contact():
 
 @pytest.mark.parametrize(("count", "seed"), [(5, 1), (8, 0), (15, 0)])
 def test_linear_programs_agree(count, seed):
-    """The hull reaches the ball in every direction, and no further than it somewhere: next to the nearest facet."""
+    """The hull reaches the ball in every direction, and no further than it somewhere: next to the
+    nearest facet.
+    """
     rng = np.random.default_rng(seed)
     points, normals = on_ellipsoid(rng, count)
     wrenches = contact_wrenches(points, normals, np.zeros(3), 0.05, 0.4, 8)
@@ -78,15 +94,21 @@ def test_linear_programs_agree(count, seed):
     for direction in rng.normal(size=(30, 6)):
         direction /= np.linalg.norm(direction)
         # the largest r with r · direction in the hull
-        program = linprog(np.append(np.zeros(len(wrenches)), -1.0), A_eq=np.vstack([np.column_stack([wrenches.T, -direction]),
-                          np.append(np.ones(len(wrenches)), 0.0)]), b_eq=np.append(np.zeros(6), 1.0),
-                          bounds=[(0, None)] * len(wrenches) + [(None, None)])
+        program = linprog(
+            np.append(np.zeros(len(wrenches)), -1.0),
+            A_eq=np.vstack(
+                [np.column_stack([wrenches.T, -direction]), np.append(np.ones(len(wrenches)), 0.0)]
+            ),
+            b_eq=np.append(np.zeros(6), 1.0),
+            bounds=[(0, None)] * len(wrenches) + [(None, None)],
+        )
         reach.append(-program.fun if program.success else -1.0)
     if found < 0:
         assert min(reach) <= 1e-6
         return
     assert min(reach) >= found - 1e-6
-    # Descent on max w·u over unit vectors ends at no less than the radius, and at it from somewhere.
+    # Descent on max w·u over unit vectors ends at no less than the radius, and at it from
+    # somewhere.
     u = rng.normal(size=(3000, 6))
     u /= np.linalg.norm(u, axis=1, keepdims=True)
     for step in np.geomspace(0.3, 1e-4, 300):

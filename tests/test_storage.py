@@ -26,7 +26,11 @@ def some_grasps(n=5):
 
 
 def test_a_hash_as_a_number_tells_names_apart():
-    numbers = {storage.hash_number("box_0000"), storage.hash_number("box_0001"), storage.hash_number(1, "box_0000")}
+    numbers = {
+        storage.hash_number("box_0000"),
+        storage.hash_number("box_0001"),
+        storage.hash_number(1, "box_0000"),
+    }
     assert len(numbers) == 3 and all(0 <= number < 2**32 for number in numbers)
     assert storage.hash_number("box_0000") == int(storage.content_hash("box_0000")[:8], 16)
 
@@ -37,8 +41,14 @@ def test_grasps_survive_the_round_trip(tmp_path):
     back = storage.read_grasps(tmp_path / "a" / "mug.h5")
     np.testing.assert_array_equal(back.transforms, grasps.transforms)
     np.testing.assert_array_equal(back.success, grasps.success)
-    np.testing.assert_array_equal(back.grades["max_acceleration"], grasps.grades["max_acceleration"])
-    assert (back.object_file, back.object_scale, back.parameters) == ("meshes/mug.obj", 0.5, {"seed": 3})
+    np.testing.assert_array_equal(
+        back.grades["max_acceleration"], grasps.grades["max_acceleration"]
+    )
+    assert (back.object_file, back.object_scale, back.parameters) == (
+        "meshes/mug.obj",
+        0.5,
+        {"seed": 3},
+    )
     np.testing.assert_array_equal(back.physics["com"], [0.0, 0.1, 0.2])
 
 
@@ -72,10 +82,13 @@ def test_missing_truncated_and_foreign_files_are_refused(tmp_path):
         storage.read_grasps(tmp_path / "other.h5")
 
 
-@pytest.mark.parametrize("damage, message", [
-    (lambda file: file["grasps/transforms"].__setitem__((0, 0, 0), 7.0), "not rigid"),
-    (lambda file: file["grasps/transforms"].__setitem__((0, 0, 0), np.nan), "not rigid"),
-])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda file: file["grasps/transforms"].__setitem__((0, 0, 0), 7.0), "not rigid"),
+        (lambda file: file["grasps/transforms"].__setitem__((0, 0, 0), np.nan), "not rigid"),
+    ],
+)
 def test_poses_that_are_not_rigid_are_refused(tmp_path, damage, message):
     storage.write_grasps(tmp_path / "mug.h5", some_grasps())
     with h5py.File(tmp_path / "mug.h5", "a") as file:
@@ -97,16 +110,24 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    for name in (f".result-{dead.pid}-1.json", f".result-{os.getpid()}-1.json", f".other-{dead.pid}-1.json"):
+    for name in (
+        f".result-{dead.pid}-1.json",
+        f".result-{os.getpid()}-1.json",
+        f".other-{dead.pid}-1.json",
+    ):
         (tmp_path / name).write_text("half")
     storage.write_json(tmp_path / "result.json", {})
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [f".other-{dead.pid}-1.json", f".result-{os.getpid()}-1.json", "result.json"])
+        [f".other-{dead.pid}-1.json", f".result-{os.getpid()}-1.json", "result.json"]
+    )
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write"), storage.atomic_path(tmp_path / "file" / "x.json"):
+    with (
+        pytest.raises(OutputError, match="cannot write"),
+        storage.atomic_path(tmp_path / "file" / "x.json"),
+    ):
         pass
 
 
@@ -120,13 +141,20 @@ def test_json_takes_numpy_and_refuses_objects(tmp_path):
 
 def test_content_hash_tells_dtype_shape_and_value_apart():
     zeros = np.zeros(4)
-    hashes = {storage.content_hash(v) for v in (zeros, zeros.astype(np.float32), zeros.reshape(2, 2), zeros + 1, "a", ["a"])}
+    hashes = {
+        storage.content_hash(v)
+        for v in (zeros, zeros.astype(np.float32), zeros.reshape(2, 2), zeros + 1, "a", ["a"])
+    }
     assert len(hashes) == 6
     assert storage.content_hash(zeros, "x") == storage.content_hash(np.zeros(4), "x")
 
 
 def test_code_hash_follows_the_files_of_a_room():
-    assert storage.code_hash("pose") != storage.code_hash("hands") != storage.code_hash("pose", "hands")
+    assert (
+        storage.code_hash("pose")
+        != storage.code_hash("hands")
+        != storage.code_hash("pose", "hands")
+    )
     assert storage.code_hash("hands") == storage.code_hash("hands")
     with pytest.raises(ValueError, match="no room 'cellar'"):
         storage.code_hash("cellar")
@@ -134,15 +162,24 @@ def test_code_hash_follows_the_files_of_a_room():
 
 def test_code_hash_changes_with_what_the_code_does_and_not_with_what_it_says(tmp_path, monkeypatch):
     monkeypatch.setattr(storage, "__file__", str(tmp_path / "storage.py"))
-    code = '"""A room."""\n\nSIZE = 3\n\n\nclass A:\n    """Its."""\n\n    def f(self):\n        """Do."""\n        return "it"\n'
+    code = (
+        '"""A room."""\n\nSIZE = 3\n\n\nclass A:\n    """Its."""\n\n    def f(self):\n       '
+        ' """Do."""\n        return "it"\n'
+    )
 
     def hashed(*changes):
         (tmp_path / "room.py").write_text(code.replace(*changes) if changes else code)
         return storage.code_hash("room")
 
     first = hashed()
-    for same in (("A room.", "A larger room."), ("Its.", "Whose?"), ("Do.", "Do it."), ("SIZE = 3", "SIZE = 3  # of the room"),
-                 ("SIZE = 3", "\n\nSIZE = (3)"), ('        """Do."""\n', "")):
+    for same in (
+        ("A room.", "A larger room."),
+        ("Its.", "Whose?"),
+        ("Do.", "Do it."),
+        ("SIZE = 3", "SIZE = 3  # of the room"),
+        ("SIZE = 3", "\n\nSIZE = (3)"),
+        ('        """Do."""\n', ""),
+    ):
         assert hashed(*same) == first
     for other in (("SIZE = 3", "SIZE = 4"), ('"it"', '"her"'), ("f(self)", "f(self, x)")):
         assert hashed(*other) != first
@@ -150,16 +187,24 @@ def test_code_hash_changes_with_what_the_code_does_and_not_with_what_it_says(tmp
 
 def test_an_object_is_told_by_its_surface_and_its_parts():
     box, larger = (trimesh.creation.box([side] * 3) for side in (1.0, 2.0))
-    objects = [GraspObject("a", "box", mesh, parts) for mesh in (box, larger) for parts in ((box,), (larger,), (box, larger))]
+    objects = [
+        GraspObject("a", "box", mesh, parts)
+        for mesh in (box, larger)
+        for parts in ((box,), (larger,), (box, larger))
+    ]
     assert len({storage.object_hash(obj) for obj in objects}) == 6
-    assert storage.object_hash(GraspObject("b", "other", box, (box,))) == storage.object_hash(objects[0])
+    assert storage.object_hash(GraspObject("b", "other", box, (box,))) == storage.object_hash(
+        objects[0]
+    )
 
 
 def test_weights_are_gathered(tmp_path):
     (tmp_path / "a").write_bytes(b"one")
     (tmp_path / "b").write_bytes(b"two")
     folder = storage.gather(tmp_path / "variant", sampler=tmp_path / "a", evaluator=tmp_path / "b")
-    assert (folder / "sampler.safetensors").read_bytes() == b"one" and (folder / "evaluator.safetensors").read_bytes() == b"two"
+    assert (folder / "sampler.safetensors").read_bytes() == b"one" and (
+        folder / "evaluator.safetensors"
+    ).read_bytes() == b"two"
     storage.gather(folder, evaluator=tmp_path / "a")
     assert (folder / "evaluator.safetensors").read_bytes() == b"one"
 

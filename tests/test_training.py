@@ -22,7 +22,9 @@ from graspbook.training import (
 
 
 def make_model():
-    return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+    return torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU(), torch.nn.Linear(8, 1)
+    )
 
 
 def batch_of(step):
@@ -30,7 +32,9 @@ def batch_of(step):
 
 
 def loss_of(model, batch, generator):
-    """Uses everything that must survive a stop: the step, the generator, the momenta, batch statistics."""
+    """Uses everything that must survive a stop: the step, the generator, the momenta, batch
+    statistics.
+    """
     noisy = batch + 0.1 * torch.randn(batch.shape, generator=generator)
     loss = (model(noisy)[:, 0] - batch.sum(dim=1)).square().mean()
     return loss, {"error": float(loss.detach()) ** 0.5}
@@ -96,7 +100,9 @@ def test_training_descends_and_leaves_global_state_alone(tmp_path):
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     history = run(tmp_path, steps=150)
     assert history[-1]["loss"] < 0.3 * history[0]["loss"]
-    assert history[0]["step"] == 0 and history[-1]["error"] == pytest.approx(history[-1]["loss"] ** 0.5)
+    assert history[0]["step"] == 0 and history[-1]["error"] == pytest.approx(
+        history[-1]["loss"] ** 0.5
+    )
     assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
 
 
@@ -111,11 +117,17 @@ def test_a_checkpoint_of_other_parameters_is_replaced(tmp_path):
 
 def test_the_cosine_schedule_falls_from_the_rate_to_zero():
     settings = TrainSettings(100, 1e-3, "cosine")
-    assert settings.rate(0) == 1e-3 and settings.rate(50) == pytest.approx(5e-4) and settings.rate(100) == pytest.approx(0)
+    assert (
+        settings.rate(0) == 1e-3
+        and settings.rate(50) == pytest.approx(5e-4)
+        and settings.rate(100) == pytest.approx(0)
+    )
     assert TrainSettings(100).rate(99) == 1e-4
 
 
-@pytest.mark.parametrize("values", [{"steps": 0}, {"schedule": "linear"}, {"learning_rate": float("nan")}])
+@pytest.mark.parametrize(
+    "values", [{"steps": 0}, {"schedule": "linear"}, {"learning_rate": float("nan")}]
+)
 def test_impossible_settings_are_refused(values):
     with pytest.raises(ParameterError):
         TrainSettings(**{"steps": 1, **values})
@@ -157,18 +169,34 @@ def test_an_unreadable_checkpoint_is_an_error_and_not_a_fresh_start(tmp_path):
 
 
 def decaying_settings(steps=60, **more):
-    return TrainSettings(steps, 1e-2, "cosine", weight_decay=0.05, clip=0.5, validate_every=7, checkpoint_seconds=0.0, **more)
+    return TrainSettings(
+        steps,
+        1e-2,
+        "cosine",
+        weight_decay=0.05,
+        clip=0.5,
+        validate_every=7,
+        checkpoint_seconds=0.0,
+        **more,
+    )
 
 
 def validate(model):
     """Loss on a batch of its own."""
     assert not model.training
-    return {"loss": float((model(batch_of(1000)).detach()[:, 0] - batch_of(1000).sum(dim=1)).square().mean())}
+    return {
+        "loss": float(
+            (model(batch_of(1000)).detach()[:, 0] - batch_of(1000).sum(dim=1)).square().mean()
+        )
+    }
 
 
 def test_a_run_with_validation_resumes_to_the_same_bits_wherever_it_was_stopped(tmp_path):
-    whole, history = train(make_model, batch_of, loss_of, decaying_settings(), tmp_path / "c", {}, validate=validate)
+    whole, history = train(
+        make_model, batch_of, loss_of, decaying_settings(), tmp_path / "c", {}, validate=validate
+    )
     for stop in (6, 7, 8, 40):
+
         def stopping(step, stop=stop):
             if step == stop:
                 raise KeyboardInterrupt
@@ -177,23 +205,42 @@ def test_a_run_with_validation_resumes_to_the_same_bits_wherever_it_was_stopped(
         path = tmp_path / str(stop)
         with pytest.raises(KeyboardInterrupt):
             train(make_model, stopping, loss_of, decaying_settings(), path, {}, validate=validate)
-        model, resumed = train(make_model, batch_of, loss_of, decaying_settings(), path, {}, validate=validate)
+        model, resumed = train(
+            make_model, batch_of, loss_of, decaying_settings(), path, {}, validate=validate
+        )
         assert resumed == history
-        assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), model.state_dict().values(), strict=True))
+        assert all(
+            torch.equal(a, b)
+            for a, b in zip(whole.state_dict().values(), model.state_dict().values(), strict=True)
+        )
 
 
 def test_the_state_returned_is_the_best_of_its_validations(tmp_path):
-    model, history = train(make_model, batch_of, loss_of, decaying_settings(), tmp_path / "c", {}, validate=validate)
-    losses = {entry["step"]: entry["validation_loss"] for entry in history if "validation_loss" in entry}
+    model, history = train(
+        make_model, batch_of, loss_of, decaying_settings(), tmp_path / "c", {}, validate=validate
+    )
+    losses = {
+        entry["step"]: entry["validation_loss"] for entry in history if "validation_loss" in entry
+    }
     assert sorted(losses) == [*range(6, 60, 7), 59]
     assert validate(model)["loss"] == pytest.approx(min(losses.values()), rel=1e-5)
 
 
 @pytest.mark.parametrize(("patience", "steps"), [(1, 40), (3, 60), (0, 100)])
-def test_training_ends_after_as_many_validations_without_improvement_as_patience_says(patience, steps, tmp_path):
+def test_training_ends_after_as_many_validations_without_improvement_as_patience_says(
+    patience, steps, tmp_path
+):
     losses = iter([5.0, 3.0, 2.0, 2.5, 2.0, 4.0, 1.0, 1.0, 1.0, 1.0])
     settings = TrainSettings(100, 1e-2, validate_every=10, patience=patience)
-    _, history = train(make_model, batch_of, loss_of, settings, tmp_path / "c", {}, validate=lambda model: {"loss": next(losses)})
+    _, history = train(
+        make_model,
+        batch_of,
+        loss_of,
+        settings,
+        tmp_path / "c",
+        {},
+        validate=lambda model: {"loss": next(losses)},
+    )
     assert len(history) == steps
 
 
@@ -204,7 +251,9 @@ def test_decay_shrinks_weights_and_a_clip_bounds_the_step(tmp_path):
     def still(model, batch, generator):
         return 0 * model(batch).sum(), {}
 
-    decayed, _ = train(make_model, batch_of, still, TrainSettings(10, 0.1, weight_decay=0.5), tmp_path / "c", {})
+    decayed, _ = train(
+        make_model, batch_of, still, TrainSettings(10, 0.1, weight_decay=0.5), tmp_path / "c", {}
+    )
     kept, _ = train(make_model, batch_of, still, TrainSettings(10, 0.1), tmp_path / "c", {})
     torch.testing.assert_close(decayed[0].weight, kept[0].weight * (1 - 0.1 * 0.5) ** 10)
     norms = []
@@ -221,21 +270,43 @@ def test_training_starts_from_the_weights_of_another_file(tmp_path):
     settings = TrainSettings(1, 1e-9)
     run(tmp_path)
     files = tmp_path / "v.safetensors", tmp_path / "c.safetensors"
-    train_to_file(*files, make_model, batch_of, loss_of, settings, {}, "toy", init=tmp_path / "w.safetensors")
+    train_to_file(
+        *files, make_model, batch_of, loss_of, settings, {}, "toy", init=tmp_path / "w.safetensors"
+    )
     first, second = (load_weights(tmp_path / f"{name}.safetensors") for name in "wv")
     torch.testing.assert_close(first[0]["0.weight"], second[0]["0.weight"])
     assert "init" not in first[1] and second[1]["init"]
     history = load_history(files[0])
     other = make_model()
     save_weights(tmp_path / "w.safetensors", other, first[1])  # the same parameters, other numbers
-    train_to_file(*files, make_model, batch_of, loss_of, settings, {}, "toy", init=tmp_path / "w.safetensors")
+    train_to_file(
+        *files, make_model, batch_of, loss_of, settings, {}, "toy", init=tmp_path / "w.safetensors"
+    )
     torch.testing.assert_close(load_weights(files[0])[0]["0.weight"], other[0].weight.detach())
     assert load_history(files[0]) != history
     with pytest.raises(WeightsError, match="no such weights file"):
-        train_to_file(*files, make_model, batch_of, loss_of, settings, {}, "toy", init=tmp_path / "none.safetensors")
+        train_to_file(
+            *files,
+            make_model,
+            batch_of,
+            loss_of,
+            settings,
+            {},
+            "toy",
+            init=tmp_path / "none.safetensors",
+        )
     with pytest.raises(WeightsError, match="does not fit"):
-        train_to_file(tmp_path / "other", files[1], lambda: torch.nn.Linear(4, 1), batch_of, loss_of, settings, {}, "toy",
-                      init=tmp_path / "w.safetensors")
+        train_to_file(
+            tmp_path / "other",
+            files[1],
+            lambda: torch.nn.Linear(4, 1),
+            batch_of,
+            loss_of,
+            settings,
+            {},
+            "toy",
+            init=tmp_path / "w.safetensors",
+        )
 
 
 def test_half_precision_is_read_as_single_and_takes_half_the_room(tmp_path):
@@ -243,7 +314,11 @@ def test_half_precision_is_read_as_single_and_takes_half_the_room(tmp_path):
     save_weights(tmp_path / "whole", model, {"rate": 0.1}, [{"step": 0}])
     halve_weights(tmp_path / "whole", tmp_path / "half")
     loaded, parameters = load_model(tmp_path / "half", lambda parameters: torch.nn.Linear(200, 200))
-    assert loaded.weight.dtype == torch.float32 and parameters == {"rate": 0.1} and load_history(tmp_path / "half") == []
+    assert (
+        loaded.weight.dtype == torch.float32
+        and parameters == {"rate": 0.1}
+        and load_history(tmp_path / "half") == []
+    )
     torch.testing.assert_close(loaded.weight, model.weight, rtol=5e-4, atol=1e-6)
     assert (tmp_path / "half").stat().st_size < 0.51 * (tmp_path / "whole").stat().st_size
 
@@ -269,11 +344,15 @@ def test_without_decay_and_clip_the_bits_are_those_of_adam(tmp_path):
         optimiser.zero_grad()
         loss_of(plain, batch_of(step), generator)[0].backward()
         optimiser.step()
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), plain.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(model.state_dict().values(), plain.state_dict().values(), strict=True)
+    )
 
 
 def test_validation_moves_no_generator_and_no_statistics(tmp_path):
     """Also where it draws from torch's own generator, which dropout uses in training."""
+
     def make():
         return torch.nn.Sequential(make_model(), torch.nn.Dropout(0.3))
 
@@ -293,7 +372,15 @@ def test_validation_moves_no_generator_and_no_statistics(tmp_path):
 def test_a_validation_that_is_not_a_number_is_never_better(tmp_path):
     losses = iter([float("nan"), 2.0, float("nan"), 3.0, 1.0])
     settings = TrainSettings(50, 1e-2, validate_every=10, patience=2)
-    _, history = train(make_model, batch_of, loss_of, settings, tmp_path / "c", {}, validate=lambda model: {"loss": next(losses)})
+    _, history = train(
+        make_model,
+        batch_of,
+        loss_of,
+        settings,
+        tmp_path / "c",
+        {},
+        validate=lambda model: {"loss": next(losses)},
+    )
     assert len(history) == 40
     losses, states = iter([float("nan")] * 3), []
 
@@ -302,12 +389,24 @@ def test_a_validation_that_is_not_a_number_is_never_better(tmp_path):
         return {"loss": next(losses)}
 
     settings = TrainSettings(50, 1e-2, validate_every=10, patience=2)
-    model, history = train(make_model, batch_of, loss_of, settings, tmp_path / "c", {}, validate=never)
+    model, history = train(
+        make_model, batch_of, loss_of, settings, tmp_path / "c", {}, validate=never
+    )
     assert len(history) == 30 and torch.equal(model[0].weight, states[0])
 
 
-@pytest.mark.parametrize("wrong", [{"weight_decay": -1.0}, {"clip": 0.0}, {"validate_every": -1}, {"patience": -1},
-                                   {"weight_decay": float("nan")}, {"clip": float("nan")}, {"patience": 1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"weight_decay": -1.0},
+        {"clip": 0.0},
+        {"validate_every": -1},
+        {"patience": -1},
+        {"weight_decay": float("nan")},
+        {"clip": float("nan")},
+        {"patience": 1},
+    ],
+)
 def test_impossible_numbers_of_the_loop_are_refused(wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         TrainSettings(1, **wrong)

@@ -1,7 +1,8 @@
 """The one family of errors that the project raises for bad input.
 
-Every message names the value, what was expected and where it came from. The command line prints the message on one
-line and exits with status 2; anything outside this family is a bug and keeps its traceback.
+Every message names the value, what was expected and where it came from. The command line prints the
+message on one line and exits with status 2; anything outside this family is a bug and keeps its
+traceback.
 """
 
 
@@ -46,4 +47,6 @@ class PlanError(GraspbookError):
 
 
 class RobotError(GraspbookError):
-    """An arm, a gripper, a camera or a controller that cannot do what it is asked, or a request that is not safe."""
+    """An arm, a gripper, a camera or a controller that cannot do what it is asked, or a request
+    that is not safe.
+    """

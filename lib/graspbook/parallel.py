@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 
 def run_tasks(function, tasks, workers, label):
-    """Results of `function(*task)` for every task, in order, from `workers` processes (1: in this one).
+    """Results of `function(*task)` for every task, in order, from `workers` processes (1: in this
+    one).
 
     `function` must be importable and its arguments picklable. Processes are spawned, never forked, since torch and
     MuJoCo hold threads. Each gets its share of the cores. The first error stops what has not started and is raised.
@@ -23,7 +24,9 @@ def run_tasks(function, tasks, workers, label):
     threads = max(1, (os.cpu_count() or 1) // workers)
     context = multiprocessing.get_context("spawn")
     workers = min(workers, len(tasks))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_limit_threads, initargs=(threads,)) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_limit_threads, initargs=(threads,)
+    ) as pool:
         futures = {pool.submit(function, *task): i for i, task in enumerate(tasks)}
         try:
             for future in tqdm(as_completed(futures), total=len(tasks), desc=label):
@@ -35,5 +38,11 @@ def run_tasks(function, tasks, workers, label):
 
 
 def _limit_threads(threads):
-    # Read by OpenMP and BLAS when numpy or torch is first imported, which in a spawned process is still to come.
-    os.environ.update({name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")})
+    # Read by OpenMP and BLAS when numpy or torch is first imported, which in a spawned process is
+    # still to come.
+    os.environ.update(
+        {
+            name: str(threads)
+            for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        }
+    )

@@ -19,7 +19,9 @@ def from_rt(rotation, translation):
 
 
 def from_rt_torch(rotation, translation):
-    """The same pose (..., 4, 4) from torch rotations (..., 3, 3) and translations (..., 3), differentiable in both."""
+    """The same pose (..., 4, 4) from torch rotations (..., 3, 3) and translations (..., 3),
+    differentiable in both.
+    """
     import torch
 
     upper = torch.cat([rotation, translation[..., None]], dim=-1)
@@ -39,7 +41,9 @@ def transform(pose, points):
 
 
 def rotation_about(axis, angle):
-    """Rotation matrices (..., 3, 3) about `axis` (..., 3), of any length but zero, by `angle` (...) in radians."""
+    """Rotation matrices (..., 3, 3) about `axis` (..., 3), of any length but zero, by `angle` (...)
+    in radians.
+    """
     axis, half = np.asarray(axis, float), np.asarray(angle, float)[..., None] / 2
     vector = np.sin(half) * axis / np.linalg.norm(axis, axis=-1, keepdims=True)
     real = np.broadcast_to(np.cos(half), (*vector.shape[:-1], 1))
@@ -47,7 +51,9 @@ def rotation_about(axis, angle):
 
 
 def align_z(direction):
-    """Rotation matrices (..., 3, 3) whose z axis is `direction` (..., 3), x axis an arbitrary but fixed choice."""
+    """Rotation matrices (..., 3, 3) whose z axis is `direction` (..., 3), x axis an arbitrary but
+    fixed choice.
+    """
     z = direction / np.linalg.norm(direction, axis=-1, keepdims=True)
     helper = np.where(np.abs(z[..., :1]) < 0.9, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
     y = np.cross(z, helper)
@@ -67,7 +73,9 @@ def quat_wxyz_to_matrix(quat):
 
 
 def quat_wxyz_to_matrix_torch(quat):
-    """Rotation matrices (..., 3, 3) of quaternions (..., 4), torch, differentiable; normalised here."""
+    """Rotation matrices (..., 3, 3) of quaternions (..., 4), torch, differentiable; normalised
+    here.
+    """
     import torch
 
     quat = torch.nn.functional.normalize(quat, dim=-1)
@@ -76,22 +84,36 @@ def quat_wxyz_to_matrix_torch(quat):
 
 def _quat_rows(quat):
     w, x, y, z = quat[..., 0], quat[..., 1], quat[..., 2], quat[..., 3]
-    return [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-            2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-            2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]
+    return [
+        1 - 2 * (y * y + z * z),
+        2 * (x * y - w * z),
+        2 * (x * z + w * y),
+        2 * (x * y + w * z),
+        1 - 2 * (x * x + z * z),
+        2 * (y * z - w * x),
+        2 * (x * z - w * y),
+        2 * (y * z + w * x),
+        1 - 2 * (x * x + y * y),
+    ]
 
 
 def matrix_to_quat_wxyz(rotation):
     """Unit quaternions (..., 4) with w >= 0 of numpy rotation matrices (..., 3, 3)."""
     m = np.asarray(rotation, float)
     xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
-    # Four times q q^T: its row with the largest diagonal entry is the quaternion, safe from cancellation.
+    # Four times q q^T: its row with the largest diagonal entry is the quaternion, safe from
+    # cancellation.
     products = np.empty((*m.shape[:-2], 4, 4))
     products[..., 0, 0], products[..., 1, 1] = 1 + xx + yy + zz, 1 + xx - yy - zz
     products[..., 2, 2], products[..., 3, 3] = 1 - xx + yy - zz, 1 - xx - yy + zz
-    for i, j, value in [(0, 1, m[..., 2, 1] - m[..., 1, 2]), (0, 2, m[..., 0, 2] - m[..., 2, 0]),
-                        (0, 3, m[..., 1, 0] - m[..., 0, 1]), (1, 2, m[..., 1, 0] + m[..., 0, 1]),
-                        (1, 3, m[..., 0, 2] + m[..., 2, 0]), (2, 3, m[..., 2, 1] + m[..., 1, 2])]:
+    for i, j, value in [
+        (0, 1, m[..., 2, 1] - m[..., 1, 2]),
+        (0, 2, m[..., 0, 2] - m[..., 2, 0]),
+        (0, 3, m[..., 1, 0] - m[..., 0, 1]),
+        (1, 2, m[..., 1, 0] + m[..., 0, 1]),
+        (1, 3, m[..., 0, 2] + m[..., 2, 0]),
+        (2, 3, m[..., 2, 1] + m[..., 1, 2]),
+    ]:
         products[..., i, j] = products[..., j, i] = value
     best = np.argmax(np.diagonal(products, axis1=-2, axis2=-1), axis=-1)
     quat = np.take_along_axis(products, best[..., None, None], axis=-2)[..., 0, :]
@@ -100,24 +122,41 @@ def matrix_to_quat_wxyz(rotation):
 
 
 def euler_sxyz_to_matrix_torch(angles):
-    """Rotation matrices (..., 3, 3) = Rz(c) Ry(b) Rx(a) of static-axes x, y, z angles a, b, c (..., 3); differentiable."""
+    """Rotation matrices (..., 3, 3) = Rz(c) Ry(b) Rx(a) of static-axes x, y, z angles a, b, c (...,
+    3); differentiable.
+    """
     import torch
 
     (ca, cb, cc), (sa, sb, sc) = angles.cos().unbind(-1), angles.sin().unbind(-1)
-    rows = [cb * cc, sa * sb * cc - ca * sc, ca * sb * cc + sa * sc,
-            cb * sc, sa * sb * sc + ca * cc, ca * sb * sc - sa * cc,
-            -sb, sa * cb, ca * cb]
+    rows = [
+        cb * cc,
+        sa * sb * cc - ca * sc,
+        ca * sb * cc + sa * sc,
+        cb * sc,
+        sa * sb * sc + ca * cc,
+        ca * sb * sc - sa * cc,
+        -sb,
+        sa * cb,
+        ca * cb,
+    ]
     return torch.stack(rows, dim=-1).reshape(*angles.shape[:-1], 3, 3)
 
 
 def matrix_to_euler_sxyz_torch(rotation):
-    """Static-axes x, y, z angles (..., 3) in radians of torch rotation matrices (..., 3, 3); c = 0 at the poles b = ±π/2."""
+    """Static-axes x, y, z angles (..., 3) in radians of torch rotation matrices (..., 3, 3); c = 0
+    at the poles b = ±π/2.
+    """
     import torch
 
     flat = torch.hypot(rotation[..., 0, 0], rotation[..., 1, 0])
     pole = flat < 1e-6
-    a = torch.where(pole, torch.atan2(-rotation[..., 1, 2], rotation[..., 1, 1]),
-                    torch.atan2(rotation[..., 2, 1], rotation[..., 2, 2]))
+    a = torch.where(
+        pole,
+        torch.atan2(-rotation[..., 1, 2], rotation[..., 1, 1]),
+        torch.atan2(rotation[..., 2, 1], rotation[..., 2, 2]),
+    )
     b = torch.atan2(-rotation[..., 2, 0], flat)
-    c = torch.where(pole, torch.zeros_like(flat), torch.atan2(rotation[..., 1, 0], rotation[..., 0, 0]))
+    c = torch.where(
+        pole, torch.zeros_like(flat), torch.atan2(rotation[..., 1, 0], rotation[..., 0, 0])
+    )
     return torch.stack([a, b, c], dim=-1)

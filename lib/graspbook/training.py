@@ -1,6 +1,8 @@
-"""One training loop for every network: Adam, validation, progress, checkpoints that resume exactly, and weights files.
+"""One training loop for every network: Adam, validation, progress, checkpoints that resume exactly,
+and weights files.
 
-Weights and checkpoints are safetensors files; what is not a tensor stands in their metadata as JSON. Nothing is pickled.
+Weights and checkpoints are safetensors files; what is not a tensor stands in their metadata as
+JSON. Nothing is pickled.
 """
 
 import json
@@ -26,12 +28,14 @@ _KEY = "graspbook"
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How a network is trained; learning rate and schedule default to the paper's (Adam, 1e-4, constant).
+    """How a network is trained; learning rate and schedule default to the paper's (Adam, 1e-4,
+    constant).
 
-    schedule: "constant", or "cosine" from the learning rate to zero at the last step. weight_decay: decoupled (AdamW; 0: Adam).
-    clip: largest norm of the gradient, None for any. validate_every: steps between validations, if there is one, 0 for none;
-    patience: validations without improvement that end the training, 0 to go on. threads: torch's, which the bits of the
-    result depend on. checkpoint_seconds: least time between two checkpoints.
+    schedule: "constant", or "cosine" from the learning rate to zero at the last step. weight_decay:
+    decoupled (AdamW; 0: Adam). clip: largest norm of the gradient, None for any. validate_every:
+    steps between validations, if there is one, 0 for none; patience: validations without
+    improvement that end the training, 0 to go on. threads: torch's, which the bits of the result
+    depend on. checkpoint_seconds: least time between two checkpoints.
     """
 
     steps: int
@@ -47,37 +51,64 @@ class TrainSettings:
 
     def __post_init__(self):
         if self.schedule not in SCHEDULES:
-            raise ParameterError(f"schedule {self.schedule!r}, expected one of {', '.join(SCHEDULES)}")
+            raise ParameterError(
+                f"schedule {self.schedule!r}, expected one of {', '.join(SCHEDULES)}"
+            )
         if self.steps < 1 or self.threads < 1 or not self.learning_rate > 0:
-            raise ParameterError(f"training needs steps >= 1, threads >= 1 and a learning rate above 0: {self}")
-        if not min(self.validate_every, self.patience) >= 0 <= self.weight_decay or (self.clip is not None and not self.clip > 0):
-            raise ParameterError(f"training needs weight_decay, validate_every and patience >= 0 and a clip above 0: {self}")
+            raise ParameterError(
+                f"training needs steps >= 1, threads >= 1 and a learning rate above 0: {self}"
+            )
+        if not min(self.validate_every, self.patience) >= 0 <= self.weight_decay or (
+            self.clip is not None and not self.clip > 0
+        ):
+            raise ParameterError(
+                "training needs weight_decay, validate_every and patience >= 0 and a clip above 0:"
+                f" {self}"
+            )
         if self.patience and not self.validate_every:
-            raise ParameterError(f"training patience {self.patience} needs validate_every >= 1: {self}")
+            raise ParameterError(
+                f"training patience {self.patience} needs validate_every >= 1: {self}"
+            )
 
     def rate(self, step):
         """Learning rate at a step."""
-        return self.learning_rate * (1 if self.schedule == "constant" else (1 + math.cos(math.pi * step / self.steps)) / 2)
+        return self.learning_rate * (
+            1 if self.schedule == "constant" else (1 + math.cos(math.pi * step / self.steps)) / 2
+        )
 
 
 @cache
 def multiplies_bfloat16(kind):
-    """Whether devices of a kind ("cpu" or "cuda") multiply bfloat16 matrices faster than float32 ones."""
+    """Whether devices of a kind ("cpu" or "cuda") multiply bfloat16 matrices faster than float32
+    ones.
+    """
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
-def train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, label="training", validate=None, init=None):
-    """Train `make_model()` and return it, in evaluation mode, with its history: a dict of plain numbers a recorded step.
+def train(
+    make_model,
+    batch_of,
+    loss_of,
+    settings,
+    checkpoint_path,
+    parameters,
+    label="training",
+    validate=None,
+    init=None,
+):
+    """Train `make_model()` and return it, in evaluation mode, with its history: a dict of plain
+    numbers a recorded step.
 
-    batch_of(step) gives a batch that depends on the step alone; loss_of(model, batch, generator) gives the loss and a
-    dict of plain numbers. The model is initialised from `settings.seed`, or from the weights file `init`. validate(model) gives
-    a dict of plain numbers with a "loss"; it is called as the settings say and after the last step, its numbers join the
-    history as "validation_...", and the model returned is that of the least loss. `parameters` (plain data) and the tensors in
-    `init` say what the result depends on: a checkpoint at `checkpoint_path` with the same ones is resumed and ends with the same
-    bits as a run that was never stopped; one with others is replaced. Raises WeightsError for a checkpoint or an `init` that
-    cannot be read.
+    batch_of(step) gives a batch that depends on the step alone; loss_of(model, batch, generator)
+    gives the loss and a dict of plain numbers. The model is initialised from `settings.seed`, or
+    from the weights file `init`. validate(model) gives a dict of plain numbers with a "loss"; it is
+    called as the settings say and after the last step, its numbers join the history as
+    "validation_...", and the model returned is that of the least loss. `parameters` (plain data)
+    and the tensors in `init` say what the result depends on: a checkpoint at `checkpoint_path` with
+    the same ones is resumed and ends with the same bits as a run that was never stopped; one with
+    others is replaced. Raises WeightsError for a checkpoint or an `init` that cannot be read.
     """
     parameters = _deciding(parameters, settings, init)
     threads = torch.get_num_threads()
@@ -88,17 +119,32 @@ def train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, 
             model = make_model()
         if init is not None:
             _load(init, model, _read(init)[0])
-        return _loop(_Run(model, settings), batch_of, loss_of, settings, Path(checkpoint_path), parameters, label, validate)
+        return _loop(
+            _Run(model, settings),
+            batch_of,
+            loss_of,
+            settings,
+            Path(checkpoint_path),
+            parameters,
+            label,
+            validate,
+        )
     finally:
         torch.set_num_threads(threads)
 
 
 def _deciding(parameters, settings, init):
     """All that decides the result, as JSON gives it back."""
-    parameters = parameters | {"train": {name: value for name, value in asdict(settings).items() if name != "checkpoint_seconds"}}
+    parameters = parameters | {
+        "train": {
+            name: value for name, value in asdict(settings).items() if name != "checkpoint_seconds"
+        }
+    }
     if init is not None:
         tensors = load_weights(init)[0]
-        parameters["init"] = content_hash(list(tensors), *(value.numpy() for value in tensors.values()))
+        parameters["init"] = content_hash(
+            list(tensors), *(value.numpy() for value in tensors.values())
+        )
     return json.loads(json.dumps(parameters))
 
 
@@ -107,10 +153,16 @@ class _Run:
 
     def __init__(self, model, settings):
         self.model = model
-        self.optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        self.optimiser = torch.optim.AdamW(
+            model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
         self.generator = torch.Generator(next(model.parameters()).device).manual_seed(settings.seed)
         self.step, self.history = 0, []
-        self.best, self.best_loss, self.worse = None, math.inf, 0  # state, its validation loss, validations since
+        self.best, self.best_loss, self.worse = (
+            None,
+            math.inf,
+            0,
+        )  # state, its validation loss, validations since
 
     def validate(self, validate):
         """Figures of a validation, which decide whether this is the best state so far."""
@@ -122,7 +174,10 @@ class _Run:
         self.worse += 1
         if figures["loss"] < self.best_loss or self.best is None:
             self.best = {name: value.clone() for name, value in self.model.state_dict().items()}
-            self.best_loss, self.worse = math.inf if math.isnan(figures["loss"]) else figures["loss"], 0
+            self.best_loss, self.worse = (
+                math.inf if math.isnan(figures["loss"]) else figures["loss"],
+                0,
+            )
         return {f"validation_{name}": value for name, value in figures.items()}
 
     def write(self, path, parameters):
@@ -151,7 +206,9 @@ class _Run:
         for name, value in parts["adam"].items():
             index, part = name.split(".")
             state.setdefault(int(index), {})[part] = value
-        self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        self.optimiser.load_state_dict(
+            {"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]}
+        )
         self.generator.set_state(tensors["generator"])
         self.step, self.history, self.worse = header["step"], header["history"], header["worse"]
         if "best" in parts:
@@ -175,7 +232,9 @@ def _loop(run, batch_of, loss_of, settings, checkpoint_path, parameters, label, 
             if step % every == 0 or looked:
                 run.history.append({"step": step, **figures})
             progress.update()
-            progress.set_postfix({name: f"{value:.4g}" for name, value in figures.items()}, refresh=False)
+            progress.set_postfix(
+                {name: f"{value:.4g}" for name, value in figures.items()}, refresh=False
+            )
             if time.monotonic() - saved > settings.checkpoint_seconds:
                 run.write(checkpoint_path, parameters)
                 saved = time.monotonic()
@@ -196,53 +255,79 @@ def _step(run, batch, loss_of, settings):
     return {"loss": float(loss.detach()), **figures}
 
 
-def train_to_file(weights_path, checkpoint_path, make_model, batch_of, loss_of, settings, parameters, label, validate=None,
-                  init=None):
+def train_to_file(
+    weights_path,
+    checkpoint_path,
+    make_model,
+    batch_of,
+    loss_of,
+    settings,
+    parameters,
+    label,
+    validate=None,
+    init=None,
+):
     """Train as `train` does, write the weights, remove the checkpoint, and return the history.
 
-    Weights that are already there with the same parameters, and from the same `init`, are left as they are: only their history
-    is read.
+    Weights that are already there with the same parameters, and from the same `init`, are left as
+    they are: only their history is read.
     """
     deciding = _deciding(parameters, settings, init)
     if Path(weights_path).exists() and load_weights(weights_path)[1] == deciding:
         return load_history(weights_path)
-    model, history = train(make_model, batch_of, loss_of, settings, checkpoint_path, parameters, label, validate, init)
+    model, history = train(
+        make_model, batch_of, loss_of, settings, checkpoint_path, parameters, label, validate, init
+    )
     save_weights(weights_path, model, deciding, history)
     Path(checkpoint_path).unlink(missing_ok=True)
     return history
 
 
 def save_weights(path, model, parameters, history=()):
-    """Write a model's state as safetensors with plain data in the metadata; equal content gives equal bytes."""
+    """Write a model's state as safetensors with plain data in the metadata; equal content gives
+    equal bytes.
+    """
     _write(path, model.state_dict(), {"parameters": parameters, "history": list(history)})
 
 
 def halve_weights(source, path):
     """Write the weights of a file in half precision, without their history.
 
-    Numbers are rounded by at most 5e-4 of their size, those below 6e-5 by at most 3e-8; they are read as single precision.
-    Raises WeightsError for numbers beyond 65504, which half precision cannot hold, and for what `load_weights` refuses.
+    Numbers are rounded by at most 5e-4 of their size, those below 6e-5 by at most 3e-8; they are
+    read as single precision. Raises WeightsError for numbers beyond 65504, which half precision
+    cannot hold, and for what `load_weights` refuses.
     """
     tensors, parameters = load_weights(source)
-    state = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    state = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in tensors.items()
+    }
     if not all(value.isfinite().all() for value in state.values()):
-        raise WeightsError(f"{source}: the network has numbers beyond 65504 or not finite, which half precision cannot hold")
+        raise WeightsError(
+            f"{source}: the network has numbers beyond 65504 or not finite, which half precision"
+            " cannot hold"
+        )
     _write(path, state, {"parameters": parameters, "history": []})
 
 
 def load_weights(path):
-    """State dict and parameters of a weights file. Raises WeightsError if it is missing, truncated, or not one of ours."""
+    """State dict and parameters of a weights file. Raises WeightsError if it is missing, truncated,
+    or not one of ours.
+    """
     tensors, header = _read(path)
     return tensors, header["parameters"]
 
 
 def load_history(path):
-    """The training history in a weights file: a dict of plain numbers a recorded step, some thousands at most."""
+    """The training history in a weights file: a dict of plain numbers a recorded step, some
+    thousands at most.
+    """
     return _read(path)[1]["history"]
 
 
 def load_model(path, make_model):
-    """`make_model(parameters)` with the weights of a file, in evaluation mode, and those parameters.
+    """`make_model(parameters)` with the weights of a file, in evaluation mode, and those
+    parameters.
 
     Raises WeightsError if the file cannot be read, or its tensors are not the model's.
     """
@@ -279,6 +364,8 @@ def _load(path, model, tensors):
     wrong = sorted(set(expected.items()) ^ set(found.items()))
     if wrong:
         name = wrong[0][0]
-        raise WeightsError(f"{path}: does not fit the network: {name!r} has shape {found.get(name, 'none')}, "
-                           f"expected {expected.get(name, 'none')}")
+        raise WeightsError(
+            f"{path}: does not fit the network: {name!r} has shape {found.get(name, 'none')}, "
+            f"expected {expected.get(name, 'none')}"
+        )
     model.load_state_dict(tensors)  # converts half precision

@@ -36,18 +36,34 @@ def at(*places):
 
 
 def view(sampled, refined, scores):
-    """Two simulated steps, 0 and 5, of grasps 10 cm apart that stand still; the final ones are the refined."""
+    """Two simulated steps, 0 and 5, of grasps 10 cm apart that stand still; the final ones are the
+    refined.
+    """
     n = len(scores)
     grasps, scores = at(*0.1 * np.arange(n)), np.array(scores, float)
     success = np.array([sampled, refined], bool)
-    return ViewEvaluation(cloud=np.zeros((1, 3)), steps=np.array([0, 5]), grasps=np.stack([grasps] * 2),
-                          scores=np.stack([scores / 2, scores]), success=success, collides=~success, final=grasps,
-                          final_scores=scores, final_success=success[1], final_collides=~success[1], final_feasible=success[1],
-                          gravity_held=success[1], max_acceleration=np.zeros(n))
+    return ViewEvaluation(
+        cloud=np.zeros((1, 3)),
+        steps=np.array([0, 5]),
+        grasps=np.stack([grasps] * 2),
+        scores=np.stack([scores / 2, scores]),
+        success=success,
+        collides=~success,
+        final=grasps,
+        final_scores=scores,
+        final_success=success[1],
+        final_collides=~success[1],
+        final_feasible=success[1],
+        gravity_held=success[1],
+        max_acceleration=np.zeros(n),
+    )
 
 
-VIEWS = {"mug_0000": [view([0, 0, 1], [1, 0, 1], [0.9, 0.8, 0.1])], "cup_0001": [view([1, 0], [1, 1], [0.7, 0.6])],
-         "box_0002": [view([1], [1], [0.5])]}
+VIEWS = {
+    "mug_0000": [view([0, 0, 1], [1, 0, 1], [0.9, 0.8, 0.1])],
+    "cup_0001": [view([1, 0], [1, 1], [0.7, 0.6])],
+    "box_0002": [view([1], [1], [0.5])],
+}
 POSITIVES = {"mug_0000": at(0.0, 0.2, 9.0), "cup_0001": at(0.1), "box_0002": np.zeros((0, 4, 4))}
 
 
@@ -63,7 +79,9 @@ def test_first_objects_of_each_family():
     names = ["box_0000", "box_0003", "mug_0001", "mug_0002", "mug_0004", "ball_0000"]
     assert per_family(names, 2) == ["box_0000", "box_0003", "mug_0001", "mug_0002", "ball_0000"]
     assert per_family(names, {"mug": 2, "box": 1}) == ["mug_0001", "mug_0002", "box_0000"]
-    with pytest.raises(ParameterError, match="2 objects of family 'ball', expected at most 1: these are box_0000, "):
+    with pytest.raises(
+        ParameterError, match="2 objects of family 'ball', expected at most 1: these are box_0000, "
+    ):
         per_family(names, {"mug": 1, "ball": 2})
     with pytest.raises(ParameterError, match="1 objects of family 'jug', expected at most 0"):
         per_family(names, {"jug": 1})
@@ -89,7 +107,9 @@ def test_fewer_samples_are_among_more():
     n = 30
     views = {"mug_0000": [view(np.zeros(n), np.arange(n) % 2, np.linspace(0.9, 0.1, n))]}
     positives = {"mug_0000": at(0.0)}
-    drawn = [set(finals(views, positives, count, seed=3)["mug_0000"][0].scores) for count in (5, 12, 30)]
+    drawn = [
+        set(finals(views, positives, count, seed=3)["mug_0000"][0].scores) for count in (5, 12, 30)
+    ]
     assert [len(scores) for scores in drawn] == [5, 12, 30] and drawn[0] < drawn[1] < drawn[2]
     assert drawn[1] != set(finals(views, positives, 12, seed=4)["mug_0000"][0].scores)
     assert drawn[0] != set(np.linspace(0.9, 0.1, n)[:5])  # not the best ones
@@ -97,11 +117,18 @@ def test_fewer_samples_are_among_more():
 
 def test_success_and_coverage_are_those_of_the_curve():
     visits = [item for items in finals(VIEWS, POSITIVES).values() for item in items]
-    views = [ViewResult(v.final, v.final_scores, v.final_success, POSITIVES[name]) for name in ("mug_0000", "cup_0001")
-             for v in VIEWS[name]]
+    views = [
+        ViewResult(v.final, v.final_scores, v.final_success, POSITIVES[name])
+        for name in ("mug_0000", "cup_0001")
+        for v in VIEWS[name]
+    ]
     success, coverage = success_coverage_curve(views)
     found = success_coverage(visits)
-    assert found == {"area": success_coverage_area(success, coverage), "success": 4 / 5, "coverage": 3 / 4}
+    assert found == {
+        "area": success_coverage_area(success, coverage),
+        "success": 4 / 5,
+        "coverage": 3 / 4,
+    }
 
 
 def test_no_grasps_at_all_cover_nothing():
@@ -113,20 +140,31 @@ def test_no_grasps_at_all_cover_nothing():
 def test_precision_and_calibration_error_by_hand():
     truth, scores = np.array([True, True, False, False]), np.array([0.95, 0.85, 0.15, 0.05])
     found = precision([(truth[:2], scores[:2]), (truth[2:], scores[2:])])
-    assert found["average precision"] == 1 and found["calibration error"] == pytest.approx((0.05 + 0.15 + 0.15 + 0.05) / 4)
+    assert found["average precision"] == 1 and found["calibration error"] == pytest.approx(
+        (0.05 + 0.15 + 0.15 + 0.05) / 4
+    )
     assert precision([(truth, truth.astype(float))])["calibration error"] == 0
 
 
 def test_shares_of_regions_by_hand():
-    found = region_shares([np.array(["rim", "handle"]), np.array(["body", "nothing"]), np.array([], str)])
+    found = region_shares(
+        [np.array(["rim", "handle"]), np.array(["body", "nothing"]), np.array([], str)]
+    )
     assert found == {"rim and handle": 0.5, "rim": 0.25, "handle": 0.25, "body": 0.25}
     assert np.isnan(region_shares([np.array([], str)])["rim"])
 
 
 def test_how_sampled_grasps_lie():
-    found = sampled_spread([view([0, 1, 1], [1, 1, 1], [1, 1, 1]), view([1], [1], [0.5]), view([], [], [])])
-    assert found == {"grasps": 4 / 3, "in collision": 1 / 4, "hold": 3 / 4, "cells": 4 / 3,
-                     "spread": pytest.approx(np.sqrt(2 / 3) * 0.1 / 2)}
+    found = sampled_spread(
+        [view([0, 1, 1], [1, 1, 1], [1, 1, 1]), view([1], [1], [0.5]), view([], [], [])]
+    )
+    assert found == {
+        "grasps": 4 / 3,
+        "in collision": 1 / 4,
+        "hold": 3 / 4,
+        "cells": 4 / 3,
+        "spread": pytest.approx(np.sqrt(2 / 3) * 0.1 / 2),
+    }
     assert np.isnan(sampled_spread([view([], [], [])])["spread"])
 
 
@@ -144,23 +182,46 @@ def test_variants_are_evaluated_on_the_same_views_and_found_again(weights, tmp_p
     (name,) = objects.names("held_out")
     usual = PredictSettings(4, steps=1)
     uniform = PredictSettings(4, "uniform", steps=1)
-    variants = {"one": Variant(weights, usual, [0, 1], 2), "other": Variant(weights, uniform, [0], 1)}
+    variants = {
+        "one": Variant(weights, usual, [0, 1], 2),
+        "other": Variant(weights, uniform, [0], 1),
+    }
     found = evaluate_variants(variants, objects, [name], 5, tmp_path, 1)
-    assert {key: [len(v) for v in by.values()] for key, by in found.items()} == {"one": [2], "other": [1]}
+    assert {key: [len(v) for v in by.values()] for key, by in found.items()} == {
+        "one": [2],
+        "other": [1],
+    }
     assert np.array_equal(found["one"][name][0].cloud, found["other"][name][0].cloud)
     direct = evaluate_view(objects, name, 1, weights, usual, [0, 1], 5, tmp_path / "direct.npz")
     assert np.array_equal(direct.scores, found["one"][name][1].scores)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
     evaluate_variants(variants, objects, [name], 5, tmp_path, 1)
-    assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")} and len(written) == 4
+    assert (
+        written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
+        and len(written) == 4
+    )
 
 
 def test_scores_of_labelled_grasps_by_object(weights):
     rng = np.random.default_rng(0)
     grasps = at(*rng.uniform(-0.1, 0.1, 6))
     clouds = rng.uniform(-0.05, 0.05, (1, 128, 3)).astype(np.float32)
-    example = Examples("box_0000", clouds, np.eye(4)[None], stratify(grasps[:2]), stratify(grasps[2:4]), stratify(grasps[4:]))
-    empty = Examples("box_0001", clouds, np.eye(4)[None], stratify(grasps[:0]), stratify(grasps[2:4]), stratify(grasps[4:]))
+    example = Examples(
+        "box_0000",
+        clouds,
+        np.eye(4)[None],
+        stratify(grasps[:2]),
+        stratify(grasps[2:4]),
+        stratify(grasps[4:]),
+    )
+    empty = Examples(
+        "box_0001",
+        clouds,
+        np.eye(4)[None],
+        stratify(grasps[:0]),
+        stratify(grasps[2:4]),
+        stratify(grasps[4:]),
+    )
     found = score_batches(load_networks(weights)[1], [example, empty], 2, 0)
     assert list(found) == ["box_0000"]
     ((truth, scores),) = found["box_0000"]
@@ -170,14 +231,24 @@ def test_scores_of_labelled_grasps_by_object(weights):
 def test_regions_only_where_they_are_known():
     objects = FamilySet({"box": 1, "mug": 1}, held_out_fraction=0.0)
     found = regions_held(objects, {"box_0000": [at(0.0)], "mug_0000": [at(0.0, 1.0), at()]})
-    assert list(found) == ["mug_0000"] and [part.shape for part in found["mug_0000"]] == [(2,), (0,)]
+    assert list(found) == ["mug_0000"] and [part.shape for part in found["mug_0000"]] == [
+        (2,),
+        (0,),
+    ]
 
 
-@pytest.mark.parametrize(("network", "settings", "message"), [
-    ("gpd", GpdSettings(), "0 GPD candidates"),
-    ("sampler", network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256)[0], "a positive grasp"),
-    ("evaluator", network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256)[1], "hard negative"),
-])
+@pytest.mark.parametrize(
+    ("network", "settings", "message"),
+    [
+        ("gpd", GpdSettings(), "0 GPD candidates"),
+        (
+            "sampler",
+            network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256)[0],
+            "a positive grasp",
+        ),
+        ("evaluator", network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256)[1], "hard negative"),
+    ],
+)
 def test_each_network_is_trained_on_its_own_data(network, settings, message, tmp_path):
     with pytest.raises(GraspFileError, match=message):
         train_variant(network, [], settings, TrainSettings(1), tmp_path / "w.safetensors", 1)

@@ -5,7 +5,9 @@ from graspbook.graspnet.pointnet2 import BackboneSettings, group
 from graspbook.graspnet.sampler import SamplerSettings, control_point_distance
 from graspbook.hands.franka import PAD_CENTRE_Z
 
-SMALL = BackboneSettings(points=64, centroids=(16, 8), neighbours=(8, 8), width=0.125, length_unit=0.05)
+SMALL = BackboneSettings(
+    points=64, centroids=(16, 8), neighbours=(8, 8), width=0.125, length_unit=0.05
+)
 
 
 def clouds(count=2):
@@ -28,9 +30,18 @@ def test_attention_to_one_place_answers_with_it():
 
 def test_attention_does_not_depend_on_the_order_of_places():
     torch.manual_seed(0)
-    ask, questions, features, places = Attention(5, 8), torch.randn(2, 4, 8), torch.randn(2, 6, 5), torch.randn(2, 6, 3)
+    ask, questions, features, places = (
+        Attention(5, 8),
+        torch.randn(2, 4, 8),
+        torch.randn(2, 6, 5),
+        torch.randn(2, 6, 3),
+    )
     order = torch.randperm(6)
-    for one, other in zip(ask(questions, features, places), ask(questions, features[:, order], places[:, order]), strict=True):
+    for one, other in zip(
+        ask(questions, features, places),
+        ask(questions, features[:, order], places[:, order]),
+        strict=True,
+    ):
         torch.testing.assert_close(one, other)
 
 
@@ -39,9 +50,9 @@ def test_clouds_and_grasps_of_a_batch_do_not_see_each_other():
     grasps, _ = model.decode(model.observe(points, group(points, SMALL)), latents)
     mean, _ = model.encode(model.observe(points, group(points, SMALL)), grasps)
     for c in range(2):
-        seen = model.observe(points[c:c + 1], group(points[c:c + 1], SMALL))
-        torch.testing.assert_close(model.decode(seen, latents[c:c + 1, :3])[0][0], grasps[c, :3])
-        torch.testing.assert_close(model.encode(seen, grasps[c:c + 1, 2:])[0][0], mean[c, 2:])
+        seen = model.observe(points[c : c + 1], group(points[c : c + 1], SMALL))
+        torch.testing.assert_close(model.decode(seen, latents[c : c + 1, :3])[0][0], grasps[c, :3])
+        torch.testing.assert_close(model.encode(seen, grasps[c : c + 1, 2:])[0][0], mean[c, 2:])
 
 
 def test_without_an_offset_the_pads_close_on_a_place_of_the_cloud():

@@ -15,18 +15,25 @@ def box(*sides):
     return GraspObject("box", "box", mesh, (mesh,), "box.obj")
 
 
-@pytest.mark.parametrize("standoff, low, high", [("paper", 0.0584, 0.1122), ("released", 0.0670, 0.1122)])
+@pytest.mark.parametrize(
+    "standoff, low, high", [("paper", 0.0584, 0.1122), ("released", 0.0670, 0.1122)]
+)
 def test_approach_standoff_and_roll_are_as_in_the_paper(standoff, low, high):
     mesh = trimesh.creation.icosphere(radius=0.04, subdivisions=4)
     grasps = candidates.propose(mesh, 4000, np.random.default_rng(0), standoff)
     origin, approach = grasps[:, :3, 3], grasps[:, :3, 2]
     # The approach runs against the normal, so through the sphere's centre.
-    np.testing.assert_allclose(np.sum(-origin * approach, axis=1) / np.linalg.norm(origin, axis=1), 1, atol=2e-3)
+    np.testing.assert_allclose(
+        np.sum(-origin * approach, axis=1) / np.linalg.norm(origin, axis=1), 1, atol=2e-3
+    )
     distance = np.linalg.norm(origin, axis=1) - 0.04
     assert low - 1e-3 < distance.min() and distance.max() < high + 1e-3
     assert np.histogram(distance, 5, (low, high))[0] == pytest.approx(800, rel=0.15)
     reference = pose.align_z(approach)
-    roll = np.arctan2(np.sum(reference[..., 1] * grasps[:, :3, 0], 1), np.sum(reference[..., 0] * grasps[:, :3, 0], 1))
+    roll = np.arctan2(
+        np.sum(reference[..., 1] * grasps[:, :3, 0], 1),
+        np.sum(reference[..., 0] * grasps[:, :3, 0], 1),
+    )
     assert np.histogram(roll, 4, (-np.pi, np.pi))[0] == pytest.approx(1000, rel=0.15)
 
 
@@ -34,13 +41,22 @@ def test_closing_region_by_hand():
     surface = np.array([[0.0, 0.0, 0.0]])
     inside = pose.from_rt(np.eye(3), [0, 0, -franka.PAD_CENTRE_Z])
     outside = pose.from_rt(np.eye(3), [0, 0.01, -franka.PAD_CENTRE_Z])
-    assert candidates.closing_region_filled(surface, np.stack([inside, outside])).tolist() == [True, False]
+    assert candidates.closing_region_filled(surface, np.stack([inside, outside])).tolist() == [
+        True,
+        False,
+    ]
 
 
 def test_labels_hold_both_classes_and_counts_add_up():
     grasps = candidates.sample_grasps(box(0.04, 0.06, 0.05), 60, seed=0)
     counts = grasps.parameters["counts"]
-    assert counts["candidates"] >= counts["not_colliding"] >= counts["simulable"] >= counts["simulated"] == 60
+    assert (
+        counts["candidates"]
+        >= counts["not_colliding"]
+        >= counts["simulable"]
+        >= counts["simulated"]
+        == 60
+    )
     assert counts["successes"] == grasps.success.sum()
     assert 0 < grasps.success.sum() < 60
     assert not grasps.grades["max_acceleration"][~grasps.success].any()
@@ -51,7 +67,11 @@ def test_same_seed_same_bytes_other_seed_other_grasps(tmp_path):
     obj = box(0.04, 0.06, 0.05)
     for name, seed, threads in (("a", 0, 1), ("b", 0, 2), ("c", 1, 2)):
         candidates.sample_to_file(obj, tmp_path / name, 30, seed, threads)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() != (tmp_path / "c").read_bytes()
+    assert (
+        (tmp_path / "a").read_bytes()
+        == (tmp_path / "b").read_bytes()
+        != (tmp_path / "c").read_bytes()
+    )
 
 
 def test_a_finished_file_is_left_alone_and_a_stale_one_made_anew(tmp_path):
@@ -66,21 +86,41 @@ def test_a_finished_file_is_left_alone_and_a_stale_one_made_anew(tmp_path):
 
 def test_too_few_candidates_are_an_error_with_the_sizes(monkeypatch):
     # As if the open hand were always inside the object.
-    monkeypatch.setattr(candidates.Shaker, "collides", lambda shaker, poses: np.ones(len(poses), bool))
-    with pytest.raises(MeshError, match="only 0 of 21504 candidates .* 10 were asked for; .* object measures 300 x 300 x 300 mm"):
+    monkeypatch.setattr(
+        candidates.Shaker, "collides", lambda shaker, poses: np.ones(len(poses), bool)
+    )
+    with pytest.raises(
+        MeshError,
+        match=(
+            "only 0 of 21504 candidates .* 10 were asked for; .* object measures 300 x 300 x 300 mm"
+        ),
+    ):
         candidates.sample_grasps(box(0.3, 0.3, 0.3), 10, seed=0)
 
 
 def test_a_stale_file_is_known_by_its_convex_parts_too(tmp_path):
     mesh = trimesh.creation.box((0.04, 0.06, 0.05))
     whole = GraspObject("box", "box", mesh, (mesh,), "box.obj")
-    halves = tuple(trimesh.creation.box((0.04, 0.03, 0.05)).apply_translation([0, y, 0]) for y in (-0.015, 0.015))
+    halves = tuple(
+        trimesh.creation.box((0.04, 0.03, 0.05)).apply_translation([0, y, 0])
+        for y in (-0.015, 0.015)
+    )
     candidates.sample_to_file(whole, tmp_path / "box.h5", 20, 0)
     before = storage.read_grasps(tmp_path / "box.h5").parameters["object"]
-    candidates.sample_to_file(GraspObject("box", "box", mesh, halves, "box.obj"), tmp_path / "box.h5", 20, 0)
+    candidates.sample_to_file(
+        GraspObject("box", "box", mesh, halves, "box.obj"), tmp_path / "box.h5", 20, 0
+    )
     assert storage.read_grasps(tmp_path / "box.h5").parameters["object"] != before
 
 
 def test_nothing_holds_what_is_wider_than_the_hand():
-    assert not candidates.sample_grasps(GraspObject("ball", "ball", trimesh.creation.icosphere(radius=0.15),
-                                                    (trimesh.creation.icosphere(radius=0.15),)), 20, seed=0).success.any()
+    assert not candidates.sample_grasps(
+        GraspObject(
+            "ball",
+            "ball",
+            trimesh.creation.icosphere(radius=0.15),
+            (trimesh.creation.icosphere(radius=0.15),),
+        ),
+        20,
+        seed=0,
+    ).success.any()

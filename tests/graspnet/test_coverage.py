@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from graspbook.graspnet.coverage import ViewResult, coverage_rate, success_coverage_area, success_coverage_curve
+from graspbook.graspnet.coverage import (
+    ViewResult,
+    coverage_rate,
+    success_coverage_area,
+    success_coverage_curve,
+)
 
 
 def at(*places):
@@ -30,7 +35,9 @@ def test_the_curve_of_two_views_by_hand():
     np.testing.assert_allclose(success, [1, 1 / 2, 2 / 3, 3 / 4])
     # 0.9 covers two of the four positives, 0.8 view b's, 0.7 the last one; 0.1 nothing new.
     np.testing.assert_allclose(coverage, [2 / 4, 3 / 4, 1, 1])
-    assert success_coverage_area(success, coverage) == pytest.approx(0.25 * 0.75 + 0.25 * (1 / 2 + 2 / 3) / 2)
+    assert success_coverage_area(success, coverage) == pytest.approx(
+        0.25 * 0.75 + 0.25 * (1 / 2 + 2 / 3) / 2
+    )
 
 
 def test_a_view_does_not_cover_anothers_positives():
@@ -41,11 +48,20 @@ def test_a_view_does_not_cover_anothers_positives():
 
 def test_the_curve_ends_at_the_rates_of_all_grasps_and_does_not_depend_on_the_order_of_views():
     rng = np.random.default_rng(0)
-    views = [ViewResult(at(*rng.uniform(0, 1, 30)), rng.random(30), rng.random(30) < 0.5, at(*rng.uniform(0, 1, 20)))
-             for _ in range(3)]
+    views = [
+        ViewResult(
+            at(*rng.uniform(0, 1, 30)),
+            rng.random(30),
+            rng.random(30) < 0.5,
+            at(*rng.uniform(0, 1, 20)),
+        )
+        for _ in range(3)
+    ]
     success, coverage = success_coverage_curve(views)
     assert success[-1] == pytest.approx(np.mean([v.success for v in views]))
-    assert coverage[-1] == pytest.approx(np.mean([coverage_rate(v.grasps, v.positives) for v in views]))
+    assert coverage[-1] == pytest.approx(
+        np.mean([coverage_rate(v.grasps, v.positives) for v in views])
+    )
     assert (np.diff(coverage) >= 0).all()
     again = success_coverage_curve(views[::-1])
     np.testing.assert_allclose(again, (success, coverage))

@@ -29,11 +29,17 @@ SETTINGS = DataSettings(views=2, points=128, hard_negatives=50, surface_points=1
 
 
 def grasps(n=60):
-    """Grasps across the box's thin side at random heights from both sides; every third one marked as failed."""
+    """Grasps across the box's thin side at random heights from both sides; every third one marked
+    as failed.
+    """
     rng = np.random.default_rng(0)
     sides = rng.choice([0, np.pi], n)
-    rotation = pose.rotation_about([0, 0, 1.0], sides) @ pose.rotation_about([1.0, 0, 0], np.full(n, np.pi / 2))
-    place = np.stack([np.zeros(n), np.zeros(n), rng.uniform(-0.05, 0.05, n)], axis=1) - rotation[:, :, 2] * (PAD_CENTRE_Z + 0.01)
+    rotation = pose.rotation_about([0, 0, 1.0], sides) @ pose.rotation_about(
+        [1.0, 0, 0], np.full(n, np.pi / 2)
+    )
+    place = np.stack([np.zeros(n), np.zeros(n), rng.uniform(-0.05, 0.05, n)], axis=1) - rotation[
+        :, :, 2
+    ] * (PAD_CENTRE_Z + 0.01)
     return Grasps(pose.from_rt(rotation, place), np.arange(n) % 3 != 0)
 
 
@@ -55,17 +61,25 @@ def test_views_are_centred_and_lie_on_the_object(example):
 
 
 def test_only_the_side_towards_the_camera_is_seen(example):
-    normals = pose.transform(pose.inverse(example.view_T_object), example.clouds) / (BOX.extents / 2)
+    normals = pose.transform(pose.inverse(example.view_T_object), example.clouds) / (
+        BOX.extents / 2
+    )
     face = np.abs(normals).argmax(axis=-1)
     for view in range(2):
-        signs = {(int(a), np.sign(n[a]).item()) for a, n in zip(face[view], normals[view], strict=True)}
+        signs = {
+            (int(a), np.sign(n[a]).item()) for a, n in zip(face[view], normals[view], strict=True)
+        }
         assert len(signs) <= 3 and len({axis for axis, _ in signs}) == len(signs)
 
 
 def test_preparing_is_a_pure_function_of_its_input(example):
     assert examples_hash([prepare(OBJECT, grasps(), SETTINGS)]) == examples_hash([example])
-    assert examples_hash([prepare(OBJECT, grasps(), replace(SETTINGS, seed=1))]) != examples_hash([example])
-    assert examples_hash([prepare(replace(OBJECT, name="other"), grasps(), SETTINGS)]) != examples_hash([example])
+    assert examples_hash([prepare(OBJECT, grasps(), replace(SETTINGS, seed=1))]) != examples_hash(
+        [example]
+    )
+    assert examples_hash(
+        [prepare(replace(OBJECT, name="other"), grasps(), SETTINGS)]
+    ) != examples_hash([example])
 
 
 def test_labels_part_the_grasps(example):
@@ -95,7 +109,10 @@ def test_hard_negatives_are_near_a_positive_and_fail_by_geometry(rotation):
     assert hard.shape == (40, 4, 4)
     dense = trimesh.sample.sample_surface(BOX, 20000, seed=1)[0]
     local = pose.transform(pose.inverse(hard), dense)
-    collides, misses = points_in_hand(local, margin=0.001).any(axis=-1), ~points_in_closing_region(local).any(axis=-1)
+    collides, misses = (
+        points_in_hand(local, margin=0.001).any(axis=-1),
+        ~points_in_closing_region(local).any(axis=-1),
+    )
     assert np.mean(collides | misses) > 0.95 and collides.any() and misses.any()
     shift = np.abs(hard[:, None, :3, 3] - positives[:, :3, 3]).max(axis=-1)
     turn = positives[:, :3, :3].swapaxes(1, 2) @ hard[:, None, :3, :3]
@@ -144,8 +161,12 @@ def test_of_an_object_that_nothing_holds_all_grasps_are_negative():
     wide = prepare(OBJECT, none, SETTINGS, more)
     batch = evaluator_batch([wide], no_groups, 0, 0)
     assert not batch.success.any()
-    frame = wide.view_T_object[[np.array_equal(points, batch.points[0].numpy()) for points in wide.clouds]][0]
-    for grasp, kind in zip(batch.grasps[0].numpy(), [wide.negatives] * 39 + [wide.hard_negatives] * 25, strict=True):
+    frame = wide.view_T_object[
+        [np.array_equal(points, batch.points[0].numpy()) for points in wide.clouds]
+    ][0]
+    for grasp, kind in zip(
+        batch.grasps[0].numpy(), [wide.negatives] * 39 + [wide.hard_negatives] * 25, strict=True
+    ):
         assert np.abs(frame @ kind.grasps - grasp).max(axis=(1, 2)).min() < 1e-6
 
 
@@ -163,7 +184,9 @@ def test_more_grasps_join_the_positives_and_take_the_hard_negatives_place():
     more = replace(grasps(30), success=np.arange(30) < 10)
     example = prepare(OBJECT, grasps(), SETTINGS, more)
     assert len(example.positives.grasps) == 50 and len(example.negatives.grasps) == 20
-    assert sorted(map(bytes, example.hard_negatives.grasps)) == sorted(map(bytes, more.transforms[10:]))
+    assert sorted(map(bytes, example.hard_negatives.grasps)) == sorted(
+        map(bytes, more.transforms[10:])
+    )
 
 
 def test_degraded_views_differ_from_clean_ones_and_are_the_same_every_time():
@@ -182,7 +205,9 @@ def test_families_are_drawn_alike_however_many_objects_they_have(example):
 def test_a_roll_keeps_the_direction_of_view():
     rolls = random_roll(500, torch.Generator().manual_seed(0))
     torch.testing.assert_close(rolls @ rolls.mT, torch.eye(3).expand(500, 3, 3), atol=1e-6, rtol=0)
-    torch.testing.assert_close(rolls @ torch.tensor([0.0, 0, 1]), torch.tensor([0.0, 0, 1]).expand(500, 3))
+    torch.testing.assert_close(
+        rolls @ torch.tensor([0.0, 0, 1]), torch.tensor([0.0, 0, 1]).expand(500, 3)
+    )
     assert float(rolls[:, 0].mean(dim=0).abs().max()) < 0.1 and (torch.linalg.det(rolls) > 0).all()
 
 
@@ -191,15 +216,27 @@ def test_held_out_figures_are_means_over_the_same_batches_and_noise(example):
         noise = float(torch.rand(1, generator=generator))
         return torch.tensor(2.0 + noise), {"noise": noise}
 
-    figures = held_out_figures(None, lambda step: sampler_batch([example], no_groups, 0, step), loss_of, batches=3)
+    figures = held_out_figures(
+        None, lambda step: sampler_batch([example], no_groups, 0, step), loss_of, batches=3
+    )
     assert figures["loss"] == pytest.approx(2 + figures["noise"])
-    assert held_out_figures(None, lambda step: sampler_batch([example], no_groups, 0, step), loss_of, batches=3) == figures
+    assert (
+        held_out_figures(
+            None, lambda step: sampler_batch([example], no_groups, 0, step), loss_of, batches=3
+        )
+        == figures
+    )
 
 
 def test_objects_without_the_needed_grasps_are_left_out(example):
-    empty = prepare(replace(OBJECT, name="empty"), replace(grasps(), success=np.zeros(60, bool)), SETTINGS)
+    empty = prepare(
+        replace(OBJECT, name="empty"), replace(grasps(), success=np.zeros(60, bool)), SETTINGS
+    )
     assert len(empty.hard_negatives.grasps) == 0
-    assert torch.equal(sampler_batch([empty, example], no_groups, 0, 0).grasps, sampler_batch([example], no_groups, 0, 0).grasps)
+    assert torch.equal(
+        sampler_batch([empty, example], no_groups, 0, 0).grasps,
+        sampler_batch([example], no_groups, 0, 0).grasps,
+    )
     for batch in (sampler_batch, evaluator_batch):
         with pytest.raises(GraspFileError, match="no object has"):
             batch([empty], no_groups, 0, 0)
@@ -215,4 +252,6 @@ def test_unlabelled_grasps_and_unknown_choices_are_refused():
 def test_batches_take_the_first_points_of_a_view(example):
     for batch in (sampler_batch, evaluator_batch):
         every, few = batch([example], no_groups, 0, 0), batch([example], no_groups, 0, 0, points=50)
-        assert torch.equal(few.points, every.points[:, :50]) and torch.equal(few.grasps, every.grasps)
+        assert torch.equal(few.points, every.points[:, :50]) and torch.equal(
+            few.grasps, every.grasps
+        )

@@ -18,7 +18,9 @@ from graspbook.graspnet.evaluator import (
 from graspbook.graspnet.pointnet2 import BackboneSettings
 from graspbook.training import TrainSettings
 
-SMALL = BackboneSettings(points=60, centroids=(20, 14), neighbours=(60, 60), width=0.125, length_unit=0.05)
+SMALL = BackboneSettings(
+    points=60, centroids=(20, 14), neighbours=(60, 60), width=0.125, length_unit=0.05
+)
 SETTINGS = {
     "literal": EvaluatorSettings("unified", "literal", SMALL),
     "shared": EvaluatorSettings("unified", "object_and_gripper", SMALL),
@@ -29,7 +31,10 @@ EACH = pytest.mark.parametrize("kind", SETTINGS)
 
 def poses(n, seed=0, spread=0.08):
     rng = np.random.default_rng(seed)
-    return torch.tensor(pose.from_rt(pose.random_rotations(n, rng), spread * rng.normal(size=(n, 3))), dtype=torch.float32)
+    return torch.tensor(
+        pose.from_rt(pose.random_rotations(n, rng), spread * rng.normal(size=(n, 3))),
+        dtype=torch.float32,
+    )
 
 
 def cloud(seed=0):
@@ -48,7 +53,9 @@ def test_grasps_of_a_batch_do_not_see_each_other(kind):
     both = torch.stack([grasps[:3], grasps[3:]])
     together = evaluator(points, object_groups(points, evaluator.settings), both)
     for c in range(2):
-        torch.testing.assert_close(success_probability(together[c]), score(evaluator, points[c], both[c], chunk=2))
+        torch.testing.assert_close(
+            success_probability(together[c]), score(evaluator, points[c], both[c], chunk=2)
+        )
 
 
 @EACH
@@ -95,7 +102,9 @@ def test_the_loss_is_the_cross_entropy_of_equation_4():
     b = EvaluatorBatch(cloud()[None], None, poses(3)[None], torch.tensor([[True, False, False]]))
     loss, figures = evaluator_loss(Fixed(), b, None)
     s = 1 / (1 + np.exp(-np.array([1.0, -2.0, 3.0])))
-    assert float(loss) == pytest.approx(-(np.log(s[0]) + np.log(1 - s[1]) + np.log(1 - s[2])) / 3, rel=1e-5)
+    assert float(loss) == pytest.approx(
+        -(np.log(s[0]) + np.log(1 - s[1]) + np.log(1 - s[2])) / 3, rel=1e-5
+    )
     assert figures["accuracy"] == pytest.approx(2 / 3)
 
 
@@ -114,7 +123,12 @@ def examples():
 @EACH
 def test_training_twice_gives_the_same_bytes(tmp_path, kind):
     files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
-    histories = [train_evaluator(examples(), SETTINGS[kind], TrainSettings(3), path, tmp_path / "c", clouds=2) for path in files]
+    histories = [
+        train_evaluator(
+            examples(), SETTINGS[kind], TrainSettings(3), path, tmp_path / "c", clouds=2
+        )
+        for path in files
+    ]
     assert histories[0] == histories[1] and len(histories[0]) == 3
     assert files[0].read_bytes() == files[1].read_bytes()
     assert load_evaluator(files[0]).settings == SETTINGS[kind]

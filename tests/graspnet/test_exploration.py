@@ -25,14 +25,19 @@ def test_grasps_come_from_the_first_views_with_the_labels_of_the_shake_test(exam
     obj = OBJECTS.load("box_0000")
     found = explore(obj, examples, *load_networks(weights), 2, 16, 0)
     assert found.transforms.shape == (32, 4, 4)
-    np.testing.assert_array_equal(found.success, Shaker(obj, threads=1).test(found.transforms, grade=False).success)
+    np.testing.assert_array_equal(
+        found.success, Shaker(obj, threads=1).test(found.transforms, grade=False).success
+    )
     again = explore(obj, examples, *load_networks(weights), 1, 16, 0)
     np.testing.assert_array_equal(again.transforms, found.transforms[:16])
 
 
 def test_every_object_has_latents_of_its_own(examples, weights):
     obj = OBJECTS.load("box_0000")
-    first, twin = (explore(replace(obj, name=name), examples, *load_networks(weights), 1, 4, 0) for name in ("one", "other"))
+    first, twin = (
+        explore(replace(obj, name=name), examples, *load_networks(weights), 1, 4, 0)
+        for name in ("one", "other")
+    )
     assert not np.allclose(first.transforms[0], twin.transforms[0])  # as sampled
 
 

@@ -12,7 +12,9 @@ def cloud(centre):
 def test_before_the_camera_the_axes_are_the_cameras():
     points = cloud([0, 0, 0.5])
     points[:, :2] -= points[:, :2].mean(axis=0)
-    np.testing.assert_allclose(object_frame(points), pose.from_rt(np.eye(3), points.mean(axis=0)), atol=1e-12)
+    np.testing.assert_allclose(
+        object_frame(points), pose.from_rt(np.eye(3), points.mean(axis=0)), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("angle", [-0.5, 0.3])
@@ -26,7 +28,9 @@ def test_a_camera_that_turns_aside_sees_the_same(angle):
 
 def test_the_view_is_along_z():
     frame = object_frame(cloud([0.2, -0.1, 0.6]))
-    np.testing.assert_allclose(frame[:3, 3] / np.linalg.norm(frame[:3, 3]), frame[:3, 2], atol=1e-12)
+    np.testing.assert_allclose(
+        frame[:3, 3] / np.linalg.norm(frame[:3, 3]), frame[:3, 2], atol=1e-12
+    )
 
 
 def test_points_without_a_camera_keep_their_axes():

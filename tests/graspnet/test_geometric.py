@@ -10,7 +10,9 @@ from graspbook.hands.franka import TIP_Z
 
 def wall(n=500, seed=0):
     """A wall 0.5 m in front of the camera: points (n, 3)."""
-    return np.column_stack([np.random.default_rng(seed).uniform(-0.05, 0.05, (n, 2)), np.full(n, 0.5)])
+    return np.column_stack(
+        [np.random.default_rng(seed).uniform(-0.05, 0.05, (n, 2)), np.full(n, 0.5)]
+    )
 
 
 @pytest.mark.parametrize("standoff", STANDOFFS)
@@ -21,7 +23,10 @@ def test_grasps_approach_a_wall_against_its_normal_at_every_standoff_and_roll(st
     np.testing.assert_allclose(np.linalg.det(grasps[:, :3, :3]), 1.0)
     low, high = STANDOFFS[standoff]
     distance = 0.5 - grasps[:, 2, 3]
-    assert low <= distance.min() < low + 0.01 * (high - low) + 1e-3 and high - 1e-3 < distance.max() <= high
+    assert (
+        low <= distance.min() < low + 0.01 * (high - low) + 1e-3
+        and high - 1e-3 < distance.max() <= high
+    )
     touched = grasps[:, :3, 3] + distance[:, None] * grasps[:, :3, 2]
     assert np.linalg.norm(touched[:, None] - cloud, axis=-1).min(axis=1).max() < 1e-9
     roll = np.arctan2(grasps[:, 1, 0], grasps[:, 0, 0])
@@ -29,7 +34,9 @@ def test_grasps_approach_a_wall_against_its_normal_at_every_standoff_and_roll(st
 
 
 def test_the_seed_decides():
-    first, again, other = (sample_geometric(wall(), 20, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    first, again, other = (
+        sample_geometric(wall(), 20, np.random.default_rng(seed)) for seed in (3, 3, 4)
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 

@@ -24,7 +24,9 @@ def test_our_own_labels_are_found_again(own_file, tmp_path):
     assert counts["accuracy"] == 1.0 and counts["tp"] > 0 and counts["tn"] > 0
     before, after = storage.read_grasps(own_file), storage.read_grasps(tmp_path / "again.h5")
     np.testing.assert_array_equal(before.transforms, after.transforms)
-    np.testing.assert_array_equal(before.grades["max_acceleration"], after.grades["max_acceleration"])
+    np.testing.assert_array_equal(
+        before.grades["max_acceleration"], after.grades["max_acceleration"]
+    )
 
 
 def test_a_file_without_labels_gets_them(own_file, tmp_path):
@@ -54,6 +56,16 @@ def test_agreement_with_flex_labels(tmp_path):
     source = next(ACRONYM.glob("*.h5"))
     grasps = storage.read_grasps(source)
     part = slice(None, None, 5)
-    storage.write_grasps(tmp_path / "part.h5", storage.Grasps(grasps.transforms[part], grasps.success[part],
-                                                              object_file=grasps.object_file, object_scale=grasps.object_scale))
-    assert labels.label_file(tmp_path / "part.h5", ACRONYM, tmp_path / "out.h5")["balanced_accuracy"] > 0.8
+    storage.write_grasps(
+        tmp_path / "part.h5",
+        storage.Grasps(
+            grasps.transforms[part],
+            grasps.success[part],
+            object_file=grasps.object_file,
+            object_scale=grasps.object_scale,
+        ),
+    )
+    assert (
+        labels.label_file(tmp_path / "part.h5", ACRONYM, tmp_path / "out.h5")["balanced_accuracy"]
+        > 0.8
+    )

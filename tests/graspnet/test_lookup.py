@@ -11,7 +11,11 @@ def clouds(count=2, n=200):
 
 def queries(points, n=500):
     low, high = points.amin(dim=1) - MARGIN, points.amax(dim=1) + MARGIN
-    return low[:, None] + torch.rand(len(points), n, 3, generator=torch.Generator().manual_seed(1)) * (high - low)[:, None]
+    return (
+        low[:, None]
+        + torch.rand(len(points), n, 3, generator=torch.Generator().manual_seed(1))
+        * (high - low)[:, None]
+    )
 
 
 def test_the_point_found_is_the_nearest_but_seldom_and_then_by_less_than_the_size_of_a_cell():
@@ -45,8 +49,8 @@ def test_clouds_joined_answer_as_each_by_itself():
     asked = queries(points)
     together = nearest_points(asked, points, join([tabulate(cloud) for cloud in points], 200))
     for c in range(3):
-        alone = nearest_points(asked[c:c + 1], points[c:c + 1], tabulate(points[c]))
-        assert all(torch.equal(a[c:c + 1], b) for a, b in zip(together, alone, strict=True))
+        alone = nearest_points(asked[c : c + 1], points[c : c + 1], tabulate(points[c]))
+        assert all(torch.equal(a[c : c + 1], b) for a, b in zip(together, alone, strict=True))
 
 
 def test_points_found_carry_the_gradient_of_the_cloud():

@@ -25,7 +25,8 @@ def cloud(n, seed=0):
 
 def test_farthest_points_on_a_line():
     line = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0], [10, 0, 0]]])
-    # From 0: 10 is farthest, then 3 (3 from 0), then 1 and 2 (both 1 away from a chosen one: the first is taken).
+    # From 0: 10 is farthest, then 3 (3 from 0), then 1 and 2 (both 1 away from a chosen one: the
+    # first is taken).
     assert farthest_points(line, 4).tolist() == [[0, 4, 3, 1]]
 
 
@@ -54,7 +55,11 @@ def test_a_grouper_gives_what_group_gives_and_computes_it_once(monkeypatch):
     first = grouper(clouds)
     monkeypatch.setattr("graspbook.graspnet.pointnet2.farthest_points", None)
     for levels in (first, grouper(clouds)):
-        assert all(torch.equal(a, b) for pair in zip(levels, expected, strict=True) for a, b in zip(*pair, strict=True))
+        assert all(
+            torch.equal(a, b)
+            for pair in zip(levels, expected, strict=True)
+            for a, b in zip(*pair, strict=True)
+        )
     with pytest.raises(TypeError):
         grouper(cloud(64, 3)[None])
 
@@ -67,14 +72,24 @@ def test_take_matches_plain_indexing():
 
 
 def plain(network, points, features, condition):
-    """The network as the paper has it: pairs with repeated neighbours, and a grasp's numbers at every point."""
+    """The network as the paper has it: pairs with repeated neighbours, and a grasp's numbers at
+    every point.
+    """
     points = points / network.settings.length_unit
-    features = torch.cat([features.expand(len(condition), *features.shape),
-                          condition[:, :, None].expand(-1, -1, points.shape[1], -1)], dim=-1)
-    for level, (centroids, neighbours) in zip(network.levels, group(points * network.settings.length_unit, network.settings),
-                                              strict=False):
+    features = torch.cat(
+        [
+            features.expand(len(condition), *features.shape),
+            condition[:, :, None].expand(-1, -1, points.shape[1], -1),
+        ],
+        dim=-1,
+    )
+    for level, (centroids, neighbours) in zip(
+        network.levels, group(points * network.settings.length_unit, network.settings), strict=False
+    ):
         centres = take(points, centroids)
-        relative = (take(points, neighbours) - centres[:, :, None]).expand(len(condition), -1, -1, -1, -1)
+        relative = (take(points, neighbours) - centres[:, :, None]).expand(
+            len(condition), -1, -1, -1, -1
+        )
         pairs = torch.cat([relative, take(features, neighbours)], dim=-1)
         points, features = centres, level.rest(level.first(pairs)).amax(dim=-2).relu()
     last = network.levels[2]
@@ -95,7 +110,9 @@ CLOUDS = {
 @pytest.mark.parametrize("width", [0.125, 1.0])
 def test_the_network_and_its_gradients_are_the_plain_ones(kind, width):
     torch.manual_seed(0)
-    settings = BackboneSettings(points=64, centroids=(16, 8), neighbours=(24, 8), width=width, length_unit=0.05)
+    settings = BackboneSettings(
+        points=64, centroids=(16, 8), neighbours=(24, 8), width=width, length_unit=0.05
+    )
     network = PointNet2(settings, 3, 2).double()
     points = torch.stack([CLOUDS[kind], CLOUDS[kind].flip(0)]).double()
     condition = torch.randn(2, 3, 2, dtype=torch.double, requires_grad=True)
@@ -108,8 +125,15 @@ def test_the_network_and_its_gradients_are_the_plain_ones(kind, width):
     for own, other in zip(*gradients, strict=True):
         torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-8)
     with torch.no_grad():
-        single = network.float()(points.float(), group(points.float(), settings), points.float() / 0.05, condition.float())
-    assert float((single - expected.detach()).abs().max()) < 1e-5 * float(expected.detach().abs().max())
+        single = network.float()(
+            points.float(),
+            group(points.float(), settings),
+            points.float() / 0.05,
+            condition.float(),
+        )
+    assert float((single - expected.detach()).abs().max()) < 1e-5 * float(
+        expected.detach().abs().max()
+    )
 
 
 # With few elements a row all of them are in the graph, with many those that hold a maximum.
@@ -117,9 +141,13 @@ def test_the_network_and_its_gradients_are_the_plain_ones(kind, width):
 def test_the_maximum_of_a_segment_is_shared_by_those_that_hold_it(elements):
     generator = torch.Generator().manual_seed(0)
     owner = torch.randint(3, (elements,), generator=generator).sort().values
-    values = torch.randint(-2, 4, (elements, 5), generator=generator).double().requires_grad_()  # with many ties
+    values = (
+        torch.randint(-2, 4, (elements, 5), generator=generator).double().requires_grad_()
+    )  # with many ties
     base = torch.tensor([0.0, 0, 2, 3, 0]).double().expand(4, -1).clone().requires_grad_()
-    rows = [torch.cat([base[row, None], values[owner == row]]) for row in range(4)]  # none owns to the last
+    rows = [
+        torch.cat([base[row, None], values[owner == row]]) for row in range(4)
+    ]  # none owns to the last
     expected = torch.stack([row.amax(dim=0) for row in rows])
     found = segment_max(values.__getitem__, owner, base, block=7)
     assert torch.equal(found, expected)
@@ -136,7 +164,9 @@ def test_repeated_neighbours_change_nothing():
     level = SetAbstraction(3, 0, (8, 8, 8), SMALL)
     points, index = torch.randn(1, 9, 3), torch.tensor([[[0, 1, 2], [3, 4, 5]]])
     twice = torch.cat([index, index[..., :1], index[..., :1]], dim=-1)
-    torch.testing.assert_close(*(level(points, points[:, :2], points[None], neighbours) for neighbours in (index, twice)))
+    torch.testing.assert_close(
+        *(level(points, points[:, :2], points[None], neighbours) for neighbours in (index, twice))
+    )
 
 
 def test_grasps_of_a_batch_do_not_see_each_other():
@@ -181,7 +211,9 @@ def test_batch_norm_forgets_the_batch_in_evaluation():
     condition = torch.randn(1, 4, 2)
     network(points, group(points, settings), points, condition)
     network.eval()
-    out = [network(points, group(points, settings), points, c) for c in (condition, condition[:, :1])]
+    out = [
+        network(points, group(points, settings), points, c) for c in (condition, condition[:, :1])
+    ]
     torch.testing.assert_close(out[0][:, :1], out[1])
 
 

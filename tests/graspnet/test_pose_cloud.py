@@ -3,13 +3,21 @@ import pytest
 import torch
 
 from graspbook import pose
-from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings, load_evaluator, object_groups, score
+from graspbook.graspnet.evaluator import (
+    Evaluator,
+    EvaluatorSettings,
+    load_evaluator,
+    object_groups,
+    score,
+)
 from graspbook.graspnet.pointnet2 import BackboneSettings, PointNet2, group
 from graspbook.graspnet.pose_cloud import PoseCloud
 from graspbook.graspnet.refinement import refine_by_gradient
 from graspbook.training import save_weights
 
-SMALL = BackboneSettings(points=60, centroids=(20, 14), neighbours=(12, 12), width=0.125, length_unit=0.05)
+SMALL = BackboneSettings(
+    points=60, centroids=(20, 14), neighbours=(12, 12), width=0.125, length_unit=0.05
+)
 
 
 @pytest.fixture
@@ -20,7 +28,10 @@ def cloud():
 @pytest.fixture
 def grasps():
     rng = np.random.default_rng(1)
-    return torch.tensor(pose.from_rt(pose.random_rotations(5, rng), 0.08 * rng.normal(size=(5, 3))), dtype=torch.float32)
+    return torch.tensor(
+        pose.from_rt(pose.random_rotations(5, rng), 0.08 * rng.normal(size=(5, 3))),
+        dtype=torch.float32,
+    )
 
 
 @pytest.fixture
@@ -41,7 +52,9 @@ def test_every_point_carries_the_pose(cloud, grasps):
         numbers = grasps[g].clone()
         numbers[:3, 3] /= 0.05
         features = torch.cat([cloud / 0.05, numbers.flatten().expand(60, 16)], dim=-1)
-        assert torch.allclose(joined(cloud[None], groups, features[None])[0, 0], found[g], atol=1e-5)
+        assert torch.allclose(
+            joined(cloud[None], groups, features[None])[0, 0], found[g], atol=1e-5
+        )
 
 
 def test_scores_differ_by_pose_and_not_by_the_order_of_grasps(evaluator, cloud, grasps):
@@ -51,7 +64,9 @@ def test_scores_differ_by_pose_and_not_by_the_order_of_grasps(evaluator, cloud, 
 
 
 def test_groups_are_those_of_the_cloud_alone(evaluator, cloud):
-    for found, expected in zip(object_groups(cloud[None], evaluator.settings), group(cloud[None], SMALL), strict=True):
+    for found, expected in zip(
+        object_groups(cloud[None], evaluator.settings), group(cloud[None], SMALL), strict=True
+    ):
         assert all(map(torch.equal, found, expected))
 
 
@@ -63,7 +78,12 @@ def test_gradient_refinement_climbs_a_scorer_of_this_kind(evaluator, cloud, gras
 
 def test_weights_of_this_kind_are_loaded_as_such(evaluator, tmp_path, cloud, grasps):
     from dataclasses import asdict
-    save_weights(tmp_path / "e.safetensors", evaluator, {"network": "evaluator", "evaluator": asdict(evaluator.settings)})
+
+    save_weights(
+        tmp_path / "e.safetensors",
+        evaluator,
+        {"network": "evaluator", "evaluator": asdict(evaluator.settings)},
+    )
     again = load_evaluator(tmp_path / "e.safetensors")
     assert again.settings.representation == "pose"
     assert torch.equal(score(again, cloud, grasps), score(evaluator, cloud, grasps))

@@ -11,11 +11,19 @@ from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings, score
 from graspbook.graspnet.frame import object_frame
 from graspbook.graspnet.geometric import sample_geometric
 from graspbook.graspnet.pointnet2 import BackboneSettings
-from graspbook.graspnet.predict import PredictSettings, contact_check, load_networks, predict, weights_files
+from graspbook.graspnet.predict import (
+    PredictSettings,
+    contact_check,
+    load_networks,
+    predict,
+    weights_files,
+)
 from graspbook.graspnet.sampler import Sampler, SamplerSettings
 from graspbook.hands.franka import PAD_CENTRE_Z
 
-SMALL = BackboneSettings(points=64, centroids=(16, 12), neighbours=(16, 16), width=0.125, length_unit=0.05)
+SMALL = BackboneSettings(
+    points=64, centroids=(16, 12), neighbours=(16, 16), width=0.125, length_unit=0.05
+)
 SETTINGS = PredictSettings(samples=40, steps=3, min_points_between=1)
 
 
@@ -31,7 +39,8 @@ def cloud():
 
 
 def test_contacts_by_hand():
-    # Two points between the fingers; in another pose of the hand they are inside the palm; in a third nowhere.
+    # Two points between the fingers; in another pose of the hand they are inside the palm; in a
+    # third nowhere.
     points = np.array([[0, 0, PAD_CENTRE_Z], [0.01, 0, PAD_CENTRE_Z]])
     poses = np.tile(np.eye(4), (3, 1, 1))
     poses[1, 2, 3], poses[2, 2, 3] = PAD_CENTRE_Z - 0.02, -1
@@ -41,14 +50,23 @@ def test_contacts_by_hand():
 
 def test_a_prediction_is_sorted_and_consistent(networks):
     prediction = predict(cloud(), *networks, SETTINGS, np.random.default_rng(0))
-    assert prediction.camera_T_hand.shape == (40, 4, 4) and prediction.iterations.shape == (4, 40, 4, 4)
+    assert prediction.camera_T_hand.shape == (40, 4, 4) and prediction.iterations.shape == (
+        4,
+        40,
+        4,
+        4,
+    )
     count = prediction.feasible.sum()
     assert prediction.feasible[:count].all()
     for part in (prediction.scores[:count], prediction.scores[count:]):
         assert (np.diff(part) <= 0).all()
     columns = np.arange(40)
-    np.testing.assert_array_equal(prediction.iterations[prediction.step, columns], prediction.camera_T_hand)
-    np.testing.assert_array_equal(prediction.iteration_scores[prediction.step, columns], prediction.scores)
+    np.testing.assert_array_equal(
+        prediction.iterations[prediction.step, columns], prediction.camera_T_hand
+    )
+    np.testing.assert_array_equal(
+        prediction.iteration_scores[prediction.step, columns], prediction.scores
+    )
     np.testing.assert_array_equal(prediction.scores, prediction.iteration_scores.max(axis=0))
     collides, between = contact_check(prediction.camera_T_hand, cloud())
     np.testing.assert_array_equal(collides, prediction.collides)
@@ -59,7 +77,9 @@ def test_a_camera_that_turns_aside_gets_the_same_grasps_in_its_frame(networks):
     turn = pose.rotation_about([0, 1, 0], 0.4)
     before = cloud() + np.array([0.0, 0.0, 0.5])
     before[:, 1] -= before[:, 1].mean()
-    here, there = (predict(c, *networks, SETTINGS, np.random.default_rng(0)) for c in (before, before @ turn.T))
+    here, there = (
+        predict(c, *networks, SETTINGS, np.random.default_rng(0)) for c in (before, before @ turn.T)
+    )
     # Equal seeds draw equal points and latents, so only the frame differs (up to single precision).
     expected, found = turn @ here.iterations[0, :, :3], there.iterations[0, :, :3]
     expected, found = (poses[np.lexsort(poses[:, :, 3].T)] for poses in (expected, found))
@@ -75,17 +95,24 @@ def test_scores_are_the_evaluators(networks):
     generator.integers(2**63)
     seen = points[generator.choice(200, 200, replace=False)]
     grasps = torch.tensor(frame_T_camera @ prediction.camera_T_hand, dtype=torch.float32)
-    expected = score(evaluator, torch.tensor(pose.transform(frame_T_camera, seen), dtype=torch.float32), grasps)
+    expected = score(
+        evaluator, torch.tensor(pose.transform(frame_T_camera, seen), dtype=torch.float32), grasps
+    )
     np.testing.assert_allclose(prediction.scores, expected, atol=1e-4)
 
 
 def test_equal_seeds_give_equal_predictions(networks):
-    runs = [predict(cloud(), *networks, SETTINGS, np.random.default_rng(seed)).camera_T_hand for seed in (1, 1, 2)]
+    runs = [
+        predict(cloud(), *networks, SETTINGS, np.random.default_rng(seed)).camera_T_hand
+        for seed in (1, 1, 2)
+    ]
     assert np.array_equal(runs[0], runs[1]) and not np.array_equal(runs[0], runs[2])
 
 
 def test_a_cloud_of_fewer_points_than_the_network_takes(networks):
-    assert predict(cloud()[:10], *networks, SETTINGS, np.random.default_rng(0)).scores.shape == (40,)
+    assert predict(cloud()[:10], *networks, SETTINGS, np.random.default_rng(0)).scores.shape == (
+        40,
+    )
 
 
 @pytest.mark.parametrize("bad", [np.zeros((0, 3)), np.zeros((5, 2)), np.full((5, 3), np.nan)])
@@ -99,10 +126,16 @@ def test_missing_weights_are_an_error(tmp_path):
         load_networks(tmp_path)
 
 
-def test_geometric_grasps_are_sampled_on_the_whole_cloud_and_refined_by_the_same_evaluator(networks):
+def test_geometric_grasps_are_sampled_on_the_whole_cloud_and_refined_by_the_same_evaluator(
+    networks,
+):
     settings = replace(SETTINGS, method="geometric", refinement="gradient")
-    sampled, found = (predict(cloud(), None, networks[1], replace(settings, steps=steps), np.random.default_rng(0))
-                      for steps in (0, 3))
+    sampled, found = (
+        predict(
+            cloud(), None, networks[1], replace(settings, steps=steps), np.random.default_rng(0)
+        )
+        for steps in (0, 3)
+    )
     generator = np.random.default_rng(0)
     generator.integers(2**63)
     generator.choice(300, 200, replace=False)
@@ -110,7 +143,11 @@ def test_geometric_grasps_are_sampled_on_the_whole_cloud_and_refined_by_the_same
     assert sampled.iterations.shape == (1, 40, 4, 4) and found.iterations.shape == (4, 40, 4, 4)
     for prediction in (sampled, found):
         places = prediction.iterations[0, :, :3, 3]
-        np.testing.assert_allclose(places[np.lexsort(places.T)], expected[np.lexsort(expected[:, :3, 3].T), :3, 3], atol=1e-6)
+        np.testing.assert_allclose(
+            places[np.lexsort(places.T)],
+            expected[np.lexsort(expected[:, :3, 3].T), :3, 3],
+            atol=1e-6,
+        )
     assert found.scores.mean() > sampled.scores.mean()
 
 
@@ -120,17 +157,25 @@ def test_gpd_ranks_its_own_scores_and_refines_nothing(networks, monkeypatch):
     detector = types.SimpleNamespace(settings="of the detector")
 
     def detect(points, network, settings, n, rng):
-        assert network is detector and settings == "of the detector" and n == 40 and len(points) == 300
+        assert (
+            network is detector and settings == "of the detector" and n == 40 and len(points) == 300
+        )
         return grasps, np.array([0.3, 0.9, 0.6])
 
     monkeypatch.setattr("graspbook.graspnet.predict.detect", detect)
-    found = predict(cloud(), None, detector, replace(SETTINGS, method="gpd"), np.random.default_rng(0))
+    found = predict(
+        cloud(), None, detector, replace(SETTINGS, method="gpd"), np.random.default_rng(0)
+    )
     order = np.lexsort([[-0.3, -0.9, -0.6], contact_check(grasps, cloud())[0]])
     np.testing.assert_allclose(found.camera_T_hand, grasps[order])
     np.testing.assert_allclose(found.scores, np.array([0.3, 0.9, 0.6])[order])
     assert found.iterations.shape == (1, 3, 4, 4) and not found.step.any()
-    monkeypatch.setattr("graspbook.graspnet.predict.detect", lambda *_: (np.zeros((0, 4, 4)), np.zeros(0)))
-    assert predict(cloud(), None, detector, replace(SETTINGS, method="gpd"), np.random.default_rng(0)).scores.shape == (0,)
+    monkeypatch.setattr(
+        "graspbook.graspnet.predict.detect", lambda *_: (np.zeros((0, 4, 4)), np.zeros(0))
+    )
+    assert predict(
+        cloud(), None, detector, replace(SETTINGS, method="gpd"), np.random.default_rng(0)
+    ).scores.shape == (0,)
 
 
 def test_each_method_asks_for_its_own_weights(weights, tmp_path):

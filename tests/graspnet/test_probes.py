@@ -9,7 +9,9 @@ from graspbook.graspnet.dataset import random_roll
 from graspbook.graspnet.pointnet2 import BackboneSettings
 from graspbook.graspnet.probes import PROBES, Preparer, Probes, observe
 
-SMALL = BackboneSettings(points=60, centroids=(20, 14), neighbours=(8, 8), width=0.125, length_unit=0.05)
+SMALL = BackboneSettings(
+    points=60, centroids=(20, 14), neighbours=(8, 8), width=0.125, length_unit=0.05
+)
 COUNT = len(PROBES)
 
 
@@ -19,11 +21,16 @@ def cloud(seed=0):
 
 def poses(n, seed=0):
     rng = np.random.default_rng(seed)
-    return torch.tensor(pose.from_rt(pose.random_rotations(n, rng), 0.08 * rng.normal(size=(n, 3))), dtype=torch.float32)[None]
+    return torch.tensor(
+        pose.from_rt(pose.random_rotations(n, rng), 0.08 * rng.normal(size=(n, 3))),
+        dtype=torch.float32,
+    )[None]
 
 
 def seen(grasps, points):
-    """The parts of what the probes see: vectors (G, 182, 3), behind (G, 182), outline (G, 182), direction of view (G, 3)."""
+    """The parts of what the probes see: vectors (G, 182, 3), behind (G, 182), outline (G, 182),
+    direction of view (G, 3).
+    """
     values = observe(grasps, points, Preparer(SMALL)(points)[0])[0]
     vector, behind, outline, view = values.split([3 * COUNT, COUNT, COUNT, 3], dim=-1)
     return vector.unflatten(-1, (COUNT, 3)), behind, outline, view
@@ -31,7 +38,9 @@ def seen(grasps, points):
 
 def test_probes_see_their_nearest_point_in_the_frame_of_the_hand():
     grasps, points = poses(3), cloud()
-    for grasp, vectors in zip(grasps[0].double().numpy(), seen(grasps, points)[0].numpy(), strict=True):
+    for grasp, vectors in zip(
+        grasps[0].double().numpy(), seen(grasps, points)[0].numpy(), strict=True
+    ):
         local = pose.transform(pose.inverse(grasp), points[0].double().numpy())
         offsets = local[None] - PROBES[:, None]
         length = np.linalg.norm(vectors, axis=-1, keepdims=True)
@@ -46,7 +55,8 @@ def test_probes_see_their_nearest_point_in_the_frame_of_the_hand():
 
 
 def test_probes_know_what_is_before_behind_and_beside_the_surface():
-    # a wall at z = 0 that covers |x|, |y| < 10 cm, seen along +z; the hand's frame is the camera's, moved
+    # a wall at z = 0 that covers |x|, |y| < 10 cm, seen along +z; the hand's frame is the camera's,
+    # moved
     side = torch.linspace(-0.1, 0.1, 41)
     wall = torch.cat([torch.cartesian_prod(side, side), torch.zeros(41 * 41, 1)], dim=1)[None]
     move = torch.eye(4).repeat(1, 3, 1, 1)
@@ -64,7 +74,9 @@ def test_a_roll_about_the_camera_changes_what_probes_see_by_no_more_than_the_cel
     roll = random_roll(1, torch.Generator().manual_seed(3))
     turn = pose.from_rt_torch(roll, torch.zeros(1, 3))
     grasps, points = poses(20), cloud()
-    for before, after in zip(seen(grasps, points), seen(turn[:, None] @ grasps, points @ roll.mT), strict=True):
+    for before, after in zip(
+        seen(grasps, points), seen(turn[:, None] @ grasps, points @ roll.mT), strict=True
+    ):
         assert float((before - after).abs().median()) < 1e-4
 
 
@@ -87,8 +99,12 @@ def test_only_the_first_points_are_encoded_and_all_are_looked_up():
     tables, levels, context = network.prepare(points, Preparer(SMALL)(points))
     few_tables, few_levels, few = network.prepare(points[:, :60], Preparer(SMALL)(points[:, :60]))
     torch.testing.assert_close(context, few)
-    assert all(torch.equal(a.neighbours, b.neighbours) for a, b in zip(levels, few_levels, strict=True))
-    assert not torch.equal(observe(grasps, points, tables), observe(grasps, points[:, :60], few_tables))
+    assert all(
+        torch.equal(a.neighbours, b.neighbours) for a, b in zip(levels, few_levels, strict=True)
+    )
+    assert not torch.equal(
+        observe(grasps, points, tables), observe(grasps, points[:, :60], few_tables)
+    )
 
 
 def test_a_preparer_remembers_clouds():

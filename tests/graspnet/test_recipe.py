@@ -10,9 +10,15 @@ def test_presets_differ_where_paper_and_released_code_do():
     ours, our_evaluator = network_settings("ours", 0.25, 512, [16, 16], 2, 0.003)
     assert not paper.confidence and released.confidence and not ours.confidence
     assert paper.backbone.normalisation == "none" and released.backbone.normalisation == "batch"
-    assert paper.conditioning == released.conditioning == "per_point" and ours.conditioning == "shared"
+    assert (
+        paper.conditioning == released.conditioning == "per_point" and ours.conditioning == "shared"
+    )
     assert paper_evaluator.representation == "unified" and our_evaluator.representation == "probes"
-    assert paper_evaluator.points == 1024 and our_evaluator.points == 2048 and our_evaluator.backbone.points == 512
+    assert (
+        paper_evaluator.points == 1024
+        and our_evaluator.points == 2048
+        and our_evaluator.backbone.points == 512
+    )
     assert (paper.backbone.centroids, paper.backbone.radii) == ((128, 32), (0.02, 0.04))
 
 
@@ -21,5 +27,8 @@ def test_the_last_of_each_family_of_three_is_kept_back():
 
 
 def test_unknown_network():
-    with pytest.raises(ParameterError, match="network 'theirs', expected one of paper, released, paper_shared, ours"):
+    with pytest.raises(
+        ParameterError,
+        match="network 'theirs', expected one of paper, released, paper_shared, ours",
+    ):
         network_settings("theirs", 1.0, 1024, [64, 128], 2, 0.01)

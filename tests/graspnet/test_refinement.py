@@ -33,21 +33,29 @@ class Toy(torch.nn.Module):
         return None
 
     def forward(self, points, groups, grasps):
-        return torch.stack([torch.zeros_like(grasps[..., 0, 0]), torch.logit(self.success(grasps))], dim=-1)
+        return torch.stack(
+            [torch.zeros_like(grasps[..., 0, 0]), torch.logit(self.success(grasps))], dim=-1
+        )
 
 
 def poses(n, seed=0, spread=0.1):
     rng = np.random.default_rng(seed)
-    return torch.tensor(pose.from_rt(pose.random_rotations(n, rng), spread * rng.normal(size=(n, 3))), dtype=torch.float32)
+    return torch.tensor(
+        pose.from_rt(pose.random_rotations(n, rng), spread * rng.normal(size=(n, 3))),
+        dtype=torch.float32,
+    )
 
 
 def hill(grasps):
     """Best at the origin with z down; steep enough that the 1 cm limit binds."""
-    return torch.exp(-20 * grasps[..., :3, 3].square().sum(-1) - 0.3 * (1 + grasps[..., 2, 2])).clamp(1e-4, 1 - 1e-4)
+    return torch.exp(
+        -20 * grasps[..., :3, 3].square().sum(-1) - 0.3 * (1 + grasps[..., 2, 2])
+    ).clamp(1e-4, 1 - 1e-4)
 
 
 def test_every_step_uses_its_own_gradient_alone():
-    # A constant slope below the limit: equal steps. Gradients that were not zeroed would make each longer than the last.
+    # A constant slope below the limit: equal steps. Gradients that were not zeroed would make each
+    # longer than the last.
     slope = torch.tensor([0.003, -0.002, 0.001])
     toy = Toy(lambda grasps: 0.5 + grasps[..., :3, 3] @ slope)
     start = poses(4, spread=0.01)
@@ -63,7 +71,9 @@ def test_no_step_moves_further_than_a_centimetre_and_the_score_climbs():
     assert (refinement.scores[-1] > refinement.scores[0]).float().mean() > 0.95
     torch.testing.assert_close(refinement.scores, hill(refinement.grasps))
     rotation = refinement.grasps[-1, :, :3, :3]
-    torch.testing.assert_close(rotation @ rotation.mT, torch.eye(3).expand(50, 3, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        rotation @ rotation.mT, torch.eye(3).expand(50, 3, 3), atol=1e-5, rtol=0
+    )
 
 
 def test_the_first_step_by_hand():
@@ -81,7 +91,9 @@ def test_the_first_step_by_hand():
     expected = (values[0] + eta * gradient).float()
     moved = refine_by_gradient(toy, CLOUD, start, steps=1).grasps[1, 0]
     torch.testing.assert_close(moved[:3, 3], expected[3:], atol=1e-5, rtol=0)
-    torch.testing.assert_close(moved[:3, :3], pose.euler_sxyz_to_matrix_torch(expected[:3]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        moved[:3, :3], pose.euler_sxyz_to_matrix_torch(expected[:3]), atol=1e-4, rtol=0
+    )
 
 
 def test_steps_along_the_log_odds_have_set_lengths_and_go_uphill():
@@ -89,7 +101,8 @@ def test_steps_along_the_log_odds_have_set_lengths_and_go_uphill():
     before, after = refinement.grasps[:-1].double(), refinement.grasps[1:].double()
     shift = (after - before)[..., :3, 3].norm(dim=-1)
     relative = before[..., :3, :3].mT @ after[..., :3, :3]
-    # the angles of the motion are Euler angles of small turns: their length is the angle but for a few thousandths
+    # the angles of the motion are Euler angles of small turns: their length is the angle but for a
+    # few thousandths
     turn = ((relative.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1).arccos()
     length = (shift.square() + (0.06 * turn).square()).sqrt()
     expected = 0.006 * (1 / 6) ** (torch.arange(10, dtype=torch.double) / 9)
@@ -112,7 +125,9 @@ def test_the_world_turned_the_steps_along_the_log_odds_turn_with_it():
     turn = poses(1, seed=5)[0]
     start = poses(10)
     plain = refine_by_log_odds(Toy(hill), CLOUD, start, steps=4).grasps
-    turned = refine_by_log_odds(Toy(lambda grasps: hill(torch.linalg.inv(turn) @ grasps)), CLOUD, turn @ start, steps=4).grasps
+    turned = refine_by_log_odds(
+        Toy(lambda grasps: hill(torch.linalg.inv(turn) @ grasps)), CLOUD, turn @ start, steps=4
+    ).grasps
     torch.testing.assert_close(turned, turn @ plain, atol=1e-4, rtol=0)
 
 
@@ -134,29 +149,38 @@ def test_refinement_moves_with_the_cloud():
 
 def test_a_flat_score_moves_nothing():
     start = poses(3)
-    refinement = refine_by_gradient(Toy(lambda grasps: 0.5 + 0 * grasps[..., 0, 3]), CLOUD, start, steps=2)
+    refinement = refine_by_gradient(
+        Toy(lambda grasps: 0.5 + 0 * grasps[..., 0, 3]), CLOUD, start, steps=2
+    )
     torch.testing.assert_close(refinement.grasps, start.expand(3, -1, -1, -1))
 
 
 def test_metropolis_moves_within_its_box_and_keeps_rotations():
     start = poses(100)
-    refinement = refine_by_metropolis(Toy(hill), CLOUD, start, torch.Generator().manual_seed(0), steps=20)
+    refinement = refine_by_metropolis(
+        Toy(hill), CLOUD, start, torch.Generator().manual_seed(0), steps=20
+    )
     moved = refinement.grasps[..., :3, 3].diff(dim=0).abs()
     assert float(moved.max()) <= 0.02
     accepted = (moved > 0).any(dim=-1)
     assert 0.3 < float(accepted.float().mean()) < 1
     assert accepted.any(dim=0).all()
-    torch.testing.assert_close(refinement.grasps[..., :3, :3], start[:, :3, :3].expand(21, -1, -1, -1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        refinement.grasps[..., :3, :3], start[:, :3, :3].expand(21, -1, -1, -1), atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(refinement.scores, hill(refinement.grasps))
 
 
 def test_metropolis_turns_when_asked():
-    refinement = refine_by_metropolis(Toy(hill), CLOUD, poses(20), torch.Generator().manual_seed(0), steps=5, rotation=0.1)
+    refinement = refine_by_metropolis(
+        Toy(hill), CLOUD, poses(20), torch.Generator().manual_seed(0), steps=5, rotation=0.1
+    )
     assert float((refinement.grasps[-1] - refinement.grasps[0])[:, :3, :3].abs().max()) > 0.01
 
 
 def test_metropolis_accepts_by_the_ratio():
-    # Density 0.4 left of zero and 0.1 right of it: three quarters of the steps across are refused, so 4 of 5 chains end left.
+    # Density 0.4 left of zero and 0.1 right of it: three quarters of the steps across are refused,
+    # so 4 of 5 chains end left.
     start = torch.eye(4).repeat(4000, 1, 1)
     toy = Toy(lambda grasps: torch.where(torch.sin(grasps[..., 0, 3] * 200) > 0, 0.1, 0.4))
     refinement = refine_by_metropolis(toy, CLOUD, start, torch.Generator().manual_seed(0), steps=25)
@@ -164,7 +188,12 @@ def test_metropolis_accepts_by_the_ratio():
 
 
 def test_metropolis_repeats_with_its_seed():
-    runs = [refine_by_metropolis(Toy(hill), CLOUD, poses(5), torch.Generator().manual_seed(s), steps=3).grasps for s in (1, 1, 2)]
+    runs = [
+        refine_by_metropolis(
+            Toy(hill), CLOUD, poses(5), torch.Generator().manual_seed(s), steps=3
+        ).grasps
+        for s in (1, 1, 2)
+    ]
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
 
 
@@ -173,12 +202,18 @@ def test_the_best_step_of_each_sample_is_picked():
     grasps = torch.arange(6.0).view(3, 2, 1, 1).expand(3, 2, 4, 4)
     best, score_, step, above = best_of_iterations(Refinement(grasps, scores))
     assert best[:, 0, 0].tolist() == [2, 1]
-    assert score_.tolist() == pytest.approx([0.85, 0.9]) and step.tolist() == [1, 0] and above.tolist() == [True, True]
+    assert (
+        score_.tolist() == pytest.approx([0.85, 0.9])
+        and step.tolist() == [1, 0]
+        and above.tolist() == [True, True]
+    )
     assert best_of_iterations(Refinement(grasps, scores), 0.87)[3].tolist() == [False, True]
 
 
 def test_scores_are_those_of_the_real_evaluator():
-    backbone = BackboneSettings(points=40, centroids=(16, 12), neighbours=(16, 16), width=0.125, length_unit=0.05)
+    backbone = BackboneSettings(
+        points=40, centroids=(16, 12), neighbours=(16, 16), width=0.125, length_unit=0.05
+    )
     torch.manual_seed(0)
     evaluator = Evaluator(EvaluatorSettings("unified", "object_and_gripper", backbone)).eval()
     start = poses(10)
@@ -187,7 +222,9 @@ def test_scores_are_those_of_the_real_evaluator():
         refinement = refine(evaluator, CLOUD, start, method, steps, generator)
         assert len(refinement.scores) == steps + 1
         for grasps, scores in zip(refinement.grasps, refinement.scores, strict=True):
-            torch.testing.assert_close(scores, score(evaluator, CLOUD, grasps), atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(
+                scores, score(evaluator, CLOUD, grasps), atol=1e-5, rtol=1e-4
+            )
     assert all(p.grad is None for p in evaluator.parameters())
 
 

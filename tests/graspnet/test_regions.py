@@ -12,7 +12,9 @@ from graspbook.objects.families import make_shape
 def grasp(centre, approach, closing):
     """The pose whose pads' middle is at `centre`."""
     rotation = np.stack([closing, np.cross(approach, closing), approach], axis=1).astype(float)
-    return pose.from_rt(rotation, np.asarray(centre, float) - PAD_CENTRE_Z * np.asarray(approach, float))
+    return pose.from_rt(
+        rotation, np.asarray(centre, float) - PAD_CENTRE_Z * np.asarray(approach, float)
+    )
 
 
 def make(family, seed=0):
@@ -51,7 +53,13 @@ def test_both_walls_between_the_pads_are_the_body(seed):
 
 
 def test_some_cups_fit_the_hand():
-    assert min(np.linalg.norm(make("cup", seed).mesh.vertices[:, :2], axis=1).max() for seed in range(3)) <= 0.038
+    assert (
+        min(
+            np.linalg.norm(make("cup", seed).mesh.vertices[:, :2], axis=1).max()
+            for seed in range(3)
+        )
+        <= 0.038
+    )
 
 
 @pytest.mark.parametrize("family", ["mug", "jug", "pan"])
@@ -63,7 +71,10 @@ def test_fingers_on_both_sides_of_the_handle_hold_it(family, seed):
         centre, approach = parts[0].center_mass, [0, 0, -1.0]
     else:  # the outermost of a bow, from the side
         reach = max(part.vertices[:, 0].max() for part in parts)
-        centre, approach = [reach - 0.004, 0, np.mean([part.center_mass[2] for part in parts])], [-1.0, 0, 0]
+        centre, approach = (
+            [reach - 0.004, 0, np.mean([part.center_mass[2] for part in parts])],
+            [-1.0, 0, 0],
+        )
     assert list(held_regions(obj, grasp(centre, approach, [0, 1.0, 0])[None])) == ["handle"]
 
 
@@ -83,10 +94,14 @@ def test_every_part_of_wall_and_handle_is_named(family):
         wall, handle = (list(range(len(obj.parts)))[part] for part in regions._PARTS[family])
         if handle:
             rest = [obj.parts[i] for i in range(len(obj.parts)) if i not in handle]
-            assert max(obj.parts[i].vertices[:, 0].max() for i in handle) > max(p.vertices[:, 0].max() for p in rest)
+            assert max(obj.parts[i].vertices[:, 0].max() for i in handle) > max(
+                p.vertices[:, 0].max() for p in rest
+            )
         if wall:
             angles = [np.arctan2(*obj.parts[i].center_mass[1::-1]) for i in wall]
-            assert np.allclose(np.sort(np.diff(np.sort(np.unique(np.round(angles, 6))))), 2 * np.pi / 16, atol=1e-4)
+            assert np.allclose(
+                np.sort(np.diff(np.sort(np.unique(np.round(angles, 6))))), 2 * np.pi / 16, atol=1e-4
+            )
             assert {i for i in range(len(obj.parts)) if i not in wall + handle} == {0}
 
 
@@ -95,7 +110,9 @@ def test_regions_do_not_depend_on_the_order_of_grasps():
     rng = np.random.default_rng(0)
     grasps = pose.from_rt(pose.random_rotations(60, rng), rng.uniform(-0.15, 0.15, (60, 3)))
     found = held_regions(mug, grasps)
-    assert set(found) <= set(regions.REGIONS) and list(held_regions(mug, grasps[::-1])) == list(found[::-1])
+    assert set(found) <= set(regions.REGIONS) and list(held_regions(mug, grasps[::-1])) == list(
+        found[::-1]
+    )
 
 
 def test_no_grasps_hold_nothing():

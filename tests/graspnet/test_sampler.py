@@ -23,12 +23,17 @@ from graspbook.graspnet.sampler import (
 )
 from graspbook.training import TrainSettings, save_weights
 
-SMALL = BackboneSettings(points=64, centroids=(16, 8), neighbours=(8, 8), width=0.125, length_unit=0.05)
+SMALL = BackboneSettings(
+    points=64, centroids=(16, 8), neighbours=(8, 8), width=0.125, length_unit=0.05
+)
 
 
 def poses(n, seed=0):
     rng = np.random.default_rng(seed)
-    return torch.tensor(pose.from_rt(pose.random_rotations(n, rng), 0.1 * rng.normal(size=(n, 3))), dtype=torch.float32)
+    return torch.tensor(
+        pose.from_rt(pose.random_rotations(n, rng), 0.1 * rng.normal(size=(n, 3))),
+        dtype=torch.float32,
+    )
 
 
 def batch(settings, grasps=6):
@@ -45,8 +50,11 @@ def test_distance_of_a_shift_is_the_sum_of_its_coordinates():
 
 
 def test_distance_of_a_half_turn():
-    turn = torch.tensor(pose.from_rt(pose.rotation_about([0, 0, 1.0], np.pi), np.zeros(3)), dtype=torch.float32)
-    # The wrist points stay; each of four finger points moves by twice its x (0.0527) and y (0.00006).
+    turn = torch.tensor(
+        pose.from_rt(pose.rotation_about([0, 0, 1.0], np.pi), np.zeros(3)), dtype=torch.float32
+    )
+    # The wrist points stay; each of four finger points moves by twice its x (0.0527) and y
+    # (0.00006).
     plain = control_point_distance(turn, torch.eye(4))
     assert float(plain) == pytest.approx(4 * 2 * (0.0527 + 0.00006) / 6, rel=1e-5)
     assert float(control_point_distance(turn, torch.eye(4), "nearest_symmetric")) < 1e-6
@@ -62,7 +70,9 @@ def test_nearest_symmetric_is_never_the_larger():
 def test_kl_agrees_with_torch_distributions():
     mean, log_variance = torch.randn(5, 2), torch.randn(5, 2)
     normal = torch.distributions.Normal
-    expected = torch.distributions.kl_divergence(normal(mean, (0.5 * log_variance).exp()), normal(0.0, 1.0)).sum(-1)
+    expected = torch.distributions.kl_divergence(
+        normal(mean, (0.5 * log_variance).exp()), normal(0.0, 1.0)
+    ).sum(-1)
     torch.testing.assert_close(kl_divergence(mean, log_variance), expected)
     assert float(kl_divergence(torch.zeros(1, 2), torch.zeros(1, 2))) == 0
 
@@ -74,7 +84,9 @@ def test_decoded_grasps_are_rigid(conditioning):
     model = make_sampler(settings)
     grasps, confidence = model.decode(model.observe(b.points, b.groups), torch.randn(1, 6, 2))
     rotation = grasps[..., :3, :3]
-    torch.testing.assert_close(rotation @ rotation.mT, torch.eye(3).expand(1, 6, 3, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        rotation @ rotation.mT, torch.eye(3).expand(1, 6, 3, 3), atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(1, 6))
     assert torch.equal(grasps[..., 3, :], torch.tensor([0.0, 0, 0, 1]).expand(1, 6, 4))
     assert torch.equal(confidence, torch.ones(1, 6))
@@ -94,21 +106,27 @@ def test_the_loss_is_reconstruction_plus_alpha_times_kl():
 
 
 def test_the_released_preset_weighs_the_reconstruction_by_its_confidence():
-    settings = replace(PRESETS["released"], backbone=replace(SMALL, normalisation="batch"), kl_weight=0.0)
+    settings = replace(
+        PRESETS["released"], backbone=replace(SMALL, normalisation="batch"), kl_weight=0.0
+    )
     b = batch(SMALL)
     torch.manual_seed(0)
     model = Sampler(settings)
     torch.nn.init.zeros_(model.confidence.weight)
     torch.nn.init.zeros_(model.confidence.bias)
     loss, figures = sampler_loss(model, b, torch.Generator().manual_seed(0))
-    assert float(loss.detach()) == pytest.approx(0.5 * figures["reconstruction"] + np.log(2), rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(
+        0.5 * figures["reconstruction"] + np.log(2), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("conditioning", ["per_point", "shared"])
 def test_a_few_grasps_are_learned_by_heart(conditioning):
     b = batch(SMALL, grasps=3)
     torch.manual_seed(0)
-    model = make_sampler(SamplerSettings(backbone=SMALL, kl_weight=1e-4, conditioning=conditioning)).eval()
+    model = make_sampler(
+        SamplerSettings(backbone=SMALL, kl_weight=1e-4, conditioning=conditioning)
+    ).eval()
     generator = torch.Generator().manual_seed(0)
     optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
     history = []
@@ -134,7 +152,10 @@ def test_latents():
 def test_sample_depends_on_its_generator_alone_and_not_on_the_chunk():
     model = Sampler(SamplerSettings(backbone=SMALL)).eval()
     cloud = batch(SMALL).points[0]
-    runs = [sample(model, cloud, 10, torch.Generator().manual_seed(3), chunk=chunk)[0] for chunk in (10, 4)]
+    runs = [
+        sample(model, cloud, 10, torch.Generator().manual_seed(3), chunk=chunk)[0]
+        for chunk in (10, 4)
+    ]
     assert runs[0].shape == (10, 4, 4)
     torch.testing.assert_close(*runs)
 
@@ -155,7 +176,9 @@ def test_a_sampler_comes_back_from_its_file(tmp_path):
     save_weights(tmp_path / "s.safetensors", model, parameters)
     loaded = load_sampler(tmp_path / "s.safetensors")
     assert loaded.settings == settings
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True)
+    )
     save_weights(tmp_path / "e.safetensors", model, {**parameters, "network": "evaluator"})
     with pytest.raises(WeightsError, match="evaluator"):
         load_sampler(tmp_path / "e.safetensors")
@@ -168,11 +191,19 @@ def examples():
     return [Examples("toy", clouds, np.tile(np.eye(4), (2, 1, 1)), strata, strata, strata)]
 
 
-@pytest.mark.parametrize("settings", [SamplerSettings(backbone=SMALL, conditioning="shared"),
-                                      SamplerSettings(backbone=replace(SMALL, normalisation="batch"), confidence=True)])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SamplerSettings(backbone=SMALL, conditioning="shared"),
+        SamplerSettings(backbone=replace(SMALL, normalisation="batch"), confidence=True),
+    ],
+)
 def test_training_twice_gives_the_same_bytes(tmp_path, settings):
     files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
-    histories = [train_sampler(examples(), settings, TrainSettings(3), path, tmp_path / "c", clouds=2) for path in files]
+    histories = [
+        train_sampler(examples(), settings, TrainSettings(3), path, tmp_path / "c", clouds=2)
+        for path in files
+    ]
     assert histories[0] == histories[1] and len(histories[0]) == 3
     assert files[0].read_bytes() == files[1].read_bytes()
     assert load_sampler(files[0]).settings == settings
@@ -190,5 +221,7 @@ def test_training_again_on_the_same_examples_does_nothing(tmp_path, monkeypatch)
 
 def test_clouds_of_fewer_points_are_refused(tmp_path):
     settings = SamplerSettings(backbone=replace(SMALL, points=65))
-    with pytest.raises(ParameterError, match="toy: prepared with clouds of 64 points, the network takes 65"):
+    with pytest.raises(
+        ParameterError, match="toy: prepared with clouds of 64 points, the network takes 65"
+    ):
         train_sampler(examples(), settings, TrainSettings(1), tmp_path / "w", tmp_path / "c")

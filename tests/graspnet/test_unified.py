@@ -10,7 +10,8 @@ from graspbook.hands.franka import CONTROL_POINTS
 
 UNIT = 0.05
 CLOUD = 0.03 * torch.randn(60, 3, generator=torch.Generator().manual_seed(0), dtype=torch.double)
-# The cloud, how far the hands are from it in metres, and the neighbours of the two set abstractions.
+# The cloud, how far the hands are from it in metres, and the neighbours of the two set
+# abstractions.
 CASES = {
     "around": (CLOUD, 0.08, (60, 60)),
     "far away": (CLOUD, 5.0, (60, 60)),
@@ -23,33 +24,45 @@ CASES = {
 
 def poses(n, spread, seed=0):
     rng = np.random.default_rng(seed)
-    return torch.tensor(pose.from_rt(pose.random_rotations(n, rng), spread * rng.normal(size=(n, 3))))
+    return torch.tensor(
+        pose.from_rt(pose.random_rotations(n, rng), spread * rng.normal(size=(n, 3)))
+    )
 
 
 def make(neighbours, width=0.125):
     torch.manual_seed(0)
-    settings = BackboneSettings(points=60, centroids=(20, 14), neighbours=neighbours, width=width, length_unit=UNIT)
+    settings = BackboneSettings(
+        points=60, centroids=(20, 14), neighbours=neighbours, width=width, length_unit=UNIT
+    )
     return UnifiedCloud(settings).double()
 
 
 def plain(body, points, groups, grasp):
-    """Features (size,) of one grasp: its own unified cloud, and each centroid's neighbours one by one."""
+    """Features (size,) of one grasp: its own unified cloud, and each centroid's neighbours one by
+    one.
+    """
     gripper = pose.transform(grasp, torch.tensor(CONTROL_POINTS))
     label = torch.cat([torch.ones(len(points), 1), torch.zeros(len(gripper), 1)]).double()
     places, network = torch.cat([points, gripper]), body.backbone
     features = torch.cat([places / UNIT, label], dim=-1)
-    for level, radius, (centroids, neighbours) in zip(network.levels[:2], body.settings.radii, groups, strict=True):
+    for level, radius, (centroids, neighbours) in zip(
+        network.levels[:2], body.settings.radii, groups, strict=True
+    ):
         n, found = len(places) - 6, []
         centres = [*centroids[0].tolist(), *range(n, n + 6)]
         for row, centre in enumerate(centres):
             near = ((places - places[centre]).norm(dim=-1) <= radius).tolist()
             from_object = set(neighbours[0, row].tolist()) if centre < n else range(n)
-            chosen = [i for i in range(n + 6) if (i in from_object if centre < n and i < n else near[i])]
+            chosen = [
+                i for i in range(n + 6) if (i in from_object if centre < n and i < n else near[i])
+            ]
             pairs = torch.cat([(places[chosen] - places[centre]) / UNIT, features[chosen]], dim=-1)
             found.append(level.rest(level.first(pairs)).amax(dim=0).relu())
         places, features = places[centres], torch.stack(found)
     last = network.levels[2]
-    return network.head(last.rest(last.first(torch.cat([places / UNIT, features], dim=-1))).amax(dim=0).relu())
+    return network.head(
+        last.rest(last.first(torch.cat([places / UNIT, features], dim=-1))).amax(dim=0).relu()
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -67,23 +80,30 @@ def test_sharing_changes_neither_values_nor_gradients(case):
         torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-8)
     with torch.no_grad():
         single = body.float()(points.float(), groups, grasps[None].float())[0]
-    assert float((single - expected.detach()).abs().max()) < 1e-5 * float(expected.detach().abs().max())
+    assert float((single - expected.detach()).abs().max()) < 1e-5 * float(
+        expected.detach().abs().max()
+    )
 
 
 def test_at_the_papers_width_too():
     body, grasps = make((60, 60), width=1.0), poses(3, 0.05)
     groups = group(CLOUD[None], object_backbone(body.settings))
     expected = torch.stack([plain(body, CLOUD, groups, grasp) for grasp in grasps])
-    torch.testing.assert_close(body(CLOUD[None], groups, grasps[None])[0], expected, rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(
+        body(CLOUD[None], groups, grasps[None])[0], expected, rtol=1e-5, atol=1e-8
+    )
 
 
 def test_the_gripper_matters_where_it_touches_and_pushes_out_what_was_there():
-    # A gripper point may change a centroid that held a maximum one level up: what it held there without a gripper must go.
+    # A gripper point may change a centroid that held a maximum one level up: what it held there
+    # without a gripper must go.
     body, grasps = make((60, 60)), poses(40, 0.03)
     groups = group(CLOUD[None], object_backbone(body.settings))
     expected = torch.stack([plain(body, CLOUD, groups, grasp) for grasp in grasps])
     assert float(expected.detach().std(dim=0).max()) > 1e-3
-    torch.testing.assert_close(body(CLOUD[None], groups, grasps[None])[0], expected, rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(
+        body(CLOUD[None], groups, grasps[None])[0], expected, rtol=1e-5, atol=1e-8
+    )
 
 
 def test_prepared_clouds_give_the_same_features_and_gradients():

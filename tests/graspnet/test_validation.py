@@ -27,7 +27,11 @@ def examples():
     from graspbook.objects.sets import FamilySet
 
     obj = FamilySet(1, 0, 0.0).load("box_0000")
-    return [prepare(obj, sample_grasps(obj, 80, 0), DataSettings(views=2, points=256, hard_negatives=40))]
+    return [
+        prepare(
+            obj, sample_grasps(obj, 80, 0), DataSettings(views=2, points=256, hard_negatives=40)
+        )
+    ]
 
 
 def test_scores_come_in_batches_mixed_as_in_training(examples):
@@ -48,5 +52,18 @@ def test_reconstruction_error_falls_with_training(examples, tmp_path):
 
     settings = network_settings("ours", 0.1, 128, [8, 8], 2, 0.003, 256)[0]
     before = validation.reconstruction_error(make_sampler(settings).eval(), examples, 2, 0)
-    train_task("sampler", examples, settings, TrainSettings(60, 3e-3), tmp_path / "sampler.safetensors", 2, "cpu")
-    assert validation.reconstruction_error(load_sampler(tmp_path / "sampler.safetensors"), examples, 2, 0) < 0.7 * before
+    train_task(
+        "sampler",
+        examples,
+        settings,
+        TrainSettings(60, 3e-3),
+        tmp_path / "sampler.safetensors",
+        2,
+        "cpu",
+    )
+    assert (
+        validation.reconstruction_error(
+            load_sampler(tmp_path / "sampler.safetensors"), examples, 2, 0
+        )
+        < 0.7 * before
+    )

@@ -11,7 +11,12 @@ BOX = np.array([[x, y, z] for x in (-0.03, 0.03) for y in (-0.02, 0.02) for z in
 
 
 def test_a_capsules_balls_are_on_its_axis():
-    hand = Hand("toy", [Link("palm")], [Part("palm", np.array([[0, 0, 0], [0, 0, 0.05]]), 0.01)], {"default": []})
+    hand = Hand(
+        "toy",
+        [Link("palm")],
+        [Part("palm", np.array([[0, 0, 0], [0, 0, 0.05]]), 0.01)],
+        {"default": []},
+    )
     balls = inner_balls(hand)
     np.testing.assert_allclose(balls.centres, np.linspace([0, 0, 0], [0, 0, 0.05], 6), atol=1e-12)
     np.testing.assert_array_equal(balls.radii, 0.01)
@@ -41,7 +46,9 @@ def test_no_point_of_any_part_is_further_outside_than_the_slack(name, slack):
     for part in hand.parts:
         own = Balls(*(values[balls.links == hand.links.index(part.link)] for values in balls))
         mesh = part_mesh(part)
-        points = np.concatenate([mesh.vertices, trimesh.sample.sample_surface(mesh, 3000, seed=1)[0], dense(part)[0]])
+        points = np.concatenate(
+            [mesh.vertices, trimesh.sample.sample_surface(mesh, 3000, seed=1)[0], dense(part)[0]]
+        )
         assert outside(own, points).max() <= slack
 
 

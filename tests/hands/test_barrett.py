@@ -14,7 +14,9 @@ def hand():
 def tips(hand, joints):
     """Ends (3, 3) of the axes of the three distal links."""
     poses = hand.forward(torch.tensor(joints, dtype=torch.float64)).numpy()
-    return np.array([(poses[hand.links.index(f"distal_{k}")] @ [A_3, 0, 0, 1])[:3] for k in (1, 2, 3)])
+    return np.array(
+        [(poses[hand.links.index(f"distal_{k}")] @ [A_3, 0, 0, 1])[:3] for k in (1, 2, 3)]
+    )
 
 
 def test_fingers_of_the_open_hand_lie_level_but_for_their_bent_tips(hand):
@@ -40,4 +42,7 @@ def test_spread_moves_two_fingers_in_mirror_and_leaves_the_third(hand, spread):
 def test_four_independent_joints_and_45_contact_points(hand):
     assert hand.joints == ("spread", "finger_1", "finger_2", "finger_3")
     np.testing.assert_allclose(np.degrees(hand.limits), [[0, 180], [0, 140], [0, 140], [0, 140]])
-    assert {layout: len(points.points) for layout, points in hand.contacts.items()} == {"default": 45, "fingertips": 45}
+    assert {layout: len(points.points) for layout, points in hand.contacts.items()} == {
+        "default": 45,
+        "fingertips": 45,
+    }

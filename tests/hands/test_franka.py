@@ -46,7 +46,15 @@ def test_points_in_hand_keeps_the_batch_shape_and_grows_by_the_margin():
 
 
 def test_closing_region_lies_between_the_pads():
-    points = np.array([[0, 0, 0.1034], [0.0399, 0, 0.1034], [0.0401, 0, 0.1034], [0, 0.0088, 0.1034], [0, 0, 0.0940]])
+    points = np.array(
+        [
+            [0, 0, 0.1034],
+            [0.0399, 0, 0.1034],
+            [0.0401, 0, 0.1034],
+            [0, 0.0088, 0.1034],
+            [0, 0, 0.0940],
+        ]
+    )
     assert franka.points_in_closing_region(points).tolist() == [True, True, False, False, False]
     assert not franka.points_in_hand(points[:2]).any()
 

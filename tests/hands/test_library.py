@@ -20,7 +20,9 @@ def hand(request):
 
 
 def random_joints(hand, n, seed=0):
-    return torch.as_tensor(np.random.default_rng(seed).uniform(*hand.limits.T, (n, len(hand.joints))))
+    return torch.as_tensor(
+        np.random.default_rng(seed).uniform(*hand.limits.T, (n, len(hand.joints)))
+    )
 
 
 def test_kinematics_are_those_of_mujoco(hand):
@@ -32,7 +34,10 @@ def test_motors_close_the_simulated_hand_and_coupled_joints_follow(hand):
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     mjcf.add_hand(spec, hand)
     model = spec.compile()
-    data, address = mujoco.MjData(model), [model.joint("hand/" + joint).qposadr[0] for joint in hand.all_joints]
+    data, address = (
+        mujoco.MjData(model),
+        [model.joint("hand/" + joint).qposadr[0] for joint in hand.all_joints],
+    )
     data.qpos[address] = hand.expand(hand.open)
     target = np.where(hand.closing == 0, hand.open, hand.limits.mean(axis=1))
     data.ctrl[:] = target
@@ -57,8 +62,13 @@ def test_the_wrist_moves_all_links_and_batch_dimensions_are_free(hand):
 def test_points_are_carried_by_their_links(hand):
     points, normals, links = hand.contacts["default"]
     poses = hand.forward(random_joints(hand, 4))
-    expected = torch.stack([pose.transform(poses[:, link], torch.as_tensor(point)[None])[:, 0]
-                            for point, link in zip(points, links, strict=True)], dim=1)
+    expected = torch.stack(
+        [
+            pose.transform(poses[:, link], torch.as_tensor(point)[None])[:, 0]
+            for point, link in zip(points, links, strict=True)
+        ],
+        dim=1,
+    )
     torch.testing.assert_close(carry(poses, points, links), expected)
     ahead = carry(poses, points + normals, links)
     torch.testing.assert_close(carry_normals(poses, normals, links), ahead - expected)
@@ -68,11 +78,16 @@ def test_gradients_are_those_of_finite_differences(hand):
     points, _, links = hand.contacts["default"]
     joints = random_joints(hand, 1)[0].requires_grad_()
     wrist = torch.eye(4, dtype=torch.float64).requires_grad_()
-    assert torch.autograd.gradcheck(lambda q, w: place(hand, w, q, points[:5], links[:5]), (joints, wrist))
+    assert torch.autograd.gradcheck(
+        lambda q, w: place(hand, w, q, points[:5], links[:5]), (joints, wrist)
+    )
 
 
 def distances_to_link(hand, link, points):
-    return np.min([shape.part_distance(part, points) for part in hand.parts if part.link == hand.links[link]], axis=0)
+    return np.min(
+        [shape.part_distance(part, points) for part in hand.parts if part.link == hand.links[link]],
+        axis=0,
+    )
 
 
 def test_contact_points_lie_on_the_surface_with_outward_normals(hand):
@@ -80,7 +95,9 @@ def test_contact_points_lie_on_the_surface_with_outward_normals(hand):
         np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1)
         for point, normal, link in zip(points, normals, links, strict=True):
             line = point + np.array([[-0.001], [0.0], [0.001]]) * normal
-            np.testing.assert_allclose(distances_to_link(hand, link, line), [-0.001, 0, 0.001], atol=1e-4)
+            np.testing.assert_allclose(
+                distances_to_link(hand, link, line), [-0.001, 0, 0.001], atol=1e-4
+            )
 
 
 def test_no_contact_point_is_buried_in_the_open_hand(hand):
@@ -90,7 +107,12 @@ def test_no_contact_point_is_buried_in_the_open_hand(hand):
         outside = carry(torch.as_tensor(poses), points + 1e-4 * normals, links).numpy()
         for link in range(len(hand.links)):
             if any(part.link == hand.links[link] for part in hand.parts):
-                assert distances_to_link(hand, link, pose.transform(pose.inverse(poses[link]), outside)).min() > 0
+                assert (
+                    distances_to_link(
+                        hand, link, pose.transform(pose.inverse(poses[link]), outside)
+                    ).min()
+                    > 0
+                )
 
 
 def test_surface_points_cover_the_hand_coarse_before_fine(hand):
@@ -125,7 +147,9 @@ def test_joints_travel_with_their_names(hand):
     assert hand.vector(over)[0] == hand.limits[0, 1]
 
 
-@pytest.mark.parametrize("value, words", [(np.nan, "nan.*finite"), ("x", "'x'.*finite"), (9.0, "9, expected .* to ")])
+@pytest.mark.parametrize(
+    "value, words", [(np.nan, "nan.*finite"), ("x", "'x'.*finite"), (9.0, "9, expected .* to ")]
+)
 def test_bad_joint_values_are_refused_by_name(hand, value, words):
     named = hand.named(hand.open) | {hand.joints[-1]: value}
     with pytest.raises(ParameterError, match=f"grasp.json: {hand.joints[-1]} is {words}"):
@@ -135,13 +159,17 @@ def test_bad_joint_values_are_refused_by_name(hand, value, words):
 def test_missing_and_unknown_joints_are_refused_by_name(hand):
     named = hand.named(hand.open)
     value = named.pop(hand.joints[0])
-    with pytest.raises(ParameterError, match=f"missing {hand.joints[0]}; unknown elbow; the {hand.name} hand has"):
+    with pytest.raises(
+        ParameterError, match=f"missing {hand.joints[0]}; unknown elbow; the {hand.name} hand has"
+    ):
         hand.vector(named | {"elbow": value})
     with pytest.raises(ParameterError, match="a joint vector of 99"):
         hand.named(np.zeros(99))
 
 
 def test_an_unknown_hand_is_refused_with_the_known_ones():
-    with pytest.raises(ParameterError, match="unknown hand 'robotiq'; there are shadow, barrett, franka"):
+    with pytest.raises(
+        ParameterError, match="unknown hand 'robotiq'; there are shadow, barrett, franka"
+    ):
         load_hand("robotiq")
     assert load_hand("shadow") is load_hand("shadow")

@@ -21,7 +21,9 @@ def test_pose_vectors_have_the_papers_lengths_and_survive_the_round_trip(name, l
 
 
 def test_normalise_keeps_the_pose_and_chooses_one_hemisphere():
-    x = torch.randn(20, 11, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    x = torch.randn(
+        20, 11, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    ).requires_grad_()
     fixed = pose_vector.normalise(x)
     torch.testing.assert_close(fixed[:, 3:7].norm(dim=1), torch.ones(20, dtype=torch.float64))
     assert (fixed[:, 3] >= 0).all()

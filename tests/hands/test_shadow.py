@@ -34,12 +34,20 @@ def test_kinematics_are_those_of_the_model_file(hand):
         palm = data.body("robot0:palm")
         for name, link in zip(hand.links, links, strict=True):
             body = data.body("robot0:" + name)
-            np.testing.assert_allclose(palm.xmat.reshape(3, 3).T @ (body.xpos - palm.xpos), link[:3, 3], atol=1e-6)
-            np.testing.assert_allclose(palm.xmat.reshape(3, 3).T @ body.xmat.reshape(3, 3), link[:3, :3], atol=1e-6)
+            np.testing.assert_allclose(
+                palm.xmat.reshape(3, 3).T @ (body.xpos - palm.xpos), link[:3, 3], atol=1e-6
+            )
+            np.testing.assert_allclose(
+                palm.xmat.reshape(3, 3).T @ body.xmat.reshape(3, 3), link[:3, :3], atol=1e-6
+            )
 
 
 def test_eighteen_independent_joints_and_coupled_distal_ones(hand):
-    assert len(hand.joints) == 18 and len(hand.all_joints) == 22 and not set(hand.joints) & set(hand.coupling)
+    assert (
+        len(hand.joints) == 18
+        and len(hand.all_joints) == 22
+        and not set(hand.joints) & set(hand.coupling)
+    )
     values = dict(zip(hand.all_joints, hand.expand(hand.limits[:, 1]), strict=True))
     for finger in ("FF", "MF", "RF", "LF"):
         assert values[f"{finger}J0"] == pytest.approx(0.8 * values[f"{finger}J1"])
@@ -49,44 +57,77 @@ def test_eighteen_independent_joints_and_coupled_distal_ones(hand):
 def test_contact_points_lie_on_palm_and_fingers(hand):
     points, normals, links = hand.contacts["default"]
     names = np.array(hand.links)[links]
-    count = {kind: sum(name.endswith(kind) for name in names) for kind in ("proximal", "middle", "distal")}
+    count = {
+        kind: sum(name.endswith(kind) for name in names)
+        for kind in ("proximal", "middle", "distal")
+    }
     assert len(points) == 45 and count == {"proximal": 10, "middle": 10, "distal": 15}
     fingertips = hand.contacts["fingertips"]
-    assert len(fingertips.points) == 45 and all(hand.links[link].endswith("distal") for link in fingertips.links)
+    assert len(fingertips.points) == 45 and all(
+        hand.links[link].endswith("distal") for link in fingertips.links
+    )
 
 
 def test_closing_brings_fingertips_before_the_palm(hand):
     tips = [hand.links.index(f"{finger}distal") for finger in ("ff", "mf", "rf", "lf")]
     closed = np.where(hand.closing > 0, 1.3, hand.open)
     half = hand.forward(torch.as_tensor(np.stack([hand.open, closed])))[:, tips, :3, 3]
-    assert (half[1, :, 1] < half[0, :, 1] - 0.01).all() and (half[1, :, 2] < half[0, :, 2] - 0.03).all()
+    assert (half[1, :, 1] < half[0, :, 1] - 0.01).all() and (
+        half[1, :, 2] < half[0, :, 2] - 0.03
+    ).all()
 
 
 def real_grasps(file):
-    """Hand's wrist poses (N, 4, 4), all 22 joints (N, 22) and object scales (N,) of a DexGraspNet file."""
+    """Hand's wrist poses (N, 4, 4), all 22 joints (N, 22) and object scales (N,) of a DexGraspNet
+    file.
+    """
     grasps = json.loads(file.read_text())
     get = lambda names: np.array([[grasp["qpos"][name] for name in names] for grasp in grasps])  # noqa: E731
     rotation = Rotation.from_euler("xyz", get(["WRJRx", "WRJRy", "WRJRz"])).as_matrix()
     joints = get(["robot0:" + joint for joint in load_hand("shadow").all_joints])
-    return pose.from_rt(rotation, get(["WRJTx", "WRJTy", "WRJTz"])), joints, np.array([grasp["scale"] for grasp in grasps])
+    return (
+        pose.from_rt(rotation, get(["WRJTx", "WRJTy", "WRJTz"])),
+        joints,
+        np.array([grasp["scale"] for grasp in grasps]),
+    )
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real grasps beside the project")
 def test_the_contact_side_of_real_grasps_lies_on_the_object(hand):
     contacts, surface = hand.contacts["default"], hand.surface
-    tips = [surface.links == hand.links.index(f"{finger}distal") for finger in (*shadow.FINGERS, "th")]
+    tips = [
+        surface.links == hand.links.index(f"{finger}distal") for finger in (*shadow.FINGERS, "th")
+    ]
     for file in sorted(REAL.glob("*.json")):
         wrist, joints, scale = real_grasps(file)
-        mesh, (sizes, which) = trimesh.load(file.with_suffix(".obj"), process=False), np.unique(scale, return_inverse=True)
-        which, fields = torch.as_tensor(which), stack([signed_distance_grid(mesh.copy().apply_scale(size), 96) for size in sizes])
+        mesh, (sizes, which) = (
+            trimesh.load(file.with_suffix(".obj"), process=False),
+            np.unique(scale, return_inverse=True),
+        )
+        which, fields = (
+            torch.as_tensor(which),
+            stack([signed_distance_grid(mesh.copy().apply_scale(size), 96) for size in sizes]),
+        )
 
         def distances(shift, wrist=wrist, joints=joints, fields=fields, which=which):
-            """Of every grasp, the third least distance of a contact point, and the least of each fingertip's surface (N, 5)."""
-            poses = hand.forward_all(torch.as_tensor(joints), torch.as_tensor(wrist @ pose.from_rt(np.eye(3), [0, 0, shift])))
-            near = lookup(fields, carry(poses, contacts.points, contacts.links), which).abs().numpy()
+            """Of every grasp, the third least distance of a contact point, and the least of each
+            fingertip's surface (N, 5).
+            """
+            poses = hand.forward_all(
+                torch.as_tensor(joints),
+                torch.as_tensor(wrist @ pose.from_rt(np.eye(3), [0, 0, shift])),
+            )
+            near = (
+                lookup(fields, carry(poses, contacts.points, contacts.links), which).abs().numpy()
+            )
             skin = lookup(fields, carry(poses, surface.points, surface.links), which).numpy()
-            return np.sort(near, axis=1)[:, 2], np.abs(np.stack([skin[:, tip].min(axis=1) for tip in tips], axis=1))
+            return np.sort(near, axis=1)[:, 2], np.abs(
+                np.stack([skin[:, tip].min(axis=1) for tip in tips], axis=1)
+            )
 
-        (near, tip), (wrong, astray) = distances(0.0), distances(0.034)  # metres: where the palm lies in the model with its wrist
+        (near, tip), (wrong, astray) = (
+            distances(0.0),
+            distances(0.034),
+        )  # metres: where the palm lies in the model with its wrist
         assert np.median(near) < 0.001 and np.median(tip) < 0.001
         assert np.median(wrong) > 2 * np.median(near) and np.median(astray) > 10 * np.median(tip)

@@ -1,4 +1,6 @@
-"""Two objects, a few made-up grasps of the Barrett Hand for each, and a small network: enough to learn on in seconds."""
+"""Two objects, a few made-up grasps of the Barrett Hand for each, and a small network: enough to
+learn on in seconds.
+"""
 
 import numpy as np
 import pytest
@@ -22,7 +24,10 @@ def barrett():
 
 @pytest.fixture(scope="session")
 def meshes():
-    return {"box": trimesh.creation.box((0.06, 0.08, 0.12)), "ball": trimesh.creation.icosphere(radius=0.05)}
+    return {
+        "box": trimesh.creation.box((0.06, 0.08, 0.12)),
+        "ball": trimesh.creation.icosphere(radius=0.05),
+    }
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +37,9 @@ def examples(barrett, meshes):
     for mesh in meshes.values():
         turns = [pose.rotation_about([1.0, 0, 0], angle) for angle in (0.0, np.pi, 0.1)]
         wrist = pose.from_rt(turns, [turn @ [0, 0, -0.19] for turn in turns])
-        states = pose_vector.join(wrist, rng.uniform(*(barrett.limits * [[1.0, 0.4]]).T, (3, len(barrett.joints))))
+        states = pose_vector.join(
+            wrist, rng.uniform(*(barrett.limits * [[1.0, 0.4]]).T, (3, len(barrett.joints)))
+        )
         parts.append(prepare(mesh, np.zeros(3), states, DATA))
     return gather(DATA, list(meshes), parts)
 

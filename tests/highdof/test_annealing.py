@@ -16,14 +16,25 @@ def generator(seed=0):
 def test_the_temperature_at_the_first_step():
     # 30000^(1/8) = 3.62773, 1e6 exp(-7 · 3.62773) = 9.36e-6
     first = float(temperature(torch.tensor([30000]), AnnealingSettings()))
-    assert first == pytest.approx(1e6 * np.exp(-7 * 30000**0.125), rel=1e-12) == pytest.approx(9.36e-6, rel=1e-2)
+    assert (
+        first
+        == pytest.approx(1e6 * np.exp(-7 * 30000**0.125), rel=1e-12)
+        == pytest.approx(9.36e-6, rel=1e-2)
+    )
 
 
 def test_jumps_have_ingbers_distribution():
     t, count = 1e-3, 20000
     states = torch.zeros(count, 1, dtype=torch.float64)
     wide = torch.full((1,), 100.0, dtype=torch.float64)
-    moved = neighbours(states, torch.full((count,), t), -wide, wide, torch.ones(1, dtype=torch.float64), generator())
+    moved = neighbours(
+        states,
+        torch.full((count,), t),
+        -wide,
+        wide,
+        torch.ones(1, dtype=torch.float64),
+        generator(),
+    )
 
     def distribution(y):
         return 0.5 + 0.5 * np.sign(y) * np.log1p(np.abs(y) / t) / np.log1p(1 / t)
@@ -35,8 +46,13 @@ def test_jumps_beyond_a_limit_are_drawn_anew():
     """Against the loop that GraspIt! has: draw until inside."""
     t, count, limit = 1e-2, 20000, 0.05
     states, rng = torch.zeros(count, 1, dtype=torch.float64), np.random.default_rng(0)
-    low, high = torch.tensor([-limit], dtype=torch.float64), torch.tensor([100.0], dtype=torch.float64)
-    moved = neighbours(states, torch.full((count,), t), low, high, torch.ones(1, dtype=torch.float64), generator())[:, 0].numpy()
+    low, high = (
+        torch.tensor([-limit], dtype=torch.float64),
+        torch.tensor([100.0], dtype=torch.float64),
+    )
+    moved = neighbours(
+        states, torch.full((count,), t), low, high, torch.ones(1, dtype=torch.float64), generator()
+    )[:, 0].numpy()
     drawn = rng.uniform(-1, 1, 4 * count)
     drawn = np.sign(drawn) * t * ((1 + 1 / t) ** np.abs(drawn) - 1)
     assert moved.min() >= -limit
@@ -44,7 +60,9 @@ def test_jumps_beyond_a_limit_are_drawn_anew():
 
 
 def well(states, chains):
-    """Energy of a bowl around (0.3, -0.2), in the size of GraspIt!'s; the half plane x < -0.5 is forbidden."""
+    """Energy of a bowl around (0.3, -0.2), in the size of GraspIt!'s; the half plane x < -0.5 is
+    forbidden.
+    """
     energy = 100 * (states - torch.tensor([0.3, -0.2])).norm(dim=1)
     return energy, states[:, 0] >= -0.5
 
@@ -69,7 +87,10 @@ def test_chains_go_to_the_bottom_and_stay_legal(reading):
 
 
 def test_an_iteration_judges_ten_candidates_or_tries_until_one_is_legal():
-    assert run(AnnealingSettings(iterations=50, reading="candidates"))[1].evaluations == 30 + 30 * 50 * 10
+    assert (
+        run(AnnealingSettings(iterations=50, reading="candidates"))[1].evaluations
+        == 30 + 30 * 50 * 10
+    )
     assert 30 + 30 * 50 <= run(AnnealingSettings(iterations=50))[1].evaluations < 30 + 30 * 50 * 1.5
 
 
@@ -79,7 +100,13 @@ def test_where_nothing_is_legal_an_iteration_ends_after_ten_tries():
     def nowhere(states, chains):
         return torch.zeros(len(states)), torch.zeros(len(states), dtype=torch.bool)
 
-    found = anneal(first, lambda states, t, chains: states, nowhere, AnnealingSettings(iterations=5), generator())
+    found = anneal(
+        first,
+        lambda states, t, chains: states,
+        nowhere,
+        AnnealingSettings(iterations=5),
+        generator(),
+    )
     torch.testing.assert_close(found.states, first)
     assert found.evaluations == 3 + 3 * 5 * 10
 

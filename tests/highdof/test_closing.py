@@ -15,7 +15,9 @@ HAND = load_hand("shadow")
 
 
 def wrist_before():
-    """The palm faces -y: the object's frame has its middle 5 cm before the palm and 9 cm above its origin."""
+    """The palm faces -y: the object's frame has its middle 5 cm before the palm and 9 cm above its
+    origin.
+    """
     wrist = torch.eye(4)
     wrist[:3, 3] = torch.tensor([-0.01, 0.05, -0.09])
     return wrist
@@ -23,16 +25,25 @@ def wrist_before():
 
 @pytest.fixture(scope="module")
 def grasp():
-    mesh = trimesh.creation.cylinder(0.03, 0.2, transform=trimesh.transformations.rotation_matrix(np.pi / 2, [0, 1, 0]))
+    mesh = trimesh.creation.cylinder(
+        0.03, 0.2, transform=trimesh.transformations.rotation_matrix(np.pi / 2, [0, 1, 0])
+    )
     fields = stack([signed_distance_grid(mesh, 96)])
     opened = torch.as_tensor(HAND.open, dtype=torch.float32)[None]
-    return fields, wrist_before(), opened, close(HAND, fields, torch.tensor([0]), wrist_before()[None], opened)
+    return (
+        fields,
+        wrist_before(),
+        opened,
+        close(HAND, fields, torch.tensor([0]), wrist_before()[None], opened),
+    )
 
 
 def test_fingers_stop_on_the_object(grasp):
     fields, wrist, opened, closed = grasp
     balls = inner_balls(HAND)
-    depth = lookup(fields, carry(HAND.forward(closed, wrist[None]), balls.centres, balls.links)) - torch.as_tensor(balls.radii)
+    depth = lookup(
+        fields, carry(HAND.forward(closed, wrist[None]), balls.centres, balls.links)
+    ) - torch.as_tensor(balls.radii)
     assert depth.min() > -1e-6
     reached = [HAND.links[i] for i in set(balls.links[(depth[0] < TOUCH).numpy()])]
     assert {name[:2] for name in reached} >= {"ff", "mf", "rf"}
@@ -44,14 +55,22 @@ def test_only_closing_joints_move_and_none_beyond_its_limits(grasp):
     assert torch.equal(closed[0, still], opened[0, still])
     moved = (closed - opened)[0].numpy() * HAND.closing
     assert (moved >= 0).all() and moved.max() > 0.2
-    assert (closed[0].numpy() >= HAND.limits[:, 0] - 1e-6).all() and (closed[0].numpy() <= HAND.limits[:, 1] + 1e-6).all()
+    assert (closed[0].numpy() >= HAND.limits[:, 0] - 1e-6).all() and (
+        closed[0].numpy() <= HAND.limits[:, 1] + 1e-6
+    ).all()
 
 
 def test_in_the_air_a_hand_closes_to_its_limits():
     fields = stack([signed_distance_grid(trimesh.creation.box((0.02, 0.02, 0.02)), 32)])
     far = torch.eye(4)
     far[:3, 3] = 1.0
-    closed = close(HAND, fields, torch.tensor([0]), far[None], torch.as_tensor(HAND.open, dtype=torch.float32)[None])[0].numpy()
+    closed = close(
+        HAND,
+        fields,
+        torch.tensor([0]),
+        far[None],
+        torch.as_tensor(HAND.open, dtype=torch.float32)[None],
+    )[0].numpy()
     ends = np.where(HAND.closing > 0, HAND.limits[:, 1], HAND.limits[:, 0])
     np.testing.assert_allclose(closed[HAND.closing != 0], ends[HAND.closing != 0], atol=1e-5)
 
@@ -60,7 +79,9 @@ def test_each_of_several_closes_as_it_does_alone(grasp):
     fields, wrist, opened, closed = grasp
     shifted = wrist.clone()
     shifted[1, 3] += 0.01
-    both = close(HAND, fields, torch.tensor([0, 0]), torch.stack([wrist, shifted]), opened.expand(2, -1))
+    both = close(
+        HAND, fields, torch.tensor([0, 0]), torch.stack([wrist, shifted]), opened.expand(2, -1)
+    )
     torch.testing.assert_close(both[0], closed[0], atol=1e-4, rtol=0)
     assert not torch.equal(both[1], both[0])
 
@@ -77,18 +98,25 @@ def test_contacts_lie_on_the_object_with_normals_into_it(grasp):
 
 
 def test_a_thumb_against_the_fingers_gives_force_closure_on_a_cylinder(grasp):
-    """At a friction of 0.4 no contact turns the cylinder about its axis by more than 0.4 · 0.03 m · its force: a bound on ε."""
+    """At a friction of 0.4 no contact turns the cylinder about its axis by more than 0.4 · 0.03 m ·
+    its force: a bound on ε.
+    """
     fields, wrist, opened, beside = grasp
     opposed = opened.clone()
     opposed[0, [HAND.joints.index("THJ4"), HAND.joints.index("THJ3")]] = torch.tensor([-0.3, 1.1])
-    closed, length = close(HAND, fields, torch.tensor([0]), wrist[None], opposed), np.hypot(0.03, 0.1)
+    closed, length = (
+        close(HAND, fields, torch.tensor([0]), wrist[None], opposed),
+        np.hypot(0.03, 0.1),
+    )
     points, normals, links = touching(HAND, fields, 0, wrist, closed[0])
     assert {HAND.links[link][:2] for link in links} == {"ff", "mf", "rf", "lf", "th"}
     found, bound = epsilon(points, normals, np.zeros(3), length), 0.4 * 0.03 / length
     assert 0.1 * bound < found <= bound
     on_fingers = np.array([not HAND.links[link].startswith("th") for link in links])
     assert epsilon(points[on_fingers], normals[on_fingers], np.zeros(3), length) < found
-    assert epsilon(*touching(HAND, fields, 0, wrist, beside[0])[:2], np.zeros(3), length) == -1  # the thumb beside the fingers
+    assert (
+        epsilon(*touching(HAND, fields, 0, wrist, beside[0])[:2], np.zeros(3), length) == -1
+    )  # the thumb beside the fingers
 
 
 def test_without_contacts_there_are_none(grasp):

@@ -39,7 +39,9 @@ def test_sliding_lowers_the_energy_and_keeps_to_the_limits(generator):
 
 def test_chains_end_legal_and_better(generator):
     judge, first, low, high, jump = begin(generator)
-    found = descend(first, judge, low, high, jump, DescentSettings(rounds=6, slides=8), generator, looks=3)
+    found = descend(
+        first, judge, low, high, jump, DescentSettings(rounds=6, slides=8), generator, looks=3
+    )
     energies, legal = judge(found.states, torch.arange(8))
     assert legal.all()
     torch.testing.assert_close(energies, found.energies, rtol=1e-4, atol=1e-3)

@@ -17,8 +17,12 @@ BALL = stack([signed_distance_grid(trimesh.creation.icosphere(4, 0.05), 64)])
 def finger():
     """A capsule of 1 cm along z whose tip is the hand's only contact, looking along z."""
     capsule = Part("palm", np.array([[0, 0, 0], [0, 0, 0.05]]), 0.01)
-    return Hand("finger", [Link("palm"), Link("end", "palm", joint="turn", limits=(-1, 1))], [capsule],
-                {"default": [("palm", np.array([0, 0, 0.06]), np.array([0, 0, 1.0]))]})
+    return Hand(
+        "finger",
+        [Link("palm"), Link("end", "palm", joint="turn", limits=(-1, 1))],
+        [capsule],
+        {"default": [("palm", np.array([0, 0, 0.06]), np.array([0, 0, 1.0]))]},
+    )
 
 
 def states(*places, rotation=None):
@@ -34,7 +38,9 @@ def test_the_normal_term_by_hand():
     gradients = torch.tensor([[0.0, 0, 1], [0, 0, 1], [1, 0, 0]])
     normals = torch.tensor([[0.0, 0, -1], [0, 0, 1], [0, 0, 1]])
     # facing the surface 0, away from it 2 · 50, along it 50; distances 0, 3 and 6 mm
-    assert float(graspit(torch.tensor([0.0, 0.003, -0.006]), gradients, normals)) == pytest.approx((0 + 103 + 56) / 3)
+    assert float(graspit(torch.tensor([0.0, 0.003, -0.006]), gradients, normals)) == pytest.approx(
+        (0 + 103 + 56) / 3
+    )
 
 
 def test_a_tip_before_a_ball():
@@ -46,8 +52,9 @@ def test_a_tip_before_a_ball():
 
 def test_states_that_overlap_are_not_legal():
     near, touching, inside = -0.05 - 0.06 - 0.001, -0.05 - 0.06, -0.05 - 0.06 + 0.004
-    energies, legal = Judge(finger(), BALL, torch.tensor([0, 0, 0]))(states(*([0, 0, z] for z in (near, touching, inside))),
-                                                                     torch.arange(3))
+    energies, legal = Judge(finger(), BALL, torch.tensor([0, 0, 0]))(
+        states(*([0, 0, z] for z in (near, touching, inside))), torch.arange(3)
+    )
     assert legal.tolist() == [True, True, False]
     assert torch.isinf(energies[2]) and torch.isfinite(energies[:2]).all()
 
@@ -59,10 +66,18 @@ def test_a_wall_thinner_than_the_gaps_of_points_is_noticed():
 
 
 def test_each_chain_meets_its_own_object():
-    far = stack([signed_distance_grid(trimesh.creation.icosphere(4, 0.05), 64),
-                 signed_distance_grid(trimesh.creation.icosphere(4, 0.05).apply_translation([0.5, 0, 0]), 64)])
+    far = stack(
+        [
+            signed_distance_grid(trimesh.creation.icosphere(4, 0.05), 64),
+            signed_distance_grid(
+                trimesh.creation.icosphere(4, 0.05).apply_translation([0.5, 0, 0]), 64
+            ),
+        ]
+    )
     place = [0, 0, -0.05 - 0.06 - 0.02]
-    energies = Judge(finger(), far, torch.tensor([0, 1]), "distance_sum")(states(place, place), torch.arange(2))[0]
+    energies = Judge(finger(), far, torch.tensor([0, 1]), "distance_sum")(
+        states(place, place), torch.arange(2)
+    )[0]
     assert energies[0] < 25 and energies[1] > 300
 
 
@@ -74,8 +89,12 @@ def test_turning_the_world_changes_nothing():
     wrist = pose.from_rt(pose.random_rotations(20, rng), rng.uniform(-0.2, 0.2, (20, 3)))
     found = []
     for shape, frame in ((mesh, np.eye(4)), (turned, pose.from_rt(turn, np.zeros(3)))):
-        x = torch.as_tensor(pose_vector.join(frame @ wrist, np.tile(hand.open, (20, 1))), dtype=torch.float32)
-        judge = Judge(hand, stack([signed_distance_grid(shape, 64)]), torch.zeros(20, dtype=torch.long))
+        x = torch.as_tensor(
+            pose_vector.join(frame @ wrist, np.tile(hand.open, (20, 1))), dtype=torch.float32
+        )
+        judge = Judge(
+            hand, stack([signed_distance_grid(shape, 64)]), torch.zeros(20, dtype=torch.long)
+        )
         found.append(judge(x, torch.arange(20)))
     torch.testing.assert_close(found[0][1], found[1][1])
     torch.testing.assert_close(*(energies for energies, _ in found), rtol=1e-3, atol=0.05)

@@ -7,7 +7,14 @@ import torch
 from graspbook.errors import ParameterError, WeightsError
 from graspbook.hands.library import load_hand
 from graspbook.highdof import losses
-from graspbook.highdof.learning import LossSettings, fewer_grasps, fixed_grasps, load_network, residuals, train_network
+from graspbook.highdof.learning import (
+    LossSettings,
+    fewer_grasps,
+    fixed_grasps,
+    load_network,
+    residuals,
+    train_network,
+)
 from graspbook.training import TrainSettings, load_history
 
 from .conftest import DATA, SIZES
@@ -17,7 +24,9 @@ TRAIN = TrainSettings(150, 1e-3)
 
 @pytest.mark.parametrize("kind", ["l2", "consistency", "combined"])
 def test_a_network_learns_what_it_is_trained_by(barrett, examples, tmp_path, kind):
-    history = train_network(barrett, examples, SIZES, LossSettings(kind), TRAIN, tmp_path / "w.safetensors")
+    history = train_network(
+        barrett, examples, SIZES, LossSettings(kind), TRAIN, tmp_path / "w.safetensors"
+    )
     values = [entry["loss"] for entry in history]
     assert np.mean(values[-10:]) < 0.4 * np.mean(values[:5])
 
@@ -33,8 +42,15 @@ def test_training_resumes_and_is_found_again(barrett, examples, tmp_path):
 
 
 def test_training_goes_on_from_other_weights(barrett, examples, network_file, tmp_path):
-    history = train_network(barrett, examples, SIZES, LossSettings(), replace(TRAIN, steps=2), tmp_path / "w.safetensors",
-                            network_file)
+    history = train_network(
+        barrett,
+        examples,
+        SIZES,
+        LossSettings(),
+        replace(TRAIN, steps=2),
+        tmp_path / "w.safetensors",
+        network_file,
+    )
     assert history[0]["loss"] < 0.9 * load_history(network_file)[0]["loss"]
 
 
@@ -42,14 +58,18 @@ def test_a_loaded_network_knows_its_data(network_file, barrett, examples):
     network, settings = load_network(network_file, barrett)
     assert settings == DATA
     assert network(examples.grids[0]).shape == (27, 11)
-    with pytest.raises(WeightsError, match="of the hand barrett with joints spread, .*; expected highdof of shadow"):
+    with pytest.raises(
+        WeightsError, match="of the hand barrett with joints spread, .*; expected highdof of shadow"
+    ):
         load_network(network_file, load_hand("shadow"))
 
 
 def test_residuals_agree_with_the_losses(network_file, barrett, examples):
     network, _ = load_network(network_file, barrett)
     found = residuals(barrett, network, examples)
-    assert found.x.shape == (2, 27, 11) and all(getattr(found, name).shape == (2, 27) for name in ("l2", "consistency", "depth"))
+    assert found.x.shape == (2, 27, 11) and all(
+        getattr(found, name).shape == (2, 27) for name in ("l2", "consistency", "depth")
+    )
     x = torch.as_tensor(found.x[1])
     squares = losses.squared_distances(x, examples.grasps[1]).numpy()
     np.testing.assert_allclose(found.l2[1], squares[:, 0], rtol=1e-5)
@@ -63,13 +83,17 @@ def test_residuals_agree_with_the_losses(network_file, barrett, examples):
     assert ((found.points > 0) == (found.collision > 0)).all()
     deep = found.points > 0
     mean_square = found.collision[deep] / found.points[deep] * losses.LENGTH**2
-    assert (mean_square >= found.depth[deep] ** 2 * (1 - 1e-4)).all() and np.isnan(found.depth[~deep]).all()
+    assert (mean_square >= found.depth[deep] ** 2 * (1 - 1e-4)).all() and np.isnan(
+        found.depth[~deep]
+    ).all()
 
 
 def test_fixed_grasps_are_the_best_or_drawn(examples):
     assert torch.equal(fixed_grasps(examples, 0), examples.grasps[:, :, 0])
     drawn = [fixed_grasps(examples, seed) for seed in range(1, 9)]
-    assert torch.equal(drawn[0], fixed_grasps(examples, 1)) and any(not torch.equal(drawn[0], other) for other in drawn)
+    assert torch.equal(drawn[0], fixed_grasps(examples, 1)) and any(
+        not torch.equal(drawn[0], other) for other in drawn
+    )
 
 
 def test_fewer_grasps_are_some_of_them_in_order(examples):

@@ -17,13 +17,22 @@ BOX = stack([signed_distance_grid(trimesh.creation.box((0.1, 0.1, 0.1)), 64)])
 def poses(n, seed=0):
     rng = np.random.default_rng(seed)
     wrist = pose.from_rt(pose.random_rotations(n, rng), rng.normal(scale=0.1, size=(n, 3)))
-    return torch.as_tensor(pose_vector.join(wrist, rng.uniform(*HAND.limits.T, (n, len(HAND.joints)))))
+    return torch.as_tensor(
+        pose_vector.join(wrist, rng.uniform(*HAND.limits.T, (n, len(HAND.joints))))
+    )
 
 
 def test_distances_by_hand():
     x = torch.tensor([[0.1, 0, 0, 1, 0, 0, 0, 0.5, 0.0]])
-    grasps = torch.tensor([[[0.0, 0, 0, 1, 0, 0, 0, 0, 0], [0.1, 0, 0.02, 0, 1, 0, 0, 0.5, 0.0],
-                            [0.1, 0, 0, -1, 0, 0, 0, 0.5, 0.3]]])
+    grasps = torch.tensor(
+        [
+            [
+                [0.0, 0, 0, 1, 0, 0, 0, 0, 0],
+                [0.1, 0, 0.02, 0, 1, 0, 0, 0.5, 0.0],
+                [0.1, 0, 0, -1, 0, 0, 0, 0.5, 0.3],
+            ]
+        ]
+    )
     found = losses.squared_distances(x, grasps)
     torch.testing.assert_close(found, torch.tensor([[1 + 0.25, 0.04 + 2, 0.09]]))
     torch.testing.assert_close(losses.consistency(x, grasps), torch.tensor([0.09]))
@@ -42,23 +51,41 @@ def test_the_gradient_is_the_papers():
 
 
 def test_penetrations_by_hand():
-    """The palm's top, at z = 75.4 mm, stands 10 mm deep in the bottom of a cube of 100 mm, whose frame is turned about z."""
-    turned = torch.as_tensor(pose.from_rt(pose.rotation_about([0, 0, 1.0], np.pi / 2), [0.2, 0, 0]))[None]
+    """The palm's top, at z = 75.4 mm, stands 10 mm deep in the bottom of a cube of 100 mm, whose
+    frame is turned about z.
+    """
+    turned = torch.as_tensor(
+        pose.from_rt(pose.rotation_about([0, 0, 1.0], np.pi / 2), [0.2, 0, 0])
+    )[None]
     wrist = pose.from_rt(np.eye(3), [0.2, 0.0, -0.05 + 0.01 - 0.0754])
     x = torch.as_tensor(pose_vector.join(wrist, HAND.open))[None]
-    depths = losses.penetrations(HAND, x, BOX, torch.tensor([0]), turned, CONTACTS.points, CONTACTS.links)[0]
+    depths = losses.penetrations(
+        HAND, x, BOX, torch.tensor([0]), turned, CONTACTS.points, CONTACTS.links
+    )[0]
     palm = torch.as_tensor(CONTACTS.links == HAND.links.index("palm"))
-    torch.testing.assert_close(depths[palm], torch.full((9,), 0.01, dtype=torch.float64), atol=5e-4, rtol=0)
+    torch.testing.assert_close(
+        depths[palm], torch.full((9,), 0.01, dtype=torch.float64), atol=5e-4, rtol=0
+    )
     assert (depths[~palm] == 0).all()
-    torch.testing.assert_close(losses.collision(depths[None]), torch.tensor([9 * 0.1**2], dtype=torch.float64), atol=0.01, rtol=0)
+    torch.testing.assert_close(
+        losses.collision(depths[None]),
+        torch.tensor([9 * 0.1**2], dtype=torch.float64),
+        atol=0.01,
+        rtol=0,
+    )
 
 
 def test_turning_object_and_hand_together_changes_nothing():
     x = poses(6, seed=3)
-    turn = torch.as_tensor(pose.from_rt(pose.random_rotations(6, np.random.default_rng(2)), np.ones((6, 3)) * 0.1))
+    turn = torch.as_tensor(
+        pose.from_rt(pose.random_rotations(6, np.random.default_rng(2)), np.ones((6, 3)) * 0.1)
+    )
     wrist, joints = pose_vector.split(x)
     turned = torch.as_tensor(pose_vector.join((turn @ wrist).numpy(), joints.numpy()))
-    which, still = torch.zeros(6, dtype=torch.long), torch.eye(4, dtype=torch.float64).expand(6, 4, 4)
+    which, still = (
+        torch.zeros(6, dtype=torch.long),
+        torch.eye(4, dtype=torch.float64).expand(6, 4, 4),
+    )
     here = losses.penetrations(HAND, x, BOX, which, still, CONTACTS.points, CONTACTS.links)
     there = losses.penetrations(HAND, turned, BOX, which, turn, CONTACTS.points, CONTACTS.links)
     assert (here > 0).any()
@@ -70,8 +97,17 @@ def test_the_collision_loss_has_the_gradient_of_finite_differences():
     turned = torch.eye(4, dtype=torch.float64).expand(4, 4, 4)
 
     def loss(x):
-        return losses.collision(losses.penetrations(HAND, x, BOX, torch.zeros(4, dtype=torch.long), turned, CONTACTS.points,
-                                                    CONTACTS.links)).sum()
+        return losses.collision(
+            losses.penetrations(
+                HAND,
+                x,
+                BOX,
+                torch.zeros(4, dtype=torch.long),
+                turned,
+                CONTACTS.points,
+                CONTACTS.links,
+            )
+        ).sum()
 
     value = loss(x)
     value.backward()

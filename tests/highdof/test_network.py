@@ -10,10 +10,15 @@ def test_the_papers_network_has_its_sizes():
         network = GraspNetwork(18, NetworkSettings())
         features = network.features(torch.empty(2, 1, 64, 64, 64))
     assert features.shape == (2, 64, 7, 7, 7) and features[0].numel() == 21952
-    assert [(layer.in_features, layer.out_features) for layer in network.head if isinstance(layer, torch.nn.Linear)] == [
-        (21952, 4096), (4096, 1024), (1024, 25)]
+    assert [
+        (layer.in_features, layer.out_features)
+        for layer in network.head
+        if isinstance(layer, torch.nn.Linear)
+    ] == [(21952, 4096), (4096, 1024), (1024, 25)]
     assert sum(p.numel() for p in network.parameters()) == pytest.approx(94.7e6, abs=0.05e6)
-    normalised = [layer.num_features for layer in network.head if isinstance(layer, torch.nn.BatchNorm1d)]
+    normalised = [
+        layer.num_features for layer in network.head if isinstance(layer, torch.nn.BatchNorm1d)
+    ]
     assert normalised == [21952, 4096]
 
 
@@ -27,7 +32,9 @@ def test_small_networks_answer_with_poses(kind):
     assert (x[:, 3] >= 0).all()
 
 
-@pytest.mark.parametrize("settings", [{"grid": 14}, {"width": 0}, {"hidden": ()}, {"hidden": (8, 0)}])
+@pytest.mark.parametrize(
+    "settings", [{"grid": 14}, {"width": 0}, {"hidden": ()}, {"hidden": (8, 0)}]
+)
 def test_impossible_sizes_are_refused(settings):
     with pytest.raises(ParameterError, match="expected at least one kernel"):
         NetworkSettings(**settings)
@@ -46,6 +53,8 @@ def test_a_fused_network_gives_the_same_answers():
         network(grids)  # statistics of its batch normalisation that are not those it starts with
     expected = network.eval()(grids)
     fused = fuse(network)
-    assert fused is network and not any(isinstance(layer, torch.nn.BatchNorm3d) for layer in fused.modules())
+    assert fused is network and not any(
+        isinstance(layer, torch.nn.BatchNorm3d) for layer in fused.modules()
+    )
     torch.testing.assert_close(fused(grids), expected, rtol=1e-4, atol=1e-5)
     assert (expected.std(dim=0) > 1e-3).any()

@@ -61,19 +61,32 @@ def test_equal_seeds_plan_alike(planned):
 
 
 def test_an_object_that_leaves_no_room_is_refused(monkeypatch):
-    monkeypatch.setattr(Judge, "__call__", lambda self, states, chains: (torch.zeros(len(states)),
-                                                                         torch.zeros(len(states), dtype=torch.bool)))
+    monkeypatch.setattr(
+        Judge,
+        "__call__",
+        lambda self, states, chains: (
+            torch.zeros(len(states)),
+            torch.zeros(len(states), dtype=torch.bool),
+        ),
+    )
     with pytest.raises(PlanError, match="168 mm"):
         starts(HAND, FIELDS, Judge(HAND, FIELDS, torch.zeros(2, dtype=torch.long)), generator())
 
 
 @pytest.mark.parametrize("search", [AnnealingSettings(iterations=20), DescentSettings(rounds=2)])
 def test_any_hand_plans(search):
-    found = plan(load_hand("barrett"), FIELDS, PlannerSettings(grasps=2, search=search), generator())
+    found = plan(
+        load_hand("barrett"), FIELDS, PlannerSettings(grasps=2, search=search), generator()
+    )
     assert found[0].states.shape == (2, 11) and np.isfinite(found[0].energies.numpy()).all()
 
 
 def test_descent_finds_less_energy_with_fewer_evaluations(planned):
-    descended = plan(HAND, FIELDS, PlannerSettings(grasps=6, search=DescentSettings(rounds=4)), generator())
+    descended = plan(
+        HAND, FIELDS, PlannerSettings(grasps=6, search=DescentSettings(rounds=4)), generator()
+    )
     assert descended[0].evaluations < planned[0].evaluations
-    assert all(ours.energies.mean() < theirs.energies.mean() for ours, theirs in zip(descended, planned, strict=True))
+    assert all(
+        ours.energies.mean() < theirs.energies.mean()
+        for ours, theirs in zip(descended, planned, strict=True)
+    )

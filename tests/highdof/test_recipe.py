@@ -26,7 +26,16 @@ from graspbook.training import TrainSettings, load_weights
 
 from .conftest import SIZES
 
-FIGURES = "l2", "translation", "rotation", "joints", "mean_l2", "consistency", "collision", "combined"
+FIGURES = (
+    "l2",
+    "translation",
+    "rotation",
+    "joints",
+    "mean_l2",
+    "consistency",
+    "collision",
+    "combined",
+)
 SETTINGS = DataSettings(16, 0.4, 32)
 
 
@@ -40,7 +49,9 @@ def plans(objects, tmp_path_factory):
     folder = tmp_path_factory.mktemp("plans")
     files = {name: folder / f"{name}.h5" for name in objects.names()}
     settings = PlannerSettings(3, search=DescentSettings(rounds=1, slides=2))
-    plan_files({name: objects.load(name).mesh for name in files}, files, "barrett", settings, workers=1)
+    plan_files(
+        {name: objects.load(name).mesh for name in files}, files, "barrett", settings, workers=1
+    )
     return files
 
 
@@ -54,8 +65,12 @@ def file(objects, plans, tmp_path_factory):
 def test_examples_of_a_set_are_found_again_or_made_anew(objects, plans, file):
     examples = read_examples(file)
     assert list(examples.names) == objects.names() and examples.grids.shape == (3, 27, 16, 16, 16)
-    moved = examples.grasps[0, STORED, :, :3] - torch.as_tensor(read_plan(plans[examples.names[0]]).states[:, :3])
-    torch.testing.assert_close(moved, moved[:1].expand(3, 3), atol=1e-6, rtol=0)  # about the centre of mass
+    moved = examples.grasps[0, STORED, :, :3] - torch.as_tensor(
+        read_plan(plans[examples.names[0]]).states[:, :3]
+    )
+    torch.testing.assert_close(
+        moved, moved[:1].expand(3, 3), atol=1e-6, rtol=0
+    )  # about the centre of mass
     before = file.stat().st_mtime_ns
     examples_file(file, objects, plans, "barrett", SETTINGS, workers=1)
     assert file.stat().st_mtime_ns == before
@@ -63,7 +78,9 @@ def test_examples_of_a_set_are_found_again_or_made_anew(objects, plans, file):
     examples_file(other, objects, plans, "barrett", SETTINGS, workers=1)
     examples_file(other, objects, plans, "barrett", replace(SETTINGS, length=0.5), workers=1)
     assert read_examples(other).settings.length == 0.5
-    with pytest.raises(ParameterError, match="box_0000: the object reaches .* m from .*, expected at most 0.025 m"):
+    with pytest.raises(
+        ParameterError, match="box_0000: the object reaches .* m from .*, expected at most 0.025 m"
+    ):
         examples_file(other, objects, plans, "barrett", replace(SETTINGS, length=0.05), workers=1)
 
 
@@ -71,14 +88,20 @@ def test_variants_differ_by_what_they_say(objects, file, tmp_path):
     names, hand = objects.names()[:2], load_hand("barrett")
     base = Variant(SIZES, LossSettings("consistency"))
     first = tmp_path / "base.safetensors"
-    variants = {"base": base, "fewer": replace(base, grasps=1),
-                "still": replace(base, turned=False), "on": replace(base, init=str(first))}
+    variants = {
+        "base": base,
+        "fewer": replace(base, grasps=1),
+        "still": replace(base, turned=False),
+        "on": replace(base, init=str(first)),
+    }
     hashes = {}
     for name, variant in variants.items():
         weights = tmp_path / f"{name}.safetensors"
         train_variant(hand.name, file, names, variant, TrainSettings(2, 1e-3), weights)
         tensors, parameters = load_weights(weights)
-        assert parameters["joints"] == list(hand.joints) and ("init" in parameters) == (name == "on")
+        assert parameters["joints"] == list(hand.joints) and ("init" in parameters) == (
+            name == "on"
+        )
         hashes[name] = tensors["head.1.weight"].numpy().tobytes()
     assert len(set(hashes.values())) == len(variants)
 
@@ -95,16 +118,35 @@ def found(objects, file, tmp_path_factory):
 def test_residuals_by_object_and_their_means(objects, found):
     assert list(found) == objects.names()[:2]
     items = [item for (item,) in found.values()]
-    np.testing.assert_allclose(items[0]["combined"], (items[0]["consistency"] + items[0]["collision"]) / 2)
+    np.testing.assert_allclose(
+        items[0]["combined"], (items[0]["consistency"] + items[0]["collision"]) / 2
+    )
     assert items[0]["x"].shape == (27, 11)
     figures = residual_figures(items)
     assert figures["l2"] == pytest.approx(np.mean([item["l2"].mean() for item in items]))
     assert figures["consistency"] <= figures["mean_l2"]
-    assert figures["l2"] == pytest.approx(figures["translation"] + figures["rotation"] + figures["joints"], rel=1e-5)
-    assert figures["l2_metres"] == pytest.approx(figures["l2"] - 0.99 * figures["translation"], rel=1e-4)
-    two = [{"points": np.array([3, 0]), "depth": np.array([0.01, np.nan]), **dict.fromkeys(FIGURES, np.zeros(2))},
-           {"points": np.array([1, 0]), "depth": np.array([0.05, np.nan]), **dict.fromkeys(FIGURES, np.zeros(2))}]
-    assert residual_figures(two)["depth"] == pytest.approx((3 * 0.01 + 0.05) / 4) and residual_figures(two)["points"] == 1
+    assert figures["l2"] == pytest.approx(
+        figures["translation"] + figures["rotation"] + figures["joints"], rel=1e-5
+    )
+    assert figures["l2_metres"] == pytest.approx(
+        figures["l2"] - 0.99 * figures["translation"], rel=1e-4
+    )
+    two = [
+        {
+            "points": np.array([3, 0]),
+            "depth": np.array([0.01, np.nan]),
+            **dict.fromkeys(FIGURES, np.zeros(2)),
+        },
+        {
+            "points": np.array([1, 0]),
+            "depth": np.array([0.05, np.nan]),
+            **dict.fromkeys(FIGURES, np.zeros(2)),
+        },
+    ]
+    assert (
+        residual_figures(two)["depth"] == pytest.approx((3 * 0.01 + 0.05) / 4)
+        and residual_figures(two)["points"] == 1
+    )
 
 
 def test_relative_changes_by_hand():
@@ -114,4 +156,9 @@ def test_relative_changes_by_hand():
 
 
 def test_share_of_grasps_that_are_never_the_nearest():
-    assert never_chosen({"a": [{"nearest": np.array([0, 0, 3])}], "b": [{"nearest": np.array([1, 1, 1])}]}, 4) == 0.625
+    assert (
+        never_chosen(
+            {"a": [{"nearest": np.array([0, 0, 3])}], "b": [{"nearest": np.array([1, 1, 1])}]}, 4
+        )
+        == 0.625
+    )

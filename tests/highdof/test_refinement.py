@@ -23,7 +23,9 @@ def hand(request):
 
 
 def inside(hand, n=12):
-    """Pose vectors of hands, turned at random, whose contact points are spread about the middle of the box, and their objects."""
+    """Pose vectors of hands, turned at random, whose contact points are spread about the middle of
+    the box, and their objects.
+    """
     rotation = pose.random_rotations(n, np.random.default_rng(0))
     contacts = hand.contacts["default"]
     opened = torch.as_tensor(hand.open, dtype=torch.float32)
@@ -48,7 +50,9 @@ def test_the_papers_adjustment_clears_its_contact_points_alone(hand):
     moved, clear = adjust(hand, BOX, which, x, points="contacts")
     contacts, still = hand.contacts["default"], torch.eye(4).expand(len(x), 4, 4)
     assert clear.all()
-    assert (losses.penetrations(hand, moved, BOX, which, still, contacts.points, contacts.links) == 0).all()
+    assert (
+        losses.penetrations(hand, moved, BOX, which, still, contacts.points, contacts.links) == 0
+    ).all()
     assert deepest(hand, BOX, which, *pose_vector.split(moved)).max() > SLACK
 
 
@@ -72,15 +76,21 @@ def test_refinement_trades_nearness_for_penetration(hand):
     contacts, still = hand.contacts["default"], torch.eye(4).expand(4, 4, 4)
 
     def terms(moved):
-        depths = losses.penetrations(hand, moved, BOX, which, still, contacts.points, contacts.links)
+        depths = losses.penetrations(
+            hand, moved, BOX, which, still, contacts.points, contacts.links
+        )
         return losses.squared_distances(moved, x[:, None])[:, 0], losses.collision(depths)
 
     before = terms(x)[1]
     for beta in (0.75, 0.25):
         distance, collision = terms(refine(hand, BOX, which, x, beta))
-        assert (losses.combined(distance, collision, beta) < losses.combined(0.0, before, beta)).all()
+        assert (
+            losses.combined(distance, collision, beta) < losses.combined(0.0, before, beta)
+        ).all()
         assert ((collision < before) & (collision > 0)).all()
-    assert (terms(refine(hand, BOX, which, x, 0.1))[1] < terms(refine(hand, BOX, which, x, 0.9))[1]).all()
+    assert (
+        terms(refine(hand, BOX, which, x, 0.1))[1] < terms(refine(hand, BOX, which, x, 0.9))[1]
+    ).all()
 
 
 def test_polished_hands_are_clear_and_nearer_to_the_surface(hand):

@@ -8,7 +8,13 @@ from scipy.spatial import cKDTree
 
 from graspbook.errors import MeshError, ParameterError
 from graspbook.objects import distance
-from graspbook.objects.distance import DistanceField, lookup, lookup_gradient, signed_distance_grid, stack
+from graspbook.objects.distance import (
+    DistanceField,
+    lookup,
+    lookup_gradient,
+    signed_distance_grid,
+    stack,
+)
 from graspbook.objects.mesh import load_mesh
 from graspbook.objects.solids import union, vessel
 from graspbook.pose import random_rotations
@@ -25,7 +31,9 @@ def cache(tmp_path_factory, monkeypatch):
 def nodes(field):
     """Nodes (n, n, n, 3) in the object frame."""
     size = len(field.values)
-    return field.origin + field.spacing * np.stack(np.meshgrid(*[np.arange(size)] * 3, indexing="ij"), axis=-1)
+    return field.origin + field.spacing * np.stack(
+        np.meshgrid(*[np.arange(size)] * 3, indexing="ij"), axis=-1
+    )
 
 
 def box_distance(points, sides):
@@ -46,18 +54,30 @@ def torus_distance(points, major, minor):
     return np.hypot(np.linalg.norm(points[..., :2], axis=-1) - major, points[..., 2]) - minor
 
 
-@pytest.mark.parametrize(("mesh", "exact"), [
-    (trimesh.creation.box([0.1, 0.06, 0.2]), lambda p: box_distance(p, [0.1, 0.06, 0.2])),
-    (trimesh.creation.icosphere(5, radius=0.05), lambda p: ball_distance(p, 0.05)),
-    (trimesh.creation.cylinder(0.03, 0.08, sections=96), lambda p: cylinder_distance(p, 0.03, 0.08)),
-    (trimesh.creation.torus(0.06, 0.02, major_sections=128, minor_sections=96), lambda p: torus_distance(p, 0.06, 0.02)),
-], ids=["box", "ball", "cylinder", "torus"])
+@pytest.mark.parametrize(
+    ("mesh", "exact"),
+    [
+        (trimesh.creation.box([0.1, 0.06, 0.2]), lambda p: box_distance(p, [0.1, 0.06, 0.2])),
+        (trimesh.creation.icosphere(5, radius=0.05), lambda p: ball_distance(p, 0.05)),
+        (
+            trimesh.creation.cylinder(0.03, 0.08, sections=96),
+            lambda p: cylinder_distance(p, 0.03, 0.08),
+        ),
+        (
+            trimesh.creation.torus(0.06, 0.02, major_sections=128, minor_sections=96),
+            lambda p: torus_distance(p, 0.06, 0.02),
+        ),
+    ],
+    ids=["box", "ball", "cylinder", "torus"],
+)
 @pytest.mark.parametrize("turned", [False, True])
 def test_shapes_with_a_formula(mesh, exact, turned):
     """Within a quarter of a node everywhere, nodes inside and far outside included."""
     rotation = random_rotations(1, np.random.default_rng(4))[0] if turned else np.eye(3)
     shift = np.array([0.4, -1.0, 0.2])
-    field = signed_distance_grid(trimesh.Trimesh(mesh.vertices @ rotation.T + shift, mesh.faces, process=False), 48)
+    field = signed_distance_grid(
+        trimesh.Trimesh(mesh.vertices @ rotation.T + shift, mesh.faces, process=False), 48
+    )
     assert field.values.dtype == np.float32 and field.values.shape == (48, 48, 48)
     error = field.values - exact((nodes(field) - shift) @ rotation)
     assert np.abs(error).max() < 0.25 * field.spacing
@@ -74,15 +94,22 @@ def test_the_cube_is_the_papers():
 
 
 def test_distances_to_a_thin_walled_vessel():
-    """Against the closest of many points of the surface; the inside of the cup is outside of the object."""
+    """Against the closest of many points of the surface; the inside of the cup is outside of the
+    object.
+    """
     cup = union(vessel([(0.03, 0.0), (0.03, 0.005), (0.04, 0.09)], 0.003, 24))
     field = signed_distance_grid(cup, 64)
     rng = np.random.default_rng(0)
     chosen = tuple(rng.integers(64, size=(3, 3000)))
     points = nodes(field)[chosen]
     surface = cKDTree(trimesh.sample.sample_surface(cup, 400_000, seed=0)[0])
-    assert np.abs(np.abs(field.values[chosen]) - surface.query(points)[0]).max() < 0.3 * field.spacing
-    values = lookup(stack([field]), torch.tensor([[[0.0, 0, 0.05], [0, 0, 0.0025], [0.033, 0, 0.05]]], dtype=torch.float64))[0]
+    assert (
+        np.abs(np.abs(field.values[chosen]) - surface.query(points)[0]).max() < 0.3 * field.spacing
+    )
+    values = lookup(
+        stack([field]),
+        torch.tensor([[[0.0, 0, 0.05], [0, 0, 0.0025], [0.033, 0, 0.05]]], dtype=torch.float64),
+    )[0]
     assert values[0] == pytest.approx(0.0316, abs=0.001) and (values[1:] < 0).all()
     volume = (field.values < 0).sum() * field.spacing**3
     assert volume == pytest.approx(cup.volume, rel=0.05)
@@ -104,19 +131,28 @@ def in_box(points, box):
     return ((points > box.bounds[0]) & (points < box.bounds[1])).all(axis=-1)
 
 
-@pytest.mark.parametrize(("mesh", "solid"), [
-    (joined(BIG, ASIDE), lambda p: in_box(p, BIG) | in_box(p, ASIDE)),
-    (joined(BIG, APART), lambda p: in_box(p, BIG) | in_box(p, APART)),
-    (joined(BIG, SMALL), lambda p: in_box(p, BIG)),
-    (joined(BIG, CAVITY), lambda p: in_box(p, BIG) & ~in_box(p, CAVITY)),
-    (joined(BIG, CAVITY, SMALL), lambda p: in_box(p, BIG) & ~in_box(p, CAVITY) | in_box(p, SMALL)),
-    (LIDLESS, lambda p: in_box(p, BIG)),
-    (INSIDE_OUT, lambda p: in_box(p, BIG)),
-], ids=["overlap", "apart", "swallowed", "cavity", "body in a cavity", "hole", "inside out"])
+@pytest.mark.parametrize(
+    ("mesh", "solid"),
+    [
+        (joined(BIG, ASIDE), lambda p: in_box(p, BIG) | in_box(p, ASIDE)),
+        (joined(BIG, APART), lambda p: in_box(p, BIG) | in_box(p, APART)),
+        (joined(BIG, SMALL), lambda p: in_box(p, BIG)),
+        (joined(BIG, CAVITY), lambda p: in_box(p, BIG) & ~in_box(p, CAVITY)),
+        (
+            joined(BIG, CAVITY, SMALL),
+            lambda p: in_box(p, BIG) & ~in_box(p, CAVITY) | in_box(p, SMALL),
+        ),
+        (LIDLESS, lambda p: in_box(p, BIG)),
+        (INSIDE_OUT, lambda p: in_box(p, BIG)),
+    ],
+    ids=["overlap", "apart", "swallowed", "cavity", "body in a cavity", "hole", "inside out"],
+)
 @pytest.mark.parametrize("turned", [False, True])
 def test_inside_is_right_for_many_bodies_and_holes(mesh, solid, turned):
     rotation = random_rotations(1, np.random.default_rng(1))[0] if turned else np.eye(3)
-    field = signed_distance_grid(trimesh.Trimesh(mesh.vertices @ rotation.T, mesh.faces, process=False), 48)
+    field = signed_distance_grid(
+        trimesh.Trimesh(mesh.vertices @ rotation.T, mesh.faces, process=False), 48
+    )
     expected = solid(nodes(field) @ rotation)
     unclear = np.abs(field.values) < 1e-3 * field.spacing
     if mesh is LIDLESS:  # where the missing lid runs is a matter of interpretation
@@ -126,7 +162,10 @@ def test_inside_is_right_for_many_bodies_and_holes(mesh, solid, turned):
 
 @pytest.mark.parametrize("other", [SMALL, ASIDE], ids=["swallowed", "overlap"])
 def test_faces_within_the_solid_are_no_boundary(other):
-    field, expected = signed_distance_grid(joined(BIG, other), 48), signed_distance_grid(union([BIG, other]), 48)
+    field, expected = (
+        signed_distance_grid(joined(BIG, other), 48),
+        signed_distance_grid(union([BIG, other]), 48),
+    )
     error = np.abs(field.values - expected.values)
     assert error.max() < field.spacing and np.mean(error > 0.5 * field.spacing) < 0.001
 
@@ -134,7 +173,9 @@ def test_faces_within_the_solid_are_no_boundary(other):
 def test_distances_near_a_hole_are_those_of_the_solid_it_would_close():
     field = signed_distance_grid(LIDLESS, 48)
     error = np.abs(field.values - box_distance(nodes(field), [0.1] * 3))
-    assert error.max() < 0.012  # the lid bulges by this much in 0.1 m, and without it the middle would be 0.05 off
+    assert (
+        error.max() < 0.012
+    )  # the lid bulges by this much in 0.1 m, and without it the middle would be 0.05 off
     steps = [np.abs(np.diff(field.values, axis=axis)).max() for axis in range(3)]
     assert max(steps) < 1.5 * field.spacing
 
@@ -162,8 +203,11 @@ def test_fields_come_from_the_cache_the_second_time(monkeypatch):
 def test_bad_meshes_and_sizes_are_refused():
     with pytest.raises(ParameterError, match="at least 8"):
         signed_distance_grid(BIG, 4)
-    for vertices, faces in [(np.zeros((3, 3)), [[0, 1, 2]]), (np.full((3, 3), np.nan), [[0, 1, 2]]),
-                            (np.zeros((3, 3)), np.zeros((0, 3), int))]:
+    for vertices, faces in [
+        (np.zeros((3, 3)), [[0, 1, 2]]),
+        (np.full((3, 3), np.nan), [[0, 1, 2]]),
+        (np.zeros((3, 3)), np.zeros((0, 3), int)),
+    ]:
         with pytest.raises(MeshError, match="finite faces"):
             signed_distance_grid(trimesh.Trimesh(vertices, faces, process=False), 16)
     with pytest.raises(ParameterError, match="all of one size"):
@@ -173,7 +217,9 @@ def test_bad_meshes_and_sizes_are_refused():
 
 
 def linear_fields():
-    """Two fields on 8³ nodes whose values are linear in the point: gradients (1, 2, -1) and (-3, 0, 0.5)."""
+    """Two fields on 8³ nodes whose values are linear in the point: gradients (1, 2, -1) and (-3, 0,
+    0.5).
+    """
     fields = []
     for slope, origin in (([1, 2, -1], [0.1, 0.2, 0.3]), ([-3, 0, 0.5], [-1.0, 0.0, 1.0])):
         field = DistanceField(np.zeros((8, 8, 8)), np.array(origin), 0.02)
@@ -183,12 +229,21 @@ def linear_fields():
 
 def test_interpolation_is_exact_for_linear_values():
     fields = stack(linear_fields())
-    inside = torch.rand(2, 3, 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 0.14
+    inside = (
+        torch.rand(2, 3, 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        * 0.14
+    )
     points = inside + fields.origins[:, None, None]
-    expected = torch.einsum("bijk,bk->bij", points, torch.tensor([[1, 2, -1], [-3, 0, 0.5]], dtype=torch.float64))
+    expected = torch.einsum(
+        "bijk,bk->bij", points, torch.tensor([[1, 2, -1], [-3, 0, 0.5]], dtype=torch.float64)
+    )
     assert torch.allclose(lookup(fields, points), expected, atol=1e-6)
-    assert torch.allclose(lookup(fields, points.flip(0), torch.tensor([1, 0])), expected.flip(0), atol=1e-6)
-    assert torch.allclose(lookup_gradient(fields, points)[1][0], torch.tensor([1, 2, -1.0]).double(), atol=1e-4)
+    assert torch.allclose(
+        lookup(fields, points.flip(0), torch.tensor([1, 0])), expected.flip(0), atol=1e-6
+    )
+    assert torch.allclose(
+        lookup_gradient(fields, points)[1][0], torch.tensor([1, 2, -1.0]).double(), atol=1e-4
+    )
     assert lookup(fields, points.float()).dtype == torch.float32
     assert lookup(fields, points[:, 0, 0]).shape == (2,)
 
@@ -206,7 +261,9 @@ def test_outside_the_cube_it_is_the_way_to_the_surface_next_to_the_cubes_nearest
 
 def test_outside_the_cube_of_a_box_it_is_exact_before_its_faces():
     fields = stack([signed_distance_grid(trimesh.creation.box((0.06, 0.08, 0.12)), 64)])
-    points = torch.tensor([[[0.0, 0.0, -0.1], [0.02, 0.03, 0.2], [0.2, 0.01, 0.02], [0.03 + 0.3, 0.04 + 0.4, 0.0]]]).double()
+    points = torch.tensor(
+        [[[0.0, 0.0, -0.1], [0.02, 0.03, 0.2], [0.2, 0.01, 0.02], [0.03 + 0.3, 0.04 + 0.4, 0.0]]]
+    ).double()
     expected = torch.tensor([[0.04, 0.14, 0.17, 0.5]]).double()
     assert torch.allclose(lookup(fields, points), expected, atol=5e-3)
     assert torch.allclose(lookup(fields, points)[:, :3], expected[:, :3], atol=1e-5)
@@ -216,7 +273,9 @@ def test_outside_is_continuous_and_no_less_than_the_truth():
     field = signed_distance_grid(trimesh.creation.icosphere(4, radius=0.05), 48)
     points = torch.as_tensor(np.random.default_rng(0).uniform(-0.2, 0.2, (1, 2000, 3)))
     found, exact = lookup(stack([field]), points)[0].numpy(), ball_distance(points[0].numpy(), 0.05)
-    assert (found > exact - 0.1 * field.spacing).all() and (found < np.sqrt(2) * exact.clip(0) + field.spacing).all()
+    assert (found > exact - 0.1 * field.spacing).all() and (
+        found < np.sqrt(2) * exact.clip(0) + field.spacing
+    ).all()
 
 
 def test_gradients_are_those_of_finite_differences():
@@ -232,9 +291,13 @@ def test_gradients_are_those_of_finite_differences():
     assert torch.equal(found, values)
     step = 1e-5 * gradient / gradient.norm(dim=-1, keepdim=True)
     with torch.no_grad():
-        risen = (lookup(fields, points + step) - found)[found > 0.05] / 1e-5  # outside the field is not quite one of distances
+        risen = (lookup(fields, points + step) - found)[
+            found > 0.05
+        ] / 1e-5  # outside the field is not quite one of distances
     assert risen.mean() == pytest.approx(1, abs=0.02) and (risen > 0.8).all()
-    assert torch.allclose(torch.autograd.grad(found, points, upstream)[0], upstream[..., None] * gradient)
+    assert torch.allclose(
+        torch.autograd.grad(found, points, upstream)[0], upstream[..., None] * gradient
+    )
 
 
 def test_what_is_not_a_number_stays_visible():

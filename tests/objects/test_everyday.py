@@ -25,6 +25,8 @@ def test_a_shape_is_one_watertight_body_of_convex_parts(family):
 
 @pytest.mark.parametrize("family", MAKERS)
 def test_sizes_are_those_of_things_on_a_table(family):
-    extents = np.array([make_shape(family, np.random.default_rng(seed)).mesh.extents for seed in range(40)])
+    extents = np.array(
+        [make_shape(family, np.random.default_rng(seed)).mesh.extents for seed in range(40)]
+    )
     assert extents.min() > 0.012 and extents.max() < 0.3
     assert np.ptp(extents.max(axis=1)) > 0.02  # the scale varies

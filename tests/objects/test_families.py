@@ -20,7 +20,9 @@ def test_parts_make_up_the_solid_exactly(family):
         np.testing.assert_allclose(centre, shape.mesh.center_mass, atol=1e-9)
         for part in shape.parts:
             assert part.is_volume and part.volume > 1e-9
-            assert abs(part.convex_hull.volume / part.volume - 1) < 1e-9  # equal to its hull: convex
+            assert (
+                abs(part.convex_hull.volume / part.volume - 1) < 1e-9
+            )  # equal to its hull: convex
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -29,7 +31,10 @@ def test_points_are_inside_the_mesh_where_they_are_inside_a_part(family):
     low, high = shape.mesh.bounds
     points = np.random.default_rng(0).uniform(low, high, (1500, 3))
     # a part is the intersection of the half-spaces of its faces
-    offsets = [np.einsum("nfk,fk->nf", points[:, None] - p.triangles[:, 0], p.face_normals) for p in shape.parts]
+    offsets = [
+        np.einsum("nfk,fk->nf", points[:, None] - p.triangles[:, 0], p.face_normals)
+        for p in shape.parts
+    ]
     depth = np.min([offset.max(axis=1) for offset in offsets], axis=0)
     clear = np.abs(depth) > 1e-7
     assert 0.02 < np.mean(depth < 0)
@@ -46,8 +51,12 @@ def test_a_seed_makes_the_same_bytes_and_another_seed_another_shape(family):
 
 @pytest.mark.parametrize("family", PAPER_FAMILIES)
 def test_sizes_are_those_of_everyday_objects_that_stand_on_the_origin(family):
-    extents = np.array([make_shape(family, np.random.default_rng(seed)).mesh.extents for seed in range(40)])
-    bottoms = [make_shape(family, np.random.default_rng(seed)).mesh.bounds[0, 2] for seed in range(5)]
+    extents = np.array(
+        [make_shape(family, np.random.default_rng(seed)).mesh.extents for seed in range(40)]
+    )
+    bottoms = [
+        make_shape(family, np.random.default_rng(seed)).mesh.bounds[0, 2] for seed in range(5)
+    ]
     assert extents.min() > 0.018 and extents.max() < 0.25
     assert np.ptp(extents[:, 2]) > 0.02  # the scale varies
     np.testing.assert_allclose(bottoms, 0, atol=1e-12)
@@ -55,7 +64,10 @@ def test_sizes_are_those_of_everyday_objects_that_stand_on_the_origin(family):
 
 @pytest.mark.parametrize("family", ["box", "cylinder", "bottle"])
 def test_most_solids_fit_an_opening_of_80_mm(family):
-    narrow = [make_shape(family, np.random.default_rng(seed)).mesh.extents.min() < 0.075 for seed in range(40)]
+    narrow = [
+        make_shape(family, np.random.default_rng(seed)).mesh.extents.min() < 0.075
+        for seed in range(40)
+    ]
     assert np.mean(narrow) > 0.9
 
 
@@ -66,7 +78,9 @@ def test_a_mug_is_hollow_and_a_finger_fits_through_its_handle():
         middle = 0.51 * high[2]
         assert not mug.contains([[0, 0, middle]])[0]
         # along +x at mid height and y = 0: cup wall, the gap, the handle
-        hits, _, _ = mug.ray.intersects_location([[0, 1e-4, middle]], [[1, 0, 0]], multiple_hits=True)
+        hits, _, _ = mug.ray.intersects_location(
+            [[0, 1e-4, middle]], [[1, 0, 0]], multiple_hits=True
+        )
         wall_in, wall_out, handle_in, handle_out = np.sort(hits[:, 0])
         assert 0.0029 < wall_out - wall_in < 0.0055
         assert 0.018 < handle_in - wall_out < 0.036
@@ -85,7 +99,9 @@ def test_the_handle_hangs_on_the_wall_by_both_ends():
 def test_a_bowl_is_open_at_the_top():
     bowl = make_shape("bowl", np.random.default_rng(0)).mesh
     down = np.array([[0.0, 0.0, -1.0]])
-    hits, _, _ = bowl.ray.intersects_location(np.array([[1e-3, 2e-3, 1.0]]), down, multiple_hits=True)
+    hits, _, _ = bowl.ray.intersects_location(
+        np.array([[1e-3, 2e-3, 1.0]]), down, multiple_hits=True
+    )
     assert hits[:, 2].max() < 0.007  # straight down to the inside of the bottom
 
 

@@ -17,7 +17,9 @@ def save(mesh, path):
 
 
 def write_obj(path, vertices, faces):
-    lines = [f"v {x} {y} {z}" for x, y, z in vertices] + [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in faces]
+    lines = [f"v {x} {y} {z}" for x, y, z in vertices] + [
+        f"f {a + 1} {b + 1} {c + 1}" for a, b, c in faces
+    ]
     path.write_text("\n".join(lines))
     return path
 
@@ -42,13 +44,22 @@ def test_a_scene_is_merged_with_its_transforms(tmp_path):
 def test_scale_turns_millimetres_into_metres(tmp_path):
     large = BOX.copy()
     large.apply_scale(1000)
-    np.testing.assert_allclose(load_mesh(save(large, tmp_path / "box.stl"), 0.001).extents, BOX.extents, rtol=1e-6)
+    np.testing.assert_allclose(
+        load_mesh(save(large, tmp_path / "box.stl"), 0.001).extents, BOX.extents, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
-    ("factor", "unit", "scale"), [(1000, "millimetres", "0.001"), (1 / 0.0254, "inches", "0.0254"), (1e-3, "kilometres", "1e+03")]
+    ("factor", "unit", "scale"),
+    [
+        (1000, "millimetres", "0.001"),
+        (1 / 0.0254, "inches", "0.0254"),
+        (1e-3, "kilometres", "1e+03"),
+    ],
 )
-def test_a_size_that_nobody_can_grasp_is_refused_with_the_scale_to_pass(tmp_path, factor, unit, scale):
+def test_a_size_that_nobody_can_grasp_is_refused_with_the_scale_to_pass(
+    tmp_path, factor, unit, scale
+):
     odd = BOX.copy()
     odd.apply_scale(factor)
     path = save(odd, tmp_path / "box.stl")
@@ -67,7 +78,9 @@ def test_a_hole_is_filled_and_a_flipped_face_turned(tmp_path):
     faces[::7] = faces[::7, ::-1]
     mesh = load_mesh(write_obj(tmp_path / "ball.obj", sphere.vertices, faces))
     assert hole.sum() > 5 and mesh.is_volume
-    cap = 0.05 - sphere.vertices[np.unique(sphere.faces[~hole])][:, 2].max()  # the height that is cut off
+    cap = (
+        0.05 - sphere.vertices[np.unique(sphere.faces[~hole])][:, 2].max()
+    )  # the height that is cut off
     assert mesh.volume == pytest.approx(sphere.volume - np.pi * cap**2 * (0.15 - cap) / 3, rel=0.03)
 
 
@@ -92,7 +105,11 @@ def test_an_open_surface_that_cannot_be_closed_is_still_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("vertices", "faces", "reason"),
     [
-        ([[0, 0, 0], [0.1, 0, 0], [0, float("nan"), 0.1], [0, 0.1, 0]], [[0, 1, 2], [0, 1, 3]], "1 of 4 vertices are NaN"),
+        (
+            [[0, 0, 0], [0.1, 0, 0], [0, float("nan"), 0.1], [0, 0.1, 0]],
+            [[0, 1, 2], [0, 1, 3]],
+            "1 of 4 vertices are NaN",
+        ),
         ([[0, 0, 0], [0.1, 0, 0], [0, 0.1, 0], [0.1, 0.1, 0]], [[0, 1, 2], [1, 3, 2]], "no volume"),
         ([[0, 0, 0], [0.1, 0, 0], [0.2, 0, 0]], [[0, 1, 2]], "no volume"),
         ([[0, 0, 0], [0, 0, 0], [0, 0, 0]], [[0, 1, 2]], "no volume"),

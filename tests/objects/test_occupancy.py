@@ -19,14 +19,18 @@ def cache(tmp_path_factory, monkeypatch):
 
 def centres(grid_T_object, size):
     """Centres (size³, 3) of the voxels in the object frame."""
-    unit = np.stack(np.meshgrid(*[(np.arange(size) + 0.5) / size] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    unit = np.stack(
+        np.meshgrid(*[(np.arange(size) + 0.5) / size] * 3, indexing="ij"), axis=-1
+    ).reshape(-1, 3)
     return (unit - grid_T_object[:3, 3]) @ np.linalg.inv(grid_T_object[:3, :3]).T
 
 
 def test_95_percent_of_the_cube_are_the_length():
     ball = trimesh.creation.icosphere(4, radius=0.04)
     ball.apply_translation([1.0, 2.0, 3.0])
-    grids, grid_T_object = occupancy_grids(ball, turned_frame(rotations()[:2], ball.center_mass), 32, 0.081)
+    grids, grid_T_object = occupancy_grids(
+        ball, turned_frame(rotations()[:2], ball.center_mass), 32, 0.081
+    )
     assert grids.shape == (2, 32, 32, 32) and grids.dtype == bool
     scale = 0.95 / 0.081
     assert np.allclose(np.linalg.det(grid_T_object[:, :3, :3]), scale**3, rtol=1e-3)
@@ -69,5 +73,8 @@ def test_a_common_length_keeps_sizes_apart():
     frame = np.eye(4)[None]
     counts = [occupancy_grids(mesh, frame, 40, 0.2)[0].sum() for mesh in (small, large)]
     assert counts[1] / counts[0] == pytest.approx(8, rel=0.25)
-    with pytest.raises(ParameterError, match="reaches 0.06928 m from its centre of mass, expected at most 0.05 m, half of what"):
+    with pytest.raises(
+        ParameterError,
+        match="reaches 0.06928 m from its centre of mass, expected at most 0.05 m, half of what",
+    ):
         occupancy_grids(large, frame, 40, 0.1)

@@ -22,14 +22,22 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def corner():
     """An L of two boxes: the smallest mesh that has to be cut."""
-    return trimesh.boolean.union([trimesh.creation.box(bounds=[[0, 0, 0], [0.1, 0.02, 0.02]]),
-                                  trimesh.creation.box(bounds=[[0, 0, 0], [0.02, 0.02, 0.1]])])
+    return trimesh.boolean.union(
+        [
+            trimesh.creation.box(bounds=[[0, 0, 0], [0.1, 0.02, 0.02]]),
+            trimesh.creation.box(bounds=[[0, 0, 0], [0.02, 0.02, 0.1]]),
+        ]
+    )
 
 
 def depth_inside(parts, points):
     """How far outside all parts each point is, negative inside one."""
-    planes = [(p.face_normals, np.einsum("ij,ij->i", p.triangles[:, 0], p.face_normals)) for p in parts]
-    return np.min([(points @ normals.T - offsets).max(axis=1) for normals, offsets in planes], axis=0)
+    planes = [
+        (p.face_normals, np.einsum("ij,ij->i", p.triangles[:, 0], p.face_normals)) for p in parts
+    ]
+    return np.min(
+        [(points @ normals.T - offsets).max(axis=1) for normals, offsets in planes], axis=0
+    )
 
 
 def test_an_l_becomes_convex_parts_of_its_volume(cache, corner):
@@ -52,13 +60,18 @@ def test_parts_come_from_the_cache_the_second_time(cache, corner, monkeypatch):
 def test_another_process_cuts_the_same_bytes(corner, tmp_path):
     corner.export(tmp_path / "corner.ply")
     code = (
-        "import sys, trimesh; from graspbook.objects.parts import _decompose; import hashlib;"
-        "m = trimesh.load_mesh(sys.argv[1], process=False);"
-        "print(hashlib.sha256(b''.join(v.tobytes() for v in _decompose(m.vertices, m.faces))).hexdigest())"
+        "import sys, trimesh; from graspbook.objects.parts import _decompose; import hashlib;m ="
+        " trimesh.load_mesh(sys.argv[1], process=False);print(hashlib.sha256(b''.join(v.tobytes()"
+        " for v in _decompose(m.vertices, m.faces))).hexdigest())"
     )
     runs = {
-        subprocess.run([sys.executable, "-c", code, tmp_path / "corner.ply"], env={"PYTHONPATH": ":".join(sys.path), **threads},
-                       capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code, tmp_path / "corner.ply"],
+            env={"PYTHONPATH": ":".join(sys.path), **threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         for threads in ({"OMP_NUM_THREADS": "1"}, {"OMP_NUM_THREADS": "2"})
     }
     assert len(runs) == 1 and len(runs.pop()) > 60

@@ -14,14 +14,22 @@ def test_the_default_set_has_the_papers_206_objects_and_holds_out_a_fifth_of_eac
     assert objects.names()[0] == "box_0000" and objects.names()[-1] == "mug_0041"
     train, held_out = objects.names("train"), objects.names("held_out")
     assert sorted(train + held_out) == sorted(objects.names()) and not set(train) & set(held_out)
-    assert [sum(name.startswith(family) for name in held_out) for family in PAPER_FAMILIES] == [8, 8, 8, 8, 8]
+    assert [sum(name.startswith(family) for name in held_out) for family in PAPER_FAMILIES] == [
+        8,
+        8,
+        8,
+        8,
+        8,
+    ]
 
 
 def test_an_object_depends_on_seed_family_and_number_alone():
     small, large, other = FamilySet(2, seed=3), FamilySet({"mug": 9}, seed=3), FamilySet(2, seed=4)
     one, two, three = (s.load("mug_0001") for s in (small, large, other))
     assert one.name == "mug_0001" and one.family == "mug"
-    assert one.mesh.vertices.tobytes() == two.mesh.vertices.tobytes() != three.mesh.vertices.tobytes()
+    assert (
+        one.mesh.vertices.tobytes() == two.mesh.vertices.tobytes() != three.mesh.vertices.tobytes()
+    )
     volumes = [small.load(name).volume for name in small.names()]
     assert len(set(volumes)) == 2 * len(FAMILIES)
 
@@ -48,7 +56,9 @@ def test_unknown_names_and_splits_are_refused():
     objects = FamilySet(2)
     with pytest.raises(ParameterError, match="no object 'mug_0002'"):
         objects.load("mug_0002")
-    with pytest.raises(ParameterError, match="unknown split 'test'; available: all, train, held_out"):
+    with pytest.raises(
+        ParameterError, match="unknown split 'test'; available: all, train, held_out"
+    ):
         objects.names("test")
 
 

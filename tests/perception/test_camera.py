@@ -3,7 +3,13 @@ import pytest
 import trimesh
 
 from graspbook.objects.families import make_shape
-from graspbook.perception.camera import DepthRenderer, backproject, default_camera, random_view, render_depth
+from graspbook.perception.camera import (
+    DepthRenderer,
+    backproject,
+    default_camera,
+    random_view,
+    render_depth,
+)
 from graspbook.pose import from_rt, inverse, random_rotations, transform
 
 CAMERA = default_camera()
@@ -29,7 +35,9 @@ def test_a_cube_ahead_has_its_front_face_at_the_right_depth_and_size():
 
 def test_depth_of_a_sphere_is_the_root_of_the_quadratic():
     radius, distance = 0.05, 0.6
-    depth = render_depth(trimesh.creation.icosphere(subdivisions=5, radius=radius), CAMERA, looking_along_z(distance))
+    depth = render_depth(
+        trimesh.creation.icosphere(subdivisions=5, radius=radius), CAMERA, looking_along_z(distance)
+    )
     v, u = np.nonzero(np.isfinite(depth))
     rays = np.stack([u, v, np.ones(len(u))], axis=1) @ np.linalg.inv(CAMERA.K).T
     a, b = (rays**2).sum(axis=1), -2 * distance * rays[:, 2]
@@ -41,7 +49,9 @@ def test_depth_of_a_sphere_is_the_root_of_the_quadratic():
 
 def test_backprojected_points_lie_on_the_surface_that_faces_the_camera():
     half = np.array([0.02, 0.03, 0.05])
-    cloud, camera_T_object = DepthRenderer(trimesh.creation.box(2 * half)).observe(np.random.default_rng(2), points=300)
+    cloud, camera_T_object = DepthRenderer(trimesh.creation.box(2 * half)).observe(
+        np.random.default_rng(2), points=300
+    )
     assert cloud.shape == (300, 3) and cloud.dtype == np.float64
     points = transform(inverse(camera_T_object), cloud)
     ratio = np.abs(points) / half
@@ -66,7 +76,9 @@ def test_random_views_look_at_the_centre_from_five_extents_in_all_directions():
     poses = np.stack([random_view(mesh, rng) for _ in range(400)])
     centres = transform(poses, mesh.bounds.mean(axis=0)[None])[:, 0]
     np.testing.assert_allclose(centres, [[0, 0, 5 * mesh.extents.max()]] * 400, atol=1e-9)
-    assert np.abs(poses[:, 2, :3].mean(axis=0)).max() < 0.1  # optical axes in the object frame cancel out
+    assert (
+        np.abs(poses[:, 2, :3].mean(axis=0)).max() < 0.1
+    )  # optical axes in the object frame cancel out
 
 
 def test_the_same_generator_gives_the_same_cloud_and_noise_moves_points_along_their_rays():

@@ -20,7 +20,9 @@ def cloud(n=300, seed=0):
 
 @pytest.fixture(scope="module")
 def table():
-    """A table with a can in the middle and a smaller one aside: depth image and where the can's pixels are."""
+    """A table with a can in the middle and a smaller one aside: depth image and where the can's
+    pixels are.
+    """
     board = trimesh.creation.box([0.8, 0.8, 0.02])
     can = trimesh.creation.cylinder(0.03, 0.1)
     can.apply_translation([0, 0, 0.06])
@@ -71,8 +73,13 @@ def test_a_depth_capture_with_and_without_object_points(tmp_path, table):
 
 
 def write_pcd(path, points, data):
-    header = "# .PCD v0.7\nVERSION 0.7\nFIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F U\nCOUNT 1 1 1 1\n"
-    header += f"WIDTH {len(points)}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {len(points)}\nDATA {data}\n"
+    header = (
+        "# .PCD v0.7\nVERSION 0.7\nFIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F U\nCOUNT 1 1 1 1\n"
+    )
+    header += (
+        f"WIDTH {len(points)}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {len(points)}\nDATA"
+        f" {data}\n"
+    )
     if data == "ascii":
         body = "\n".join(f"{x:.9g} {y:.9g} {z:.9g} 255" for x, y, z in points).encode()
     else:
@@ -93,7 +100,9 @@ def test_every_kind_of_cloud_gives_the_same_points(tmp_path, kind):
         write_pcd(path, points, kind.split(".")[0])
     else:
         encoding = "ascii" if kind.startswith("ascii") else "binary"
-        path.write_bytes(trimesh.exchange.ply.export_ply(trimesh.PointCloud(points), encoding=encoding))
+        path.write_bytes(
+            trimesh.exchange.ply.export_ply(trimesh.PointCloud(points), encoding=encoding)
+        )
     capture = load_capture(path)
     np.testing.assert_allclose(capture.points, points, atol=1e-6)
     np.testing.assert_array_equal(capture.scene, capture.points)
@@ -129,8 +138,14 @@ DEPTH, K = np.full((4, 5), 0.5), np.array([[600, 0, 2], [0, 600, 2], [0, 0, 1.0]
         ({"depth": DEPTH * np.nan, "K": K}, "no pixel of the 5 x 4 depth image"),
         ({"depth": (DEPTH * 1000).astype(np.uint16), "K": K}, "are these millimetres"),
         ({"depth": DEPTH, "K": K, "rgb": np.zeros((4, 4, 3))}, "rgb has shape"),
-        ({"depth": DEPTH, "K": K, "object_points": np.zeros((9, 2))}, r"object_points has shape \(9, 2\)"),
-        ({"depth": DEPTH, "K": K, "object_points": np.full((90, 3), np.nan)}, "0 of 90 object_points are finite"),
+        (
+            {"depth": DEPTH, "K": K, "object_points": np.zeros((9, 2))},
+            r"object_points has shape \(9, 2\)",
+        ),
+        (
+            {"depth": DEPTH, "K": K, "object_points": np.full((90, 3), np.nan)},
+            "0 of 90 object_points are finite",
+        ),
         ({"depth": DEPTH, "K": K}, "no object of 50 points"),
         ({"points": np.zeros((0, 3))}, "0 of 0 points are finite"),
         ({"points": cloud() * 1000}, "are these millimetres"),

@@ -21,7 +21,9 @@ def flat(depth):
 
 
 def slanted(tilt):
-    """Exact depth of a plane through (0, 0, 0.6) that is turned by `tilt` about the camera's x axis."""
+    """Exact depth of a plane through (0, 0, 0.6) that is turned by `tilt` about the camera's x
+    axis.
+    """
     v = np.arange(480)[:, None] - D415.camera.K[1, 2]
     y = np.broadcast_to(v / D415.camera.K[1, 1], (480, 640))
     return np.float32(0.6 / (1 + y * np.tan(tilt)))
@@ -54,7 +56,10 @@ def test_a_wall_is_measured_but_for_the_band_that_the_right_imager_does_not_see(
 
 @pytest.mark.parametrize("distance", [0.4, 0.8, 1.6])
 def test_the_noise_is_the_disparitys_and_grows_with_the_square_of_the_depth(distance):
-    found = [measure(replace(D415, step=1e-4), flat(distance), rng(i))[:, 130:] - distance for i in range(4)]
+    found = [
+        measure(replace(D415, step=1e-4), flat(distance), rng(i))[:, 130:] - distance
+        for i in range(4)
+    ]
     expected = distance**2 * D415.noise / FB
     assert np.std(found) == pytest.approx(expected, rel=0.05)
     assert abs(np.mean(found)) < 0.1 * expected
@@ -66,7 +71,9 @@ def test_the_noise_is_correlated_over_the_matching_window_only():
     rows, columns = D415.window
     for lag in (1, 4, 8):  # a mean over a window shares what is in both
         assert (noise[lag:] * noise[:-lag]).mean() == pytest.approx(1 - lag / rows, abs=0.06)
-        assert (noise[:, lag:] * noise[:, :-lag]).mean() == pytest.approx(1 - lag / columns, abs=0.06)
+        assert (noise[:, lag:] * noise[:, :-lag]).mean() == pytest.approx(
+            1 - lag / columns, abs=0.06
+        )
     assert abs((noise[2 * rows :] * noise[: -2 * rows]).mean()) < 0.06
 
 
@@ -84,7 +91,12 @@ def test_behind_an_objects_left_edge_lies_a_shadow_as_wide_as_the_difference_of_
     shadow = round(FB / 0.5 - FB / 0.8)
     row = np.flatnonzero(missing[200, 100:]) + 100
     assert row.min() == pytest.approx(300 - shadow, abs=1)
-    assert set(row) == {*range(row.min(), 300), 300, 399, 400}  # the shadow, and the pixels of the jumps
+    assert set(row) == {
+        *range(row.min(), 300),
+        300,
+        399,
+        400,
+    }  # the shadow, and the pixels of the jumps
     assert not missing[50, 100:].any()
     column = np.flatnonzero(missing[:, 350])
     assert set(column) == {99, 100, 299, 300}
@@ -97,10 +109,14 @@ def test_steps_lower_than_the_jump_leave_no_hole():
     assert not missing[:, 400:].any() and not missing[200, 301:].any()
 
 
-@pytest.mark.parametrize(("tilt", "measured"), [(0.0, True), (70.0, True), (79.0, True), (81.0, False)])
+@pytest.mark.parametrize(
+    ("tilt", "measured"), [(0.0, True), (70.0, True), (79.0, True), (81.0, False)]
+)
 def test_grazing_surfaces_are_not_measured(tilt, measured):
     found = measure(CLEAN, slanted(np.deg2rad(tilt)), rng())
-    middle = np.isfinite(found[239:241, 300:340])  # about the optical axis, where the incidence is the tilt
+    middle = np.isfinite(
+        found[239:241, 300:340]
+    )  # about the optical axis, where the incidence is the tilt
     assert middle.all() if measured else not middle.any()
 
 
@@ -121,7 +137,11 @@ def test_what_is_too_near_too_far_or_not_there_is_a_hole():
 
 
 def test_the_same_generator_gives_the_same_bytes_whatever_was_seen_before():
-    first, second, other = measure(D415, flat(0.6), rng(1)), measure(D415, flat(0.6), rng(1)), measure(D415, flat(0.6), rng(2))
+    first, second, other = (
+        measure(D415, flat(0.6), rng(1)),
+        measure(D415, flat(0.6), rng(1)),
+        measure(D415, flat(0.6), rng(2)),
+    )
     assert first.tobytes() == second.tobytes() != other.tobytes()
     one, two = rng(1), rng(1)
     measure(D415, flat(0.6), one)
@@ -138,7 +158,9 @@ def test_another_size_of_image_is_refused_and_no_input_is_changed():
 
 
 def local_noise(depth, K):
-    """Standard deviation (pixels) of the disparity on the dominant plane, less its mean over 41 × 41 pixels, and exact depth."""
+    """Standard deviation (pixels) of the disparity on the dominant plane, less its mean over 41 ×
+    41 pixels, and exact depth.
+    """
     normal, offset, _ = dominant_plane(backproject(depth, K), rng())
     v, u = np.mgrid[:480, :640]
     exact = -offset / (np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(K).T @ normal)
@@ -158,6 +180,8 @@ def test_noise_and_holes_are_like_those_of_real_captures(name):
     sensor = replace(D415, camera=Camera(K, 640, 480), far=float(np.nanmax(real)))
     simulated = measure(sensor, table, rng()).astype(float)
     assert local_noise(simulated, K)[0] == pytest.approx(noise, rel=0.2)
-    bare = (table < sensor.far - 0.01) & ~binary_dilation(np.abs(real - table) > 0.01, iterations=60)  # of the table
+    bare = (table < sensor.far - 0.01) & ~binary_dilation(
+        np.abs(real - table) > 0.01, iterations=60
+    )  # of the table
     holes, expected = np.isnan(simulated)[bare].mean(), np.isnan(real)[bare].mean()
     assert holes == pytest.approx(expected, abs=0.04)

@@ -19,7 +19,9 @@ def test_too_few_points_are_all_kept_and_some_repeated():
 
 def test_the_first_of_few_points_are_a_draw_of_all():
     points = np.arange(100.0)[:, None]
-    first = np.concatenate([resample(points, 150, np.random.default_rng(seed))[:10] for seed in range(30)])
+    first = np.concatenate(
+        [resample(points, 150, np.random.default_rng(seed))[:10] for seed in range(30)]
+    )
     assert 40 < first.mean() < 60
 
 
@@ -39,7 +41,9 @@ def test_farthest_points_keep_their_distance_and_do_not_repeat():
     chosen = points[farthest_points(points, 50)]
     between = np.linalg.norm(chosen[:, None] - chosen[None], axis=2) + np.eye(50)
     cover = np.linalg.norm(points[:, None] - chosen[None], axis=2).min(axis=1).max()
-    assert between.min() >= cover  # the greedy choice: nobody is farther from the chosen than they from one another
+    assert (
+        between.min() >= cover
+    )  # the greedy choice: nobody is farther from the chosen than they from one another
 
 
 def test_farthest_points_asks_for_no_more_than_there_are():

@@ -34,7 +34,9 @@ def standing(family, x, y, seed=0):
 
 
 def wrist(tilt=30.0, height=0.5, target=(0.5, 0.0, 0.0)):
-    """A base_T_camera over the target, tilted from straight down towards the arm, upright for whoever stands behind it."""
+    """A base_T_camera over the target, tilted from straight down towards the arm, upright for
+    whoever stands behind it.
+    """
     tilt = np.deg2rad(tilt)
     z = np.array([np.sin(tilt), 0, -np.cos(tilt)])
     x = np.array([0.0, -1, 0])
@@ -48,7 +50,9 @@ def seen(*meshes, base_T_camera=None, seed=0):
     exact = np.fmin.reduce(images)
     noisy = measure(SENSOR, exact, np.random.default_rng(seed))
     last = np.where((images[-1] <= exact) & np.isfinite(noisy), exact, np.nan)
-    return tuple(transform(base_T_camera, backproject(image, SENSOR.camera.K)) for image in (noisy, last))
+    return tuple(
+        transform(base_T_camera, backproject(image, SENSOR.camera.K)) for image in (noisy, last)
+    )
 
 
 def share_near(points, others, distance=0.006):
@@ -74,11 +78,17 @@ def test_the_object_on_the_table_is_found_from_the_wrist(family, tilt):
 
 
 def test_every_point_above_the_table_is_the_objects_or_another():
-    points, truth = seen(board(), standing("cylinder", 0.6, -0.15, 0), standing("box", 0.45, 0.1, 1))
+    points, truth = seen(
+        board(), standing("cylinder", 0.6, -0.15, 0), standing("box", 0.45, 0.1, 1)
+    )
     view = find_object(points)
     check_object(view, truth)
-    assert len(view.other_points) > 500 and view.other_points[:, 1].max() < -0.1  # the cylinder is smaller
-    above = points[(points @ view.normal + view.offset > 0.006) & (np.abs(points[:, 0] - 0.5) < 0.25)]
+    assert (
+        len(view.other_points) > 500 and view.other_points[:, 1].max() < -0.1
+    )  # the cylinder is smaller
+    above = points[
+        (points @ view.normal + view.offset > 0.006) & (np.abs(points[:, 0] - 0.5) < 0.25)
+    ]
     together = np.concatenate([view.object_points, view.other_points])
     assert 0.995 * len(above) < len(together) <= len(above)
     assert share_near(above, together, 1e-9) > 0.995
@@ -107,14 +117,23 @@ def test_what_is_longer_than_an_object_is_an_obstacle():
     points, truth = seen(board(), wall, standing("mug", 0.45, 0.0, 1))
     view = find_object(points)
     check_object(view, truth)
-    assert view.other_points[:, 0].min() > 0.68 and len(view.other_points) > 5 * len(view.object_points) / 2
+    assert (
+        view.other_points[:, 0].min() > 0.68
+        and len(view.other_points) > 5 * len(view.object_points) / 2
+    )
 
 
 def test_a_turned_and_shifted_world_gives_the_same_object():
     points, _ = seen(board(), standing("bottle", 0.5, 0.0, 0))
-    turn = from_rt(rotation_about([0, 0, 1], np.pi), [1.0, 0, 0.3])  # maps the workspace, 0.3 m higher, onto itself
-    view, other = find_object(points), find_object(
-        transform(turn, points), TableSettings(low=(0.25, -0.35, 0.25), high=(0.75, 0.35, 0.8), height=0.3)
+    turn = from_rt(
+        rotation_about([0, 0, 1], np.pi), [1.0, 0, 0.3]
+    )  # maps the workspace, 0.3 m higher, onto itself
+    view, other = (
+        find_object(points),
+        find_object(
+            transform(turn, points),
+            TableSettings(low=(0.25, -0.35, 0.25), high=(0.75, 0.35, 0.8), height=0.3),
+        ),
     )
     assert len(other.object_points) == pytest.approx(len(view.object_points), rel=0.02)
     assert share_near(transform(turn, view.object_points), other.object_points, 1e-6) > 0.98
@@ -123,12 +142,17 @@ def test_a_turned_and_shifted_world_gives_the_same_object():
 def test_the_same_points_and_seed_give_the_same_bytes():
     points, _ = seen(board(), standing("mug", 0.5, 0.0, 0))
     one, two = find_object(points), find_object(points)
-    assert one.object_points.tobytes() == two.object_points.tobytes() and one.normal.tobytes() == two.normal.tobytes()
+    assert (
+        one.object_points.tobytes() == two.object_points.tobytes()
+        and one.normal.tobytes() == two.normal.tobytes()
+    )
 
 
 def grid(z, low=(0.25, -0.35), high=(0.75, 0.35), step=0.004):
     x, y = np.meshgrid(np.arange(low[0], high[0], step), np.arange(low[1], high[1], step))
-    return np.stack([x.ravel(), y.ravel(), (z(x, y) if callable(z) else np.full(x.shape, z)).ravel()], axis=1)
+    return np.stack(
+        [x.ravel(), y.ravel(), (z(x, y) if callable(z) else np.full(x.shape, z)).ravel()], axis=1
+    )
 
 
 def test_a_plane_by_hand():
@@ -151,7 +175,9 @@ def test_the_table_does_not_depend_on_the_seed():
 
 
 def test_two_things_are_one_or_two_by_their_gap():
-    apart = np.concatenate([grid(0.0), grid(0.06, (0.4, 0.0), (0.46, 0.1)), grid(0.06, (0.49, 0.0), (0.53, 0.1))])
+    apart = np.concatenate(
+        [grid(0.0), grid(0.06, (0.4, 0.0), (0.46, 0.1)), grid(0.06, (0.49, 0.0), (0.53, 0.1))]
+    )
     assert len(find_object(apart).other_points) == len(grid(0.06, (0.49, 0.0), (0.53, 0.1)))
     assert len(find_object(apart, TableSettings(gap=0.05)).other_points) == 0
 
@@ -161,13 +187,37 @@ def test_two_things_are_one_or_two_by_their_gap():
     [
         (np.zeros((0, 3)), "empty view: 0 of 0 measured points"),
         (grid(0.0) + [2, 0, 0], "empty view: 0 of 21875 measured points lie in the workspace"),
-        (np.random.default_rng(0).uniform([0.25, -0.35, 0], [0.75, 0.35, 0.5], (5000, 3)), "no table: the largest plane holds"),
-        (grid(0.03), r"table is at z = 0.030 m at the corner .* tilted by 0.0 degrees, expected z = 0 m within 0.02"),
-        (grid(lambda x, y: 0.1 * (x - 0.5)), r"table is at z = -?0.025 m at the corner \(0.[27]5, .* tilted by 5.7 degrees"),
+        (
+            np.random.default_rng(0).uniform([0.25, -0.35, 0], [0.75, 0.35, 0.5], (5000, 3)),
+            "no table: the largest plane holds",
+        ),
+        (
+            grid(0.03),
+            (
+                r"table is at z = 0.030 m at the corner .* tilted by 0.0 degrees, expected z = 0 m"
+                r" within 0.02"
+            ),
+        ),
+        (
+            grid(lambda x, y: 0.1 * (x - 0.5)),
+            r"table is at z = -?0.025 m at the corner \(0.[27]5, .* tilted by 5.7 degrees",
+        ),
         (grid(0.0)[:, [2, 1, 0]] + [0.5, 0, 0], r"tilted by 90.0 degrees"),
-        (grid(0.0), "nothing on the table: no cluster of 100 points .* among 0 points above it; the largest has 0"),
-        (np.concatenate([grid(0.0), grid(0.05, (0.5, 0), (0.52, 0.02), 0.005)]), "nothing on the table: .* the largest has 16"),
-        (np.concatenate([grid(0.0), grid(0.1, high=(0.4, 0.35))]), "nothing on the table: .* the largest has"),
+        (
+            grid(0.0),
+            (
+                "nothing on the table: no cluster of 100 points .* among 0 points above it; the"
+                " largest has 0"
+            ),
+        ),
+        (
+            np.concatenate([grid(0.0), grid(0.05, (0.5, 0), (0.52, 0.02), 0.005)]),
+            "nothing on the table: .* the largest has 16",
+        ),
+        (
+            np.concatenate([grid(0.0), grid(0.1, high=(0.4, 0.35))]),
+            "nothing on the table: .* the largest has",
+        ),
         (np.full((500, 3), np.nan), "500 points that are not finite"),
         (np.zeros((500, 2)), r"shape \(500, 2\)"),
     ],
@@ -181,7 +231,11 @@ def test_views_without_an_object_on_a_table_have_their_own_messages(points, mess
 def test_a_wrong_hand_eye_transform_is_noticed_at_the_table():
     base_T_camera = wrist()
     points, _ = seen(board(), standing("box", 0.5, 0, 1), base_T_camera=base_T_camera)
-    wrong = base_T_camera @ from_rt(rotation_about([1, 0, 0], np.deg2rad(5)), [0, 0, 0]) @ inverse(base_T_camera)
+    wrong = (
+        base_T_camera
+        @ from_rt(rotation_about([1, 0, 0], np.deg2rad(5)), [0, 0, 0])
+        @ inverse(base_T_camera)
+    )
     with pytest.raises(CaptureError, match=r"the table is at z = .* check the hand-eye transform"):
         find_object(transform(wrong, points))
     with pytest.raises(CaptureError, match=r"the table is at z = -0.0[34]\d m"):
@@ -195,7 +249,9 @@ def test_the_objects_of_real_captures_are_found_on_their_tables(name):
     normal, offset, _ = dominant_plane(capture.scene, np.random.default_rng(0))
     ahead = np.array([0, 0, 1.0]) - normal[2] * normal
     x = ahead / np.linalg.norm(ahead)
-    base_T_camera = from_rt(np.stack([x, np.cross(normal, x), normal]), [0, 0, offset])  # the table is at z = 0
+    base_T_camera = from_rt(
+        np.stack([x, np.cross(normal, x), normal]), [0, 0, offset]
+    )  # the table is at z = 0
     middle = transform(base_T_camera, capture.points).mean(axis=0)
     base_T_camera[:2, 3] += [0.5, 0] - middle[:2]
     view = find_object(transform(base_T_camera, capture.scene))

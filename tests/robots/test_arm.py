@@ -1,4 +1,6 @@
-"""The arm's wrapper, against the simulated controller: what it refuses, what it sends, how it stops."""
+"""The arm's wrapper, against the simulated controller: what it refuses, what it sends, how it
+stops.
+"""
 
 import contextlib
 import logging
@@ -24,13 +26,17 @@ from graspbook.robots.scene import Limits, Scene
 from graspbook.simulation.tabletop import tabletop
 
 FREE = Scene()
-SUNK = Scene(limits=Limits((0.15, -0.6, -0.2), (0.85, 0.6, 0.95), table=-0.2))  # of somebody who takes the table to be lower
+SUNK = Scene(
+    limits=Limits((0.15, -0.6, -0.2), (0.85, 0.6, 0.95), table=-0.2)
+)  # of somebody who takes the table to be lower
 MOTION = MotionSettings(speed=0.5)
 
 
 def over_table(height):
     """Joint angles with the hand pointing down and its fingertips at this height."""
-    return fr3.inverse(pose.from_rt(np.diag([1.0, -1.0, -1.0]), [0.5, 0.0, height + 0.1122]), fr3.READY)
+    return fr3.inverse(
+        pose.from_rt(np.diag([1.0, -1.0, -1.0]), [0.5, 0.0, height + 0.1122]), fr3.READY
+    )
 
 
 LOW = over_table(0.1)
@@ -65,7 +71,11 @@ def rest(controller, seconds=0.2):
 
 def moved(commands):
     """The commands that move arm or hand."""
-    return {name: count for name, count in commands.items() if name in ("kMove", "stream", "hand.kMove", "hand.kGrasp")}
+    return {
+        name: count
+        for name, count in commands.items()
+        if name in ("kMove", "stream", "hand.kMove", "hand.kGrasp")
+    }
 
 
 def test_what_is_not_checked_or_not_allowed_is_refused_before_anything_is_sent(controller, arm):
@@ -74,18 +84,29 @@ def test_what_is_not_checked_or_not_allowed_is_refused_before_anything_is_sent(c
     before, given = controller.commands(), arm.commands
     unchecked = Path("unchecked", arm.q, (Waypoint(goal, np.zeros(7)),), 0.3, 0.3)
     for path, message in (
-            (unchecked, "unchecked: refused: the path was not checked"),
-            (replace(free, waypoints=unchecked.waypoints), "free: refused: the path was not checked"),
-            (checked(FREE, "fast", arm.q, [goal], 0.6), "fast: refused: speed 0.6, expected at most 0.5"),
-            (checked(FREE, "elsewhere", turned(0.01, arm.q), [goal], 0.3), "refused: it starts 0.010 rad beside the arm")):
+        (unchecked, "unchecked: refused: the path was not checked"),
+        (replace(free, waypoints=unchecked.waypoints), "free: refused: the path was not checked"),
+        (
+            checked(FREE, "fast", arm.q, [goal], 0.6),
+            "fast: refused: speed 0.6, expected at most 0.5",
+        ),
+        (
+            checked(FREE, "elsewhere", turned(0.01, arm.q), [goal], 0.3),
+            "refused: it starts 0.010 rad beside the arm",
+        ),
+    ):
         with pytest.raises(RobotError, match=message):
             arm.run(path)
     for newtons in (0.0, -1.0, 41.0, np.nan):
-        with pytest.raises(RobotError, match="gripper force .* expected more than 0 and at most 40"):
+        with pytest.raises(
+            RobotError, match="gripper force .* expected more than 0 and at most 40"
+        ):
             arm.grasp(newtons)
     arm.execute = False
     for command in (lambda: arm.run(free), arm.open, arm.grasp):
-        with pytest.raises(RobotError, match="refused: this arm may not move unless --execute is given"):
+        with pytest.raises(
+            RobotError, match="refused: this arm may not move unless --execute is given"
+        ):
             command()
     assert controller.commands() == before and arm.commands == given
     arm.execute = True
@@ -93,14 +114,22 @@ def test_what_is_not_checked_or_not_allowed_is_refused_before_anything_is_sent(c
     np.testing.assert_allclose(rest(controller), goal, atol=1e-3)
 
 
-@pytest.mark.parametrize("goal, message", [
-    (fr3.READY + [3.0, 0, 0, 0, 0, 0, 0], "fr3_joint1 at 3.000 rad, expected -2.694 to 2.694"),
-    (fr3.READY + [np.nan, 0, 0, 0, 0, 0, 0], "expected 7 finite numbers"),
-    (fr3.READY + [2.0, 0, 0, 0, 0, 0, 0], r"the hand at .* expected within \(0.15, -0.6, 0.0\)"),
-    (over_table(-0.02), r"the fingertips at \[.*-0.02\] m, expected within"),
-    (over_table(0.001), "the table.* would touch"),
-])
-def test_a_target_outside_the_limits_or_through_the_table_is_refused_before_anything_is_sent(controller, arm, goal, message):
+@pytest.mark.parametrize(
+    "goal, message",
+    [
+        (fr3.READY + [3.0, 0, 0, 0, 0, 0, 0], "fr3_joint1 at 3.000 rad, expected -2.694 to 2.694"),
+        (fr3.READY + [np.nan, 0, 0, 0, 0, 0, 0], "expected 7 finite numbers"),
+        (
+            fr3.READY + [2.0, 0, 0, 0, 0, 0, 0],
+            r"the hand at .* expected within \(0.15, -0.6, 0.0\)",
+        ),
+        (over_table(-0.02), r"the fingertips at \[.*-0.02\] m, expected within"),
+        (over_table(0.001), "the table.* would touch"),
+    ],
+)
+def test_a_target_outside_the_limits_or_through_the_table_is_refused_before_anything_is_sent(
+    controller, arm, goal, message
+):
     before = controller.commands()
     with pytest.raises(RobotError, match=f"target: refused: .*{message}"):
         arm.run(checked(FREE, "target", arm.q, [goal], 0.3))
@@ -118,8 +147,12 @@ def test_a_line_through_the_table_is_refused_before_anything_is_sent(controller,
 def test_contact_ends_an_approach_gently_and_the_arm_goes_on(controller, arm):
     arm.run(checked(FREE, "low", arm.q, [LOW], 0.5))
     tips = fr3.forward(arm.q) @ [0, 0, 0.1122, 1]
-    assert not arm.run(straight(SUNK, "approach", arm.q, [0, 0, 0.01 - tips[2]], MOTION), contact=True)  # touches nothing
-    assert arm.run(straight(SUNK, "touch", arm.q, [0, 0, -0.05], MOTION, touching=True), contact=True)
+    assert not arm.run(
+        straight(SUNK, "approach", arm.q, [0, 0, 0.01 - tips[2]], MOTION), contact=True
+    )  # touches nothing
+    assert arm.run(
+        straight(SUNK, "touch", arm.q, [0, 0, -0.05], MOTION, touching=True), contact=True
+    )
     q = rest(controller)
     assert -0.005 < (fr3.forward(q) @ [0, 0, 0.1122, 1])[2] < 0.002
     pressing = np.linalg.norm(arm._robot.state.O_F_ext_hat_K[:3])
@@ -131,11 +164,16 @@ def test_contact_ends_an_approach_gently_and_the_arm_goes_on(controller, arm):
 
 
 def test_an_arm_that_does_not_arrive_is_told(controller, arm, monkeypatch):
-    monkeypatch.setattr(wrapper, "CONTACT_FORCE", 1e4)  # what stops it short is no contact that it reacted to
+    monkeypatch.setattr(
+        wrapper, "CONTACT_FORCE", 1e4
+    )  # what stops it short is no contact that it reacted to
     arm.run(checked(FREE, "low", arm.q, [LOW], 0.5))
     tips = fr3.forward(arm.q) @ [0, 0, 0.1122, 1]
     arm._robot.set_collision_behavior(np.full(7, 1e4), np.full(6, 1e4))  # no reflex: it presses on
-    with pytest.raises(RobotError, match=r"press: the arm stands 0\.\d+ rad beside the end of its path, expected 0.01"):
+    with pytest.raises(
+        RobotError,
+        match=r"press: the arm stands 0\.\d+ rad beside the end of its path, expected 0.01",
+    ):
         arm.run(straight(SUNK, "press", arm.q, [0, 0, -tips[2] - 0.03], MOTION), contact=True)
     arm.run(straight(SUNK, "up", arm.q, [0, 0, 0.08], MOTION))
 
@@ -153,8 +191,10 @@ def test_ctrl_c_stops_arm_and_hand_and_they_move_again_when_asked(controller, ar
     arm.run(checked(FREE, "start", arm.q, [fr3.READY], 0.5))
     arm.open()
     far = checked(FREE, "far", arm.q, [turned(0.5)], 0.01)
-    for command, at_end in ((lambda: arm.run(far), lambda: arm.q[0] > 0.4),
-                            (lambda: arm.grasp(speed=0.006), lambda: arm.width < 0.01)):
+    for command, at_end in (
+        (lambda: arm.run(far), lambda: arm.q[0] > 0.4),
+        (lambda: arm.grasp(speed=0.006), lambda: arm.width < 0.01),
+    ):
         before = controller.commands()
         timer = threading.Timer(0.15, signal.raise_signal, [signal.SIGINT])
         timer.start()
@@ -163,7 +203,10 @@ def test_ctrl_c_stops_arm_and_hand_and_they_move_again_when_asked(controller, ar
         timer.join()
         rest(controller, 0.3)
         stopped, setpoints = controller.truth(), controller.commands()
-        assert setpoints["kStopMove"] > before["kStopMove"] and setpoints["hand.kStop"] > before["hand.kStop"]
+        assert (
+            setpoints["kStopMove"] > before["kStopMove"]
+            and setpoints["hand.kStop"] > before["hand.kStop"]
+        )
         rest(controller, 0.3)
         np.testing.assert_allclose(controller.truth().q, stopped.q, atol=1e-4)
         assert controller.truth().width == pytest.approx(stopped.width, abs=1e-4)
@@ -181,7 +224,10 @@ def test_a_reflex_refuses_motion_and_connection_until_recovery_is_asked_for(cont
     stopped = rest(controller)
     np.testing.assert_allclose(rest(controller), stopped, atol=1e-4)
     del arm
-    with pytest.raises(RobotError, match="the arm is in an error .*cartesian_reflex.*; see to it, then allow recovery"):
+    with pytest.raises(
+        RobotError,
+        match="the arm is in an error .*cartesian_reflex.*; see to it, then allow recovery",
+    ):
         Arm(controller.hostname, execute=True)
     arm = Arm(controller.hostname, execute=True, speed=0.5, recover=True)
     back = checked(FREE, "back", arm.q, [fr3.READY], 0.5)
@@ -191,7 +237,11 @@ def test_a_reflex_refuses_motion_and_connection_until_recovery_is_asked_for(cont
 
 
 def test_the_limits_are_frankys(arm):
-    for ours, name in ((motion.VELOCITY, "velocity"), (motion.ACCELERATION, "acceleration"), (motion.JERK, "jerk")):
+    for ours, name in (
+        (motion.VELOCITY, "velocity"),
+        (motion.ACCELERATION, "acceleration"),
+        (motion.JERK, "jerk"),
+    ):
         np.testing.assert_array_equal(ours, getattr(arm._robot, f"joint_{name}_limit").get())
 
 
@@ -217,7 +267,7 @@ def beside(points, path):
     """Largest distance (rad) of joint angles (K, 7) from the motion that is checked for a path."""
     angles = motion.samples(path, 0.002)
     steps = np.diff(angles, axis=0)
-    shares = ((points[:, None] - angles[:-1]) * steps).sum(axis=2) / (steps ** 2).sum(axis=1)
+    shares = ((points[:, None] - angles[:-1]) * steps).sum(axis=2) / (steps**2).sum(axis=1)
     nearest = angles[:-1] + np.clip(shares, 0, 1)[..., None] * steps
     return np.linalg.norm(points[:, None] - nearest, axis=2).min(axis=1).max()
 
@@ -227,8 +277,13 @@ def test_the_arm_is_sent_along_the_very_motion_that_was_checked(controller, arm,
     wall = Scene(forbidden=np.column_stack([x.ravel(), np.zeros(x.size), z.ravel()]))
     left, right = turned(0.6, LOW), turned(-0.6, LOW)
     arm.run(checked(FREE, "left", arm.q, [left], 0.5))
-    for plan, limit in ((lambda: find_way(wall, arm.q, right, MotionSettings(speed=0.5, time_limit=2.0)), "VELOCITY"),
-                        (lambda: straight(FREE, "line", arm.q, [-0.05, 0.05, 0.1], MOTION), "ACCELERATION")):
+    for plan, limit in (
+        (
+            lambda: find_way(wall, arm.q, right, MotionSettings(speed=0.5, time_limit=2.0)),
+            "VELOCITY",
+        ),
+        (lambda: straight(FREE, "line", arm.q, [-0.05, 0.05, 0.1], MOTION), "ACCELERATION"),
+    ):
         path = plan()
         points = recorded(arm, path)
         assert len(path.waypoints) > 1 and len(points) > 50
@@ -269,10 +324,15 @@ def test_every_command_is_in_the_log_before_it_is_sent(controller, caplog):
         with pytest.raises(RobotError):
             arm.run(checked(FREE, "another", arm.q, [fr3.READY], 0.4))
         arm.recover()
-    told = [record.getMessage() for record in caplog.records if record.name == "graspbook.robots.arm"]
+    told = [
+        record.getMessage() for record in caplog.records if record.name == "graspbook.robots.arm"
+    ]
     kinds = ["connect", "move", "close the hand", "open the hand", "move", "stop", "recover"]
     assert [message.split(" {")[0] for message in told] == kinds and arm.commands == len(kinds)
-    assert "'what': 'a turn', 'speed': 0.4, 'waypoints': [[0.05, -0.7854" in told[1] and "'force': 12.0" in told[2]
+    assert (
+        "'what': 'a turn', 'speed': 0.4, 'waypoints': [[0.05, -0.7854" in told[1]
+        and "'force': 12.0" in told[2]
+    )
 
 
 def test_nobody_there_is_told_quickly():
@@ -328,6 +388,13 @@ def test_a_controller_that_is_gone_or_silent_is_told_and_never_waited_for(monkey
         with pytest.raises(RobotError, match="close the hand: the controller at .* is gone"):
             arm.grasp(speed=0.01)
         arm.stop()  # raises nothing
-        for read in (lambda: arm.q, lambda: arm.width, lambda: arm.pose, arm.recover, lambda: arm.wait(1.0), controller.truth):
+        for read in (
+            lambda: arm.q,
+            lambda: arm.width,
+            lambda: arm.pose,
+            arm.recover,
+            lambda: arm.wait(1.0),
+            controller.truth,
+        ):
             with pytest.raises(RobotError, match="gone"):
                 read()

@@ -16,7 +16,14 @@ from graspbook.perception.camera import Camera, DepthRenderer
 from graspbook.perception.depth_sensor import d415
 from graspbook.pose import from_rt, rotation_about
 from graspbook.robots import camera as module
-from graspbook.robots.camera import Frame, Playback, RealSense, SimulatedCamera, open_camera, realsense_library
+from graspbook.robots.camera import (
+    Frame,
+    Playback,
+    RealSense,
+    SimulatedCamera,
+    open_camera,
+    realsense_library,
+)
 
 CAPTURES = Path(__file__).parents[2].parent / "shared" / "real" / "captures"
 WIDTH, HEIGHT, FOCAL = 64, 48, 60.0
@@ -46,7 +53,9 @@ def test_the_nearest_of_all_surfaces_is_seen(exact):
     frame = SimulatedCamera(lambda: scene, lambda: DOWN, SENSOR, None).frame()
     assert frame.depth.dtype == np.float32 and frame.rgb is None
     np.testing.assert_array_equal(frame.K, K)
-    assert frame.depth[24, 32] == pytest.approx(0.5, abs=1e-6) and frame.depth[2, 32] == pytest.approx(0.6, abs=1e-6)
+    assert frame.depth[24, 32] == pytest.approx(0.5, abs=1e-6) and frame.depth[
+        2, 32
+    ] == pytest.approx(0.6, abs=1e-6)
     on_top = np.isclose(frame.depth, 0.5, atol=1e-4)
     assert on_top.sum() == (0.1 / 0.5 * FOCAL) ** 2  # 12 x 12 pixels, about the middle
     assert np.isnan(frame.depth[24, 0])  # beside the table, half of which is 30 pixels at 0.6 m
@@ -58,13 +67,21 @@ def test_camera_and_scene_moved_together_give_the_same_image(exact):
     world = from_rt(rotation_about([1, 2, 3], 0.7), [2, -1, 0.5])
     scene = table_and_box()
     still = SimulatedCamera(lambda: scene, lambda: DOWN, SENSOR, None).frame().depth
-    turned = SimulatedCamera(lambda: [(m, world @ p) for m, p in scene], lambda: world @ DOWN, SENSOR, None).frame().depth
+    turned = (
+        SimulatedCamera(
+            lambda: [(m, world @ p) for m, p in scene], lambda: world @ DOWN, SENSOR, None
+        )
+        .frame()
+        .depth
+    )
     np.testing.assert_allclose(turned, still, atol=1e-5)
 
 
 def test_it_sees_where_things_are_now_and_builds_each_mesh_once(exact, monkeypatch):
     built = []
-    monkeypatch.setattr(module, "DepthRenderer", lambda mesh: built.append(mesh) or DepthRenderer(mesh))
+    monkeypatch.setattr(
+        module, "DepthRenderer", lambda mesh: built.append(mesh) or DepthRenderer(mesh)
+    )
     scene, place = table_and_box(), [DOWN]
     with SimulatedCamera(lambda: scene, lambda: place[0], SENSOR, None) as camera:
         camera.frame()
@@ -86,7 +103,9 @@ def test_noise_comes_from_the_generator_alone():
 
     one, same, other = frames(0), frames(0), frames(1)
     np.testing.assert_array_equal(one, same)
-    assert not np.array_equal(one[0], one[1], equal_nan=True) and not np.array_equal(one[0], other[0], equal_nan=True)
+    assert not np.array_equal(one[0], one[1], equal_nan=True) and not np.array_equal(
+        one[0], other[0], equal_nan=True
+    )
     assert one[0].shape == (480, 640) and np.nanmedian(one[0]) == pytest.approx(0.6, abs=0.005)
 
 
@@ -96,7 +115,9 @@ rs = realsense_library()
 
 
 class SoftwareCamera:
-    """A device without hardware, whose n-th depth image is 0.5 m + n mm and whose n-th colour is (n, row, column)."""
+    """A device without hardware, whose n-th depth image is 0.5 m + n mm and whose n-th colour is
+    (n, row, column).
+    """
 
     def __init__(self, shift=0.0, colour_format=rs.format.rgb8, coeffs=(0, 0, 0, 0, 0)):
         self.device, self.sent = rs.software_device(), 0
@@ -111,11 +132,26 @@ class SoftwareCamera:
 
     def _stream(self, name, stream, form, uid, coeffs):
         lens = rs.intrinsics()
-        lens.width, lens.height, lens.fx, lens.fy, lens.ppx, lens.ppy = WIDTH, HEIGHT, FOCAL, FOCAL, 31.5, 23.5
-        lens.coeffs, lens.model = list(coeffs), rs.distortion.brown_conrady if any(coeffs) else rs.distortion.none
+        lens.width, lens.height, lens.fx, lens.fy, lens.ppx, lens.ppy = (
+            WIDTH,
+            HEIGHT,
+            FOCAL,
+            FOCAL,
+            31.5,
+            23.5,
+        )
+        lens.coeffs, lens.model = (
+            list(coeffs),
+            rs.distortion.brown_conrady if any(coeffs) else rs.distortion.none,
+        )
         video = rs.video_stream()
         video.type, video.index, video.uid, video.fmt, video.fps = stream, 0, uid, form, 30
-        video.width, video.height, video.bpp, video.intrinsics = WIDTH, HEIGHT, 2 if uid == 0 else 3, lens
+        video.width, video.height, video.bpp, video.intrinsics = (
+            WIDTH,
+            HEIGHT,
+            2 if uid == 0 else 3,
+            lens,
+        )
         sensor = self.device.add_sensor(name)
         return sensor, sensor.add_video_stream(video)
 
@@ -125,13 +161,26 @@ class SoftwareCamera:
         self._send(self._depth, depth, 2)
         if colour:
             rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.uint8)
-            self._send(self._colour, np.stack([np.full_like(rows, self.sent % 256), rows, columns], axis=2), 3)
+            self._send(
+                self._colour,
+                np.stack([np.full_like(rows, self.sent % 256), rows, columns], axis=2),
+                3,
+            )
         self.sent += 1
 
     def _send(self, stream, pixels, size):
         frame = rs.software_video_frame()
-        frame.pixels, frame.bpp, frame.stride, frame.profile = pixels, size, size * WIDTH, stream[1].as_video_stream_profile()
-        frame.timestamp, frame.frame_number, frame.domain = 33.0 * self.sent, self.sent, rs.timestamp_domain.hardware_clock
+        frame.pixels, frame.bpp, frame.stride, frame.profile = (
+            pixels,
+            size,
+            size * WIDTH,
+            stream[1].as_video_stream_profile(),
+        )
+        frame.timestamp, frame.frame_number, frame.domain = (
+            33.0 * self.sent,
+            self.sent,
+            rs.timestamp_domain.hardware_clock,
+        )
         if size == 2:
             frame.depth_units = 0.001
         stream[0].on_video_frame(frame)
@@ -165,10 +214,14 @@ def test_a_frame_has_metres_holes_colour_and_intrinsics():
     with Sending(source), opened(source) as camera:
         sent = source.sent
         first, second = camera.frame(), camera.frame()
-    assert isinstance(first, Frame) and first.depth.dtype == np.float32 and first.rgb.dtype == np.uint8
+    assert (
+        isinstance(first, Frame) and first.depth.dtype == np.float32 and first.rgb.dtype == np.uint8
+    )
     assert np.isnan(first.depth[:4]).all() and np.isfinite(first.depth[4:]).all()
     number = round(float(first.depth[4, 0] - 0.5) * 1000)
-    assert sent > module.WARM_UP and number >= sent - 1  # after the frames dropped and after the call
+    assert (
+        sent > module.WARM_UP and number >= sent - 1
+    )  # after the frames dropped and after the call
     np.testing.assert_allclose(first.depth[4:], 0.5 + number / 1000, atol=1e-6)
     np.testing.assert_array_equal(first.rgb[7, 9], [number % 256, 7, 9])
     np.testing.assert_allclose(first.K, K, atol=1e-5)
@@ -229,7 +282,10 @@ def test_a_camera_that_never_sends_is_closed_again():
 
 def test_a_camera_without_colour_says_so():
     source = SoftwareCamera()
-    with Sending(source, colour=False), pytest.raises(RobotError, match="sends no colour frames for 0.3 s"):
+    with (
+        Sending(source, colour=False),
+        pytest.raises(RobotError, match="sends no colour frames for 0.3 s"),
+    ):
         opened(source, timeout=0.3)
 
 
@@ -252,7 +308,9 @@ def test_an_unplugged_camera_is_told_from_a_silent_one():
 
 def test_no_camera_the_wrong_size_a_busy_camera_and_a_closed_one():
     source = SoftwareCamera()
-    with pytest.raises(RobotError, match="0123 has no depth stream of 640 x 480 pixels at 30 frames"):
+    with pytest.raises(
+        RobotError, match="0123 has no depth stream of 640 x 480 pixels at 30 frames"
+    ):
         RealSense(device=source.device)
     with Sending(source), opened(source) as camera:
         with pytest.raises(RobotError, match="0123 cannot be started .* another program"):
@@ -272,8 +330,13 @@ def test_no_camera_the_wrong_size_a_busy_camera_and_a_closed_one():
     ],
 )
 def test_which_camera_is_meant_must_be_clear(monkeypatch, serials, wanted, message):
-    devices = [SimpleNamespace(supports=lambda what: True, get_info=lambda what, serial=serial: serial) for serial in serials]
-    library = SimpleNamespace(camera_info=rs.camera_info, context=lambda: SimpleNamespace(query_devices=lambda: devices))
+    devices = [
+        SimpleNamespace(supports=lambda what: True, get_info=lambda what, serial=serial: serial)
+        for serial in serials
+    ]
+    library = SimpleNamespace(
+        camera_info=rs.camera_info, context=lambda: SimpleNamespace(query_devices=lambda: devices)
+    )
     monkeypatch.setattr(module, "realsense_library", lambda: library)
     with pytest.raises(RobotError, match=message):
         RealSense(wanted)
@@ -282,7 +345,9 @@ def test_which_camera_is_meant_must_be_clear(monkeypatch, serials, wanted, messa
 
 
 def test_a_missing_library_is_an_error_with_the_packages_names(monkeypatch):
-    monkeypatch.setattr(module.importlib, "import_module", lambda name: __import__("no_such_package"))
+    monkeypatch.setattr(
+        module.importlib, "import_module", lambda name: __import__("no_such_package")
+    )
     with pytest.raises(RobotError, match="expected the packages pyrealsense2 and libusb_package"):
         RealSense()
 
@@ -339,7 +404,9 @@ def test_a_db3_gives_its_frames_in_order_and_ends(recording, wait):
     assert ended == again
     depths = [float(frame.depth[20, 20]) for frame in frames]
     np.testing.assert_allclose(depths, 0.5 + 0.001 * np.arange(first, 20), atol=1e-6)
-    assert [frame.rgb[7, 9].tolist() for frame in frames] == [[number, 7, 9] for number in range(first, 20)]
+    assert [frame.rgb[7, 9].tolist() for frame in frames] == [
+        [number, 7, 9] for number in range(first, 20)
+    ]
     np.testing.assert_allclose(frames[0].K, K, atol=1e-5)
     assert np.isnan(frames[0].depth[:4]).all()
     with pytest.raises(RobotError, match="was closed"):
@@ -355,14 +422,21 @@ def test_a_db3_closed_in_the_middle_does_not_hang_and_starts_anew(recording):
 
 
 def test_a_program_that_ends_without_closing_a_db3_does_not_hang(recording):
-    program = f"from graspbook.robots.camera import Playback; camera = Playback({str(recording)!r}); print(len(camera.frame().K))"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    program = (
+        f"from graspbook.robots.camera import Playback; camera = Playback({str(recording)!r});"
+        " print(len(camera.frame().K))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "3\n", "")
 
 
 def test_a_reader_that_stands_still_or_is_gone_is_told_and_never_waited_for(recording, monkeypatch):
-    for sent, message in ((signal.SIGSTOP, "its reader does not answer within 0.5 s"),
-                          (signal.SIGKILL, r"its reader ended \(exit status -9\)")):
+    for sent, message in (
+        (signal.SIGSTOP, "its reader does not answer within 0.5 s"),
+        (signal.SIGKILL, r"its reader ended \(exit status -9\)"),
+    ):
         with open_camera(recording, timeout=0.3) as camera, monkeypatch.context() as hurried:
             camera.frame()
             hurried.setattr(module, "_READER", 0.2)
@@ -373,10 +447,16 @@ def test_a_reader_that_stands_still_or_is_gone_is_told_and_never_waited_for(reco
 
 
 def test_a_recording_that_stalls_is_told(monkeypatch):
-    """The reading process's work, here: one frame, then none, though librealsense does not say that it has stopped."""
+    """The reading process's work, here: one frame, then none, though librealsense does not say that
+    it has stopped.
+    """
     frames, told = iter(["frame"]), []
-    stream = SimpleNamespace(missing="colour ", next=lambda seconds: next(frames, None) or time.sleep(seconds))
-    device = SimpleNamespace(pause=int, resume=int, set_real_time=bool, current_status=lambda: "playing")
+    stream = SimpleNamespace(
+        missing="colour ", next=lambda seconds: next(frames, None) or time.sleep(seconds)
+    )
+    device = SimpleNamespace(
+        pause=int, resume=int, set_real_time=bool, current_status=lambda: "playing"
+    )
     context = SimpleNamespace(load_device=lambda path: device)
     library = SimpleNamespace(context=lambda: context, playback_status=rs.playback_status)
     monkeypatch.setattr(module, "realsense_library", lambda: library)
@@ -414,7 +494,9 @@ def test_one_npz_frame_repeats(tmp_path):
 
 
 def test_several_npz_frames_come_in_order_and_the_last_repeats(tmp_path):
-    np.savez(tmp_path / "three.npz", depth=np.full((3, 4, 5), 0.5) + np.arange(3)[:, None, None], K=K)
+    np.savez(
+        tmp_path / "three.npz", depth=np.full((3, 4, 5), 0.5) + np.arange(3)[:, None, None], K=K
+    )
     camera = Playback(tmp_path / "three.npz")
     assert [float(camera.frame().depth[1, 1]) for _ in range(5)] == [0.5, 1.5, 2.5, 2.5, 2.5]
     assert camera.frame().rgb is None
@@ -441,7 +523,10 @@ DEPTH = np.full((4, 5), 0.5)
         ({"depth": DEPTH[0], "K": K}, r"depth has shape \(5,\), expected \(H, W\) or \(N, H, W\)"),
         ({"depth": DEPTH, "K": K[:2]}, "K is not a camera matrix"),
         ({"depth": DEPTH, "K": K * [[-1], [1], [1]]}, "K is not a camera matrix"),
-        ({"depth": DEPTH, "K": K, "rgb": np.zeros((4, 6, 3))}, r"rgb has shape \(4, 6, 3\), expected \(4, 5, 3\)"),
+        (
+            {"depth": DEPTH, "K": K, "rgb": np.zeros((4, 6, 3))},
+            r"rgb has shape \(4, 6, 3\), expected \(4, 5, 3\)",
+        ),
         ({"depth": 1000 * DEPTH, "K": K}, "about 500, expected metres"),
     ],
 )

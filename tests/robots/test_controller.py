@@ -18,11 +18,19 @@ from graspbook.robots.scene import Limits, Scene
 from graspbook.simulation.shake import GRAVITY
 from graspbook.simulation.tabletop import tabletop
 
-BOX, WIDTH, MASS = make_trial_object("jello_strawberry"), 0.028, 0.4  # its side along x, which the hand spans
-GRASP = pose.from_rt(np.diag([1.0, -1.0, -1.0]), [0.5, 0.0, 0.045 + 0.1034])  # from above, pads 45 mm over the table
+BOX, WIDTH, MASS = (
+    make_trial_object("jello_strawberry"),
+    0.028,
+    0.4,
+)  # its side along x, which the hand spans
+GRASP = pose.from_rt(
+    np.diag([1.0, -1.0, -1.0]), [0.5, 0.0, 0.045 + 0.1034]
+)  # from above, pads 45 mm over the table
 AT_GRASP = fr3.inverse(GRASP, fr3.READY)
 MOTION = MotionSettings(speed=0.5)
-SUNK = Scene(limits=Limits((0.15, -0.6, -0.2), (0.85, 0.6, 0.95), table=-0.2))  # of somebody who takes the table to be lower
+SUNK = Scene(
+    limits=Limits((0.15, -0.6, -0.2), (0.85, 0.6, 0.95), table=-0.2)
+)  # of somebody who takes the table to be lower
 
 
 def world():
@@ -54,7 +62,9 @@ def force(arm):
 
 def test_a_box_rests_on_the_table_is_held_weighed_carried_and_dropped(controller):
     before = rest(controller, 0.5)
-    np.testing.assert_allclose(before.base_T_objects, [pose.from_rt(np.eye(3), [0.5, 0, 0])], atol=2e-4)
+    np.testing.assert_allclose(
+        before.base_T_objects, [pose.from_rt(np.eye(3), [0.5, 0, 0])], atol=2e-4
+    )
     np.testing.assert_allclose(before.q, AT_GRASP, atol=1e-3)
     assert before.table.tolist() == [True] and before.held.tolist() == [False]
     with connected(controller) as arm:
@@ -72,10 +82,16 @@ def test_a_box_rests_on_the_table_is_held_weighed_carried_and_dropped(controller
         arm.run(straight(SUNK, "carry", arm.q, [-0.05, 0.08, 0.02], MOTION))
         carried = rest(controller)
         np.testing.assert_allclose(carried.base_T_objects[0, :3, 3], [0.45, 0.08, 0.07], atol=5e-3)
-        np.testing.assert_allclose(pose.inverse(fr3.forward(carried.q)) @ carried.base_T_objects[0], grasped, atol=2e-3)
+        np.testing.assert_allclose(
+            pose.inverse(fr3.forward(carried.q)) @ carried.base_T_objects[0], grasped, atol=2e-3
+        )
         arm.open()
         dropped = rest(controller, 0.5)
-        assert dropped.table.tolist() == [True] and dropped.held.tolist() == [False] and dropped.width > 0.078
+        assert (
+            dropped.table.tolist() == [True]
+            and dropped.held.tolist() == [False]
+            and dropped.width > 0.078
+        )
         np.testing.assert_allclose(force(arm), 0, atol=0.05)
 
 
@@ -111,14 +127,20 @@ def test_commands_are_counted_arm_and_hand_apart(controller):
 
 def test_a_motion_does_not_depend_on_how_fast_the_machine_is(controller):
     stopped = []
-    with SimulatedController(World(tabletop([], [], []).to_xml(), 0), AT_GRASP, realtime=True) as real:
+    with SimulatedController(
+        World(tabletop([], [], []).to_xml(), 0), AT_GRASP, realtime=True
+    ) as real:
         for each in (controller, real):
             with connected(each) as arm:
                 arm.run(checked(SUNK, "start", arm.q, [fr3.READY], 0.5))
                 assert np.abs(rest(each).q - fr3.READY).max() < 1e-3
                 each.inject("reflex", after=0.25)  # where the arm is after a quarter of a second
                 with pytest.raises(RobotError, match="far: .*reflex"):
-                    arm.run(checked(SUNK, "far", fr3.READY, [fr3.READY + [0.6, 0, 0, 0, 0, 0, 0.3]], 0.4))
+                    arm.run(
+                        checked(
+                            SUNK, "far", fr3.READY, [fr3.READY + [0.6, 0, 0, 0, 0, 0, 0.3]], 0.4
+                        )
+                    )
                 stopped.append(arm.q)
                 arm.recover()
         np.testing.assert_allclose(*stopped, atol=3e-3)  # at 0.9 rad/s: to three milliseconds

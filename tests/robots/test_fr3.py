@@ -16,10 +16,18 @@ TEXT = (ASSETS / "fr3.xml").read_text()
 
 @pytest.fixture(scope="module")
 def mujoco_fr3():
-    """A function of joint angles and a finger's shift: MuJoCo's data for franky-sim's own file, less what is only seen."""
-    text = re.sub(r'<geom [^>]*class="visual"/>', "", TEXT.replace('meshdir="assets"', f'meshdir="{ASSETS / "meshes"}"'))
+    """A function of joint angles and a finger's shift: MuJoCo's data for franky-sim's own file,
+    less what is only seen.
+    """
+    text = re.sub(
+        r'<geom [^>]*class="visual"/>',
+        "",
+        TEXT.replace('meshdir="assets"', f'meshdir="{ASSETS / "meshes"}"'),
+    )
     used = set(re.findall(r'<geom [^>]*mesh="(\w+)"', text))
-    text = re.sub(r'<mesh name="(\w+)"[^>]*/>', lambda found: found[0] if found[1] in used else "", text)
+    text = re.sub(
+        r'<mesh name="(\w+)"[^>]*/>', lambda found: found[0] if found[1] in used else "", text
+    )
     model = mujoco.MjModel.from_xml_string(text)
     data = mujoco.MjData(model)
 
@@ -40,7 +48,11 @@ def random_angles(n, seed):
 
 
 def test_the_limits_are_those_of_the_model():
-    ranges = {joint.get("name"): joint.get("range") for joint in ET.fromstring(TEXT).iter("joint") if joint.get("name")}
+    ranges = {
+        joint.get("name"): joint.get("range")
+        for joint in ET.fromstring(TEXT).iter("joint")
+        if joint.get("name")
+    }
     assert len(fr3.JOINTS) == 7
     for name, low, high in zip(fr3.JOINTS, fr3.LOW, fr3.HIGH, strict=True):
         assert [float(word) for word in ranges[name].split()] == [low, high]
@@ -52,7 +64,9 @@ def test_the_hand_is_where_mujoco_puts_it(mujoco_fr3):
         franka = body(mujoco_fr3(q), "hand")
         np.testing.assert_allclose(base_T_hand[:3, 3], franka[:3, 3], atol=1e-6)
         # Franka's own frame closes along y: ours is that frame turned, so that our x is its y.
-        np.testing.assert_allclose(base_T_hand[:3, :3], franka[:3, :3] @ [[0, -1, 0], [1, 0, 0], [0, 0, 1]], atol=1e-6)
+        np.testing.assert_allclose(
+            base_T_hand[:3, :3], franka[:3, :3] @ [[0, -1, 0], [1, 0, 0], [0, 0, 1]], atol=1e-6
+        )
 
 
 def test_the_fingers_close_along_x_about_the_pads_centre(mujoco_fr3):
@@ -70,25 +84,36 @@ def test_the_fingers_close_along_x_about_the_pads_centre(mujoco_fr3):
             np.testing.assert_allclose(middle, [0, 0, 0.1034], atol=1e-3)
         for side in ("left", "right"):
             moved = places[side, 0.04] - places[side, 0.01]
-            np.testing.assert_allclose(moved, [np.sign(places[side, 0.04][0]) * 0.03, 0, 0], atol=1e-6)
+            np.testing.assert_allclose(
+                moved, [np.sign(places[side, 0.04][0]) * 0.03, 0, 0], atol=1e-6
+            )
 
 
 def test_the_camera_lies_along_the_closing_direction_in_front_of_the_palm(mujoco_fr3):
     for q in random_angles(5, 2):
         by_ours = fr3.forward(q) @ fr3.HAND_T_CAMERA_BODY
-        np.testing.assert_allclose(by_ours, body(mujoco_fr3(q), "hand") @ fr3.FRANKA_T_CAMERA_BODY, atol=1e-6)
-    # In the hand's frame: the body 15 mm beside the image's origin, 10 mm behind it, turned like the hand.
-    np.testing.assert_allclose(fr3.HAND_T_CAMERA_BODY, pose.from_rt(np.eye(3), [0.015, -0.075, 0.010]), atol=1e-12)
+        np.testing.assert_allclose(
+            by_ours, body(mujoco_fr3(q), "hand") @ fr3.FRANKA_T_CAMERA_BODY, atol=1e-6
+        )
+    # In the hand's frame: the body 15 mm beside the image's origin, 10 mm behind it, turned like
+    # the hand.
+    np.testing.assert_allclose(
+        fr3.HAND_T_CAMERA_BODY, pose.from_rt(np.eye(3), [0.015, -0.075, 0.010]), atol=1e-12
+    )
     assert fr3.CAMERA_BODY.argmax() == 0
     corners = pose.transform(fr3.HAND_T_CAMERA_BODY, np.array([[-0.5], [0.5]]) * fr3.CAMERA_BODY)
-    assert corners[1, 2] == pytest.approx(fr3.HAND_T_CAMERA[2, 3])  # the image's origin lies in the front face
+    assert corners[1, 2] == pytest.approx(
+        fr3.HAND_T_CAMERA[2, 3]
+    )  # the image's origin lies in the front face
 
 
 def test_from_where_one_looks_the_camera_sees_the_middle_of_the_table():
     base_T_camera = fr3.forward(fr3.LOOK) @ fr3.HAND_T_CAMERA
     origin, along = base_T_camera[:3, 3], base_T_camera[:3, 2]
     np.testing.assert_allclose(origin, [0.5, -0.287, 0.47], atol=0.002)
-    np.testing.assert_allclose(origin + along * (0.06 - origin[2]) / along[2], [0.5, 0, 0.06], atol=0.002)
+    np.testing.assert_allclose(
+        origin + along * (0.06 - origin[2]) / along[2], [0.5, 0, 0.06], atol=0.002
+    )
     assert np.degrees(np.arcsin(-along[2])) == pytest.approx(55, abs=0.5)
 
 
@@ -139,13 +164,16 @@ def test_inverse_starts_from_beyond_the_limits_too():
     np.testing.assert_allclose(fr3.forward(q), fr3.forward(fr3.READY), atol=3e-4)
 
 
-@pytest.mark.parametrize("place", [(1.2, 0, 0.3), (0, 0, 1.6), (0.5, 0, -1.0), (0.02, 0, 0.05), (np.nan, 0, 0.3)])
+@pytest.mark.parametrize(
+    "place", [(1.2, 0, 0.3), (0, 0, 1.6), (0.5, 0, -1.0), (0.02, 0, 0.05), (np.nan, 0, 0.3)]
+)
 def test_inverse_finds_nothing_out_of_reach(place):
     assert fr3.inverse(pose.from_rt(np.diag([1.0, -1, -1]), place), fr3.READY) is None
 
 
 def test_inverse_does_not_pass_a_limit():
-    # The hand turned on by joint 7 alone, over its limit: only another posture of the arm could follow.
+    # The hand turned on by joint 7 alone, over its limit: only another posture of the arm could
+    # follow.
     target = fr3.forward(fr3.READY) @ pose.from_rt(pose.rotation_about([0, 0, 1], 2.5), np.zeros(3))
     q = fr3.inverse(target, fr3.READY)
     assert q is None or fr3.within_limits(q)
@@ -159,4 +187,6 @@ def test_inverse_kinematics_stays_clear_of_the_margin_where_an_arm_may_come_to_r
     q = fr3.inverse(fr3.forward(at_edge), at_edge)
     assert q is None or fr3.within_limits(q + 0.004).all()
     inside = at_edge - 0.2 * np.eye(7)[6]
-    assert fr3.within_limits(fr3.inverse(fr3.forward(inside), fr3.READY) + [[0.004], [-0.004]]).all()
+    assert fr3.within_limits(
+        fr3.inverse(fr3.forward(inside), fr3.READY) + [[0.004], [-0.004]]
+    ).all()

@@ -7,7 +7,18 @@ import pytest
 from graspbook import pose
 from graspbook.errors import RobotError
 from graspbook.robots import fr3, motion
-from graspbook.robots.motion import ACCELERATION, JERK, VELOCITY, Path, Waypoint, checked, duration, line, passed, samples
+from graspbook.robots.motion import (
+    ACCELERATION,
+    JERK,
+    VELOCITY,
+    Path,
+    Waypoint,
+    checked,
+    duration,
+    line,
+    passed,
+    samples,
+)
 from graspbook.robots.scene import Scene
 
 DOWN = np.diag([1.0, -1, -1])
@@ -37,7 +48,9 @@ def grasp_angles(n, seed):
     rng, found = np.random.default_rng(seed), []
     while len(found) < n:
         turn, tilt = rng.uniform(-np.pi, np.pi), rng.uniform(-1, 1) * rng.integers(0, 2)
-        rotation = pose.rotation_about([0, 0, 1], turn) @ pose.rotation_about([1, 0, 0], tilt) @ DOWN
+        rotation = (
+            pose.rotation_about([0, 0, 1], turn) @ pose.rotation_about([1, 0, 0], tilt) @ DOWN
+        )
         tip = rng.uniform([0.35, -0.25, 0.03], [0.6, 0.25, 0.2])
         q = fr3.inverse(pose.from_rt(rotation, tip - 0.1034 * rotation[:, 2]), fr3.READY)
         if q is not None:
@@ -73,21 +86,27 @@ def test_a_path_is_refused_where_a_straight_check_finds_something():
     for _ in range(20):
         start, goal = moved(0, -0.5), moved(0, 0.5)
         scene = Scene(forbidden=rng.uniform([0.2, -0.2, 0.3], [0.5, 0.2, 0.8], (3, 3)))
-        blocked = any(scene.refusal(start + share * (goal - start)) for share in np.linspace(0, 1, 200))
+        blocked = any(
+            scene.refusal(start + share * (goal - start)) for share in np.linspace(0, 1, 200)
+        )
         try:
             checked(scene, "turn", start, [goal], 0.5)
             verdicts.append((blocked, False))
         except RobotError:
             verdicts.append((blocked, True))
     assert {True, False} == {refused for _, refused in verdicts}
-    assert sum(blocked != refused for blocked, refused in verdicts) <= 1  # a graze between two checks
+    assert (
+        sum(blocked != refused for blocked, refused in verdicts) <= 1
+    )  # a graze between two checks
 
 
 def test_what_stands_between_two_free_ends_is_on_the_way():
     scene = Scene(forbidden=pose.transform(fr3.forward(fr3.READY), np.array([[0, 0, 0.03]])))
     start, goal = moved(0, -0.5), moved(0, 0.5)
     assert scene.refusal(start) is None and scene.refusal(goal) is None
-    with pytest.raises(RobotError, match="^turn: refused: on the way an observed point and .* would touch"):
+    with pytest.raises(
+        RobotError, match="^turn: refused: on the way an observed point and .* would touch"
+    ):
         checked(scene, "turn", start, [goal], 0.5)
     assert passed(checked(Scene(), "turn", start, [goal], 0.5))
 
@@ -120,7 +139,10 @@ def test_only_what_was_checked_has_passed():
     assert passed(path)
     np.testing.assert_array_equal(path.end, moved(0, 0.2))
     by_hand = Path(path.what, path.start, path.waypoints, path.speed, path.acceleration)
-    assert not any(passed(other) for other in (by_hand, replace(path, speed=0.1), copy.copy(path), copy.deepcopy(path)))
+    assert not any(
+        passed(other)
+        for other in (by_hand, replace(path, speed=0.1), copy.copy(path), copy.deepcopy(path))
+    )
 
 
 def test_a_checked_path_cannot_change():
@@ -143,7 +165,9 @@ def test_velocity_and_acceleration_keep_their_limits(share):
         step = duration(path) / (len(angles) - 1)
         velocity = np.diff(angles, axis=0) / step
         assert (np.abs(velocity).max(axis=0) <= share * VELOCITY * 1.001).all()
-        assert (np.abs(np.diff(velocity, axis=0) / step).max(axis=0) <= share * ACCELERATION * 1.001).all()
+        assert (
+            np.abs(np.diff(velocity, axis=0) / step).max(axis=0) <= share * ACCELERATION * 1.001
+        ).all()
         assert (np.abs(velocity).max(axis=0) / (share * VELOCITY)).max() > 0.5 or share == 1.0
 
 
@@ -161,7 +185,11 @@ def test_a_line_is_straight_to_a_millimetre_and_does_not_turn(share):
         assert np.linalg.norm(hands[:, :2, 3] - start[:2, 3], axis=1).max() < 1e-3
         assert np.abs(hands[:, :3, :3] - start[:3, :3]).max() < 0.005
         assert hands[-1, 2, 3] == pytest.approx(start[2, 3] + 0.1, abs=2e-4)
-        assert hands[:, 2, 3].max() < start[2, 3] + 0.101 and path.speed <= share and path.acceleration == share
+        assert (
+            hands[:, 2, 3].max() < start[2, 3] + 0.101
+            and path.speed <= share
+            and path.acceleration == share
+        )
         np.testing.assert_array_equal(waypoints[-1].velocity, np.zeros(7))
     assert lines >= 8
 
@@ -170,19 +198,33 @@ def test_a_line_is_passed_at_the_speed_asked_for():
     q = fr3.inverse(pose.from_rt(DOWN, [0.5, 0, 0.25]), fr3.READY)
     slow = line(straight_poses(fr3.forward(q), [0, 0, 0.1], 5), q, 0.02, 0.03, 0.5)
     for waypoint in slow[:-1]:
-        ahead, back = fr3.forward([waypoint.q + 1e-4 * waypoint.velocity, waypoint.q - 1e-4 * waypoint.velocity])[:, :3, 3]
+        ahead, back = fr3.forward(
+            [waypoint.q + 1e-4 * waypoint.velocity, waypoint.q - 1e-4 * waypoint.velocity]
+        )[:, :3, 3]
         np.testing.assert_allclose((ahead - back) / 2e-4, [0, 0, 0.03], atol=1e-3)
     assert duration(checked(Free(), "line", q, slow, 0.5)) == pytest.approx(0.1 / 0.03, rel=0.15)
 
 
 def test_no_line_leaves_the_arms_reach():
-    assert line(straight_poses(fr3.forward(fr3.READY), [0.8, 0, 0], 40), fr3.READY, 0.02, 0.1, 0.5) is None
+    assert (
+        line(straight_poses(fr3.forward(fr3.READY), [0.8, 0, 0], 40), fr3.READY, 0.02, 0.1, 0.5)
+        is None
+    )
 
 
 def test_waypoints_to_pass_are_passed_without_a_jump():
     q = grasp_angles(1, 4)[0]
-    path = checked(Free(), "line", q, line(straight_poses(fr3.forward(q), [0, 0, 0.06], 3), q, 0.02, 0.05, 0.5), 0.5)
+    path = checked(
+        Free(),
+        "line",
+        q,
+        line(straight_poses(fr3.forward(q), [0, 0, 0.06], 3), q, 0.02, 0.05, 0.5),
+        0.5,
+    )
     runs = motion._trajectories(path)
     for before, after, waypoint in zip(runs[:-1], runs[1:], path.waypoints[:-1], strict=True):
-        for end, values in ((before.at_time(before.duration), waypoint), (after.at_time(0), waypoint)):
+        for end, values in (
+            (before.at_time(before.duration), waypoint),
+            (after.at_time(0), waypoint),
+        ):
             np.testing.assert_allclose(end[:2], values, atol=1e-8)

@@ -6,7 +6,15 @@ from graspbook.errors import RobotError
 from graspbook.hands.franka import points_in_hand
 from graspbook.robots import fr3
 from graspbook.robots.motion import duration, passed, samples
-from graspbook.robots.planning import TURNED, Feasibility, MotionSettings, feasibility, find_way, plan_first, straight
+from graspbook.robots.planning import (
+    TURNED,
+    Feasibility,
+    MotionSettings,
+    feasibility,
+    find_way,
+    plan_first,
+    straight,
+)
 from graspbook.robots.scene import Limits, Scene, hand_clears_table
 
 DOWN = np.diag([1.0, -1, -1])
@@ -32,7 +40,9 @@ def in_hand(base_T_hand, point):
 
 
 def aslant(tilt, turn=np.pi / 2, height=0.03):
-    """A hand whose pads' centre is `height` over (0.5, 0), tilted from above about the way it closes."""
+    """A hand whose pads' centre is `height` over (0.5, 0), tilted from above about the way it
+    closes.
+    """
     rotation = pose.rotation_about([0, 0, 1], turn) @ pose.rotation_about([1, 0, 0], tilt) @ DOWN
     return pose.from_rt(rotation, [0.5, 0, height] - 0.1034 * rotation[:, 2])
 
@@ -55,21 +65,29 @@ def test_a_way_is_found_over_a_wall():
     np.testing.assert_allclose(path.end, low(0.6), atol=1e-9)
     hands = fr3.forward(samples(path, 0.02))
     crossing = hands[np.abs(hands[:, 1, 3]) < 0.03]
-    assert len(crossing) and (crossing[:, 2, 3] > 0.3 + 0.03).all()  # higher than the wall, by the open hand at the least
+    assert (
+        len(crossing) and (crossing[:, 2, 3] > 0.3 + 0.03).all()
+    )  # higher than the wall, by the open hand at the least
     assert not any(scene.refusal(q) for q in samples(path, 0.05))
 
 
 def test_no_way_leads_out_of_a_walled_place():
     scene = Scene(forbidden=wall(0.95), limits=Limits(low=(0.3, -0.6, 0.0)))
-    with pytest.raises(RobotError, match=r"^way: refused: no way to \[.*\] rad was found within 0.3 s"):
+    with pytest.raises(
+        RobotError, match=r"^way: refused: no way to \[.*\] rad was found within 0.3 s"
+    ):
         find_way(scene, low(-0.6), low(0.6), MotionSettings(time_limit=0.3))
 
 
 def test_ends_that_are_not_free_are_named():
     scene = Scene(forbidden=in_hand(fr3.forward(low(0.0)), [0, 0, 0.03]))
-    with pytest.raises(RobotError, match="^look: refused: at its start an observed point and hand would touch"):
+    with pytest.raises(
+        RobotError, match="^look: refused: at its start an observed point and hand would touch"
+    ):
         find_way(scene, low(0.0), low(0.6), SETTINGS, "look")
-    with pytest.raises(RobotError, match="^way: refused: at its goal an observed point and hand would touch"):
+    with pytest.raises(
+        RobotError, match="^way: refused: at its goal an observed point and hand would touch"
+    ):
         find_way(scene, low(0.6), low(0.0), SETTINGS)
     with pytest.raises(RobotError, match="at its goal joint angles nan, expected 7 finite numbers"):
         find_way(scene, low(0.6), None, SETTINGS)
@@ -140,7 +158,9 @@ def test_the_world_turned_gives_the_same_grasps():
     world = pose.from_rt(pose.rotation_about([0, 0, 1], 0.25), np.zeros(3))
     limits = Limits((0.1, -1, 0), (1, 1, 1))
     still = feasibility(Scene(points, limits=limits), grasps, SETTINGS)
-    turned = feasibility(Scene(pose.transform(world, points), limits=limits), world @ grasps, SETTINGS)
+    turned = feasibility(
+        Scene(pose.transform(world, points), limits=limits), world @ grasps, SETTINGS
+    )
     np.testing.assert_array_equal(still.clear, turned.clear)
     np.testing.assert_array_equal(still.reachable, turned.reachable)
     np.testing.assert_array_equal(still.clear, [True, False, True, True, True, False])
@@ -149,14 +169,26 @@ def test_the_world_turned_gives_the_same_grasps():
 
 def test_reachable_grasps_can_be_approached_and_lifted():
     rng = np.random.default_rng(0)
-    grasps = np.array([aslant(tilt, turn) for tilt, turn in zip(rng.uniform(-1, 1, 15), rng.uniform(-3, 3, 15), strict=True)])
+    grasps = np.array(
+        [
+            aslant(tilt, turn)
+            for tilt, turn in zip(rng.uniform(-1, 1, 15), rng.uniform(-3, 3, 15), strict=True)
+        ]
+    )
     scene = Scene()
     found = feasibility(scene, grasps, SETTINGS)
     assert found.reachable.sum() >= 8
     for rank in np.flatnonzero(found.reachable):
-        one = Feasibility(*(values[rank:rank + 1] for values in (found.clear, found.reachable, found.joints, found.base_T_hand)))
+        one = Feasibility(
+            *(
+                values[rank : rank + 1]
+                for values in (found.clear, found.reachable, found.joints, found.base_T_hand)
+            )
+        )
         plan, tried = plan_first(scene, scene, fr3.LOOK, one, SETTINGS)
-        assert tried == 1 and passed(straight(scene, "lift", plan.approach.end, [0, 0, SETTINGS.lift], SETTINGS))
+        assert tried == 1 and passed(
+            straight(scene, "lift", plan.approach.end, [0, 0, SETTINGS.lift], SETTINGS)
+        )
 
 
 # The first that can be done
@@ -179,7 +211,9 @@ def test_the_first_reachable_grasp_with_a_way_is_planned():
     np.testing.assert_array_equal(plan.there.start, fr3.LOOK)
     np.testing.assert_allclose(plan.there.end, plan.approach.start, atol=1e-9)
     hands = fr3.forward(samples(plan.approach))
-    np.testing.assert_allclose(hands[0], ABOVE @ pose.from_rt(np.eye(3), [0, 0, -SETTINGS.retreat]), atol=3e-4)
+    np.testing.assert_allclose(
+        hands[0], ABOVE @ pose.from_rt(np.eye(3), [0, 0, -SETTINGS.retreat]), atol=3e-4
+    )
     np.testing.assert_allclose(hands[-1], ABOVE, atol=3e-4)
     assert plan_first(Scene(), way, fr3.LOOK, found, MotionSettings(tries=1)) == (None, 1)
 
@@ -195,7 +229,9 @@ def test_there_is_no_plan_where_nothing_is_reachable_or_every_way_is_closed():
 @pytest.mark.parametrize("retreat", [0.015, 0.03, 0.05])
 def test_a_short_retreat_is_a_line_too(retreat):
     settings = MotionSettings(retreat=retreat)
-    plan, _ = plan_first(Scene(), Scene(), fr3.LOOK, feasibility(Scene(), [ABOVE], settings), settings)
+    plan, _ = plan_first(
+        Scene(), Scene(), fr3.LOOK, feasibility(Scene(), [ABOVE], settings), settings
+    )
     moved = fr3.forward(plan.approach.end)[:3, 3] - fr3.forward(plan.approach.start)[:3, 3]
     np.testing.assert_allclose(moved, [0, 0, -retreat], atol=4e-4)
 
@@ -212,13 +248,18 @@ def test_a_straight_line_moves_the_hand_by_what_was_asked(offset):
 
 
 def test_a_straight_line_that_cannot_be_is_refused():
-    with pytest.raises(RobotError, match=r"^reach: refused: the arm cannot follow a straight line by \[0.6, 0.0, 0.0\] m"):
+    with pytest.raises(
+        RobotError,
+        match=r"^reach: refused: the arm cannot follow a straight line by \[0.6, 0.0, 0.0\] m",
+    ):
         straight(Scene(), "reach", low(0.0), [0.6, 0, 0], SETTINGS)
     with pytest.raises(RobotError, match="^lower: refused: the fingertips at"):
         straight(Scene(), "lower", low(0.0), [0, 0, -0.1], SETTINGS)
     point = in_hand(fr3.forward(low(0.0)), [0.047, 0, 0.12])
     assert passed(straight(Scene(near=point), "lower", low(0.0), [0, 0, -0.03], SETTINGS))
-    with pytest.raises(RobotError, match="^lower: refused: .*an observed point and .* finger would touch"):
+    with pytest.raises(
+        RobotError, match="^lower: refused: .*an observed point and .* finger would touch"
+    ):
         straight(Scene(forbidden=point), "lower", low(0.0), [0, 0, -0.03], SETTINGS)
 
 
@@ -227,4 +268,7 @@ def test_where_something_may_be_touched_the_hand_is_slow():
         settings = MotionSettings(speed=speed)
         slow = straight(Scene(), "lower", low(0.0), [0, 0, -0.03], settings, touching=True)
         assert seconds <= duration(slow) < seconds + 0.5
-    assert duration(straight(Scene(), "lower", low(0.0), [0, 0, -0.03], MotionSettings(speed=0.5))) < 0.9
+    assert (
+        duration(straight(Scene(), "lower", low(0.0), [0, 0, -0.03], MotionSettings(speed=0.5)))
+        < 0.9
+    )

@@ -43,9 +43,21 @@ from graspbook.storage import SHIPPED
 
 BOX = make_trial_object("jello_strawberry")
 SUBJECT = Subject(BOX, 0.097, "box")
-FOUND = {"outcome": "grasp failed", "reason": "slipped", "fault": None, "score": 0.5, "rank": 0, "scores": [0.5], "lifted": 0.0,
-         "grasps": dict.fromkeys(GRASPS, 1), "times": {"total": 1.0}, "base_T_hand": None, "view": None, "commands": 3,
-         "base_T_object": None}
+FOUND = {
+    "outcome": "grasp failed",
+    "reason": "slipped",
+    "fault": None,
+    "score": 0.5,
+    "rank": 0,
+    "scores": [0.5],
+    "lifted": 0.0,
+    "grasps": dict.fromkeys(GRASPS, 1),
+    "times": {"total": 1.0},
+    "base_T_hand": None,
+    "view": None,
+    "commands": 3,
+    "base_T_object": None,
+}
 
 
 @pytest.fixture
@@ -58,39 +70,83 @@ def quick(monkeypatch):
         return dict(FOUND)
 
     monkeypatch.setattr(protocol, "simulate", simulated)
-    monkeypatch.setattr(protocol, "trial_poses", lambda obj, count, seed: np.repeat(np.eye(4)[None], count, axis=0))
+    monkeypatch.setattr(
+        protocol, "trial_poses", lambda obj, count, seed: np.repeat(np.eye(4)[None], count, axis=0)
+    )
     return done
 
 
-def run(path, weights, settings=None, poses=2, robot=None, seeds=(0,), methods=("graspnet", "geometric"), subjects=(SUBJECT,),
-        ended=None):
+def run(
+    path,
+    weights,
+    settings=None,
+    poses=2,
+    robot=None,
+    seeds=(0,),
+    methods=("graspnet", "geometric"),
+    subjects=(SUBJECT,),
+    ended=None,
+):
     networks = {method: load_networks(weights, method=method) for method in methods}
-    return run_trials(subjects, networks, poses, seeds, path, weights, settings or TrialSettings(), "abc", robot, ended, False)
+    return run_trials(
+        subjects,
+        networks,
+        poses,
+        seeds,
+        path,
+        weights,
+        settings or TrialSettings(),
+        "abc",
+        robot,
+        ended,
+        False,
+    )
 
 
-def test_each_method_gets_each_pose_with_the_same_randomness_and_one_record(quick, weights, tmp_path):
+def test_each_method_gets_each_pose_with_the_same_randomness_and_one_record(
+    quick, weights, tmp_path
+):
     records = run(tmp_path / "trials.jsonl", weights, seeds=(0, 1))
     assert [(record["seed"], record["pose"], record["method"]) for record in records] == [
-        (seed, index, method) for seed in (0, 1) for index in (0, 1) for method in ("graspnet", "geometric")]
-    assert {(record["object"], record["category"]) for record in records} == {("jello_strawberry", "box")}
-    assert {(record["method"], record["network"]) for record in records} == {("graspnet", "shared"), ("geometric", None)}
+        (seed, index, method)
+        for seed in (0, 1)
+        for index in (0, 1)
+        for method in ("graspnet", "geometric")
+    ]
+    assert {(record["object"], record["category"]) for record in records} == {
+        ("jello_strawberry", "box")
+    }
+    assert {(record["method"], record["network"]) for record in records} == {
+        ("graspnet", "shared"),
+        ("geometric", None),
+    }
     numbers = [number for _, _, number in quick]
     assert numbers[0::2] == numbers[1::2] and len(set(numbers)) == 4
     assert read_records(tmp_path / "trials.jsonl") == records
 
 
 @pytest.mark.parametrize(("preset", "conditioning"), [("paper", "per_point"), ("ours", "shared")])
-def test_networks_that_condition_every_point_or_all_at_once_take_the_same_view(preset, conditioning):
+def test_networks_that_condition_every_point_or_all_at_once_take_the_same_view(
+    preset, conditioning
+):
     settings = replace(TrialSettings(), predict=PredictSettings(samples=12, steps=1), rounds=1)
     sampler, evaluator = network_settings(preset, 0.1, 128, [8, 8], 2, 0.01, 256)
     torch.manual_seed(0)
     networks = make_sampler(sampler).eval(), Evaluator(evaluator).eval()
     base_T_camera, rng = fr3.forward(fr3.LOOK) @ settings.hand_T_camera, np.random.default_rng(0)
-    view = perceive(simulated_view(BOX, trial_poses(BOX, 1)[0], base_T_camera, rng), base_T_camera, settings)
+    view = perceive(
+        simulated_view(BOX, trial_poses(BOX, 1)[0], base_T_camera, rng), base_T_camera, settings
+    )
     choice = choose(view, base_T_camera, fr3.LOOK, networks, settings, rng)
-    assert choice.base_T_hand.shape == (12, 4, 4) and choice.scores.shape == (12,) and _conditioning(networks) == conditioning
+    assert (
+        choice.base_T_hand.shape == (12, 4, 4)
+        and choice.scores.shape == (12,)
+        and _conditioning(networks) == conditioning
+    )
     middle = view.object_points.mean(axis=0)
-    assert (np.linalg.norm(choice.base_T_hand[:, :3, 3] - middle, axis=1) < 0.5).all()  # in the base frame
+    assert (
+        np.linalg.norm(choice.base_T_hand[:, :3, 3] - middle, axis=1) < 0.5
+    ).all()  # in the base frame
 
 
 def test_a_run_killed_after_a_trial_goes_on_with_the_next(quick, weights, tmp_path, monkeypatch):
@@ -113,32 +169,68 @@ def test_a_run_killed_after_a_trial_goes_on_with_the_next(quick, weights, tmp_pa
     assert len(quick) == 4  # nothing is left to do
 
 
-def test_a_run_is_told_of_its_own_trials_in_its_own_order_and_goes_on_with_more_methods_poses_and_seeds(quick, weights, tmp_path):
+def test_a_run_is_told_of_its_own_trials_in_its_own_order_and_goes_on_with_more_methods_poses_and_seeds(
+    quick, weights, tmp_path
+):
     path = tmp_path / "trials.jsonl"
     run(path, weights, methods=["geometric"], seeds=[1])
     assert len(quick) == 2
     records = run(path, weights, poses=3, methods=["graspnet", "geometric"], seeds=[0, 1])
     assert len(quick) == 12 and len(read_records(path)) == 12
     assert [(record["seed"], record["pose"], record["method"]) for record in records] == [
-        (seed, index, method) for seed in (0, 1) for index in (0, 1, 2) for method in ("graspnet", "geometric")]
+        (seed, index, method)
+        for seed in (0, 1)
+        for index in (0, 1, 2)
+        for method in ("graspnet", "geometric")
+    ]
     assert [record["pose"] for record in run(path, weights, poses=1, methods=["geometric"])] == [0]
     assert len(quick) == 12 and len(read_records(path)) == 12
 
 
 def test_each_new_record_is_told_of_as_it_ends(quick, weights, tmp_path):
     told = []
-    records = run(tmp_path / "trials.jsonl", weights, poses=1,
-                  ended=lambda record: told.append((record["method"], len(read_records(tmp_path / "trials.jsonl")))))
+    records = run(
+        tmp_path / "trials.jsonl",
+        weights,
+        poses=1,
+        ended=lambda record: told.append(
+            (record["method"], len(read_records(tmp_path / "trials.jsonl")))
+        ),
+    )
     assert told == [("graspnet", 1), ("geometric", 2)]
-    assert run(tmp_path / "trials.jsonl", weights, poses=1, ended=told.append) == records and len(told) == 2
+    assert (
+        run(tmp_path / "trials.jsonl", weights, poses=1, ended=told.append) == records
+        and len(told) == 2
+    )
 
 
-@pytest.mark.parametrize(("changes", "told"), [
-    ({"subjects": [Subject(GraspObject(BOX.name, BOX.family, BOX.mesh.copy().apply_scale(1.01), BOX.parts), 0.097, "box")]},
-     "line 1: a trial of another jello_strawberry"),
-    ({"subjects": [Subject(BOX, 0.098, "box")]}, "line 1: a trial of another jello_strawberry"),
-    ({"settings": TrialSettings(force=21.0)}, "line 1: a trial of setup .*, expected .*parameters, weights or code differ")])
-def test_trials_of_another_setup_or_object_are_never_mixed_with_this_run_s(quick, weights, tmp_path, capsys, changes, told):
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {
+                "subjects": [
+                    Subject(
+                        GraspObject(
+                            BOX.name, BOX.family, BOX.mesh.copy().apply_scale(1.01), BOX.parts
+                        ),
+                        0.097,
+                        "box",
+                    )
+                ]
+            },
+            "line 1: a trial of another jello_strawberry",
+        ),
+        ({"subjects": [Subject(BOX, 0.098, "box")]}, "line 1: a trial of another jello_strawberry"),
+        (
+            {"settings": TrialSettings(force=21.0)},
+            "line 1: a trial of setup .*, expected .*parameters, weights or code differ",
+        ),
+    ],
+)
+def test_trials_of_another_setup_or_object_are_never_mixed_with_this_run_s(
+    quick, weights, tmp_path, capsys, changes, told
+):
     path = tmp_path / "trials.jsonl"
     run(path, weights)
     before = path.read_bytes()
@@ -154,7 +246,9 @@ def test_trials_of_another_setup_or_object_are_never_mixed_with_this_run_s(quick
     assert len(quick) == 12 and len(read_records(tmp_path / "trials_2.jsonl")) == 4
 
 
-def test_an_object_that_cannot_be_held_is_told_of_before_any_trial(quick, weights, tmp_path, monkeypatch):
+def test_an_object_that_cannot_be_held_is_told_of_before_any_trial(
+    quick, weights, tmp_path, monkeypatch
+):
     def posed(obj, count, seed):
         if obj.name == "slab":
             raise MeshError("'slab': none of its 3 poses")
@@ -171,26 +265,42 @@ def test_the_setup_is_known_by_its_settings_weights_code_and_arm(tmp_path, monke
     for name in ("sampler", "evaluator", "gpd"):
         (tmp_path / f"{name}.safetensors").write_text(name)
     known, gpd = TrialSettings(), TrialSettings(predict=PredictSettings(method="gpd"))
-    hashes = [setup_hash(settings, tmp_path) for settings in (
-        known, gpd, TrialSettings(hold=1.0), TrialSettings(motion=MotionSettings(speed=0.4)),
-        TrialSettings(hand_T_camera=np.eye(4)))] + [setup_hash(known, tmp_path, real=True)]
+    hashes = [
+        setup_hash(settings, tmp_path)
+        for settings in (
+            known,
+            gpd,
+            TrialSettings(hold=1.0),
+            TrialSettings(motion=MotionSettings(speed=0.4)),
+            TrialSettings(hand_T_camera=np.eye(4)),
+        )
+    ] + [setup_hash(known, tmp_path, real=True)]
     assert hashes[:2] == [setup_hash(known, tmp_path), setup_hash(gpd, tmp_path)]
     (tmp_path / "sampler.safetensors").write_text("another")
     assert setup_hash(gpd, tmp_path) == hashes[1]  # which does not use it
     hashes.append(setup_hash(known, tmp_path))
-    monkeypatch.setattr(protocol, "code_hash", lambda *rooms: set(rooms) >= {"robots", "simulation", "perception"} and "changed")
+    monkeypatch.setattr(
+        protocol,
+        "code_hash",
+        lambda *rooms: set(rooms) >= {"robots", "simulation", "perception"} and "changed",
+    )
     hashes.append(setup_hash(known, tmp_path))
     assert len(set(hashes)) == 8
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
-def test_a_full_disk_ends_the_run_with_the_record_in_the_message(quick, weights, tmp_path, monkeypatch, call):
+def test_a_full_disk_ends_the_run_with_the_record_in_the_message(
+    quick, weights, tmp_path, monkeypatch, call
+):
     path = tmp_path / "trials.jsonl"
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with monkeypatch.context() as patched, pytest.raises(OutputError, match='No space left on device; .*"reason": "slipped"'):
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(OutputError, match='No space left on device; .*"reason": "slipped"'),
+    ):
         patched.setattr(os, call, full)
         run(path, weights)
     assert read_records(path) == [] and len(quick) == 1
@@ -201,27 +311,46 @@ def a_robot(fault, times):
     """A real arm whose trials end in a fault after some stages, and what was placed for it."""
     placed = []
     found = FOUND | {"outcome": "fault", "reason": fault, "fault": fault, "times": times}
-    return SimpleNamespace(place=lambda subject, index, base_T_object: placed.append((index, base_T_object.shape)),
-                           attempt=lambda networks, settings, rng: dict(found)), placed
+    return (
+        SimpleNamespace(
+            place=lambda subject, index, base_T_object: placed.append((index, base_T_object.shape)),
+            attempt=lambda networks, settings, rng: dict(found),
+        ),
+        placed,
+    )
 
 
 def test_a_fault_on_a_real_arm_is_recorded_and_ends_the_run(quick, weights, tmp_path):
     robot, placed = a_robot("no frames", {"look": 1.0})
-    with pytest.raises(RobotError, match="jello_strawberry, pose 0, graspnet: no frames; recorded, .* see to the arm"):
+    with pytest.raises(
+        RobotError,
+        match="jello_strawberry, pose 0, graspnet: no frames; recorded, .* see to the arm",
+    ):
         run(tmp_path / "trials.jsonl", weights, robot=robot)
-    assert [record["outcome"] for record in read_records(tmp_path / "trials.jsonl")] == ["fault"] and quick == []
-    with pytest.raises(RobotError, match="jello_strawberry, pose 0, geometric: no frames"):  # a rerun goes on with the next
+    assert [record["outcome"] for record in read_records(tmp_path / "trials.jsonl")] == [
+        "fault"
+    ] and quick == []
+    with pytest.raises(
+        RobotError, match="jello_strawberry, pose 0, geometric: no frames"
+    ):  # a rerun goes on with the next
         run(tmp_path / "trials.jsonl", weights, robot=robot)
     assert placed == [(0, (4, 4))] * 2
 
 
-def test_a_fault_during_a_simulated_trial_is_an_outcome_and_the_run_goes_on(quick, weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(protocol, "simulate", lambda *_: FOUND | {"outcome": "fault", "reason": "reflex", "fault": "reflex"})
+def test_a_fault_during_a_simulated_trial_is_an_outcome_and_the_run_goes_on(
+    quick, weights, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        protocol,
+        "simulate",
+        lambda *_: FOUND | {"outcome": "fault", "reason": "reflex", "fault": "reflex"},
+    )
     assert [record["fault"] for record in run(tmp_path / "trials.jsonl", weights)] == ["reflex"] * 4
 
 
-def test_a_controller_that_is_gone_before_a_trial_is_recorded_and_ends_the_run_until_it_is_there(quick, weights, tmp_path,
-                                                                                               monkeypatch):
+def test_a_controller_that_is_gone_before_a_trial_is_recorded_and_ends_the_run_until_it_is_there(
+    quick, weights, tmp_path, monkeypatch
+):
     path, told = tmp_path / "trials.jsonl", []
 
     def gone(*_):
@@ -230,19 +359,34 @@ def test_a_controller_that_is_gone_before_a_trial_is_recorded_and_ends_the_run_u
     with monkeypatch.context() as patched:
         patched.setattr(protocol, "simulate", gone)
         for _ in range(2):
-            with pytest.raises(RobotError, match="pose 0, graspnet: the simulated controller did not start .exit status 1.; "
-                                                 "recorded, .* did not begin; see to that"):
+            with pytest.raises(
+                RobotError,
+                match=(
+                    "pose 0, graspnet: the simulated controller did not start .exit status 1.; "
+                    "recorded, .* did not begin; see to that"
+                ),
+            ):
                 run(path, weights, poses=1, ended=told.append)
-            assert [(record["outcome"], record["fault"], record["times"]) for record in read_records(path)] == [
-                ("fault", "the simulated controller did not start (exit status 1)", {})]
+            assert [
+                (record["outcome"], record["fault"], record["times"])
+                for record in read_records(path)
+            ] == [("fault", "the simulated controller did not start (exit status 1)", {})]
     assert len(told) == 2
     records = run(path, weights, poses=1)
-    assert [record["reason"] for record in records] == ["slipped"] * 2 and read_records(path) == records
+    assert [record["reason"] for record in records] == ["slipped"] * 2 and read_records(
+        path
+    ) == records
     assert len(path.read_text().splitlines()) == 4
 
 
 def a_setup(ask=None, hostname="127.9.9.9", camera=None):
-    return RealSetup(hostname, camera, True, lambda subject, index, base_T_object: f"{subject.obj.name}_{index}.png", ask=ask)
+    return RealSetup(
+        hostname,
+        camera,
+        True,
+        lambda subject, index, base_T_object: f"{subject.obj.name}_{index}.png",
+        ask=ask,
+    )
 
 
 def test_without_a_controller_a_real_arm_is_told_of_at_once():
@@ -253,17 +397,27 @@ def test_without_a_controller_a_real_arm_is_told_of_at_once():
 def test_who_places_an_object_is_shown_how_and_where():
     told = []
     a_setup(told.append).place(SUBJECT, 2, pose.from_rt(np.eye(3), [0.5, -0.02, 0]))
-    assert told == ["Place jello_strawberry as in jello_strawberry_2.png, about 0.50 m in front of the arm's base and 0.02 m to "
-                    "its right, step back, press Enter: "]
+    assert told == [
+        "Place jello_strawberry as in jello_strawberry_2.png, about 0.50 m in front of the arm's"
+        " base and 0.02 m to its right, step back, press Enter: "
+    ]
 
 
-@pytest.mark.parametrize("error", [EOFError(), NotImplementedError("raw_input was called, but this frontend does not support it"),
-                                   RuntimeError("input(): lost sys.stdin")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        EOFError(),
+        NotImplementedError("raw_input was called, but this frontend does not support it"),
+        RuntimeError("input(): lost sys.stdin"),
+    ],
+)
 def test_without_anybody_to_place_objects_no_trial_begins(quick, weights, tmp_path, error):
     def nobody(text):
         raise error
 
-    with pytest.raises(RobotError, match="somebody must place the objects: run it in JupyterLab or a terminal"):
+    with pytest.raises(
+        RobotError, match="somebody must place the objects: run it in JupyterLab or a terminal"
+    ):
         run(tmp_path / "trials.jsonl", weights, robot=a_setup(nobody))
     assert not (tmp_path / "trials.jsonl").exists()
 
@@ -276,7 +430,11 @@ def test_a_real_setup_does_a_trial():
         setup = a_setup(hostname=controller.hostname, camera=camera)
         settings = replace(TrialSettings(), motion=MotionSettings(speed=REAL_SPEED))
         found = setup.attempt((None, None), settings, np.random.default_rng(0))
-        assert found["outcome"] == "no feasible grasp" and "0 measured points" in found["reason"] and found["fault"] is None
+        assert (
+            found["outcome"] == "no feasible grasp"
+            and "0 measured points" in found["reason"]
+            and found["fault"] is None
+        )
         assert found["base_T_object"] is None and found["commands"] == 3  # connect, open, look
         assert controller.commands()["kMove"] == 1
 
@@ -296,7 +454,9 @@ def test_poses_are_on_the_table_near_the_place_and_can_be_grasped(monkeypatch):
     assert not accept(pose.from_rt(np.eye(3), [0, 0, -0.5]))  # where the hand would be in the table
 
 
-@pytest.mark.parametrize(("held", "height", "outcome"), [(True, 0.021, True), (True, 0.019, False), (False, 0.1, False)])
+@pytest.mark.parametrize(
+    ("held", "height", "outcome"), [(True, 0.021, True), (True, 0.019, False), (False, 0.1, False)]
+)
 def test_success_needs_two_fingers_and_two_centimetres(monkeypatch, held, height, outcome):
     """The judge that a simulated trial is given."""
     told = []
@@ -311,7 +471,9 @@ def test_success_needs_two_fingers_and_two_centimetres(monkeypatch, held, height
 
         def truth(self):
             looks.append(held and len(looks) % 5 == 4)  # pads lose touch for moments
-            return SimpleNamespace(base_T_objects=lifted[None], held=np.array([looks[-1]]), q=np.zeros(7))
+            return SimpleNamespace(
+                base_T_objects=lifted[None], held=np.array([looks[-1]]), q=np.zeros(7)
+            )
 
         def __enter__(self):
             return self
@@ -324,18 +486,40 @@ def test_success_needs_two_fingers_and_two_centimetres(monkeypatch, held, height
 
     monkeypatch.setattr(protocol, "SimulatedController", Controller)
     monkeypatch.setattr(protocol, "Arm", Standing)
-    monkeypatch.setattr(protocol, "attempt", lambda arm, camera, networks, settings, rng, judge: told.append(judge()) or {})
+    monkeypatch.setattr(
+        protocol,
+        "attempt",
+        lambda arm, camera, networks, settings, rng, judge: told.append(judge()) or {},
+    )
     simulate(SUBJECT, np.eye(4), None, TrialSettings(), np.random.default_rng(0))
     assert told[0][0] is outcome and told[0][1] == pytest.approx(height)
 
 
 @pytest.mark.skipif(not Path(SHIPPED, "sampler.safetensors").is_file(), reason="no shipped weights")
 def test_the_shipped_networks_lift_a_box_from_camera_to_record(tmp_path, monkeypatch):
-    settings = TrialSettings(predict=PredictSettings(samples=24, steps=3), motion=MotionSettings(line_speed=0.3), hold=0.05)
-    monkeypatch.setattr(protocol, "trial_poses", lambda obj, count, seed: pose.from_rt(np.eye(3), [0.5, 0, 0])[None])
-    monkeypatch.setattr(protocol, "simulate", lambda *arguments: simulate(*arguments, realtime=False))
+    settings = TrialSettings(
+        predict=PredictSettings(samples=24, steps=3),
+        motion=MotionSettings(line_speed=0.3),
+        hold=0.05,
+    )
+    monkeypatch.setattr(
+        protocol, "trial_poses", lambda obj, count, seed: pose.from_rt(np.eye(3), [0.5, 0, 0])[None]
+    )
+    monkeypatch.setattr(
+        protocol, "simulate", lambda *arguments: simulate(*arguments, realtime=False)
+    )
     networks = {"graspnet": load_networks(SHIPPED)}
-    record, = run_trials([SUBJECT], networks, 1, [0], tmp_path / "trials.jsonl", SHIPPED, settings, None, progress=False)
+    (record,) = run_trials(
+        [SUBJECT],
+        networks,
+        1,
+        [0],
+        tmp_path / "trials.jsonl",
+        SHIPPED,
+        settings,
+        None,
+        progress=False,
+    )
     assert record["outcome"] == "success", record["reason"]
     assert record["lifted"] > 0.05 and record["fault"] is None
     assert record["grasps"]["predicted"] == 24 and record["commands"] >= 10

@@ -17,12 +17,29 @@ from graspbook.robots.records import OUTCOMES, TrialRecords, read_records
 def trial(pose=0, **changes):
     """A record of a success."""
     return {
-        "object": "red_mug", "category": "mug", "pose": pose, "method": "graspnet", "network": "shared", "seed": 0,
-        "outcome": "success", "reason": "", "fault": None, "score": 0.9, "rank": 0, "scores": [0.9, 0.5], "commands": 12,
+        "object": "red_mug",
+        "category": "mug",
+        "pose": pose,
+        "method": "graspnet",
+        "network": "shared",
+        "seed": 0,
+        "outcome": "success",
+        "reason": "",
+        "fault": None,
+        "score": 0.9,
+        "rank": 0,
+        "scores": [0.9, 0.5],
+        "commands": 12,
         "grasps": {"predicted": 200, "clear": 150, "reachable": 60, "tried": 1},
-        "times": {"look": 1.0, "total": 20.5, "lift": None}, "lifted": 0.1,
-        "base_T_hand": np.eye(4).tolist(), "base_T_object": None, "object_hash": "mug", "setup": "abc",
-        "revision": "1a2b3c4", **changes}
+        "times": {"look": 1.0, "total": 20.5, "lift": None},
+        "lifted": 0.1,
+        "base_T_hand": np.eye(4).tolist(),
+        "base_T_object": None,
+        "object_hash": "mug",
+        "setup": "abc",
+        "revision": "1a2b3c4",
+        **changes,
+    }
 
 
 def opened(path, setup="abc", content="mug"):
@@ -39,12 +56,24 @@ def written(path, *records):
 
 
 def test_what_is_appended_is_read_and_done(tmp_path):
-    path = written(tmp_path / "new" / "trials.jsonl", trial(0), trial(1, outcome="fault", reason="no frames", fault="camera"))
+    path = written(
+        tmp_path / "new" / "trials.jsonl",
+        trial(0),
+        trial(1, outcome="fault", reason="no frames", fault="camera"),
+    )
     again = opened(path)
-    assert again.records == read_records(path) == [trial(0), trial(1, outcome="fault", reason="no frames", fault="camera")]
+    assert (
+        again.records
+        == read_records(path)
+        == [trial(0), trial(1, outcome="fault", reason="no frames", fault="camera")]
+    )
     assert again.done("red_mug", 0, "graspnet", 0) and again.done("red_mug", 1, "graspnet", 0)
-    others = [("blue_mug", 0, "graspnet", 0), ("red_mug", 2, "graspnet", 0), ("red_mug", 0, "gpd", 0),
-              ("red_mug", 0, "graspnet", 1)]
+    others = [
+        ("blue_mug", 0, "graspnet", 0),
+        ("red_mug", 2, "graspnet", 0),
+        ("red_mug", 0, "gpd", 0),
+        ("red_mug", 0, "graspnet", 1),
+    ]
     assert not any(again.done(*other) for other in others)
     assert len(path.read_text().splitlines()) == 2
     again.append(trial(2))
@@ -52,16 +81,22 @@ def test_what_is_appended_is_read_and_done(tmp_path):
 
 
 def test_no_file_is_no_trials_and_is_not_made(tmp_path):
-    assert opened(tmp_path / "trials.jsonl").records == read_records(tmp_path / "trials.jsonl") == []
+    assert (
+        opened(tmp_path / "trials.jsonl").records == read_records(tmp_path / "trials.jsonl") == []
+    )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_numpy_goes_in_and_plain_data_comes_out_in_one_order_of_keys(tmp_path):
-    arrays = trial(np.int64(0), score=np.float64(0.9), scores=np.array([0.9, 0.5]), base_T_hand=np.eye(4))
+    arrays = trial(
+        np.int64(0), score=np.float64(0.9), scores=np.array([0.9, 0.5]), base_T_hand=np.eye(4)
+    )
     file = opened(tmp_path / "a.jsonl")
     file.append(dict(reversed(arrays.items())))
     assert file.records == [trial(0)] and type(file.records[0]["score"]) is float
-    assert (tmp_path / "a.jsonl").read_bytes() == written(tmp_path / "b.jsonl", trial(0)).read_bytes()
+    assert (tmp_path / "a.jsonl").read_bytes() == written(
+        tmp_path / "b.jsonl", trial(0)
+    ).read_bytes()
 
 
 def test_a_line_that_a_kill_cut_off_goes_and_the_run_goes_on(tmp_path):
@@ -70,7 +105,9 @@ def test_a_line_that_a_kill_cut_off_goes_and_the_run_goes_on(tmp_path):
     first = whole.index(b"\n") + 1
     for kept in (first + 1, first + 40, len(whole) - 1):
         path.write_bytes(whole[:kept])
-        assert read_records(path) == [trial(0)] and len(path.read_bytes()) == kept  # reading alone changes nothing
+        assert (
+            read_records(path) == [trial(0)] and len(path.read_bytes()) == kept
+        )  # reading alone changes nothing
         file = opened(path)
         assert path.read_bytes() == whole[:first] and not file.done("red_mug", 1, "graspnet", 0)
         file.append(trial(1))
@@ -79,14 +116,20 @@ def test_a_line_that_a_kill_cut_off_goes_and_the_run_goes_on(tmp_path):
     assert opened(path).records == [] and path.read_bytes() == b""
 
 
-@pytest.mark.parametrize("line, message", [
-    ("{broken", "not JSON"),
-    ("", "not JSON"),
-    ("\xff", "not JSON"),
-    ("[1]", "expected keys and values"),
-    (json.dumps(trial(5, outcome="won")), "outcome is 'won', expected one of success, grasp failed"),
-    (json.dumps(trial(0)), "the trial of line 1 again"),
-])
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("{broken", "not JSON"),
+        ("", "not JSON"),
+        ("\xff", "not JSON"),
+        ("[1]", "expected keys and values"),
+        (
+            json.dumps(trial(5, outcome="won")),
+            "outcome is 'won', expected one of success, grasp failed",
+        ),
+        (json.dumps(trial(0)), "the trial of line 1 again"),
+    ],
+)
 def test_any_other_bad_line_is_refused_by_its_number_and_the_file_kept(tmp_path, line, message):
     path = written(tmp_path / "trials.jsonl", trial(0), trial(1))
     lines = path.read_bytes().splitlines()
@@ -104,7 +147,10 @@ def test_trials_of_another_setup_are_refused_and_kept(tmp_path):
     before = path.read_bytes()
     with pytest.raises(OtherTrialsError, match="line 1: a trial of setup abc, expected xyz"):
         opened(path, "xyz")
-    with pytest.raises(OtherTrialsError, match="line 1: a trial of another red_mug .mug., expected cup: its shape or its mass"):
+    with pytest.raises(
+        OtherTrialsError,
+        match="line 1: a trial of another red_mug .mug., expected cup: its shape or its mass",
+    ):
         opened(path, content="cup")
     assert path.read_bytes() == before
     assert len(read_records(path)) == 1
@@ -113,14 +159,20 @@ def test_trials_of_another_setup_are_refused_and_kept(tmp_path):
 def test_trials_of_other_methods_and_objects_stay_beside(tmp_path):
     path = written(tmp_path / "trials.jsonl", trial(0))
     file = TrialRecords(path, {"gpd": "xyz"}, {"blue_mug": "cup"})
-    file.append(trial(0, object="blue_mug", method="gpd", network=None, setup="xyz", object_hash="cup"))
+    file.append(
+        trial(0, object="blue_mug", method="gpd", network=None, setup="xyz", object_hash="cup")
+    )
     assert [record["object"] for record in read_records(path)] == ["red_mug", "blue_mug"]
-    assert opened(path).done("red_mug", 0, "graspnet", 0) and opened(path).get("red_mug", 0, "graspnet", 0) == trial(0)
+    assert opened(path).done("red_mug", 0, "graspnet", 0) and opened(path).get(
+        "red_mug", 0, "graspnet", 0
+    ) == trial(0)
     assert opened(path).get("red_mug", 1, "graspnet", 0) is None
 
 
 @pytest.mark.parametrize("times", [{}, {"look": None}])
-def test_a_trial_that_never_began_is_not_done_and_the_next_record_of_it_supersedes_it(tmp_path, times):
+def test_a_trial_that_never_began_is_not_done_and_the_next_record_of_it_supersedes_it(
+    tmp_path, times
+):
     gone = trial(0, outcome="fault", reason="no controller", fault="no controller", times=times)
     path = written(tmp_path / "trials.jsonl", gone, trial(1))
     file = opened(path)
@@ -134,23 +186,29 @@ def test_a_trial_that_never_began_is_not_done_and_the_next_record_of_it_supersed
         file.append(gone)
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"outcome": "won"}, "outcome is 'won', expected one of " + ", ".join(OUTCOMES)),
-    ({"outcome": "grasp failed"}, "outcome 'grasp failed' without a reason"),
-    ({"pose": -1}, "pose is '-1', expected a whole number"),
-    ({"pose": True}, "pose is 'True'"),
-    ({"object": ""}, "object is '', expected text"),
-    ({"score": "high"}, "score is 'high', expected a number or null"),
-    ({"scores": None}, "scores is 'None', expected a list"),
-    ({"grasps": {"predicted": 3}}, "grasps is .* expected whole numbers of predicted, clear, reachable, tried"),
-    ({"times": {"nap": 1.0}}, "times is .*nap.* expected seconds"),
-    ({"times": {"look": -1.0}}, "times is "),
-    ({"base_T_hand": [[1, 0, 0]]}, "base_T_hand is .* expected a pose"),
-    ({"setup": "xyz"}, "a trial of setup xyz, expected abc"),
-    ({"object_hash": "cup"}, "a trial of another red_mug .cup., expected mug"),
-    ({"colour": "red"}, "lacks nothing, has unknown .'colour'"),
-    ({"lifted": float("nan")}, "JSON compliant"),
-])
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"outcome": "won"}, "outcome is 'won', expected one of " + ", ".join(OUTCOMES)),
+        ({"outcome": "grasp failed"}, "outcome 'grasp failed' without a reason"),
+        ({"pose": -1}, "pose is '-1', expected a whole number"),
+        ({"pose": True}, "pose is 'True'"),
+        ({"object": ""}, "object is '', expected text"),
+        ({"score": "high"}, "score is 'high', expected a number or null"),
+        ({"scores": None}, "scores is 'None', expected a list"),
+        (
+            {"grasps": {"predicted": 3}},
+            "grasps is .* expected whole numbers of predicted, clear, reachable, tried",
+        ),
+        ({"times": {"nap": 1.0}}, "times is .*nap.* expected seconds"),
+        ({"times": {"look": -1.0}}, "times is "),
+        ({"base_T_hand": [[1, 0, 0]]}, "base_T_hand is .* expected a pose"),
+        ({"setup": "xyz"}, "a trial of setup xyz, expected abc"),
+        ({"object_hash": "cup"}, "a trial of another red_mug .cup., expected mug"),
+        ({"colour": "red"}, "lacks nothing, has unknown .'colour'"),
+        ({"lifted": float("nan")}, "JSON compliant"),
+    ],
+)
 def test_what_is_not_a_record_is_not_appended(tmp_path, changes, message):
     path = written(tmp_path / "trials.jsonl", trial(0))
     before, file = path.read_bytes(), opened(path)
@@ -186,7 +244,7 @@ def test_a_full_disk_leaves_whole_lines_and_the_record_in_the_message(tmp_path, 
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     message = str(caught.value)
-    assert str(path) in message and json.loads(message[message.index("{"):]) == trial(1)
+    assert str(path) in message and json.loads(message[message.index("{") :]) == trial(1)
     assert path.read_bytes() == before and file.records == [trial(0)]
     file.append(trial(1))  # once there is room
     assert read_records(path) == [trial(0), trial(1)]
@@ -227,10 +285,14 @@ def test_places_that_cannot_be_written_are_refused_before_the_first_trial(tmp_pa
 
 def test_a_killed_run_leaves_every_trial_it_reported(tmp_path):
     script = (
-        "import json, sys\nfrom graspbook.robots.records import TrialRecords\nfile = TrialRecords(sys.argv[1], {}, {})\n"
-        "trial = json.loads(sys.argv[2])\n"
-        "for pose in range(10**6):\n    file.append({**trial, 'pose': pose})\n    print(pose, flush=True)\n")
-    run = subprocess.Popen([sys.executable, "-c", script, tmp_path / "trials.jsonl", json.dumps(trial())], stdout=subprocess.PIPE)
+        "import json, sys\nfrom graspbook.robots.records import TrialRecords\nfile ="
+        " TrialRecords(sys.argv[1], {}, {})\ntrial = json.loads(sys.argv[2])\nfor pose in"
+        " range(10**6):\n    file.append({**trial, 'pose': pose})\n    print(pose, flush=True)\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path / "trials.jsonl", json.dumps(trial())],
+        stdout=subprocess.PIPE,
+    )
     for _ in range(20):
         run.stdout.readline()
     run.kill()

@@ -7,7 +7,9 @@ from graspbook.robots.scene import Limits, Scene, hand_clears_table, thinned
 
 WIDE = Limits((-2.0,) * 3, (2.0,) * 3, -1.0)
 DOWN = np.diag([1.0, -1, -1])
-LEVEL = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])  # pointing along the world's x, the camera below
+LEVEL = np.array(
+    [[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]
+)  # pointing along the world's x, the camera below
 
 
 def in_hand(point, q=fr3.READY):
@@ -15,7 +17,11 @@ def in_hand(point, q=fr3.READY):
     return pose.transform(fr3.forward(q), np.array([point], float))
 
 
-FINGER, PALM, CAMERA = in_hand([0.047, 0, 0.1]), in_hand([0, 0, 0.03]), in_hand([0.015, -0.085, 0.01])
+FINGER, PALM, CAMERA = (
+    in_hand([0.047, 0, 0.1]),
+    in_hand([0, 0, 0.03]),
+    in_hand([0.015, -0.085, 0.01]),
+)
 
 
 @pytest.mark.parametrize("camera", [fr3.HAND_T_CAMERA, None])
@@ -35,7 +41,9 @@ def test_joint_limits_are_kept():
     assert scene.refusal(q) == "fr3_joint7 at -3.000 rad, expected -2.966 to 2.966"
 
 
-@pytest.mark.parametrize("q", [np.full(7, np.nan), [*fr3.READY[:6], np.inf], fr3.READY[:6], [], None])
+@pytest.mark.parametrize(
+    "q", [np.full(7, np.nan), [*fr3.READY[:6], np.inf], fr3.READY[:6], [], None]
+)
 def test_what_is_no_seven_numbers_is_refused(q):
     assert "expected 7 finite numbers" in Scene().refusal(q)
 
@@ -44,14 +52,21 @@ def test_hand_and_fingertips_stay_in_the_workspace():
     refusal = Scene().refusal(fr3.READY + [2.0, 0, 0, 0, 0, 0, 0])
     assert refusal.startswith("the hand at [-0.128, 0.279, 0.59] m, expected within (0.15,")
     refusal = Scene(limits=Limits(low=(0.15, -0.6, 0.5))).refusal(fr3.READY)
-    assert refusal.startswith("the fingertips at [0.307, ") and "0.478] m, expected within (0.15, -0.6, 0.5)" in refusal
+    assert (
+        refusal.startswith("the fingertips at [0.307, ")
+        and "0.478] m, expected within (0.15, -0.6, 0.5)" in refusal
+    )
 
 
 @pytest.mark.parametrize("height, touches", [(0.002, True), (0.004, False)])
 def test_three_millimetres_over_the_table_are_kept(height, touches):
     q = fr3.inverse(pose.from_rt(DOWN, [0.5, 0, height + 0.1122]), fr3.READY)
     refusal = Scene().refusal(q)
-    assert ("the table and" in refusal and "finger would touch" in refusal) if touches else refusal is None
+    assert (
+        ("the table and" in refusal and "finger would touch" in refusal)
+        if touches
+        else refusal is None
+    )
 
 
 def test_the_table_is_where_the_limits_say():
@@ -61,9 +76,14 @@ def test_the_table_is_where_the_limits_say():
 
 def test_observed_points_are_named():
     assert Scene(near=FINGER).refusal(fr3.READY) == "the object and left finger would touch"
-    assert Scene(forbidden=FINGER).refusal(fr3.READY) == "an observed point and left finger would touch"
+    assert (
+        Scene(forbidden=FINGER).refusal(fr3.READY)
+        == "an observed point and left finger would touch"
+    )
     assert Scene(forbidden=PALM).refusal(fr3.READY) == "an observed point and hand would touch"
-    assert Scene(forbidden=CAMERA).refusal(fr3.READY) == "an observed point and the camera would touch"
+    assert (
+        Scene(forbidden=CAMERA).refusal(fr3.READY) == "an observed point and the camera would touch"
+    )
     assert Scene(forbidden=CAMERA, hand_T_camera=None).refusal(fr3.READY) is None
     assert Scene(near=in_hand([0, 0, 0.1])).refusal(fr3.READY) is None  # between the open fingers
 
@@ -91,9 +111,15 @@ def test_only_the_hand_may_touch_the_object_and_only_when_it_grasps():
         scene = Scene(near=point)
         assert scene.refusal(fr3.READY) and scene.refusal(fr3.READY, grasping=True) is None
         assert Scene(forbidden=point).refusal(fr3.READY, grasping=True)
-    assert Scene(near=CAMERA).refusal(fr3.READY, grasping=True) == "the object and the camera would touch"
+    assert (
+        Scene(near=CAMERA).refusal(fr3.READY, grasping=True)
+        == "the object and the camera would touch"
+    )
     forearm = np.array([[0.218, 0, 0.697]])  # in the fifth link
-    assert Scene(near=forearm).refusal(fr3.READY, grasping=True) == "the object and fr3 link5 would touch"
+    assert (
+        Scene(near=forearm).refusal(fr3.READY, grasping=True)
+        == "the object and fr3 link5 would touch"
+    )
     both = Scene(near=FINGER, forbidden=PALM)
     assert both.refusal(fr3.READY, grasping=True) == "an observed point and hand would touch"
 
@@ -111,10 +137,19 @@ def test_the_world_turned_with_joint_1_gives_the_same_answers(angle):
 
 
 def test_points_of_a_voxel_are_one():
-    points = np.array([[0.001, 0.002, 0.003], [0.003, 0.004, 0.009], [0.011, 0.002, 0.003], [-0.001, 0.002, 0.003]])
+    points = np.array(
+        [
+            [0.001, 0.002, 0.003],
+            [0.003, 0.004, 0.009],
+            [0.011, 0.002, 0.003],
+            [-0.001, 0.002, 0.003],
+        ]
+    )
     by_hand = [[-0.001, 0.002, 0.003], [0.002, 0.003, 0.006], [0.011, 0.002, 0.003]]
     np.testing.assert_allclose(thinned(points), by_hand, atol=1e-15)
-    np.testing.assert_allclose(thinned(points, 1.0), [[-0.001, 0.002, 0.003], points[:3].mean(axis=0)])
+    np.testing.assert_allclose(
+        thinned(points, 1.0), [[-0.001, 0.002, 0.003], points[:3].mean(axis=0)]
+    )
     assert thinned(()).shape == (0, 3)
 
 

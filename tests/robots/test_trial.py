@@ -23,7 +23,9 @@ from graspbook.robots.trial import TrialSettings, attempt, behind
 from graspbook.simulation.tabletop import tabletop
 
 BOX = make_trial_object("jello_strawberry")
-GRASP = pose.from_rt(np.diag([1.0, -1.0, -1.0]), [0.5, 0.0, 0.045 + 0.1034])  # from above, across its 28 mm
+GRASP = pose.from_rt(
+    np.diag([1.0, -1.0, -1.0]), [0.5, 0.0, 0.045 + 0.1034]
+)  # from above, across its 28 mm
 SETTINGS = TrialSettings(motion=MotionSettings(speed=0.5, line_speed=0.3), hold=0.05)
 TABLE = trimesh.creation.box((0.9, 1.2, 0.05), pose.from_rt(np.eye(3), [0.5, 0, -0.025]))
 NO_NETWORKS = (None, None)
@@ -47,8 +49,11 @@ def good_grasps(monkeypatch):
     def predicted(cloud, sampler, scorer, settings, rng, scene):
         base_T_camera = fr3.forward(fr3.LOOK) @ fr3.HAND_T_CAMERA
         far = GRASP + np.array([[0, 0, 0, 0.6], [0] * 4, [0] * 4, [0] * 4])
-        return SimpleNamespace(camera_T_hand=pose.inverse(base_T_camera) @ np.array([far, GRASP]), scores=np.array([0.9, 0.8]),
-                               feasible=np.array([True, True]))
+        return SimpleNamespace(
+            camera_T_hand=pose.inverse(base_T_camera) @ np.array([far, GRASP]),
+            scores=np.array([0.9, 0.8]),
+            feasible=np.array([True, True]),
+        )
 
     monkeypatch.setattr(trial, "predict", predicted)
 
@@ -57,7 +62,12 @@ def camera_of(controller):
     def scene():
         return [(TABLE, np.eye(4)), (BOX.mesh, controller.truth().base_T_objects[0])]
 
-    return SimulatedCamera(scene, lambda: fr3.forward(controller.truth().q) @ fr3.HAND_T_CAMERA, d415(), np.random.default_rng(0))
+    return SimulatedCamera(
+        scene,
+        lambda: fr3.forward(controller.truth().q) @ fr3.HAND_T_CAMERA,
+        d415(),
+        np.random.default_rng(0),
+    )
 
 
 def tried(controller, camera=None, settings=SETTINGS):
@@ -69,7 +79,14 @@ def tried(controller, camera=None, settings=SETTINGS):
         return bool(truth.held[0]) and height >= 0.02, float(height)
 
     with Arm(controller.hostname, execute=True, speed=0.5, recover=True) as arm:
-        return attempt(arm, camera or camera_of(controller), NO_NETWORKS, settings, np.random.default_rng(0), judge)
+        return attempt(
+            arm,
+            camera or camera_of(controller),
+            NO_NETWORKS,
+            settings,
+            np.random.default_rng(0),
+            judge,
+        )
 
 
 def stands_still(controller):
@@ -91,10 +108,17 @@ def test_a_box_is_lifted_and_put_back_and_the_arm_looks_again(controller):
     assert found["lifted"] == pytest.approx(0.1, abs=0.01)
     assert (found["rank"], found["score"], found["scores"]) == (1, 0.8, [0.9, 0.8])
     assert found["grasps"] == {"predicted": 2, "clear": 2, "reachable": 1, "tried": 1}
-    np.testing.assert_allclose(np.abs(found["base_T_hand"]), np.abs(GRASP), atol=1e-3)  # or turned about its approach
-    assert set(found["times"]) == set(STAGES) and sum(found["times"].values()) < 2.1 * found["times"]["total"]
+    np.testing.assert_allclose(
+        np.abs(found["base_T_hand"]), np.abs(GRASP), atol=1e-3
+    )  # or turned about its approach
+    assert (
+        set(found["times"]) == set(STAGES)
+        and sum(found["times"].values()) < 2.1 * found["times"]["total"]
+    )
     truth = controller.truth()
-    np.testing.assert_allclose(truth.base_T_objects[0], pose.from_rt(np.eye(3), [0.5, 0, 0]), atol=0.01)
+    np.testing.assert_allclose(
+        truth.base_T_objects[0], pose.from_rt(np.eye(3), [0.5, 0, 0]), atol=0.01
+    )
     np.testing.assert_allclose(truth.q, fr3.LOOK, atol=5e-3)
     assert stands_still(controller)
 
@@ -104,14 +128,22 @@ def test_a_camera_that_stops_sending_is_a_fault(controller):
         raise RobotError("camera 42 sends no frames for 2 s; check its cable and USB port")
 
     found = tried(controller, SimpleNamespace(frame=silent))
-    assert found["outcome"] == "fault" and found["reason"] == found["fault"] and "camera 42 sends no frames" in found["reason"]
+    assert (
+        found["outcome"] == "fault"
+        and found["reason"] == found["fault"]
+        and "camera 42 sends no frames" in found["reason"]
+    )
     assert set(found["times"]) == {"look", "total"} and stands_still(controller)
 
 
 def test_an_empty_view_is_no_feasible_grasp(controller):
     nothing = Frame(np.full((480, 640), np.nan, np.float32), d415().camera.K)
     found = tried(controller, SimpleNamespace(frame=lambda: nothing))
-    assert found["outcome"] == "no feasible grasp" and found["reason"].startswith("empty view") and found["fault"] is None
+    assert (
+        found["outcome"] == "no feasible grasp"
+        and found["reason"].startswith("empty view")
+        and found["fault"] is None
+    )
     assert stands_still(controller)
 
 
@@ -126,16 +158,28 @@ def test_no_way_to_any_grasp_is_no_feasible_grasp(controller, monkeypatch):
 
     monkeypatch.setattr(trial, "perceive", crowded)
     found = tried(controller)
-    assert found["outcome"] == "no feasible grasp" and found["fault"] is None and found["base_T_hand"] is None
+    assert (
+        found["outcome"] == "no feasible grasp"
+        and found["fault"] is None
+        and found["base_T_hand"] is None
+    )
     assert "can be reached" in found["reason"] or "no way was found" in found["reason"]
     assert stands_still(controller)
 
 
 def test_a_reflex_in_mid_approach_is_a_fault_and_the_next_trial_recovers(controller):
-    controller.inject("reflex", motion=2, after=0.2)  # the first is the way there, as the arm looks already
+    controller.inject(
+        "reflex", motion=2, after=0.2
+    )  # the first is the way there, as the arm looks already
     found = tried(controller)
-    assert found["outcome"] == "fault" and "reflex" in found["fault"] and found["reason"] == found["fault"]
-    assert found["lifted"] is None and "approach" in found["times"] and "close" not in found["times"]
+    assert (
+        found["outcome"] == "fault"
+        and "reflex" in found["fault"]
+        and found["reason"] == found["fault"]
+    )
+    assert (
+        found["lifted"] is None and "approach" in found["times"] and "close" not in found["times"]
+    )
     assert stands_still(controller)
 
 
@@ -153,7 +197,11 @@ def test_a_hand_that_closes_on_nothing_then_a_controller_that_dies_in_a_motion()
     with started() as controller:
         controller.inject("vanish", motion=3, after=0.1)
         found = tried(controller)
-        assert found["outcome"] == "grasp failed" and found["fault"] is None and stands_still(controller)
+        assert (
+            found["outcome"] == "grasp failed"
+            and found["fault"] is None
+            and stands_still(controller)
+        )
         assert found["reason"].startswith("the hand closed on nothing")
         controller.inject("die", motion=1, after=0.1)
         camera = camera_of(controller)
@@ -161,8 +209,14 @@ def test_a_hand_that_closes_on_nothing_then_a_controller_that_dies_in_a_motion()
             away = fr3.LOOK + [0.3, 0, 0, 0, 0, 0, 0]
             path = trial.find_way(trial.Scene(), arm.q, away, SETTINGS.motion)
             start = time.monotonic()
-            found = attempt(Leaning(arm, path), camera, NO_NETWORKS, SETTINGS, np.random.default_rng(0), None)
-        assert found["outcome"] == "fault" and "is gone" in found["reason"] and time.monotonic() - start < 20
+            found = attempt(
+                Leaning(arm, path), camera, NO_NETWORKS, SETTINGS, np.random.default_rng(0), None
+            )
+        assert (
+            found["outcome"] == "fault"
+            and "is gone" in found["reason"]
+            and time.monotonic() - start < 20
+        )
 
 
 class Leaning:
@@ -183,7 +237,11 @@ def test_an_object_that_slips_while_lifting_is_a_grasp_that_failed():
     with started() as controller:
         controller.inject("slip", motion=3, after=0.2)
         found = tried(controller)
-        assert found["outcome"] == "grasp failed" and found["fault"] is None and stands_still(controller)
+        assert (
+            found["outcome"] == "grasp failed"
+            and found["fault"] is None
+            and stands_still(controller)
+        )
         assert "lost while lifting" in found["reason"] or "not lifted clear" in found["reason"]
         assert found["lifted"] < 0.02 and controller.truth().table.tolist() == [True]
 
@@ -191,20 +249,42 @@ def test_an_object_that_slips_while_lifting_is_a_grasp_that_failed():
 def test_a_table_that_is_higher_than_expected_is_kept_clear_of(monkeypatch):
     def seen(height, tilt=0.0):
         normal = np.array([-np.sin(tilt), 0, np.cos(tilt)])
-        points = np.array([[x, y, z] for x in (0.486, 0.514) for y in (-0.04, 0.04) for z in np.arange(0.02, 0.07, 0.005)])
-        return TableView(normal, -height - 0.5 * normal[0], points, np.zeros((0, 3)), np.zeros((0, 3)))
+        points = np.array(
+            [
+                [x, y, z]
+                for x in (0.486, 0.514)
+                for y in (-0.04, 0.04)
+                for z in np.arange(0.02, 0.07, 0.005)
+            ]
+        )
+        return TableView(
+            normal, -height - 0.5 * normal[0], points, np.zeros((0, 3)), np.zeros((0, 3))
+        )
 
     assert trial.highest_table(seen(0.015)) == pytest.approx(0.015)
     assert trial.highest_table(seen(0.0, 0.05)) == pytest.approx(0.114 * np.tan(0.05), abs=1e-9)
     base_T_camera = fr3.forward(fr3.LOOK) @ fr3.HAND_T_CAMERA
     low = GRASP.copy()
     low[2, 3] = 0.008 + 0.1122  # fingertips 8 mm over where the table should be
-    monkeypatch.setattr(trial, "predict", lambda *_: SimpleNamespace(
-        camera_T_hand=pose.inverse(base_T_camera) @ low[None], scores=np.array([0.9]), feasible=np.array([True])))
+    monkeypatch.setattr(
+        trial,
+        "predict",
+        lambda *_: SimpleNamespace(
+            camera_T_hand=pose.inverse(base_T_camera) @ low[None],
+            scores=np.array([0.9]),
+            feasible=np.array([True]),
+        ),
+    )
     for height, clear in ((-0.01, 1), (0.0, 1), (0.015, 0)):
-        choice = trial.choose(seen(height), base_T_camera, fr3.LOOK, NO_NETWORKS, replace(SETTINGS, rounds=1), None)
+        choice = trial.choose(
+            seen(height), base_T_camera, fr3.LOOK, NO_NETWORKS, replace(SETTINGS, rounds=1), None
+        )
         assert choice.counts()["clear"] == clear and (choice.plan is not None) == bool(clear)
-        assert choice.scene.limits.table == choice.way.limits.table == pytest.approx(max(height, 0.0), abs=1e-9)
+        assert (
+            choice.scene.limits.table
+            == choice.way.limits.table
+            == pytest.approx(max(height, 0.0), abs=1e-9)
+        )
 
 
 def test_what_is_hidden_behind_the_object_is_down_to_the_table():

@@ -17,7 +17,9 @@ def box(*sides, offset=(0.0, 0.0, 0.0)):
 
 
 def grasp_at(x=0.0, y=0.0, z=0.0, rotation=None):
-    """A grasp (1, 4, 4) whose pads' centre is at (x, y, z) of the object, approaching along the object's z."""
+    """A grasp (1, 4, 4) whose pads' centre is at (x, y, z) of the object, approaching along the
+    object's z.
+    """
     rotation = np.eye(3) if rotation is None else rotation
     return pose.from_rt(rotation, np.array([x, y, z]) - franka.PAD_CENTRE_Z * rotation[:, 2])[None]
 
@@ -48,7 +50,9 @@ def test_the_pads_overlap_the_object_before_it_counts_as_a_collision():
 
 def test_a_rotated_world_changes_nothing():
     obj = box(0.03, 0.06, 0.09, offset=(0.01, 0.0, 0.02))
-    world = pose.from_rt(pose.random_rotations(1, np.random.default_rng(0))[0], np.array([0.3, -2.0, 1.0]))
+    world = pose.from_rt(
+        pose.random_rotations(1, np.random.default_rng(0))[0], np.array([0.3, -2.0, 1.0])
+    )
     turned_mesh = obj.mesh.copy().apply_transform(world)
     turned = GraspObject("box", "box", turned_mesh, (turned_mesh,))
     grasps = np.concatenate([grasp_at(0.01, y, 0.04) for y in (-0.04, -0.03, 0.0, 0.02, 0.031)])
@@ -60,10 +64,18 @@ def test_a_rotated_world_changes_nothing():
 def test_outcomes_do_not_depend_on_threads_order_or_company():
     obj = box(0.03, 0.06, 0.09)
     rng = np.random.default_rng(1)
-    grasps = np.concatenate([grasp_at(*rng.uniform(-0.04, 0.04, 3), pose.random_rotations(1, rng)[0]) for _ in range(24)])
+    grasps = np.concatenate(
+        [
+            grasp_at(*rng.uniform(-0.04, 0.04, 3), pose.random_rotations(1, rng)[0])
+            for _ in range(24)
+        ]
+    )
     one, two = shake_test(obj, grasps, threads=1), shake_test(obj, grasps, threads=2)
     order = rng.permutation(24)
-    mixed, alone = shake_test(obj, grasps[order], threads=2), shake_test(obj, grasps[5:6], threads=1)
+    mixed, alone = (
+        shake_test(obj, grasps[order], threads=2),
+        shake_test(obj, grasps[5:6], threads=1),
+    )
     for name in one.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
         np.testing.assert_array_equal(getattr(one, name)[order], getattr(mixed, name))

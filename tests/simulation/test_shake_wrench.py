@@ -9,11 +9,18 @@ from graspbook.simulation.shake import Shaker, _initial_states, _shake_wrench
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_the_wrench_is_the_inertia_of_an_object_that_moves_with_the_hand(axis):
-    """Newton and Euler in the world's frame, by finite differences of the centre's place and of the angular momentum."""
-    low, high = np.array([0.03, 0.01, -0.02]), np.array([0.15, 0.04, 0.03])  # longest along x: principal axes permuted
+    """Newton and Euler in the world's frame, by finite differences of the centre's place and of the
+    angular momentum.
+    """
+    low, high = (
+        np.array([0.03, 0.01, -0.02]),
+        np.array([0.15, 0.04, 0.03]),
+    )  # longest along x: principal axes permuted
     box = trimesh.creation.box(bounds=[low, high])
     shaker = Shaker(GraspObject("box", "test", box, (box,)), threads=1)
-    object_T_hand = pose.from_rt(pose.random_rotations(1, np.random.default_rng(0)), np.array([[0.01, 0.02, -0.1]]))
+    object_T_hand = pose.from_rt(
+        pose.random_rotations(1, np.random.default_rng(0)), np.array([[0.01, 0.02, -0.1]])
+    )
     found = _shake_wrench(shaker, _initial_states(shaker, object_T_hand), axis)[0]
 
     settings, h = shaker.settings, 1e-5
@@ -27,7 +34,10 @@ def test_the_wrench_is_the_inertia_of_an_object_that_moves_with_the_hand(axis):
         return pose.rotation_about(unit, settings.angular_acceleration / w**2 * (1 - np.cos(w * t)))
 
     def place(t):
-        return settings.acceleration / w**2 * (1 - np.cos(w * t))[:, None] * unit + rotation(t) @ centre
+        return (
+            settings.acceleration / w**2 * (1 - np.cos(w * t))[:, None] * unit
+            + rotation(t) @ centre
+        )
 
     def momentum(t):
         spin = settings.angular_acceleration / w * np.sin(w * t)[:, None] * unit

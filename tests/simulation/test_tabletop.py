@@ -41,7 +41,9 @@ def simulate(spec, seconds):
 def test_a_box_rests_on_its_three_kinds_of_sides_the_lowest_first():
     poses = stable_poses(box(0.05, 0.09, 0.03), 3)
     np.testing.assert_allclose(np.abs(downs(poses)), [[0, 0, 1], [1, 0, 0], [0, 1, 0]], atol=1e-9)
-    np.testing.assert_allclose(poses[:, :3, 3], [[0, 0, 0.015], [0, 0, 0.025], [0, 0, 0.045]], atol=1e-9)
+    np.testing.assert_allclose(
+        poses[:, :3, 3], [[0, 0, 0.015], [0, 0, 0.025], [0, 0, 0.045]], atol=1e-9
+    )
     np.testing.assert_allclose(np.linalg.det(poses[:, :3, :3]), 1)
 
 
@@ -56,11 +58,17 @@ def test_facets_of_a_round_side_are_one_pose_and_the_likeliest_is_repeated_with_
 
 def test_what_topples_is_not_a_pose_and_its_share_goes_where_it_falls():
     base = np.array([[-0.02, -0.03, 0], [0.02, -0.03, 0], [0.02, 0.03, 0], [-0.02, 0.03, 0]])
-    leaning = solid(loft(base, base + [0.08, 0, 0.12]))  # the centre of mass is 2 cm outside the base
+    leaning = solid(
+        loft(base, base + [0.08, 0, 0.12])
+    )  # the centre of mass is 2 cm outside the base
     poses = stable_poses(leaning, 4)
     assert np.abs(downs(poses)[:, 2]).max() < 0.8
-    # By hand: the lean sides (normal (12, 0, -8) / 14.42), 16.6 mm from the centre of mass, then the faces across y, at 30 mm.
-    np.testing.assert_allclose(poses[:2, 2, 3] + poses[:2, 2, :3] @ leaning.mesh.center_mass, [0.04 * 12 / 208**0.5 / 2, 0.03])
+    # By hand: the lean sides (normal (12, 0, -8) / 14.42), 16.6 mm from the centre of mass, then
+    # the faces across y, at 30 mm.
+    np.testing.assert_allclose(
+        poses[:2, 2, 3] + poses[:2, 2, :3] @ leaning.mesh.center_mass,
+        [0.04 * 12 / 208**0.5 / 2, 0.03],
+    )
 
 
 def test_nothing_balances_on_a_tip():
@@ -73,12 +81,21 @@ def test_poses_touch_the_table_below_the_centre_of_mass_and_stay_as_they_are(nam
     obj = make_trial_object(name)
     mass = TRIAL_OBJECTS[name].mass
     for world_T_object in stable_poses(obj, 3, seed=1):
-        assert pose.transform(world_T_object, obj.mesh.vertices)[:, 2].min() == pytest.approx(0, abs=1e-9)
-        np.testing.assert_allclose(pose.transform(world_T_object, obj.mesh.center_mass[None])[0, :2], 0, atol=1e-9)
+        assert pose.transform(world_T_object, obj.mesh.vertices)[:, 2].min() == pytest.approx(
+            0, abs=1e-9
+        )
+        np.testing.assert_allclose(
+            pose.transform(world_T_object, obj.mesh.center_mass[None])[0, :2], 0, atol=1e-9
+        )
         _, data = simulate(tabletop([obj], at(0.5, 0.1) @ world_T_object, [mass]), 1.0)
-        settled = pose.from_rt(pose.quat_wxyz_to_matrix(data.qpos[3:]), data.qpos[:3] - [0.5, 0.1, 0])
-        np.testing.assert_allclose(pose.transform(settled, obj.mesh.vertices), pose.transform(world_T_object, obj.mesh.vertices),
-                                   atol=0.01)
+        settled = pose.from_rt(
+            pose.quat_wxyz_to_matrix(data.qpos[3:]), data.qpos[:3] - [0.5, 0.1, 0]
+        )
+        np.testing.assert_allclose(
+            pose.transform(settled, obj.mesh.vertices),
+            pose.transform(world_T_object, obj.mesh.vertices),
+            atol=0.01,
+        )
 
 
 def test_mugs_have_three_poses_and_bowls_two():
@@ -102,17 +119,28 @@ def test_where_it_settles_takes_the_place_of_a_pose_that_does_not_last(monkeypat
 
 def test_the_object_frame_does_not_matter():
     for obj in (box(0.05, 0.09, 0.03), make_trial_object("white_bowl")):
-        turned = GraspObject(obj.name, obj.family, obj.mesh.copy().apply_transform(TURN),
-                             tuple(part.copy().apply_transform(TURN) for part in obj.parts))
+        turned = GraspObject(
+            obj.name,
+            obj.family,
+            obj.mesh.copy().apply_transform(TURN),
+            tuple(part.copy().apply_transform(TURN) for part in obj.parts),
+        )
         here, there = stable_poses(obj, 3), stable_poses(turned, 3)
         for a, b in zip(here, there @ TURN, strict=True):
-            heights = [np.sort(pose.transform(world_T_object, obj.mesh.vertices)[:, 2]) for world_T_object in (a, b)]
+            heights = [
+                np.sort(pose.transform(world_T_object, obj.mesh.vertices)[:, 2])
+                for world_T_object in (a, b)
+            ]
             np.testing.assert_allclose(*heights, atol=1e-6)
 
 
 def test_a_seed_gives_the_same_bytes_and_another_seed_other_yaws_of_the_same_poses():
     obj = make_trial_object("sugar_box")
-    first, again, other = stable_poses(obj, 3, seed=4), stable_poses(obj, 3, seed=4), stable_poses(obj, 3, seed=5)
+    first, again, other = (
+        stable_poses(obj, 3, seed=4),
+        stable_poses(obj, 3, seed=4),
+        stable_poses(obj, 3, seed=5),
+    )
     assert first.tobytes() == again.tobytes()
     np.testing.assert_array_equal(downs(first), downs(other))
     assert np.abs(first[:, 0, :3] - other[:, 0, :3]).max(axis=1).min() > 0.01
@@ -137,7 +165,11 @@ def test_impossible_requests_for_poses_are_refused():
 def test_solid_angles_of_a_cube_are_a_twelfth_of_the_sphere_each():
     cube = trimesh.creation.box([0.1, 0.1, 0.1])
     np.testing.assert_allclose(_solid_angles(cube.triangles), 4 * np.pi / 12)
-    beside = trimesh.creation.icosphere(2).triangles - [0.5, 0.3, 0.2]  # from any point inside they fill the sphere
+    beside = trimesh.creation.icosphere(2).triangles - [
+        0.5,
+        0.3,
+        0.2,
+    ]  # from any point inside they fill the sphere
     assert _solid_angles(beside).sum() == pytest.approx(4 * np.pi)
 
 
@@ -153,18 +185,32 @@ def test_the_table_and_its_objects_are_where_they_were_put_and_weigh_what_they_s
         for i, obj in enumerate((mug, brick)):
             qpos = model.qpos0[model.joint(f"object_{i}").qposadr[0] + np.arange(7)]
             np.testing.assert_allclose(qpos[:3], placed[i, :3, 3], atol=1e-6)
-            np.testing.assert_allclose(pose.quat_wxyz_to_matrix(qpos[3:]), placed[i, :3, :3], atol=1e-5)
-            np.testing.assert_allclose(model.body(f"object_{i}").ipos, obj.mesh.center_mass, atol=1e-6)
-            assert [model.geom(f"object_{i}_part_{k}").bodyid[0] for k in range(len(obj.parts))] == [i + 1] * len(obj.parts)
+            np.testing.assert_allclose(
+                pose.quat_wxyz_to_matrix(qpos[3:]), placed[i, :3, :3], atol=1e-5
+            )
+            np.testing.assert_allclose(
+                model.body(f"object_{i}").ipos, obj.mesh.center_mass, atol=1e-6
+            )
+            assert [
+                model.geom(f"object_{i}_part_{k}").bodyid[0] for k in range(len(obj.parts))
+            ] == [i + 1] * len(obj.parts)
         np.testing.assert_allclose(model.body_mass, [0, 0.118, 0.3])
         inertia = 0.3 / 12 * np.array([0.06**2 + 0.1**2, 0.04**2 + 0.1**2, 0.04**2 + 0.06**2])
-        np.testing.assert_allclose(np.sort(model.body("object_1").inertia), np.sort(inertia), rtol=1e-5)
+        np.testing.assert_allclose(
+            np.sort(model.body("object_1").inertia), np.sort(inertia), rtol=1e-5
+        )
 
 
-@pytest.mark.parametrize(("friction", "slope", "slides"), [(0.45, 21.0, False), (0.45, 28.0, True), (0.8, 28.0, False)])
+@pytest.mark.parametrize(
+    ("friction", "slope", "slides"), [(0.45, 21.0, False), (0.45, 28.0, True), (0.8, 28.0, False)]
+)
 def test_a_box_slides_on_a_slope_steeper_than_its_friction_holds(friction, slope, slides):
-    spec = tabletop([box(0.08, 0.08, 0.03)], at(z=0.015), [0.2], settings=ShakeSettings(friction=friction))
-    spec.option.gravity = 9.81 * np.array([np.sin(np.deg2rad(slope)), 0, -np.cos(np.deg2rad(slope))])
+    spec = tabletop(
+        [box(0.08, 0.08, 0.03)], at(z=0.015), [0.2], settings=ShakeSettings(friction=friction)
+    )
+    spec.option.gravity = 9.81 * np.array(
+        [np.sin(np.deg2rad(slope)), 0, -np.cos(np.deg2rad(slope))]
+    )
     _, data = simulate(spec, 0.4)
     moved = data.qpos[0] - 0.5
     # By hand: g (sin s - µ cos s) t² / 2
@@ -173,13 +219,24 @@ def test_a_box_slides_on_a_slope_steeper_than_its_friction_holds(friction, slope
 
 
 def test_objects_meet_each_other():
-    _, data = simulate(tabletop([box(0.1, 0.1, 0.04), box(0.05, 0.05, 0.04)], [at(z=0.02), at(z=0.07)], [0.3, 0.1]), 1.0)
+    _, data = simulate(
+        tabletop(
+            [box(0.1, 0.1, 0.04), box(0.05, 0.05, 0.04)], [at(z=0.02), at(z=0.07)], [0.3, 0.1]
+        ),
+        1.0,
+    )
     np.testing.assert_allclose(data.qpos[[2, 9]], [0.02, 0.06], atol=1e-3)
 
 
-@pytest.mark.parametrize(("change", "says"), [({"masses": [0.1, 0.2]}, "1 objects .* 1 poses and 2 masses"),
-                                              ({"masses": [0.0]}, r"masses \[0.0\]"), ({"masses": [np.nan]}, r"masses \[nan\]"),
-                                              ({"table_size": (1.0, 0.0, 0.1)}, "table_size")])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"masses": [0.1, 0.2]}, "1 objects .* 1 poses and 2 masses"),
+        ({"masses": [0.0]}, r"masses \[0.0\]"),
+        ({"masses": [np.nan]}, r"masses \[nan\]"),
+        ({"table_size": (1.0, 0.0, 0.1)}, "table_size"),
+    ],
+)
 def test_tables_that_cannot_be_are_refused(change, says):
     with pytest.raises(ParameterError, match=says):
         tabletop([box(0.05, 0.05, 0.05)], at(z=0.025), **{"masses": [0.1], **change})

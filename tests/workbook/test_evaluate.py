@@ -12,7 +12,9 @@ from graspbook.workbook import evaluate
 
 @pytest.fixture
 def meshes(tmp_path, monkeypatch):
-    """A box that the hand can hold and one that it cannot, whose convex parts are themselves; few ground-truth candidates."""
+    """A box that the hand can hold and one that it cannot, whose convex parts are themselves; few
+    ground-truth candidates.
+    """
     monkeypatch.setenv("GRASPBOOK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sets, "convex_parts", lambda mesh: (mesh,))
     monkeypatch.setattr(evaluate, "TRUTH_CANDIDATES", 20)
@@ -22,35 +24,62 @@ def meshes(tmp_path, monkeypatch):
 
 
 def run(meshes, weights, folder, html=None, **options):
-    return evaluate.evaluate_meshes(meshes, weights, folder / "eval.json", html,
-                                    **{"method": "geometric", "views": 2, "samples": 8, "workers": 1} | options)
+    return evaluate.evaluate_meshes(
+        meshes,
+        weights,
+        folder / "eval.json",
+        html,
+        **{"method": "geometric", "views": 2, "samples": 8, "workers": 1} | options,
+    )
 
 
 def test_figures_and_a_page_of_a_mesh_and_of_one_that_is_too_wide(meshes, weights, tmp_path):
     report = run(meshes, weights, tmp_path, tmp_path / "page.html")
     written = json.loads((tmp_path / "eval.json").read_text())
     assert written == json.loads(json.dumps(report))
-    small, wide, overall = written["objects"]["small"], written["objects"]["wide"], written["overall"]
-    assert small["counts"]["views"] == 2 and small["counts"]["grasps"] == 16 and 0 < small["counts"]["positives"] <= 20
+    small, wide, overall = (
+        written["objects"]["small"],
+        written["objects"]["wide"],
+        written["overall"],
+    )
+    assert (
+        small["counts"]["views"] == 2
+        and small["counts"]["grasps"] == 16
+        and 0 < small["counts"]["positives"] <= 20
+    )
     assert wide["reason"] == "none of 20 simulated candidates holds"
     assert wide["success_best"] is None and wide["counts"]["views"] == 0
     assert overall["counts"]["objects"] == overall["counts"]["objects_left_out"] == 1
-    assert all(overall[name] == small[name] for name in ("success_best", "auc", "coverage", "sampled"))
+    assert all(
+        overall[name] == small[name] for name in ("success_best", "auc", "coverage", "sampled")
+    )
     parameters = written["parameters"]
-    assert (parameters["method"], parameters["views"], parameters["predict"]["samples"]) == ("geometric", 2, 8)
+    assert (parameters["method"], parameters["views"], parameters["predict"]["samples"]) == (
+        "geometric",
+        2,
+        8,
+    )
     assert list(parameters["weights"]) == ["evaluator"] and parameters["shake"]["force"] == 20.0
     page = (tmp_path / "page.html").read_text()
     assert "wide: none of 20 simulated" in page and "grasps of the first view of small" in page
-    assert 'src="http' not in page and "coverage: share of positive grasps" in page and "best survives [m" in page
+    assert (
+        'src="http' not in page
+        and "coverage: share of positive grasps" in page
+        and "best survives [m" in page
+    )
 
 
-def test_equal_inputs_give_equal_bytes_and_a_second_run_only_reads(meshes, weights, tmp_path, monkeypatch):
+def test_equal_inputs_give_equal_bytes_and_a_second_run_only_reads(
+    meshes, weights, tmp_path, monkeypatch
+):
     run(meshes[:1], weights, tmp_path, tmp_path / "page.html")
     first = [(tmp_path / name).read_bytes() for name in ("eval.json", "page.html")]
     monkeypatch.setenv("GRASPBOOK_CACHE", str(tmp_path / "other"))
     run(meshes[:1], weights, tmp_path, tmp_path / "page.html")
     assert [(tmp_path / name).read_bytes() for name in ("eval.json", "page.html")] == first
-    monkeypatch.setattr(evaluation, "_evaluate", lambda *_: pytest.fail("a view was evaluated again"))
+    monkeypatch.setattr(
+        evaluation, "_evaluate", lambda *_: pytest.fail("a view was evaluated again")
+    )
     run(meshes[:1], weights, tmp_path)
     assert (tmp_path / "eval.json").read_bytes() == first[0]
 
@@ -83,7 +112,9 @@ def test_a_killed_run_goes_on_to_the_same_result(meshes, weights, tmp_path, monk
     with pytest.raises(KeyboardInterrupt):
         run(meshes[:1], weights, tmp_path)
     assert not (tmp_path / "eval.json").exists()
-    monkeypatch.setattr(evaluation, "_evaluate", lambda *arguments: done.append(1) or work(*arguments))
+    monkeypatch.setattr(
+        evaluation, "_evaluate", lambda *arguments: done.append(1) or work(*arguments)
+    )
     run(meshes[:1], weights, tmp_path)
     assert (tmp_path / "eval.json").read_bytes() == expected and len(done) == 2
 
@@ -99,9 +130,20 @@ def test_a_report_is_compared_with_earlier_ones_on_the_same_views(meshes, weight
     meshes = [meshes[0], tmp_path / "other.stl"]
     first = run(meshes, weights, tmp_path)
     (tmp_path / "eval.json").rename(tmp_path / "first.json")
-    second = run(meshes, weights, tmp_path, tmp_path / "page.html", samples=20, against=[tmp_path / "first.json"] * 2)
+    second = run(
+        meshes,
+        weights,
+        tmp_path,
+        tmp_path / "page.html",
+        samples=20,
+        against=[tmp_path / "first.json"] * 2,
+    )
     one, two = json.loads((tmp_path / "eval.json").read_text())["against"]
-    assert one == two and (one["report"], one["method"], one["objects"]) == ("first.json", "geometric", 2)
+    assert one == two and (one["report"], one["method"], one["objects"]) == (
+        "first.json",
+        "geometric",
+        2,
+    )
     for name in ("auc", "success_best", "success_above_threshold", "coverage"):
         values = [report["overall"][name] for report in (second, first)]
         assert one[name] == (None if None in values else pytest.approx(values[0] - values[1]))
@@ -113,10 +155,14 @@ def test_a_report_is_compared_with_earlier_ones_on_the_same_views(meshes, weight
     assert "against" not in first
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"views": 1}, "first.json: views 2, expected 1"), ({"seed": 3}, "first.json: seed 0, expected 3"),
-    ({"scale": 0.5}, "first.json: meshes small .*, expected small "),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"views": 1}, "first.json: views 2, expected 1"),
+        ({"seed": 3}, "first.json: seed 0, expected 3"),
+        ({"scale": 0.5}, "first.json: meshes small .*, expected small "),
+    ],
+)
 def test_a_report_of_other_views_is_not_compared_with(options, message, meshes, weights, tmp_path):
     run(meshes[:1], weights, tmp_path, samples=2)
     (tmp_path / "eval.json").rename(tmp_path / "first.json")

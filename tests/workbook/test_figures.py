@@ -15,7 +15,9 @@ from graspbook.workbook import figures
 
 OBJECTS = FamilySet(1)
 CLOUD = np.random.default_rng(0).normal(0, 0.03, (200, 3))
-POSES = from_rt(random_rotations(5, np.random.default_rng(0)), np.random.default_rng(1).normal(0, 0.1, (5, 3)))
+POSES = from_rt(
+    random_rotations(5, np.random.default_rng(0)), np.random.default_rng(1).normal(0, 0.1, (5, 3))
+)
 
 
 def corners(trace):
@@ -38,19 +40,32 @@ def test_grippers_are_one_trace_of_strokes_that_gaps_part():
     strokes = corners(trace).reshape(5, 8, 3)
     assert np.isnan(strokes[:, 7]).all() and np.isfinite(strokes[:, :7]).all()
     np.testing.assert_allclose(strokes[:, 3], POSES[:, :3, 3], atol=1e-6)  # at the flange
-    np.testing.assert_allclose(np.linalg.norm(strokes[:, 0] - strokes[:, 6], axis=1), MAX_OPENING, atol=1e-6)
-    np.testing.assert_allclose(np.array(trace.line.color).reshape(5, 8)[:, 0], [0.1, 0.3, 0.5, 0.7, 0.9], atol=1e-6)
-    assert trace.line.colorbar.title.text == "score" and (trace.line.cmin, trace.line.cmax) == (0, 1)
+    np.testing.assert_allclose(
+        np.linalg.norm(strokes[:, 0] - strokes[:, 6], axis=1), MAX_OPENING, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        np.array(trace.line.color).reshape(5, 8)[:, 0], [0.1, 0.3, 0.5, 0.7, 0.9], atol=1e-6
+    )
+    assert trace.line.colorbar.title.text == "score" and (trace.line.cmin, trace.line.cmax) == (
+        0,
+        1,
+    )
     assert trace.x.dtype == np.float32
 
 
 def test_limits_none_spans_the_values():
-    (trace,) = forks(figures.cloud_and_grasps(poses=POSES, values=[2, 3, 4, 5, 9], label="mass [kg]", limits=None))
+    (trace,) = forks(
+        figures.cloud_and_grasps(
+            poses=POSES, values=[2, 3, 4, 5, 9], label="mass [kg]", limits=None
+        )
+    )
     assert (trace.line.cmin, trace.line.cmax) == (2, 9)
 
 
 def test_labels_are_drawn_as_held_and_dropped():
-    held, dropped = forks(figures.cloud_and_grasps(poses=POSES, values=np.array([True, False, False, True, False])))
+    held, dropped = forks(
+        figures.cloud_and_grasps(poses=POSES, values=np.array([True, False, False, True, False]))
+    )
     assert (held.name, dropped.name) == ("held", "dropped")
     assert (len(held.x), len(dropped.x)) == (16, 24)
     assert len(forks(figures.cloud_and_grasps(poses=POSES, values=np.ones(5, bool)))) == 1
@@ -58,14 +73,24 @@ def test_labels_are_drawn_as_held_and_dropped():
 
 def test_rgb_values_colour_each_gripper():
     (trace,) = forks(figures.cloud_and_grasps(poses=POSES, values=np.eye(3)[[0, 1, 2, 0, 1]]))
-    assert list(trace.line.color[::8]) == ["rgb(255,0,0)", "rgb(0,255,0)", "rgb(0,0,255)", "rgb(255,0,0)", "rgb(0,255,0)"]
+    assert list(trace.line.color[::8]) == [
+        "rgb(255,0,0)",
+        "rgb(0,255,0)",
+        "rgb(0,0,255)",
+        "rgb(255,0,0)",
+        "rgb(0,255,0)",
+    ]
 
 
 def test_scenes_have_equal_axes_in_metres_and_the_camera_frame_has_y_down():
-    figure = figures.cloud_and_grasps(CLOUD, POSES[:0], mesh=trimesh.creation.box([0.1, 0.1, 0.1]), camera_frame=True)
+    figure = figures.cloud_and_grasps(
+        CLOUD, POSES[:0], mesh=trimesh.creation.box([0.1, 0.1, 0.1]), camera_frame=True
+    )
     assert len(figure.data) == 2
     scene = figure.layout.scene
-    assert scene.aspectmode == "data" and scene.xaxis.title.text == "x [m]" and scene.camera.up.y == -1
+    assert (
+        scene.aspectmode == "data" and scene.xaxis.title.text == "x [m]" and scene.camera.up.y == -1
+    )
     assert figures.cloud_and_grasps(CLOUD).layout.scene.camera.up.y is None
 
 
@@ -102,7 +127,9 @@ def test_a_hand_figure_has_object_hands_and_contacts_in_one_frame():
     assert [trace.name for trace in figure.data] == ["object", "hand 1", "hand 2", "contacts"]
     np.testing.assert_allclose(corners(figure.data[1]), hand.vertices, atol=1e-6)
     np.testing.assert_allclose(corners(figure.data[3]), contacts, atol=1e-6)
-    assert figure.data[1].opacity < 1 and figure.data[0].opacity is None  # the object shows through the hand
+    assert (
+        figure.data[1].opacity < 1 and figure.data[0].opacity is None
+    )  # the object shows through the hand
     alone = figures.hand_figure(box, [hand], contacts[:0])
     assert [trace.name for trace in alone.data] == ["object", "hand"]
 
@@ -110,20 +137,27 @@ def test_a_hand_figure_has_object_hands_and_contacts_in_one_frame():
 def test_scenes_side_by_side_keep_their_size_and_what_is_in_them_stays_together():
     box = trimesh.creation.box([0.1, 0.1, 0.2])
     tips = np.array([[0.05, 0.0, 0.1], [0.0, 0.05, -0.1]])
-    figure = figures.side_by_side({"left": [(box, "#b8bec6"), (tips, "#d95f02")], "right": [(box, "#3b6ea5")]})
+    figure = figures.side_by_side(
+        {"left": [(box, "#b8bec6"), (tips, "#d95f02")], "right": [(box, "#3b6ea5")]}
+    )
     left, points, right, names = figure.data
     np.testing.assert_allclose(corners(points) - corners(left).mean(axis=0), tips, atol=1e-6)
     np.testing.assert_allclose(np.ptp(corners(right), axis=0), [0.1, 0.1, 0.2], atol=1e-6)
     assert corners(left)[:, 0].max() < corners(right)[:, 0].min()
     assert corners(left)[:, 2].min() == corners(right)[:, 2].min() == 0
     assert names.text == ("left", "right") and (names.z > 0.2).all()
-    np.testing.assert_allclose(names.x, [corners(trace)[:, 0].mean() for trace in (left, right)], atol=1e-6)
+    np.testing.assert_allclose(
+        names.x, [corners(trace)[:, 0].mean() for trace in (left, right)], atol=1e-6
+    )
     assert figure.layout.scene.aspectmode == "data" and figure.layout.scene.camera.eye.y < 0
 
 
 def test_the_camera_goes_back_for_wider_scenes():
     box = [(trimesh.creation.box([0.1, 0.1, 0.1]), "#b8bec6")]
-    near, far = (figures.side_by_side({str(i): box for i in range(count)}).layout.scene.camera.eye for count in (1, 8))
+    near, far = (
+        figures.side_by_side({str(i): box for i in range(count)}).layout.scene.camera.eye
+        for count in (1, 8)
+    )
     assert np.linalg.norm([far.x, far.y, far.z]) > 1.5 * np.linalg.norm([near.x, near.y, near.z])
 
 
@@ -131,7 +165,11 @@ def test_a_heat_map_has_its_first_axis_along_x_and_white_at_zero():
     values = np.array([[-1.0, 2.0, 3.0], [-0.5, 1.0, 2.0]])
     figure = figures.heat_map(values, (0, 10, -20, 20), "x [mm]", "z [mm]", "o_s [mm]", "field")
     heat, contour = figure.data
-    assert list(heat.x) == [0, 10] and list(heat.y) == [-20, 0, 20] and heat.z.tolist() == values.T.tolist()
+    assert (
+        list(heat.x) == [0, 10]
+        and list(heat.y) == [-20, 0, 20]
+        and heat.z.tolist() == values.T.tolist()
+    )
     assert (heat.zmin, heat.zmax) == (-1, 3) and heat.colorbar.title.text == "o_s [mm]"
     assert heat.colorscale[1] == (0.25, "#f7f7f7")  # zero's place between -1 and 3
     assert (contour.contours.start, contour.contours.end) == (0, 0)
@@ -145,7 +183,9 @@ def test_refinement_steps_show_one_step_at_a_time():
     figure = figures.refinement_steps(CLOUD, np.stack([POSES] * 3), scores, [0, 5, 10])
     assert [trace.visible for trace in figure.data] == [True, True, False, False]
     steps = figure.layout.sliders[0].steps
-    assert [list(step.args[1]) for step in steps] == [[True, i == 0, i == 1, i == 2] for i in range(3)]
+    assert [list(step.args[1]) for step in steps] == [
+        [True, i == 0, i == 1, i == 2] for i in range(3)
+    ]
     assert steps[1].label == "5: mean 0.50"
 
 
@@ -158,24 +198,35 @@ def test_curves_draw_their_intervals_behind_them():
     np.testing.assert_allclose(band.y[:5], x + 0.1, atol=1e-6)
     np.testing.assert_allclose(band.y[5:], (x - 0.1)[::-1], atol=1e-6)
     assert figure.layout.yaxis.range == (0, 1.02) and figure.layout.xaxis.title.text == "coverage"
-    assert figures.curves({"loss": (x, x + 1)}, "step", "loss", log_y=True).layout.yaxis.type == "log"
+    assert (
+        figures.curves({"loss": (x, x + 1)}, "step", "loss", log_y=True).layout.yaxis.type == "log"
+    )
 
 
 def test_bars_have_uneven_error_bars():
-    figure = figures.bars({"ours": [0.5, 0.8]}, ["box", "mug"], "success rate", {"ours": ([0.3, 0.7], [0.6, 0.95])})
+    figure = figures.bars(
+        {"ours": [0.5, 0.8]}, ["box", "mug"], "success rate", {"ours": ([0.3, 0.7], [0.6, 0.95])}
+    )
     np.testing.assert_allclose(figure.data[0].error_y.array, [0.1, 0.15])
     np.testing.assert_allclose(figure.data[0].error_y.arrayminus, [0.2, 0.1])
 
 
 def test_a_funnel_gives_shares_and_counts():
-    figure = figures.funnel({"paper": {"candidates": 10_816_720, "held": 2_104_894}, "ours": {"candidates": 200, "held": 50}})
+    figure = figures.funnel(
+        {
+            "paper": {"candidates": 10_816_720, "held": 2_104_894},
+            "ours": {"candidates": 200, "held": 50},
+        }
+    )
     assert figure.data[1].x.tolist() == [1.0, 0.25]
     assert figure.data[0].text[1] == "2,104,894"
 
 
 def test_a_histogram_counts_shares():
     figure = figures.histogram({"good": [0.9, 0.9, 1.0, 0.0], "bad": [0.1]}, "score", bins=10)
-    assert figure.data[0].y.sum() == pytest.approx(1) and figure.data[0].y[-1] == pytest.approx(0.75)
+    assert figure.data[0].y.sum() == pytest.approx(1) and figure.data[0].y[-1] == pytest.approx(
+        0.75
+    )
     assert figure.data[1].y.tolist() == [0, 1] + [0] * 8
     assert len(figures.histogram({"zeros": np.zeros(3)}, "x").data) == 1
 
@@ -187,7 +238,9 @@ def test_a_view_is_one_page_with_its_own_script(tmp_path):
     assert "Grasps &lt;here&gt;" in page and "5 &amp; more" in page
     assert page.count('class="plotly-graph-div"') == 2
     assert page.count('"showSendToCloud": false') == 2  # and nothing leaves it
-    assert len(page) > 3_000_000 and not re.search(r"<(script|link)[^>]+(src|href)=", page)  # nothing to fetch
+    assert len(page) > 3_000_000 and not re.search(
+        r"<(script|link)[^>]+(src|href)=", page
+    )  # nothing to fetch
     figures.write_view(tmp_path / "one.html", go.Figure(), "empty")
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
@@ -196,15 +249,24 @@ def test_a_view_is_one_page_with_its_own_script(tmp_path):
 
 def test_a_thumbnail_is_a_small_svg_that_fits_its_frame(tmp_path):
     mug = OBJECTS.load("mug_0000").mesh
-    figures.thumbnail_svg(tmp_path / "mug.svg", mug, CLOUD, POSES, [0, 0.2, 0.5, 0.8, 1], size=(300, 200))
+    figures.thumbnail_svg(
+        tmp_path / "mug.svg", mug, CLOUD, POSES, [0, 0.2, 0.5, 0.8, 1], size=(300, 200)
+    )
     text = (tmp_path / "mug.svg").read_text()
     root = ElementTree.fromstring(text)
     kinds = [child.tag.rpartition("}")[2] for child in root]
     assert kinds.count("polyline") == 5 and kinds.count("circle") == 200
     assert 0 < kinds.count("polygon") < len(mug.faces)  # those that face away are left out
-    xy = np.array([[float(c) for c in pair.split(",")] for pair in " ".join(re.findall(r'points="([^"]+)"', text)).split()])
+    xy = np.array(
+        [
+            [float(c) for c in pair.split(",")]
+            for pair in " ".join(re.findall(r'points="([^"]+)"', text)).split()
+        ]
+    )
     assert (xy >= 0).all() and (xy <= [300, 200]).all()
-    figures.thumbnail_svg(tmp_path / "again.svg", mug, CLOUD, POSES, [0, 0.2, 0.5, 0.8, 1], size=(300, 200))
+    figures.thumbnail_svg(
+        tmp_path / "again.svg", mug, CLOUD, POSES, [0, 0.2, 0.5, 0.8, 1], size=(300, 200)
+    )
     assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "mug.svg").read_bytes()
 
 

@@ -14,12 +14,23 @@ SETTINGS = PredictSettings(samples=12, steps=2)
 
 
 def box_cloud(n=800):
-    return trimesh.sample.sample_surface(trimesh.creation.box([0.05, 0.06, 0.1]), n, seed=0)[0] + [0, 0, 0.5]
+    return trimesh.sample.sample_surface(trimesh.creation.box([0.05, 0.06, 0.1]), n, seed=0)[0] + [
+        0,
+        0,
+        0.5,
+    ]
 
 
 def test_a_cloud_gives_ranked_grasps_and_a_page_without_network(weights, tmp_path):
     np.save(tmp_path / "box.npy", box_cloud())
-    found = grasp_input(tmp_path / "box.npy", weights, tmp_path / "g.h5", tmp_path / "v.html", top=5, settings=SETTINGS)
+    found = grasp_input(
+        tmp_path / "box.npy",
+        weights,
+        tmp_path / "g.h5",
+        tmp_path / "v.html",
+        top=5,
+        settings=SETTINGS,
+    )
     grasps = storage.read_grasps(tmp_path / "g.h5")
     np.testing.assert_array_equal(grasps.transforms, found.camera_T_hand[:5])
     np.testing.assert_array_equal(grasps.grades["score"], found.scores[:5])
@@ -33,7 +44,13 @@ def test_a_cloud_gives_ranked_grasps_and_a_page_without_network(weights, tmp_pat
 def test_the_same_seed_gives_the_same_bytes(weights, tmp_path):
     np.save(tmp_path / "box.npy", box_cloud())
     for name in "ab":
-        grasp_input(tmp_path / "box.npy", weights, tmp_path / f"{name}.h5", tmp_path / f"{name}.html", settings=SETTINGS)
+        grasp_input(
+            tmp_path / "box.npy",
+            weights,
+            tmp_path / f"{name}.h5",
+            tmp_path / f"{name}.html",
+            settings=SETTINGS,
+        )
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
@@ -69,5 +86,10 @@ def test_a_capture_works_with_and_without_its_object_points(weights, tmp_path, n
     with np.load(CAPTURES / f"{name}.npz") as content:
         np.savez(tmp_path / "bare.npz", depth=content["depth"], K=content["K"])
     for source in (CAPTURES / f"{name}.npz", tmp_path / "bare.npz"):
-        found = grasp_input(source, weights, tmp_path / "g.h5", tmp_path / "v.html", top=5, settings=SETTINGS)
-        assert np.isfinite(found.camera_T_hand).all() and len(storage.read_grasps(tmp_path / "g.h5").transforms) == 5
+        found = grasp_input(
+            source, weights, tmp_path / "g.h5", tmp_path / "v.html", top=5, settings=SETTINGS
+        )
+        assert (
+            np.isfinite(found.camera_T_hand).all()
+            and len(storage.read_grasps(tmp_path / "g.h5").transforms) == 5
+        )

@@ -26,7 +26,10 @@ def found(request):
     hand = load_hand(request.param)
     network, settings = load_network(weights_path(SHIPPED, hand.name), hand)
     network = fuse(network)
-    return {name: generate(hand, network, mesh, settings, rotations=5, seed=0) for name, mesh in fitting(hand)}
+    return {
+        name: generate(hand, network, mesh, settings, rotations=5, seed=0)
+        for name, mesh in fitting(hand)
+    }
 
 
 def fitting(hand):

@@ -43,7 +43,10 @@ def test_profiles_load_and_smoke_is_the_defaults(in_project):
 
 def test_the_names_that_parameters_allow_are_those_of_the_library():
     assert get_args(Family) == FAMILIES and WITH_REGIONS == regions.FAMILIES
-    allowed = {name: set(get_args(field.annotation)) for name, field in GraspnetTraining.model_fields.items()}
+    allowed = {
+        name: set(get_args(field.annotation))
+        for name, field in GraspnetTraining.model_fields.items()
+    }
     assert allowed["network"] == set(sampler.PRESETS) == set(evaluator.PRESETS)
     assert allowed["hard_rotation"] == set(HARD_ROTATIONS) and allowed["schedule"] == set(SCHEDULES)
 
@@ -53,7 +56,11 @@ def test_the_paper_profile_trains_as_the_paper(in_project):
     for name in ("graspnet_3_training", "graspnet_5_ablations"):
         section = paper[name]
         assert (section.schedule, section.weight_decay, section.clip) == ("constant", 0, 0)
-        assert (section.hard_negatives, section.hard_rotation, section.sampler_rate) == (10000, "paper", 1e-4)
+        assert (section.hard_negatives, section.hard_rotation, section.sampler_rate) == (
+            10000,
+            "paper",
+            1e-4,
+        )
     assert paper["graspnet_5_ablations"].usual_refinement == "gradient"
 
 
@@ -75,7 +82,10 @@ def test_parameters_cell_repeats_the_model(name, in_project):
     for name, statement in zip(values, statements, strict=True):
         assert "#" in cell.source.splitlines()[statement.end_lineno - 1], f"{name} has no comment"
         annotated = ast.unparse(statement.annotation)
-        assert isinstance(values[name], {"dict": dict, "list": list}.get(annotated.partition("[")[0]) or eval(annotated))
+        assert isinstance(
+            values[name],
+            {"dict": dict, "list": list}.get(annotated.partition("[")[0]) or eval(annotated),
+        )
 
 
 def test_overrides_are_typed_and_win_over_the_file(toy_workbook):
@@ -97,7 +107,10 @@ def test_a_profile_may_be_a_file_anywhere(toy_workbook):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("toy: {cuont: 7}", ["smoke.yaml", "unknown parameter", "cuont", "did you mean count?", "rate"]),
+        (
+            "toy: {cuont: 7}",
+            ["smoke.yaml", "unknown parameter", "cuont", "did you mean count?", "rate"],
+        ),
         ("toys: {count: 7}", ["smoke.yaml", "unknown section toys", "did you mean toy?", "shared"]),
         ("toy: {count: '7'}", ["smoke.yaml", "toy.count = '7'", "integer"]),
         ("toy: {count: 7.0}", ["toy.count = 7.0", "integer"]),
@@ -142,11 +155,23 @@ def test_bad_overrides_are_refused_by_name(text, parts, toy_workbook):
     [
         (["counts={}"], ["counts = {}", "at least 1 item"]),
         (["counts={spoon: 2}"], ["counts = {'spoon': 2}", "'box', 'cylinder'"]),
-        (["held_out_fraction=0.05"], ["held_out_fraction 0.05 holds out 0 of 5 objects of family box, expected 1 to 4"]),
+        (
+            ["held_out_fraction=0.05"],
+            ["held_out_fraction 0.05 holds out 0 of 5 objects of family box, expected 1 to 4"],
+        ),
         (["held_out_fraction=0.95"], ["held_out_fraction 0.95 holds out 5 of 5"]),
-        (["counts={box: 9, cylinder: 9, bowl: 9, bottle: 9, mug: 2}"], ["holds out 0 of 2 objects of family mug, expected 1"]),
-        (["counts={box: 1, cylinder: 9, bowl: 9, bottle: 9, mug: 9}", "held_out_fraction=0.6"], ["1 of 1", "box, expected 0"]),
-        (["counts={box: 1, cylinder: 1, bowl: 1, bottle: 1, mug: 1}"], ["counts are 1 in every family", "one family of 2"]),
+        (
+            ["counts={box: 9, cylinder: 9, bowl: 9, bottle: 9, mug: 2}"],
+            ["holds out 0 of 2 objects of family mug, expected 1"],
+        ),
+        (
+            ["counts={box: 1, cylinder: 9, bowl: 9, bottle: 9, mug: 9}", "held_out_fraction=0.6"],
+            ["1 of 1", "box, expected 0"],
+        ),
+        (
+            ["counts={box: 1, cylinder: 1, bowl: 1, bottle: 1, mug: 1}"],
+            ["counts are 1 in every family", "one family of 2"],
+        ),
     ],
 )
 def test_objects_that_cannot_be_split_are_refused(overrides, parts, in_project):
@@ -160,13 +185,20 @@ def test_objects_that_cannot_be_split_are_refused(overrides, parts, in_project):
 def test_numbers_of_a_file_that_do_not_go_together_are_refused_with_its_path(in_project, tmp_path):
     path = tmp_path / "few.yaml"
     path.write_text("graspnet_1_objects: {held_out_fraction: 0.0}")
-    with pytest.raises(ParameterError, match="few.yaml: graspnet_1_objects: held_out_fraction 0.0 holds out 0 of 5"):
+    with pytest.raises(
+        ParameterError, match="few.yaml: graspnet_1_objects: held_out_fraction 0.0 holds out 0 of 5"
+    ):
         load_profile(path)
 
 
 def test_a_family_of_one_object_is_trained_on_only(in_project):
-    overrides = ["counts={box: 1, cylinder: 1, bowl: 1, bottle: 2, mug: 2}", "held_out_fraction=0.5"]
-    section = load_profile("smoke", [f"graspnet_1_objects.{text}" for text in overrides])["graspnet_1_objects"]
+    overrides = [
+        "counts={box: 1, cylinder: 1, bowl: 1, bottle: 2, mug: 2}",
+        "held_out_fraction=0.5",
+    ]
+    section = load_profile("smoke", [f"graspnet_1_objects.{text}" for text in overrides])[
+        "graspnet_1_objects"
+    ]
     objects = FamilySet(section.counts, held_out_fraction=section.held_out_fraction)
     assert {name[:-5] for name in objects.names("train")} == set(PAPER_FAMILIES)
     assert {name[:-5] for name in objects.names("held_out")} == {"bottle", "mug"}
@@ -175,7 +207,9 @@ def test_a_family_of_one_object_is_trained_on_only(in_project):
 def test_held_out_objects_without_rims_or_handles_are_refused(in_project):
     with pytest.raises(ParameterError) as caught:
         load_profile("smoke", ["graspnet_5_ablations.held_out_objects={box: 1, bottle: 1}"])
-    assert "held_out_objects = {'box': 1, 'bottle': 1}: expected one at least of bowl, mug" in str(caught.value)
+    assert "held_out_objects = {'box': 1, 'bottle': 1}: expected one at least of bowl, mug" in str(
+        caught.value
+    )
     assert load_profile("smoke", ["graspnet_5_ablations.held_out_objects={box: 1, jug: 1}"])
 
 
@@ -183,11 +217,16 @@ def test_held_out_objects_without_rims_or_handles_are_refused(in_project):
 def test_simulated_steps_start_at_the_samples_and_rise(steps, in_project):
     with pytest.raises(ParameterError) as caught:
         load_profile("smoke", [f"graspnet_4_refinement.simulated_steps={steps}"])
-    assert f"graspnet_4_refinement.simulated_steps = {steps}: expected 0 (the samples) first" in str(caught.value)
+    assert (
+        f"graspnet_4_refinement.simulated_steps = {steps}: expected 0 (the samples) first"
+        in str(caught.value)
+    )
     assert load_profile("smoke", ["graspnet_4_refinement.simulated_steps=[0]"])
 
 
-@pytest.mark.parametrize("text", ["methods=[gpd, gpd]", "trial_objects=[red_bowl, spam_can, red_bowl]"])
+@pytest.mark.parametrize(
+    "text", ["methods=[gpd, gpd]", "trial_objects=[red_bowl, spam_can, red_bowl]"]
+)
 def test_methods_and_objects_of_robot_trials_are_named_once(text, in_project):
     with pytest.raises(ParameterError, match="expected each once"):
         load_profile("smoke", [f"graspnet_6_robot_trials.{text}"])

@@ -11,7 +11,9 @@ from graspbook.workbook.provenance import package_versions, provenance
 def test_the_record_is_plain_and_names_the_direct_packages():
     record = json.loads(json.dumps(provenance()))
     assert record["packages"]["torch"] == version("torch")
-    assert not set(record["packages"]) & {"pytest", "jupyterlab", "polyscope"}, "extras are not asked for by a run"
+    assert not set(record["packages"]) & {"pytest", "jupyterlab", "polyscope"}, (
+        "extras are not asked for by a run"
+    )
     assert list(package_versions())[0] == "graspbook"
 
 
@@ -22,7 +24,9 @@ def test_revision_and_local_changes_are_those_of_the_source_tree(tmp_path, monke
     assert (provenance()["revision"], provenance()["dirty"]) == (None, False)
     for command in (["init", "-q"], ["add", "module.py"], ["commit", "-q", "-m", "first"]):
         subprocess.run(git + command, check=True)
-    revision = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    revision = subprocess.run(
+        [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     assert (provenance()["revision"], provenance()["dirty"]) == (revision, False)
     (tmp_path / "module.py").write_text("changed")
     assert provenance()["dirty"] is True

@@ -1,4 +1,6 @@
-"""The runner on a toy notebook: what reaches the kernel, what is recorded, what failure leaves behind."""
+"""The runner on a toy notebook: what reaches the kernel, what is recorded, what failure leaves
+behind.
+"""
 
 import json
 import os
@@ -22,7 +24,9 @@ def executed(toy_workbook):
 
 
 def files(toy_workbook):
-    return sorted(path.name for path in (toy_workbook.root / "outputs").rglob("*") if path.is_file())
+    return sorted(
+        path.name for path in (toy_workbook.root / "outputs").rglob("*") if path.is_file()
+    )
 
 
 def test_parameters_reach_the_kernel_and_provenance_the_file(toy_workbook):
@@ -51,10 +55,16 @@ def test_output_root_can_be_chosen(toy_workbook, tmp_path):
 
 
 def test_a_failing_cell_is_named_and_its_traceback_stays_on_disk(toy_workbook, capsys):
-    toy_workbook.write_notebook("print('fine')", "# Words", "numbers = []\nnumbers[3]", "print('never')")
+    toy_workbook.write_notebook(
+        "print('fine')", "# Words", "numbers = []\nnumbers[3]", "print('never')"
+    )
     with pytest.raises(NotebookError) as caught:
         run_notebook(toy_workbook.notebook)
-    for part in ("toy failed in cell 6 (numbers[3])", "IndexError: list index out of range", "notebooks/toy.ipynb"):
+    for part in (
+        "toy failed in cell 6 (numbers[3])",
+        "IndexError: list index out of range",
+        "notebooks/toy.ipynb",
+    ):
         assert part in str(caught.value)
     assert "----> 2 numbers[3]" in capsys.readouterr().err
     assert files(toy_workbook) == ["toy.ipynb"]
@@ -65,8 +75,12 @@ def test_a_failing_cell_is_named_and_its_traceback_stays_on_disk(toy_workbook, c
 
 
 def test_a_dead_kernel_is_a_failure(toy_workbook):
-    toy_workbook.write_notebook("print('fine')", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "print('never')")
-    with pytest.raises(NotebookError, match=r"toy failed in cell 5 \(import os, signal\): .*the kernel died"):
+    toy_workbook.write_notebook(
+        "print('fine')", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "print('never')"
+    )
+    with pytest.raises(
+        NotebookError, match=r"toy failed in cell 5 \(import os, signal\): .*the kernel died"
+    ):
         run_notebook(toy_workbook.notebook)
     assert executed(toy_workbook).cells[4].outputs[0].ename == "DeadKernelError"
 
@@ -79,7 +93,9 @@ def test_leaving_early_is_a_failure_whatever_the_status(toy_workbook):
 
 def test_nothing_runs_with_bad_input(toy_workbook):
     toy_workbook.write_notebook("open('ran', 'w')", parameters="count: int = 3  # how many")
-    with pytest.raises(ParameterError, match="tagged `parameters` does not have profile, output_root, seed, .*rate"):
+    with pytest.raises(
+        ParameterError, match="tagged `parameters` does not have profile, output_root, seed, .*rate"
+    ):
         run_notebook(toy_workbook.notebook)
     toy_workbook.write_notebook("open('ran', 'w')")
     with pytest.raises(ParameterError, match="speed"):

@@ -19,7 +19,9 @@ FIGURE = {"data": [TRACE], "layout": {"title": {"text": "A turning figure"}}}
 
 
 def store_executed(toy_workbook, *outputs, words="See [the next](2_next.ipynb): $x^2$."):
-    """Write an executed toy notebook whose one code cell has these outputs, as the runner leaves it."""
+    """Write an executed toy notebook whose one code cell has these outputs, as the runner leaves
+    it.
+    """
     v4 = nbformat.v4
     code = v4.new_code_cell("figure = draw(3)", execution_count=1, outputs=list(outputs))
     title = v4.new_markdown_cell("# A toy\n\nOne *short* sentence.\n\nMore.")
@@ -45,26 +47,37 @@ def loaded_addresses(html):
 
 
 def test_a_page_shows_words_maths_code_parameters_and_revision(toy_workbook):
-    store_executed(toy_workbook, nbformat.v4.new_output("stream", name="stdout", text="held 3 of 4\n"))
+    store_executed(
+        toy_workbook, nbformat.v4.new_output("stream", name="stdout", text="held 3 of 4\n")
+    )
     index, failures = build_site("smoke")
-    assert index == toy_workbook.root / "outputs" / "smoke" / "site" / "index.html" and failures == []
+    assert (
+        index == toy_workbook.root / "outputs" / "smoke" / "site" / "index.html" and failures == []
+    )
     html = page(toy_workbook)
     assert 'href="2_next.html"' in html and "$x^2$" in html and "mathjax-tex-svg.js" in html
     assert re.search(r'<details class="code"><summary>Code</summary>.*draw', html, re.S)
     assert "held 3 of 4" in html
     assert "<li>count <b>3</b></li>" in html and "<li>seed <b>0</b></li>" in html
     assert (provenance()["revision"] or "unknown")[:10] in html
-    assert all(f"<th>{name}</th><td>{version}</td>" in html for name, version in package_versions().items())
+    assert all(
+        f"<th>{name}</th><td>{version}</td>" in html for name, version in package_versions().items()
+    )
     assert "plotly.min.js" not in html
 
 
 def test_figures_turn_without_a_network(toy_workbook):
-    data = {"application/vnd.plotly.v1+json": FIGURE, "text/html": "<script src='https://cdn.example/plotly.js'></script>"}
+    data = {
+        "application/vnd.plotly.v1+json": FIGURE,
+        "text/html": "<script src='https://cdn.example/plotly.js'></script>",
+    }
     store_executed(toy_workbook, nbformat.v4.new_output("display_data", data=data))
     build_site("smoke")
     html = page(toy_workbook)
     assert "A turning figure" in html and "Plotly.newPlot" in html and "cdn.example" not in html
-    assert '"showSendToCloud": false' in html, "plotly's button that uploads a figure is on unless told otherwise"
+    assert '"showSendToCloud": false' in html, (
+        "plotly's button that uploads a figure is on unless told otherwise"
+    )
     site = toy_workbook.root / "outputs" / "smoke" / "site"
     for path in [site / "index.html", site / "toy.html"]:
         for address in loaded_addresses(path.read_text()):
@@ -98,24 +111,45 @@ def test_the_index_has_a_picture_and_a_sentence_for_each_notebook(toy_workbook):
     picture.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     build_site("smoke")
     html = page(toy_workbook, "index.html")
-    assert "A toy</h2>" in html and "One <em>short</em> sentence." in html and 'href="toy.html"' in html
+    assert (
+        "A toy</h2>" in html
+        and "One <em>short</em> sentence." in html
+        and 'href="toy.html"' in html
+    )
     assert 'src="_static/thumbnails/toy.svg"' in html
     assert (outputs.site / "_static" / "thumbnails" / "toy.svg").read_text() == picture.read_text()
 
 
 def test_a_failed_notebook_is_rendered_and_reported(toy_workbook):
     traceback = ["\x1b[31mValueError\x1b[0m: no <grasp>"]
-    error = nbformat.v4.new_output("error", ename="ValueError", evalue="no grasp", traceback=traceback)
+    error = nbformat.v4.new_output(
+        "error", ename="ValueError", evalue="no grasp", traceback=traceback
+    )
     store_executed(toy_workbook, error)
     _, failures = build_site("smoke")
-    assert len(failures) == 1 and failures[0].startswith("toy failed in cell 3 (figure = draw(3)): ValueError: no grasp;")
+    assert len(failures) == 1 and failures[0].startswith(
+        "toy failed in cell 3 (figure = draw(3)): ValueError: no grasp;"
+    )
     html = page(toy_workbook)
-    assert 'href="#cell-3"' in html and 'id="cell-3"' in html and "no &lt;grasp&gt;" in html and "\x1b" not in html
+    assert (
+        'href="#cell-3"' in html
+        and 'id="cell-3"' in html
+        and "no &lt;grasp&gt;" in html
+        and "\x1b" not in html
+    )
     assert "failed in cell 3" in page(toy_workbook, "index.html")
 
 
 @pytest.mark.parametrize(
-    "text", ["", '{"cells": [', "[]", "{}", '{"nbformat": 4, "nbformat_minor": 5}', nbformat.writes(nbformat.v4.new_notebook())]
+    "text",
+    [
+        "",
+        '{"cells": [',
+        "[]",
+        "{}",
+        '{"nbformat": 4, "nbformat_minor": 5}',
+        nbformat.writes(nbformat.v4.new_notebook()),
+    ],
 )
 def test_an_interrupted_notebook_is_reported_and_has_no_page(toy_workbook, monkeypatch, text):
     monkeypatch.setitem(params.NOTEBOOKS, "next", params.NOTEBOOKS["toy"])
@@ -129,8 +163,16 @@ def test_an_interrupted_notebook_is_reported_and_has_no_page(toy_workbook, monke
     earlier.parent.mkdir()
     earlier.write_text("a page of an earlier run")
     index, failures = build_site("smoke")
-    assert len(failures) == 1 and failures[0].startswith("next did not finish") and failures[0].endswith(str(interrupted))
-    assert not earlier.exists() and "next.html" not in index.read_text() and 'href="toy.html"' in index.read_text()
+    assert (
+        len(failures) == 1
+        and failures[0].startswith("next did not finish")
+        and failures[0].endswith(str(interrupted))
+    )
+    assert (
+        not earlier.exists()
+        and "next.html" not in index.read_text()
+        and 'href="toy.html"' in index.read_text()
+    )
 
 
 def test_nothing_to_render(toy_workbook):

@@ -35,7 +35,9 @@ full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/f
 
 
 def empty_table(q=fr3.READY):
-    return SimulatedController(World(tabletop([], np.zeros((0, 4, 4)), []).to_xml(), 0), q, realtime=False)
+    return SimulatedController(
+        World(tabletop([], np.zeros((0, 4, 4)), []).to_xml(), 0), q, realtime=False
+    )
 
 
 def test_subjects_are_trial_objects_by_name_and_meshes_by_path(tmp_path):
@@ -45,18 +47,25 @@ def test_subjects_are_trial_objects_by_name_and_meshes_by_path(tmp_path):
     assert (own.obj.name, own.category, own.mass) == ("brick", "own", 0.3)
 
 
-@pytest.mark.parametrize(("names", "words"), [
-    (["teapot"], "object 'teapot', expected the path of a mesh or one of jello_chocolate"),
-    (["red_bowl", "red_bowl"], "objects red_bowl are named twice"),
-])
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["teapot"], "object 'teapot', expected the path of a mesh or one of jello_chocolate"),
+        (["red_bowl", "red_bowl"], "objects red_bowl are named twice"),
+    ],
+)
 def test_what_is_no_subject_is_refused(names, words):
     with pytest.raises(ParameterError, match=words):
         trials.subjects(names)
 
 
-@pytest.mark.parametrize(("methods", "seeds", "words"), [
-    (["gpd", "gpd"], [0], "methods gpd, gpd: expected every method once"),
-    (["gpd"], [0, 1, 0], "seeds 0, 1, 0: expected every seed once")])
+@pytest.mark.parametrize(
+    ("methods", "seeds", "words"),
+    [
+        (["gpd", "gpd"], [0], "methods gpd, gpd: expected every method once"),
+        (["gpd"], [0, 1, 0], "seeds 0, 1, 0: expected every seed once"),
+    ],
+)
 def test_a_method_or_seed_given_twice_is_refused(tmp_path, methods, seeds, words):
     with pytest.raises(ParameterError, match=words):
         trials.trials(["red_bowl"], methods, 1, seeds, tmp_path / "out", "none")
@@ -88,38 +97,69 @@ def test_a_command_that_cannot_be_logged_is_not_sent_and_the_arm_stops_all_the_s
     with empty_table() as controller, Arm(controller.hostname, execute=True, speed=0.5) as arm:
         arm._robot.move(franky.JointMotion(end, relative_dynamics_factor=0.1), asynchronous=True)
         with trials.command_log("/dev/full"):
-            with pytest.raises(RobotError, match="cannot write /dev/full: No space left on device; .* is not sent"):
+            with pytest.raises(
+                RobotError, match="cannot write /dev/full: No space left on device; .* is not sent"
+            ):
                 arm.open()
             found = attempt(arm, None, None, TrialSettings(), None, None)
             stopped = controller.truth().q
         assert found["outcome"] == "fault" and found["reason"].startswith("cannot write /dev/full")
         commands = controller.commands()
-        assert commands["hand.kMove"] == 0 and commands["kMove"] == 1 and commands["hand.kStop"] >= 1
+        assert (
+            commands["hand.kMove"] == 0 and commands["kMove"] == 1 and commands["hand.kStop"] >= 1
+        )
         assert not arm._robot.is_in_control and np.abs(stopped - end).max() > 0.3
     assert _logger() == before and "Traceback" not in capsys.readouterr().err
 
 
 @full_disk
-def test_a_log_on_a_full_disk_ends_the_trials_with_a_record_and_one_line(tmp_path, weights, monkeypatch, capsys):
+def test_a_log_on_a_full_disk_ends_the_trials_with_a_record_and_one_line(
+    tmp_path, weights, monkeypatch, capsys
+):
     monkeypatch.setattr(protocol, "trial_poses", lambda obj, count, seed: np.eye(4)[None])
     (tmp_path / "commands.log").symlink_to("/dev/full")
-    status = main(["trials", "--objects", "spam_can", "--poses", "1", "--out", str(tmp_path), "--weights", str(weights)])
+    status = main(
+        [
+            "trials",
+            "--objects",
+            "spam_can",
+            "--poses",
+            "1",
+            "--out",
+            str(tmp_path),
+            "--weights",
+            str(weights),
+        ]
+    )
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("graspbook")]
     assert status == 2 and len(told) == 1
-    assert "spam_can, pose 0, graspnet: cannot write" in told[0] and "commands.log: No space left on device" in told[0]
-    record, = read_records(tmp_path / "trials.jsonl")
-    assert record["outcome"] == "fault" and "No space left on device" in record["reason"] and not begun(record)
+    assert (
+        "spam_can, pose 0, graspnet: cannot write" in told[0]
+        and "commands.log: No space left on device" in told[0]
+    )
+    (record,) = read_records(tmp_path / "trials.jsonl")
+    assert (
+        record["outcome"] == "fault"
+        and "No space left on device" in record["reason"]
+        and not begun(record)
+    )
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Trials of poses 0, 1, ... without a controller, and the poses whose pictures were drawn; `drawn.last` is the last trial."""
+    """Trials of poses 0, 1, ... without a controller, and the poses whose pictures were drawn;
+    `drawn.last` is the last trial.
+    """
     done = SimpleNamespace(poses=[], last=9)
 
     def simulated(subject, base_T_object, networks, settings, rng):
         if base_T_object[0, 3] > done.last:
             raise KeyboardInterrupt
-        return not_begun("reflex") | {"times": {"look": 1.0}, "commands": 3, "base_T_object": base_T_object.tolist()}
+        return not_begun("reflex") | {
+            "times": {"look": 1.0},
+            "commands": 3,
+            "base_T_object": base_T_object.tolist(),
+        }
 
     def picture(record, mesh, path):
         done.poses.append(record["pose"])
@@ -127,8 +167,13 @@ def drawn(monkeypatch):
         path.write_text("drawn")
         return path
 
-    monkeypatch.setattr(protocol, "trial_poses", lambda obj, count, seed: np.array(
-        [pose.from_rt(np.eye(3), [i, 0, 0]) for i in range(count)]))
+    monkeypatch.setattr(
+        protocol,
+        "trial_poses",
+        lambda obj, count, seed: np.array(
+            [pose.from_rt(np.eye(3), [i, 0, 0]) for i in range(count)]
+        ),
+    )
     monkeypatch.setattr(protocol, "simulate", simulated)
     monkeypatch.setattr(trials, "picture_of_trial", picture)
     return done
@@ -155,7 +200,9 @@ def test_every_new_trial_is_drawn_as_it_ends_and_every_missing_picture(tmp_path,
     assert len(drawn.poses) == 4
 
 
-def test_a_real_run_shows_the_pose_before_it_asks_and_closes_its_camera(tmp_path, weights, drawn, monkeypatch):
+def test_a_real_run_shows_the_pose_before_it_asks_and_closes_its_camera(
+    tmp_path, weights, drawn, monkeypatch
+):
     told, hand_eye = [], tmp_path / "hand_eye.json"
     hand_eye.write_text(json.dumps({"hand_T_camera": fr3.HAND_T_CAMERA.tolist()}))
 
@@ -167,20 +214,40 @@ def test_a_real_run_shows_the_pose_before_it_asks_and_closes_its_camera(tmp_path
         told.append(text)
         raise EOFError
 
-    monkeypatch.setattr(trials, "open_camera", lambda source: told.append(source) or Camera(None, None, None, None))
+    monkeypatch.setattr(
+        trials, "open_camera", lambda source: told.append(source) or Camera(None, None, None, None)
+    )
     monkeypatch.setattr(trials, "RealSetup", partial(protocol.RealSetup, ask=nobody))
     with pytest.raises(RobotError, match="somebody must place the objects"):
-        trials.trials(["spam_can"], ["geometric"], 1, [0], tmp_path / "out", weights, "127.9.9.9", "", True, hand_eye)
+        trials.trials(
+            ["spam_can"],
+            ["geometric"],
+            1,
+            [0],
+            tmp_path / "out",
+            weights,
+            "127.9.9.9",
+            "",
+            True,
+            hand_eye,
+        )
     picture = tmp_path / "out" / "pictures" / "place_spam_can_0.png"
-    assert [told[0], told[2]] == ["realsense", "closed"] and f"Place spam_can as in {picture} (" in told[1]
-    assert picture.is_file() and [path.name for path in (tmp_path / "out").iterdir()] == ["pictures"]
+    assert [told[0], told[2]] == [
+        "realsense",
+        "closed",
+    ] and f"Place spam_can as in {picture} (" in told[1]
+    assert picture.is_file() and [path.name for path in (tmp_path / "out").iterdir()] == [
+        "pictures"
+    ]
 
 
 def level_table(height, tilt):
     """A Frame of an empty table, seen from `height` m at `tilt` rad from straight down."""
     v, u = np.mgrid[:480, :640]
     rays = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], axis=-1)
-    normal = np.array([0, -np.sin(tilt), -np.cos(tilt)])  # up, in the camera's frame: its top looks away from the arm
+    normal = np.array(
+        [0, -np.sin(tilt), -np.cos(tilt)]
+    )  # up, in the camera's frame: its top looks away from the arm
     return Frame((height / -(rays @ normal)).astype(np.float32), K)
 
 
@@ -211,15 +278,23 @@ def test_options_of_a_real_arm_are_refused_without_one(tmp_path):
 
 
 def test_a_capture_is_picked_from_in_rehearsal(tmp_path):
-    """A box on a table, seen at an angle: a grasp is planned, its way is gone by the simulated arm, twice to the same bytes."""
+    """A box on a table, seen at an angle: a grasp is planned, its way is gone by the simulated arm,
+    twice to the same bytes.
+    """
     box = make_trial_object("spam_can")
     view = simulated_view(box, protocol.trial_poses(box, 1)[0], AT_LOOK, np.random.default_rng(0))
     np.savez(tmp_path / "can.npz", depth=view.depth, K=view.K)
     found = pick.pick(tmp_path / "can.npz", SHIPPED, tmp_path / "can.json", tmp_path / "can.html")
-    assert found["outcome"] == "planned" and found["rehearsed"] is True and found["camera_pose_assumed"]
+    assert (
+        found["outcome"] == "planned"
+        and found["rehearsed"] is True
+        and found["camera_pose_assumed"]
+    )
     written = json.loads((tmp_path / "can.json").read_text())
     hand = fr3.forward(list(written["joints"].values()))
-    assert np.allclose(hand, written["base_T_hand"], atol=1e-3) and list(written["joints"]) == list(fr3.JOINTS)
+    assert np.allclose(hand, written["base_T_hand"], atol=1e-3) and list(written["joints"]) == list(
+        fr3.JOINTS
+    )
     page = (tmp_path / "can.html").read_text()
     assert "chosen" in page and "read off the table" in page
 
@@ -227,33 +302,73 @@ def test_a_capture_is_picked_from_in_rehearsal(tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """Fewer grasps, faster motions."""
-    monkeypatch.setattr(pick, "TrialSettings", partial(TrialSettings, PredictSettings(samples=24, steps=3)))
+    monkeypatch.setattr(
+        pick, "TrialSettings", partial(TrialSettings, PredictSettings(samples=24, steps=3))
+    )
     monkeypatch.setattr(pick, "REAL_SPEED", 0.5)
 
 
 def test_a_real_arm_without_leave_to_execute_gets_no_motion(tmp_path, quick):
     """A recording will do there: nothing moves by it."""
-    view = simulated_view(make_trial_object("jello_strawberry"), pose.from_rt(np.eye(3), [*PLACE, 0]), AT_LOOK,
-                          np.random.default_rng(0))
+    view = simulated_view(
+        make_trial_object("jello_strawberry"),
+        pose.from_rt(np.eye(3), [*PLACE, 0]),
+        AT_LOOK,
+        np.random.default_rng(0),
+    )
     np.savez(tmp_path / "box.npz", depth=view.depth, K=view.K)
     with empty_table(fr3.LOOK) as controller:
-        found = pick.pick(tmp_path / "box.npz", SHIPPED, tmp_path / "box.json", tmp_path / "box.html", robot=controller.hostname)
+        found = pick.pick(
+            tmp_path / "box.npz",
+            SHIPPED,
+            tmp_path / "box.json",
+            tmp_path / "box.html",
+            robot=controller.hostname,
+        )
         commands = controller.commands()
-    assert found["outcome"] == "planned" and found["rehearsed"] is None and not found["camera_pose_assumed"]
+    assert (
+        found["outcome"] == "planned"
+        and found["rehearsed"] is None
+        and not found["camera_pose_assumed"]
+    )
     assert np.allclose(found["base_T_camera"], AT_LOOK, atol=1e-3)
-    assert commands["kMove"] == commands["hand.kMove"] == commands["hand.kGrasp"] == commands["stream"] == 0
+    assert (
+        commands["kMove"]
+        == commands["hand.kMove"]
+        == commands["hand.kGrasp"]
+        == commands["stream"]
+        == 0
+    )
 
 
-def test_a_real_arm_with_leave_to_execute_looks_and_tells_what_became_of_it(tmp_path, quick, weights, monkeypatch):
-    (tmp_path / "hand_eye.json").write_text(json.dumps({"hand_T_camera": fr3.HAND_T_CAMERA.tolist()}))
+def test_a_real_arm_with_leave_to_execute_looks_and_tells_what_became_of_it(
+    tmp_path, quick, weights, monkeypatch
+):
+    (tmp_path / "hand_eye.json").write_text(
+        json.dumps({"hand_T_camera": fr3.HAND_T_CAMERA.tolist()})
+    )
     with empty_table() as controller:
-        camera = SimulatedCamera(lambda: [(protocol._table(), np.eye(4))],
-                                 lambda: fr3.forward(controller.truth().q) @ fr3.HAND_T_CAMERA, d415(), np.random.default_rng(0))
+        camera = SimulatedCamera(
+            lambda: [(protocol._table(), np.eye(4))],
+            lambda: fr3.forward(controller.truth().q) @ fr3.HAND_T_CAMERA,
+            d415(),
+            np.random.default_rng(0),
+        )
         monkeypatch.setattr(pick, "open_camera", {"realsense": camera}.get)
-        found = pick.pick("realsense", weights, tmp_path / "none.json", tmp_path / "none.html", robot=controller.hostname,
-                          execute=True, hand_eye=tmp_path / "hand_eye.json")
+        found = pick.pick(
+            "realsense",
+            weights,
+            tmp_path / "none.json",
+            tmp_path / "none.html",
+            robot=controller.hostname,
+            execute=True,
+            hand_eye=tmp_path / "hand_eye.json",
+        )
         commands = controller.commands()
-    assert (found["outcome"], found["fault"]) == ("no feasible grasp", None) and "nothing on the table" in found["reason"]
+    assert (found["outcome"], found["fault"]) == (
+        "no feasible grasp",
+        None,
+    ) and "nothing on the table" in found["reason"]
     assert json.loads((tmp_path / "none.json").read_text())["reason"] == found["reason"]
     assert found["reason"] in (tmp_path / "none.html").read_text()
     assert commands["kMove"] == commands["hand.kMove"] == 1 and commands["hand.kGrasp"] == 0

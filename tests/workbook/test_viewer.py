@@ -49,6 +49,8 @@ show(box, backend="openGL_mock", frames=1)
 assert not polyscope.has_curve_network("grasps")
 """
     environment = {"PYTHONPATH": ":".join(sys.path)}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stderr
     assert not list(tmp_path.glob(".polyscope*"))  # no preferences left behind

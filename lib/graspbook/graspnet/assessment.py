@@ -1,29 +1,55 @@
 """The figures of a method, for each object and overall, from its evaluated views.
 
-Shares of views carry Wilson's interval at 95 %. Overall figures carry a bootstrap interval too, over whole objects: views of
-one object are alike, and what is asked is how the method does on other objects.
+Shares of views carry Wilson's interval at 95 %. Overall figures carry a bootstrap interval too,
+over whole objects: views of one object are alike, and what is asked is how the method does on other
+objects.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from graspbook.graspnet.coverage import Visit, coverage_rate, pooled_curve, success_coverage_area, success_coverage_curve, visit
+from graspbook.graspnet.coverage import (
+    Visit,
+    coverage_rate,
+    pooled_curve,
+    success_coverage_area,
+    success_coverage_curve,
+    visit,
+)
 from graspbook.metrics import bootstrap_interval, wilson_interval
 
-SHARES_OF_VIEWS = ("success_best", "gravity_best", "views_with_20_above_threshold", "views_with_20_above_threshold_feasible")
+SHARES_OF_VIEWS = (
+    "success_best",
+    "gravity_best",
+    "views_with_20_above_threshold",
+    "views_with_20_above_threshold_feasible",
+)
 _FIGURES = (
-    *SHARES_OF_VIEWS, "acceleration_best", "success_top10", "success_all_final", "sampled", "refined", "coverage",
-    "coverage_feasible", "grasps_above_threshold", "grasps_above_threshold_feasible", "success_above_threshold",
-    "success_above_threshold_feasible", "auc", "auc_feasible", "feasible_share",
+    *SHARES_OF_VIEWS,
+    "acceleration_best",
+    "success_top10",
+    "success_all_final",
+    "sampled",
+    "refined",
+    "coverage",
+    "coverage_feasible",
+    "grasps_above_threshold",
+    "grasps_above_threshold_feasible",
+    "success_above_threshold",
+    "success_above_threshold_feasible",
+    "auc",
+    "auc_feasible",
+    "feasible_share",
 )
 COMPARED = ("auc", "success_best", "success_above_threshold", "coverage")
 
 
 @dataclass(frozen=True)
 class _View:
-    """What the figures need of one view: its own, those above the threshold (how many, how many hold), and its visits; of these
-    two, those of all final grasps and of the feasible ones."""
+    """What the figures need of one view: its own, those above the threshold (how many, how many
+    hold), and its visits; of these two, those of all final grasps and of the feasible ones.
+    """
 
     own: dict[str, float]
     above: dict[str, tuple[int, int]]
@@ -31,22 +57,26 @@ class _View:
 
 
 def assess(evaluations, positives, threshold, seed=0, reasons=None):
-    """Figures of a method: {"overall": figures, "objects": {name: figures}}, plain numbers, None where one is not defined.
+    """Figures of a method: {"overall": figures, "objects": {name: figures}}, plain numbers, None
+    where one is not defined.
 
-    evaluations: object name -> its `ViewEvaluation`s; positives: object name -> ground-truth grasps (P, 4, 4), in the same
-    frame; seed: of the bootstrap. An object without positives or views cannot be judged: its figures are None, `reason` says
-    why (by name in `reasons` where known), and overall figures leave it out.
+    evaluations: object name -> its `ViewEvaluation`s; positives: object name -> ground-truth grasps
+    (P, 4, 4), in the same frame; seed: of the bootstrap. An object without positives or views
+    cannot be judged: its figures are None, `reason` says why (by name in `reasons` where known),
+    and overall figures leave it out.
 
-    Means over views: `success_best` and `gravity_best`, whether the best-ranked grasp holds in the shake test, and against
-    gravity on 0.3 kg from six directions; `acceleration_best`, the largest acceleration in m/s² that it survives;
-    `success_top10` and `success_all_final`, the share of the ten best, and of all grasps at their best-scoring step, that
-    hold; `sampled` and `refined`, that of all grasps as sampled and at the last simulated step; `coverage`, the share of
-    positives within 2 cm of a final grasp; `grasps_above_threshold`, how many score above the threshold, and
-    `views_with_20_above_threshold`, whether 20 or more do; `feasible_share`, the share of final grasps that keep the hand out
-    of observed points and have enough of them between the fingers. A view without any grasp counts as 0 everywhere.
-    Over the grasps of all views: `success_above_threshold`, the share of those above the threshold that hold; `auc`, the area
-    under success over coverage of all final grasps, pooled by score (Figs 8-11). Names ending in `_feasible` count feasible
-    grasps alone.
+    Means over views: `success_best` and `gravity_best`, whether the best-ranked grasp holds in the
+    shake test, and against gravity on 0.3 kg from six directions; `acceleration_best`, the largest
+    acceleration in m/s² that it survives; `success_top10` and `success_all_final`, the share of the
+    ten best, and of all grasps at their best-scoring step, that hold; `sampled` and `refined`, that
+    of all grasps as sampled and at the last simulated step; `coverage`, the share of positives
+    within 2 cm of a final grasp; `grasps_above_threshold`, how many score above the threshold, and
+    `views_with_20_above_threshold`, whether 20 or more do; `feasible_share`, the share of final
+    grasps that keep the hand out of observed points and have enough of them between the fingers. A
+    view without any grasp counts as 0 everywhere. Over the grasps of all views:
+    `success_above_threshold`, the share of those above the threshold that hold; `auc`, the area
+    under success over coverage of all final grasps, pooled by score (Figs 8-11). Names ending in
+    `_feasible` count feasible grasps alone.
 
     `intervals_over_views`: Wilson's of the shares of views. `intervals_over_objects` (overall only): bootstrapped, of every
     figure; None for a single object.
@@ -54,53 +84,92 @@ def assess(evaluations, positives, threshold, seed=0, reasons=None):
     judged = _judged(evaluations, positives, threshold)
     objects = {}
     for name in evaluations:
-        objects[name] = _report(judged.get(name, [])) | {"counts": _counts(judged.get(name, []), len(positives[name]))}
+        objects[name] = _report(judged.get(name, [])) | {
+            "counts": _counts(judged.get(name, []), len(positives[name]))
+        }
         if name not in judged:
-            objects[name]["reason"] = (reasons or {}).get(name) or ("no views" if len(positives[name]) else "no positive grasps")
+            objects[name]["reason"] = (reasons or {}).get(name) or (
+                "no views" if len(positives[name]) else "no positive grasps"
+            )
     every = _views(judged, judged)
-    overall = _report(every) | {"counts": _counts(every, sum(len(positives[name]) for name in judged))}
-    overall["counts"] |= {"objects": len(judged), "objects_left_out": len(evaluations) - len(judged)}
-    overall["intervals_over_objects"] = _intervals(lambda drawn: _figures(_views(judged, drawn)), _FIGURES, list(judged), seed)
+    overall = _report(every) | {
+        "counts": _counts(every, sum(len(positives[name]) for name in judged))
+    }
+    overall["counts"] |= {
+        "objects": len(judged),
+        "objects_left_out": len(evaluations) - len(judged),
+    }
+    overall["intervals_over_objects"] = _intervals(
+        lambda drawn: _figures(_views(judged, drawn)), _FIGURES, list(judged), seed
+    )
     return {"overall": overall, "objects": objects}
 
 
 def record(evaluations, positives):
-    """What `compare` needs of each judged object's views, in plain numbers: {name: [view]}; arguments as for `assess`.
+    """What `compare` needs of each judged object's views, in plain numbers: {name: [view]};
+    arguments as for `assess`.
 
-    Of a view: `success_best`, 0 or 1; `scores` (K) and `success` (K), 0 or 1, of its final grasps by falling score; and `covers`
-    (K + 1), how many positives each of these is the first to cover, the last entry those that none does.
+    Of a view: `success_best`, 0 or 1; `scores` (K) and `success` (K), 0 or 1, of its final grasps
+    by falling score; and `covers` (K + 1), how many positives each of these is the first to cover,
+    the last entry those that none does.
     """
-    return {name: [_record(view, positives[name]) for view in views]
-            for name, views in evaluations.items() if len(positives[name]) and len(views)}
+    return {
+        name: [_record(view, positives[name]) for view in views]
+        for name, views in evaluations.items()
+        if len(positives[name]) and len(views)
+    }
 
 
 def compare(recorded, others, threshold, seed=0):
-    """How much higher the `COMPARED` figures of a method are than those of another on the same views, in plain numbers.
+    """How much higher the `COMPARED` figures of a method are than those of another on the same
+    views, in plain numbers.
 
-    recorded, others: what `record` returned of either. Returns {figure: the overall figure of the first less that of the second},
-    the number of `objects` that both were judged on, and `intervals_over_objects`: bootstrapped from the seed, 95 %. A resample
-    draws the same objects for both, so what makes an object hard for both cancels. None where not defined.
+    recorded, others: what `record` returned of either. Returns {figure: the overall figure of the
+    first less that of the second}, the number of `objects` that both were judged on, and
+    `intervals_over_objects`: bootstrapped from the seed, 95 %. A resample draws the same objects
+    for both, so what makes an object hard for both cancels. None where not defined.
     """
     both = [name for name in recorded if name in others]
 
     def differences(drawn):
-        first, second = (_compared([view for name in drawn for view in views[name]], threshold) for views in (recorded, others))
+        first, second = (
+            _compared([view for name in drawn for view in views[name]], threshold)
+            for views in (recorded, others)
+        )
         return {name: first[name] - second[name] for name in COMPARED}
 
-    found = {name: _plain(value) for name, value in differences(both).items()} if both else dict.fromkeys(COMPARED)
-    return found | {"objects": len(both), "intervals_over_objects": _intervals(differences, COMPARED, both, seed)}
+    found = (
+        {name: _plain(value) for name, value in differences(both).items()}
+        if both
+        else dict.fromkeys(COMPARED)
+    )
+    return found | {
+        "objects": len(both),
+        "intervals_over_objects": _intervals(differences, COMPARED, both, seed),
+    }
 
 
 def pooled_success_coverage(evaluations, positives):
-    """Success and coverage (M,) of all final grasps of the objects that have positives, by falling score; see `assess`."""
-    return success_coverage_curve([view.at_best(positives[name]) for name, views in evaluations.items()
-                                   if len(positives[name]) for view in views])
+    """Success and coverage (M,) of all final grasps of the objects that have positives, by falling
+    score; see `assess`.
+    """
+    return success_coverage_curve(
+        [
+            view.at_best(positives[name])
+            for name, views in evaluations.items()
+            if len(positives[name])
+            for view in views
+        ]
+    )
 
 
 def _judged(evaluations, positives, threshold):
     """The `_View`s of every object that has positives and views, by name."""
-    return {name: [_view(view, positives[name], threshold) for view in views]
-            for name, views in evaluations.items() if len(positives[name]) and len(views)}
+    return {
+        name: [_view(view, positives[name], threshold) for view in views]
+        for name, views in evaluations.items()
+        if len(positives[name]) and len(views)
+    }
 
 
 def _views(judged, names):
@@ -109,30 +178,48 @@ def _views(judged, names):
 
 def _record(view, positives):
     seen = visit(view.at_best(positives))
-    return {"success_best": int(view.final_success[:1].sum()), "scores": seen.scores.tolist(),
-            "success": seen.success.astype(int).tolist(),
-            "covers": np.bincount(seen.first, minlength=len(seen.scores) + 1).tolist()}
+    return {
+        "success_best": int(view.final_success[:1].sum()),
+        "scores": seen.scores.tolist(),
+        "success": seen.success.astype(int).tolist(),
+        "covers": np.bincount(seen.first, minlength=len(seen.scores) + 1).tolist(),
+    }
 
 
 def _compared(views, threshold):
     """The `COMPARED` figures of recorded views, NaN where not defined."""
-    visits = [Visit(np.array(view["scores"], float), np.array(view["success"], bool),
-                    np.repeat(np.arange(len(view["covers"])), view["covers"])) for view in views]
+    visits = [
+        Visit(
+            np.array(view["scores"], float),
+            np.array(view["success"], bool),
+            np.repeat(np.arange(len(view["covers"])), view["covers"]),
+        )
+        for view in views
+    ]
     above = np.concatenate([seen.success[seen.scores > threshold] for seen in visits])
-    return {"auc": success_coverage_area(*pooled_curve(visits)),
-            "success_best": np.mean([view["success_best"] for view in views]),
-            "success_above_threshold": above.mean() if len(above) else np.nan,
-            "coverage": np.mean([(seen.first < len(seen.scores)).mean() for seen in visits])}
+    return {
+        "auc": success_coverage_area(*pooled_curve(visits)),
+        "success_best": np.mean([view["success_best"] for view in views]),
+        "success_above_threshold": above.mean() if len(above) else np.nan,
+        "coverage": np.mean([(seen.first < len(seen.scores)).mean() for seen in visits]),
+    }
 
 
 def _intervals(figures, labels, names, seed):
-    """Bootstrap intervals over objects of `figures`, a function of drawn names to {label: figure}; None where undefined."""
+    """Bootstrap intervals over objects of `figures`, a function of drawn names to {label: figure};
+    None where undefined.
+    """
     if not names:
         return dict.fromkeys(labels)
-    edges = bootstrap_interval(lambda drawn: list(figures([names[i] for i in drawn]).values()), len(names),
-                               np.random.default_rng(seed))
-    return {name: [_plain(low), _plain(high)] if np.isfinite(low) else None
-            for name, low, high in zip(labels, *edges, strict=True)}
+    edges = bootstrap_interval(
+        lambda drawn: list(figures([names[i] for i in drawn]).values()),
+        len(names),
+        np.random.default_rng(seed),
+    )
+    return {
+        name: [_plain(low), _plain(high)] if np.isfinite(low) else None
+        for name, low, high in zip(labels, *edges, strict=True)
+    }
 
 
 def _view(view, positives, threshold):
@@ -153,9 +240,14 @@ def _view(view, positives, threshold):
         own[f"coverage{kind}"] = coverage_rate(view.final[chosen], positives)
         own[f"grasps_above_threshold{kind}"] = count
         own[f"views_with_20_above_threshold{kind}"] = count >= 20
-    return _View(own, {kind: (int((high & chosen).sum()), int(view.final_success[high & chosen].sum()))
-                       for kind, chosen in kinds.items()},
-                 {kind: visit(view.at_best(positives, chosen)) for kind, chosen in kinds.items()})
+    return _View(
+        own,
+        {
+            kind: (int((high & chosen).sum()), int(view.final_success[high & chosen].sum()))
+            for kind, chosen in kinds.items()
+        },
+        {kind: visit(view.at_best(positives, chosen)) for kind, chosen in kinds.items()},
+    )
 
 
 def _mean(values):
@@ -168,7 +260,9 @@ def _figures(views):
     for kind in ("", "_feasible"):
         count, held = np.sum([view.above[kind] for view in views], axis=0)
         figures[f"success_above_threshold{kind}"] = held / count if count else np.nan
-        figures[f"auc{kind}"] = success_coverage_area(*pooled_curve([view.visits[kind] for view in views]))
+        figures[f"auc{kind}"] = success_coverage_area(
+            *pooled_curve([view.visits[kind] for view in views])
+        )
     return {name: figures[name] for name in _FIGURES}
 
 
@@ -177,13 +271,21 @@ def _report(views):
     if not views:
         return dict.fromkeys((*_FIGURES, "intervals_over_views"))
     figures = {name: _plain(value) for name, value in _figures(views).items()}
-    return figures | {"intervals_over_views": {
-        name: list(wilson_interval(sum(view.own[name] for view in views), len(views))) for name in SHARES_OF_VIEWS}}
+    return figures | {
+        "intervals_over_views": {
+            name: list(wilson_interval(sum(view.own[name] for view in views), len(views)))
+            for name in SHARES_OF_VIEWS
+        }
+    }
 
 
 def _counts(views, positives):
-    return {"views": len(views), "grasps": sum(len(view.visits[""].scores) for view in views), "positives": positives,
-            "grasps_above_threshold": sum(view.above[""][0] for view in views)}
+    return {
+        "views": len(views),
+        "grasps": sum(len(view.visits[""].scores) for view in views),
+        "positives": positives,
+        "grasps_above_threshold": sum(view.above[""][0] for view in views),
+    }
 
 
 def _plain(value):

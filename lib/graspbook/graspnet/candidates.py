@@ -1,10 +1,10 @@
 """Candidate grasps from an object's geometry, and the labelled grasp file of one object.
 
-Mousavian et al. 2019, section 4, "Training Data for Grasping": "We sample random points on the object mesh surface and
-align the gripper's z-axis with the surface normal. The distance between the gripper and the object surface is sampled
-uniformly between zero and the gripper's finger length. The orientation around the z-axis is also drawn from a uniform
-distribution. We only simulate grasps that are not in collision and whose closing volume between the fingers intersects
-the object."
+Mousavian et al. 2019, section 4, "Training Data for Grasping": "We sample random points on the
+object mesh surface and align the gripper's z-axis with the surface normal. The distance between the
+gripper and the object surface is sampled uniformly between zero and the gripper's finger length.
+The orientation around the z-axis is also drawn from a uniform distribution. We only simulate grasps
+that are not in collision and whose closing volume between the fingers intersects the object."
 """
 
 from dataclasses import asdict
@@ -20,8 +20,9 @@ from graspbook.hands import franka
 from graspbook.simulation.shake import Shaker, ShakeSettings, physics
 from graspbook.storage import Grasps, code_hash, content_hash, read_grasps, write_grasps
 
-# Distance from the surface point to the origin of the grasp frame, along the approach. "paper": from the fingers' mount
-# touching the surface to the fingertips touching it. "released": the limits in NVlabs/6dof-graspnet, which leave the palm free.
+# Distance from the surface point to the origin of the grasp frame, along the approach. "paper":
+# from the fingers' mount touching the surface to the fingertips touching it. "released": the limits
+# in NVlabs/6dof-graspnet, which leave the palm free.
 STANDOFFS = {"paper": (franka.FINGER_MOUNT, franka.TIP_Z), "released": (0.0670, 0.1122)}
 _BATCH = 1024
 _PATIENCE = 20 * _BATCH  # candidates that need not lead to any
@@ -30,32 +31,48 @@ _FEWEST_SIMULABLE = 0.005  # share of candidates below which the search is given
 
 
 def propose(mesh, n, rng, standoff="paper"):
-    """Poses `object_T_hand` (n, 4, 4): approach against the normal at uniform surface points, uniform standoff and roll."""
+    """Poses `object_T_hand` (n, 4, 4): approach against the normal at uniform surface points,
+    uniform standoff and roll.
+    """
     points, faces = trimesh.sample.sample_surface(mesh, n, seed=rng)
     return approach(points, mesh.face_normals[faces], rng, standoff)
 
 
 def approach(points, normals, rng, standoff):
-    """Poses (n, 4, 4) of hands that approach points (n, 3) against their unit normals (n, 3), in the frame of these."""
-    rotation = pose.align_z(-normals) @ pose.rotation_about([0.0, 0.0, 1.0], rng.uniform(0, 2 * np.pi, len(points)))
+    """Poses (n, 4, 4) of hands that approach points (n, 3) against their unit normals (n, 3), in
+    the frame of these.
+    """
+    rotation = pose.align_z(-normals) @ pose.rotation_about(
+        [0.0, 0.0, 1.0], rng.uniform(0, 2 * np.pi, len(points))
+    )
     distance = rng.uniform(*STANDOFFS[standoff], len(points))
     return pose.from_rt(rotation, points - distance[:, None] * rotation[..., 2])
 
 
 def closing_region_filled(surface, object_T_hand):
-    """Which grasps (N,) have a point of `surface` (M, 3), dense on the object, between the open pads."""
-    # In blocks: a thousand grasps times thousands of points would not fit a small cache, let alone memory.
+    """Which grasps (N,) have a point of `surface` (M, 3), dense on the object, between the open
+    pads.
+    """
+    # In blocks: a thousand grasps times thousands of points would not fit a small cache, let alone
+    # memory.
     blocks = np.array_split(object_T_hand, max(1, len(object_T_hand) // 64))
-    return np.concatenate([franka.points_in_closing_region(pose.transform(pose.inverse(block), surface)).any(axis=1)
-                           for block in blocks])
+    return np.concatenate(
+        [
+            franka.points_in_closing_region(pose.transform(pose.inverse(block), surface)).any(
+                axis=1
+            )
+            for block in blocks
+        ]
+    )
 
 
 def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2, progress=True):
     """Label `n` simulated candidates of a GraspObject and return them as `Grasps`, both classes.
 
-    A pure function of all but `threads` and `progress`. `parameters` in the result holds the settings and the counts at each
-    stage: candidates, not_colliding, simulable (the object between the fingers too), simulated (`n` of those), successes.
-    Raises MeshError where too few candidates fit the hand.
+    A pure function of all but `threads` and `progress`. `parameters` in the result holds the
+    settings and the counts at each stage: candidates, not_colliding, simulable (the object between
+    the fingers too), simulated (`n` of those), successes. Raises MeshError where too few candidates
+    fit the hand.
     """
     settings = settings or ShakeSettings()
     rng = np.random.default_rng(seed)
@@ -64,7 +81,9 @@ def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2, prog
     counts = dict.fromkeys(("candidates", "not_colliding", "simulable", "simulated"), 0)
     kept, outcomes = [], []
     with tqdm(total=n, desc=obj.name, unit="grasp", leave=False, disable=not progress) as bar:
-        while counts["simulated"] < n and counts["simulable"] >= _FEWEST_SIMULABLE * (counts["candidates"] - _PATIENCE):
+        while counts["simulated"] < n and counts["simulable"] >= _FEWEST_SIMULABLE * (
+            counts["candidates"] - _PATIENCE
+        ):
             batch = propose(obj.mesh, _BATCH, rng, standoff)
             free = ~shaker.collides(batch)
             wanted = free & closing_region_filled(surface, batch)
@@ -78,17 +97,26 @@ def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2, prog
             bar.update(len(chosen))
     if counts["simulated"] < n:
         sides = " x ".join(f"{1000 * side:.0f}" for side in obj.mesh.extents)
-        raise MeshError(f"{obj.name}: only {counts['simulated']} of {counts['candidates']} candidates leave the hand free and "
-                        f"put the object between its fingers, {n} were asked for; the hand opens "
-                        f"{1000 * franka.MAX_OPENING:.0f} mm, the object measures {sides} mm")
-    return _grasps(obj, np.concatenate(kept), outcomes, settings, _parameters(obj, n, seed, settings, standoff), counts)
+        raise MeshError(
+            f"{obj.name}: only {counts['simulated']} of {counts['candidates']} candidates leave the"
+            f" hand free and put the object between its fingers, {n} were asked for; the hand opens"
+            f" {1000 * franka.MAX_OPENING:.0f} mm, the object measures {sides} mm"
+        )
+    return _grasps(
+        obj,
+        np.concatenate(kept),
+        outcomes,
+        settings,
+        _parameters(obj, n, seed, settings, standoff),
+        counts,
+    )
 
 
 def sample_to_file(obj, path, n, seed, threads=2, progress=True):
     """`sample_grasps` into a grasp file; returns the counts of each stage.
 
-    A file that is there and was made by the same code with the same parameters stays as it is, so a killed run goes on where
-    it was.
+    A file that is there and was made by the same code with the same parameters stays as it is, so a
+    killed run goes on where it was.
     """
     path = Path(path)
     if path.is_file():
@@ -106,8 +134,16 @@ def sample_task(objects, name, path, n, seed):
 
 
 def _parameters(obj, n, seed, settings, standoff):
-    return {"code": code_hash(*_CODE), "grasps": n, "seed": seed, "standoff": standoff, "settings": asdict(settings),
-            "object": content_hash(obj.mesh.vertices, obj.mesh.faces, *(part.vertices for part in obj.parts))}
+    return {
+        "code": code_hash(*_CODE),
+        "grasps": n,
+        "seed": seed,
+        "standoff": standoff,
+        "settings": asdict(settings),
+        "object": content_hash(
+            obj.mesh.vertices, obj.mesh.faces, *(part.vertices for part in obj.parts)
+        ),
+    }
 
 
 def _grasps(obj, transforms, outcomes, settings, parameters, counts):
@@ -115,8 +151,10 @@ def _grasps(obj, transforms, outcomes, settings, parameters, counts):
     return Grasps(
         transforms=transforms,
         success=success,
-        grades={name: np.concatenate([getattr(outcome, name) for outcome in outcomes])
-                for name in ("gravity_held", "max_acceleration", "closing_width")},
+        grades={
+            name: np.concatenate([getattr(outcome, name) for outcome in outcomes])
+            for name in ("gravity_held", "max_acceleration", "closing_width")
+        },
         object_file=obj.file,
         object_scale=obj.scale,
         physics=physics(obj, settings),

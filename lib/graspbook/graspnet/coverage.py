@@ -12,8 +12,9 @@ RADIUS = 0.02
 
 @dataclass(frozen=True)
 class ViewResult:
-    """What was predicted for one cloud, all in one frame: grasps (K, 4, 4), scores (K,), labels success (K,) bool by the
-    shake test, and the ground truth's positives (P, 4, 4)."""
+    """What was predicted for one cloud, all in one frame: grasps (K, 4, 4), scores (K,), labels
+    success (K,) bool by the shake test, and the ground truth's positives (P, 4, 4).
+    """
 
     grasps: np.ndarray
     scores: np.ndarray
@@ -23,8 +24,9 @@ class ViewResult:
 
 @dataclass(frozen=True)
 class Visit:
-    """What the curve needs of one view, its grasps from the highest score down: scores and success (K,), and the grasp (P,)
-    that first covers each positive, K where none does."""
+    """What the curve needs of one view, its grasps from the highest score down: scores and success
+    (K,), and the grasp (P,) that first covers each positive, K where none does.
+    """
 
     scores: np.ndarray
     success: np.ndarray
@@ -34,11 +36,16 @@ class Visit:
 def visit(view, radius=RADIUS):
     """The Visit of a ViewResult; grasps of equal score keep their order."""
     order = np.argsort(-view.scores, kind="stable")
-    return Visit(view.scores[order], view.success[order], _first_cover(view.grasps[order], view.positives, radius))
+    return Visit(
+        view.scores[order],
+        view.success[order],
+        _first_cover(view.grasps[order], view.positives, radius),
+    )
 
 
 def coverage_rate(grasps, positives, radius=RADIUS):
-    """Share of positive grasps (P, 4, 4) whose translation is at most `radius` metres from that of a grasp (K, 4, 4).
+    """Share of positive grasps (P, 4, 4) whose translation is at most `radius` metres from that of
+    a grasp (K, 4, 4).
 
     Rotations are not compared (the paper's choice). NaN without positives.
     """
@@ -48,24 +55,32 @@ def coverage_rate(grasps, positives, radius=RADIUS):
 
 
 def success_coverage_curve(views, radius=RADIUS):
-    """Success rate and coverage (M,) over the grasps of all `ViewResult`s, visited from the highest score down.
+    """Success rate and coverage (M,) over the grasps of all `ViewResult`s, visited from the highest
+    score down.
 
-    Entry k: success is the mean label of the first k + 1 grasps of all views together; coverage is the share of all views'
-    positives (each view brings its own) within `radius` metres of a visited grasp of the same view. Grasps of equal
-    score keep their order. This is the released code's definition as the paper's figures 8-11 use it.
+    Entry k: success is the mean label of the first k + 1 grasps of all views together; coverage is
+    the share of all views' positives (each view brings its own) within `radius` metres of a visited
+    grasp of the same view. Grasps of equal score keep their order. This is the released code's
+    definition as the paper's figures 8-11 use it.
     """
     return pooled_curve([visit(view, radius) for view in views])
 
 
 def pooled_curve(visits):
-    """Success rate and coverage (M,) of the grasps of all `Visit`s together; see `success_coverage_curve`."""
+    """Success rate and coverage (M,) of the grasps of all `Visit`s together; see
+    `success_coverage_curve`.
+    """
     sizes = [len(seen.scores) for seen in visits]
     order = np.argsort(-np.concatenate([seen.scores for seen in visits]), kind="stable")
     rank = np.empty(len(order), int)
     rank[order] = np.arange(len(order))
-    covered = [ranks[seen.first[seen.first < len(ranks)]]
-               for ranks, seen in zip(np.split(rank, np.cumsum(sizes)[:-1]), visits, strict=True)]
-    success = np.cumsum(np.concatenate([seen.success for seen in visits])[order]) / np.arange(1, len(order) + 1)
+    covered = [
+        ranks[seen.first[seen.first < len(ranks)]]
+        for ranks, seen in zip(np.split(rank, np.cumsum(sizes)[:-1]), visits, strict=True)
+    ]
+    success = np.cumsum(np.concatenate([seen.success for seen in visits])[order]) / np.arange(
+        1, len(order) + 1
+    )
     found = np.bincount(np.concatenate(covered), minlength=len(order))
     return success, np.cumsum(found) / max(1, sum(len(seen.first) for seen in visits))
 
@@ -76,7 +91,9 @@ def success_coverage_area(success, coverage):
 
 
 def _first_cover(grasps, positives, radius):
-    """The first of grasps (K, 4, 4) that covers each positive (P, 4, 4): (P,) int, K where none does."""
+    """The first of grasps (K, 4, 4) that covers each positive (P, 4, 4): (P,) int, K where none
+    does.
+    """
     if not len(grasps) or not len(positives):
         return np.full(len(positives), len(grasps))
     near = cKDTree(grasps[:, :3, 3]).query_ball_point(positives[:, :3, 3], radius)

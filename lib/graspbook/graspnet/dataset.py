@@ -1,7 +1,9 @@
-"""Training batches: partial views of objects with stratified grasps, and hard negatives (section 4 "Training", equation 5).
+"""Training batches: partial views of objects with stratified grasps, and hard negatives (section 4
+"Training", equation 5).
 
-What takes time is done once an object by `prepare`: views are ray cast, grasps clustered, hard negatives drawn. Batch k
-is then a pure function of the seed and k, so a training run can go on from any step.
+What takes time is done once an object by `prepare`: views are ray cast, grasps clustered, hard
+negatives drawn. Batch k is then a pure function of the seed and k, so a training run can go on from
+any step.
 """
 
 from dataclasses import dataclass
@@ -22,9 +24,21 @@ from graspbook.perception.resample import farthest_points
 from graspbook.storage import Grasps, code_hash, content_hash, hash_number
 
 CLUSTERS = 32
-CODE = ("pose", "hands", "training", "graspnet/dataset", "graspnet/frame", "graspnet/pointnet2", "graspnet/sampler",
-        "graspnet/attention", "graspnet/evaluator", "graspnet/unified", "graspnet/pose_cloud", "graspnet/probes",
-        "graspnet/lookup")
+CODE = (
+    "pose",
+    "hands",
+    "training",
+    "graspnet/dataset",
+    "graspnet/frame",
+    "graspnet/pointnet2",
+    "graspnet/sampler",
+    "graspnet/attention",
+    "graspnet/evaluator",
+    "graspnet/unified",
+    "graspnet/pose_cloud",
+    "graspnet/probes",
+    "graspnet/lookup",
+)
 _EXPLORED = 0.4
 HARD_TRANSLATION = 0.03
 _BLOCK = 64  # hard negatives judged together: their copies of the surface take a few MB each
@@ -36,10 +50,11 @@ HARD_ROTATIONS = {"paper": (0.6, 0.6, 0.6), "released": (0.6, 0.2, 0.6)}
 class DataSettings:
     """What is prepared an object.
 
-    views, points, noise (metres, standard deviation of the depth): the rendered clouds; the released code draws from
-    30 × 30 views. holes: at 0 the noise is that of every view; above, views are degraded as `perception.degrade` does it: up to
-    so many holes, noise up to that size, fewer or more points. hard_negatives: how many are drawn; hard_rotation: "paper"
-    or "released". surface_points: on the mesh, to judge hard negatives by.
+    views, points, noise (metres, standard deviation of the depth): the rendered clouds; the
+    released code draws from 30 × 30 views. holes: at 0 the noise is that of every view; above,
+    views are degraded as `perception.degrade` does it: up to so many holes, noise up to that size,
+    fewer or more points. hard_negatives: how many are drawn; hard_rotation: "paper" or "released".
+    surface_points: on the mesh, to judge hard negatives by.
     """
 
     views: int = 8
@@ -53,7 +68,9 @@ class DataSettings:
 
     def __post_init__(self):
         if self.hard_rotation not in HARD_ROTATIONS:
-            raise ParameterError(f"hard_rotation {self.hard_rotation!r}, expected one of {', '.join(HARD_ROTATIONS)}")
+            raise ParameterError(
+                f"hard_rotation {self.hard_rotation!r}, expected one of {', '.join(HARD_ROTATIONS)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -74,9 +91,10 @@ class Strata:
 class Examples:
     """One object, ready for training.
 
-    clouds (V, N, 3) float32, each in the graspnet object frame of its view; view_T_object (V, 4, 4); positives and
-    negatives: labelled grasps `object_T_hand`; hard_negatives likewise. family: objects are drawn family by family. explored:
-    further `Grasps` with labels, those that earlier networks found (`exploration`).
+    clouds (V, N, 3) float32, each in the graspnet object frame of its view; view_T_object (V, 4,
+    4); positives and negatives: labelled grasps `object_T_hand`; hard_negatives likewise. family:
+    objects are drawn family by family. explored: further `Grasps` with labels, those that earlier
+    networks found (`exploration`).
     """
 
     name: str
@@ -90,7 +108,9 @@ class Examples:
 
 
 class SamplerBatch(NamedTuple):
-    """points (C, N, 3), groups of `pointnet2.group`, and positive grasps (C, G, 4, 4), in the graspnet object frame."""
+    """points (C, N, 3), groups of `pointnet2.group`, and positive grasps (C, G, 4, 4), in the
+    graspnet object frame.
+    """
 
     points: torch.Tensor
     groups: tuple
@@ -98,7 +118,9 @@ class SamplerBatch(NamedTuple):
 
 
 class EvaluatorBatch(NamedTuple):
-    """points (C, N, 3), what `evaluator.object_groups` made of them, grasps (C, G, 4, 4), and labels success (C, G)."""
+    """points (C, N, 3), what `evaluator.object_groups` made of them, grasps (C, G, 4, 4), and
+    labels success (C, G).
+    """
 
     points: torch.Tensor
     groups: tuple | None
@@ -109,8 +131,9 @@ class EvaluatorBatch(NamedTuple):
 def prepare(obj, grasps, settings, more=None):
     """Examples of one GraspObject: a pure function of it, its labelled `Grasps` and the settings.
 
-    more: further labelled `Grasps` (`enrichment`), whose successes join the positives and whose failures are the hard negatives,
-    instead of those judged by geometry. Raises GraspFileError if the grasps have no labels.
+    more: further labelled `Grasps` (`enrichment`), whose successes join the positives and whose
+    failures are the hard negatives, instead of those judged by geometry. Raises GraspFileError if
+    the grasps have no labels.
     """
     if grasps.success is None:
         raise GraspFileError(f"grasps of {obj.name!r} have no labels; label them first")
@@ -123,11 +146,21 @@ def prepare(obj, grasps, settings, more=None):
         frames.append(frame_T_camera @ camera_T_object)
     positives = grasps.transforms[grasps.success]
     if more is not None:
-        positives, hard = np.concatenate([positives, more.transforms[more.success]]), more.transforms[~more.success]
+        positives, hard = (
+            np.concatenate([positives, more.transforms[more.success]]),
+            more.transforms[~more.success],
+        )
     else:
         hard = hard_negatives(obj.mesh, positives, settings, rng) if len(positives) else positives
-    return Examples(obj.name, np.array(clouds, np.float32), np.array(frames), stratify(positives),
-                    stratify(grasps.transforms[~grasps.success]), stratify(hard), obj.family)
+    return Examples(
+        obj.name,
+        np.array(clouds, np.float32),
+        np.array(frames),
+        stratify(positives),
+        stratify(grasps.transforms[~grasps.success]),
+        stratify(hard),
+        obj.family,
+    )
 
 
 def _observe(renderer, settings, rng):
@@ -137,47 +170,66 @@ def _observe(renderer, settings, rng):
 
 
 def stratify(grasps):
-    """Strata of grasps (N, 4, 4): each joins the nearest of 32 farthest points of their translations."""
+    """Strata of grasps (N, 4, 4): each joins the nearest of 32 farthest points of their
+    translations.
+    """
     if not len(grasps):
         return Strata(grasps, np.zeros(1, int))
     places = grasps[:, :3, 3]
     centres = places[farthest_points(places, min(CLUSTERS, len(places)))]
     cluster = cdist(places, centres).argmin(axis=1)
     sizes = np.bincount(cluster)
-    return Strata(grasps[np.argsort(cluster, kind="stable")], np.concatenate([[0], np.cumsum(sizes[sizes > 0])]))
+    return Strata(
+        grasps[np.argsort(cluster, kind="stable")],
+        np.concatenate([[0], np.cumsum(sizes[sizes > 0])]),
+    )
 
 
 def hard_negatives(mesh, positives, settings, rng):
-    """Up to `settings.hard_negatives` perturbed positives that fail by geometry (equation 5): (H, 4, 4) `object_T_hand`.
+    """Up to `settings.hard_negatives` perturbed positives that fail by geometry (equation 5): (H,
+    4, 4) `object_T_hand`.
 
-    Each coordinate moves by up to 3 cm, the hand turns about its own axes by up to 0.6 rad ("paper"). Kept are those where
-    the hand then holds a point of the mesh's surface inside it, or none between its fingers.
+    Each coordinate moves by up to 3 cm, the hand turns about its own axes by up to 0.6 rad
+    ("paper"). Kept are those where the hand then holds a point of the mesh's surface inside it, or
+    none between its fingers.
     """
-    surface = trimesh.sample.sample_surface(mesh, settings.surface_points, seed=int(rng.integers(2**31)))[0]
+    surface = trimesh.sample.sample_surface(
+        mesh, settings.surface_points, seed=int(rng.integers(2**31))
+    )[0]
     kept, wanted = [], settings.hard_negatives
     while wanted > 0 and len(kept) < 20:
         n = settings.hard_negatives
         turn = rng.uniform(-1, 1, (n, 3)) * HARD_ROTATIONS[settings.hard_rotation]
         shift = rng.uniform(-HARD_TRANSLATION, HARD_TRANSLATION, (n, 3))
         moved = positives[rng.integers(len(positives), size=n)].copy()
-        moved[:, :3, :3] = moved[:, :3, :3] @ pose.euler_sxyz_to_matrix_torch(torch.from_numpy(turn)).numpy()
+        moved[:, :3, :3] = (
+            moved[:, :3, :3] @ pose.euler_sxyz_to_matrix_torch(torch.from_numpy(turn)).numpy()
+        )
         moved[:, :3, 3] += shift
         fails = np.empty(n, bool)
         for start in range(0, n, _BLOCK):
-            local = pose.transform(pose.inverse(moved[start:start + _BLOCK]), surface)
-            fails[start:start + _BLOCK] = points_in_hand(local).any(axis=-1) | ~points_in_closing_region(local).any(axis=-1)
+            local = pose.transform(pose.inverse(moved[start : start + _BLOCK]), surface)
+            fails[start : start + _BLOCK] = points_in_hand(local).any(
+                axis=-1
+            ) | ~points_in_closing_region(local).any(axis=-1)
         kept.append(moved[fails][:wanted])
         wanted -= len(kept[-1])
     return np.concatenate(kept) if kept else positives[:0]
 
 
 def examples_hash(examples):
-    """One hash of everything that training reads: the examples, and the code of the networks and of the loop."""
+    """One hash of everything that training reads: the examples, and the code of the networks and of
+    the loop.
+    """
     # A checkpoint keeps this among its parameters: one that other code wrote is not resumed.
     values = [code_hash(*CODE)]
     for e in examples:
         values += [e.name, e.family, e.clouds, e.view_T_object]
-        values += [part for strata in (e.positives, e.negatives, e.hard_negatives) for part in (strata.grasps, strata.starts)]
+        values += [
+            part
+            for strata in (e.positives, e.negatives, e.hard_negatives)
+            for part in (strata.grasps, strata.starts)
+        ]
         if e.explored:
             values += [e.explored.transforms, e.explored.success]
     return content_hash(*values)
@@ -185,7 +237,9 @@ def examples_hash(examples):
 
 @torch.no_grad()
 def held_out_figures(model, batch_of, loss_of, batches=16):
-    """Mean loss and figures of a model over the first `batches` batches, the same ones and the same noise every time."""
+    """Mean loss and figures of a model over the first `batches` batches, the same ones and the same
+    noise every time.
+    """
     figures = []
     for step in range(batches):
         batch = batch_of(step)
@@ -195,33 +249,43 @@ def held_out_figures(model, batch_of, loss_of, batches=16):
 
 
 def check_points(examples, points):
-    """Raise ParameterError unless the clouds of the examples have the points that a network takes, or more."""
+    """Raise ParameterError unless the clouds of the examples have the points that a network takes,
+    or more.
+    """
     for example in examples:
         found = example.clouds.shape[1]
         if found < points:
-            raise ParameterError(f"{example.name}: prepared with clouds of {found} points, the network takes {points}")
+            raise ParameterError(
+                f"{example.name}: prepared with clouds of {found} points, the network takes"
+                f" {points}"
+            )
 
 
 def sampler_batch(examples, group, seed, step, points=None, clouds=1, grasps=64, device="cpu"):
-    """Batch `step` for the sampler: positives of `clouds` random views, stratified; `group` maps points to groups.
+    """Batch `step` for the sampler: positives of `clouds` random views, stratified; `group` maps
+    points to groups.
 
     Of each view the first `points` points, all of them if None.
     Raises GraspFileError if no object has a positive grasp.
     """
     rng = np.random.default_rng([seed, step])
-    chosen, seen = _draw_views([e for e in examples if len(e.positives.grasps)], clouds, rng, "a positive grasp")
+    chosen, seen = _draw_views(
+        [e for e in examples if len(e.positives.grasps)], clouds, rng, "a positive grasp"
+    )
     poses = [frame @ example.positives.draw(grasps, rng) for example, frame in chosen]
     seen = torch.from_numpy(seen[:, :points]).to(device)
     return SamplerBatch(seen, group(seen), torch.from_numpy(np.array(poses, np.float32)).to(device))
 
 
 def evaluator_batch(examples, group, seed, step, points=None, clouds=1, grasps=64, device="cpu"):
-    """Batch `step` for the evaluator: 30 % positive, 30 % negative, 40 % hard negative grasps of `clouds` random views.
+    """Batch `step` for the evaluator: 30 % positive, 30 % negative, 40 % hard negative grasps of
+    `clouds` random views.
 
-    Of 64 these are 19, 20 and 25, as in the released code. Of an object that no grasp holds all are negative, so that what is
-    too wide for the hand is learned too. Where all examples have explored grasps, these are 40 % of the batch and the others
-    share the rest; where any has none they are left out. Of each view the first `points` points, all of them if None. Raises
-    GraspFileError if no object has negative and hard negative grasps.
+    Of 64 these are 19, 20 and 25, as in the released code. Of an object that no grasp holds all are
+    negative, so that what is too wide for the hand is learned too. Where all examples have explored
+    grasps, these are 40 % of the batch and the others share the rest; where any has none they are
+    left out. Of each view the first `points` points, all of them if None. Raises GraspFileError if
+    no object has negative and hard negative grasps.
     """
     rng = np.random.default_rng([seed, step])
     usable = [e for e in examples if len(e.negatives.grasps) and len(e.hard_negatives.grasps)]
@@ -243,11 +307,15 @@ def evaluator_batch(examples, group, seed, step, points=None, clouds=1, grasps=6
         poses.append(frame @ np.concatenate(drawn))
     seen = torch.from_numpy(seen[:, :points]).to(device)
     success = torch.from_numpy(success).to(device)
-    return EvaluatorBatch(seen, group(seen), torch.from_numpy(np.array(poses, np.float32)).to(device), success)
+    return EvaluatorBatch(
+        seen, group(seen), torch.from_numpy(np.array(poses, np.float32)).to(device), success
+    )
 
 
 def _draw_views(usable, clouds, rng, need):
-    """Random (examples, view_T_object) pairs and their points (clouds, N, 3): a family, one of its objects, one of its views."""
+    """Random (examples, view_T_object) pairs and their points (clouds, N, 3): a family, one of its
+    objects, one of its views.
+    """
     if not usable:
         raise GraspFileError(f"no object has {need} to train on")
     families = {}
@@ -261,8 +329,13 @@ def _draw_views(usable, clouds, rng, need):
 
 
 def random_roll(count, generator):
-    """Rotations (count, 3, 3) about the camera's axis by uniform angles: under each, the same view looks just as likely."""
+    """Rotations (count, 3, 3) about the camera's axis by uniform angles: under each, the same view
+    looks just as likely.
+    """
     angle = 2 * np.pi * torch.rand(count, generator=generator, device=generator.device)
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    rows = [torch.stack(row, dim=-1) for row in ([cosine, -sine, zero], [sine, cosine, zero], [zero, zero, zero + 1])]
+    rows = [
+        torch.stack(row, dim=-1)
+        for row in ([cosine, -sine, zero], [sine, cosine, zero], [zero, zero, zero + 1])
+    ]
     return torch.stack(rows, dim=-2)

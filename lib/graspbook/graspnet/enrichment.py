@@ -1,8 +1,10 @@
-"""Labelled grasps beyond the paper's candidates, ours: where grasps of rims and handles are rare, and where success ends.
+"""Labelled grasps beyond the paper's candidates, ours: where grasps of rims and handles are rare,
+and where success ends.
 
-Two sources. Antipodal candidates (as in ACRONYM's sampling scheme): two opposite points of the surface, the fingers' axis through
-both. Perturbed positives, as equation 5 perturbs them, but labelled by the shake test instead of by geometry, from a
-fraction of its range to all of it, so that both classes lie close together.
+Two sources. Antipodal candidates (as in ACRONYM's sampling scheme): two opposite points of the
+surface, the fingers' axis through both. Perturbed positives, as equation 5 perturbs them, but
+labelled by the shake test instead of by geometry, from a fraction of its range to all of it, so
+that both classes lie close together.
 """
 
 from dataclasses import asdict, replace
@@ -15,23 +17,35 @@ from graspbook import pose
 from graspbook.graspnet.dataset import HARD_ROTATIONS, HARD_TRANSLATION
 from graspbook.hands import franka
 from graspbook.simulation.shake import Shaker, ShakeSettings
-from graspbook.storage import Grasps, code_hash, content_hash, object_hash, read_grasps, write_grasps
+from graspbook.storage import (
+    Grasps,
+    code_hash,
+    content_hash,
+    object_hash,
+    read_grasps,
+    write_grasps,
+)
 
 _CONE = 0.4  # largest angle in radians between the fingers' axis and the normal where it enters: about arctan of the friction
 _CODE = ("pose", "hands", "simulation", "graspnet/enrichment")
 
 
 def propose_antipodal(mesh, n, rng):
-    """Up to n poses `object_T_hand` (K, 4, 4): the fingers' axis enters at a uniform surface point within a cone about the
-    normal and leaves it again less than an opening further; the roll about it and the depth between the pads are uniform, the
-    object anywhere between the fingers. Points whose ray stays inside for longer make no candidate.
+    """Up to n poses `object_T_hand` (K, 4, 4): the fingers' axis enters at a uniform surface point
+    within a cone about the normal and leaves it again less than an opening further; the roll about
+    it and the depth between the pads are uniform, the object anywhere between the fingers. Points
+    whose ray stays inside for longer make no candidate.
     """
     start, faces = trimesh.sample.sample_surface(mesh, n, seed=rng)
     normal = mesh.face_normals[faces]
     sine = np.sin(_CONE) * np.sqrt(rng.random(n))
     angle = rng.uniform(0, 2 * np.pi, n)
     frame = pose.align_z(-normal)
-    axis = np.einsum("nij,nj->ni", frame, np.stack([sine * np.cos(angle), sine * np.sin(angle), np.sqrt(1 - sine**2)], axis=1))
+    axis = np.einsum(
+        "nij,nj->ni",
+        frame,
+        np.stack([sine * np.cos(angle), sine * np.sin(angle), np.sqrt(1 - sine**2)], axis=1),
+    )
     inside = start - 1e-5 * normal
     hits, rays, _ = mesh.ray.intersects_location(inside, axis, multiple_hits=False)
     width = np.full(n, np.inf)
@@ -39,26 +53,37 @@ def propose_antipodal(mesh, n, rng):
     keep = width < franka.MAX_OPENING
     start, axis, width = start[keep], axis[keep], width[keep]
     count = len(width)
-    rotation = pose.align_z(axis) @ pose.rotation_about([0.0, 0, 1], rng.uniform(0, 2 * np.pi, count))
+    rotation = pose.align_z(axis) @ pose.rotation_about(
+        [0.0, 0, 1], rng.uniform(0, 2 * np.pi, count)
+    )
     rotation = rotation[:, :, [2, 0, 1]]  # x of the hand along the axis
-    middle = start + (width / 2 + rng.uniform(-0.5, 0.5, count) * (franka.MAX_OPENING - width))[:, None] * axis
+    middle = (
+        start
+        + (width / 2 + rng.uniform(-0.5, 0.5, count) * (franka.MAX_OPENING - width))[:, None] * axis
+    )
     depth = franka.PAD_CENTRE_Z + rng.uniform(-1, 1, count) * franka.PAD_HALF_WIDTH
     return pose.from_rt(rotation, middle - depth[:, None] * rotation[..., 2])
 
 
 def perturb(grasps, n, rng):
-    """n of the grasps (N, 4, 4), drawn with replacement and moved as in equation 5, within a uniform share of its range."""
+    """n of the grasps (N, 4, 4), drawn with replacement and moved as in equation 5, within a
+    uniform share of its range.
+    """
     moved = grasps[rng.integers(len(grasps), size=n)].copy()
     share = rng.random((n, 1))
     turn = share * rng.uniform(-1, 1, (n, 3)) * HARD_ROTATIONS["paper"]
-    moved[:, :3, :3] = moved[:, :3, :3] @ pose.euler_sxyz_to_matrix_torch(torch.from_numpy(turn)).numpy()
+    moved[:, :3, :3] = (
+        moved[:, :3, :3] @ pose.euler_sxyz_to_matrix_torch(torch.from_numpy(turn)).numpy()
+    )
     moved[:, :3, 3] += share * rng.uniform(-HARD_TRANSLATION, HARD_TRANSLATION, (n, 3))
     return moved
 
 
 def enrich(obj, grasps, antipodal, perturbed, seed, threads=1):
-    """`Grasps` of a GraspObject, labelled by the shake test: so many antipodal candidates, then so many perturbed positives of
-    these and of the given labelled `Grasps`. Those that collide are among them, as failures."""
+    """`Grasps` of a GraspObject, labelled by the shake test: so many antipodal candidates, then so
+    many perturbed positives of these and of the given labelled `Grasps`. Those that collide are
+    among them, as failures.
+    """
     rng = np.random.default_rng([seed, 1])
     shaker = Shaker(obj, threads=threads)
     first = propose_antipodal(obj.mesh, antipodal, rng)
@@ -66,15 +91,26 @@ def enrich(obj, grasps, antipodal, perturbed, seed, threads=1):
     positives = np.concatenate([grasps.transforms[grasps.success], first[success]])
     second = perturb(positives, perturbed, rng) if len(positives) else first[:0]
     success = np.concatenate([success, shaker.test(second, grade=False).success])
-    return Grasps(np.concatenate([first, second]), success, object_file=obj.file, object_scale=obj.scale)
+    return Grasps(
+        np.concatenate([first, second]), success, object_file=obj.file, object_scale=obj.scale
+    )
 
 
 def enrich_task(objects, name, grasp_file, path, antipodal, perturbed, seed):
-    """`enrich` one object of a set into a grasp file, unless it holds these already: a task for `parallel.run_tasks`."""
+    """`enrich` one object of a set into a grasp file, unless it holds these already: a task for
+    `parallel.run_tasks`.
+    """
     grasps, obj = read_grasps(grasp_file), objects.load(name)
-    parameters = {"code": code_hash(*_CODE), "antipodal": antipodal, "perturbed": perturbed, "seed": seed,
-                  "grasps": content_hash(grasps.transforms, grasps.success), "settings": asdict(ShakeSettings()),
-                  "object": object_hash(obj), "range": [*HARD_ROTATIONS["paper"], HARD_TRANSLATION]}
+    parameters = {
+        "code": code_hash(*_CODE),
+        "antipodal": antipodal,
+        "perturbed": perturbed,
+        "seed": seed,
+        "grasps": content_hash(grasps.transforms, grasps.success),
+        "settings": asdict(ShakeSettings()),
+        "object": object_hash(obj),
+        "range": [*HARD_ROTATIONS["paper"], HARD_TRANSLATION],
+    }
     if path.is_file() and read_grasps(path).parameters == parameters:
         return
     found = enrich(obj, grasps, antipodal, perturbed, seed)

@@ -1,4 +1,6 @@
-"""The grasp evaluator: probability that a grasp holds, from one observed cloud (section 3.2, equation 4)."""
+"""The grasp evaluator: probability that a grasp holds, from one observed cloud (section 3.2,
+equation 4).
+"""
 
 from dataclasses import asdict, dataclass, field
 
@@ -7,7 +9,13 @@ from torch import nn
 
 from graspbook.errors import ParameterError
 from graspbook.graspnet import probes
-from graspbook.graspnet.dataset import check_points, evaluator_batch, examples_hash, held_out_figures, random_roll
+from graspbook.graspnet.dataset import (
+    check_points,
+    evaluator_batch,
+    examples_hash,
+    held_out_figures,
+    random_roll,
+)
 from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, Grouper, settings_of
 from graspbook.graspnet.pose_cloud import PoseCloud
 from graspbook.graspnet.unified import UnifiedCloud, object_backbone
@@ -21,12 +29,13 @@ REPRESENTATIONS = {"unified": UnifiedCloud, "pose": PoseCloud, "probes": probes.
 class EvaluatorSettings:
     """The evaluator's choices; the defaults are the paper's.
 
-    representation: "unified", the paper's PointNet++ over the cloud of object and gripper; "pose", the alternative it rejects,
-    see `pose_cloud`; or "probes", ours, see `probes`.
-    centroids of the unified cloud: "literal", farthest points of each grasp's own; or "object_and_gripper", where the gripper's
-    points are always centroids and the rest are farthest points of the object, chosen once a cloud. What is then
-    common to all grasps of a cloud is computed once, and no gripper point is lost to a full neighbourhood.
-    probed: the observed points that probes look up, of which the backbone encodes the first ones.
+    representation: "unified", the paper's PointNet++ over the cloud of object and gripper; "pose",
+    the alternative it rejects, see `pose_cloud`; or "probes", ours, see `probes`. centroids of the
+    unified cloud: "literal", farthest points of each grasp's own; or "object_and_gripper", where
+    the gripper's points are always centroids and the rest are farthest points of the object, chosen
+    once a cloud. What is then common to all grasps of a cloud is computed once, and no gripper
+    point is lost to a full neighbourhood. probed: the observed points that probes look up, of which
+    the backbone encodes the first ones.
     """
 
     representation: str = "unified"
@@ -37,12 +46,18 @@ class EvaluatorSettings:
     @property
     def points(self):
         """Points of the clouds that the evaluator takes."""
-        return max(self.probed, self.backbone.points) if self.representation == "probes" else self.backbone.points
+        return (
+            max(self.probed, self.backbone.points)
+            if self.representation == "probes"
+            else self.backbone.points
+        )
 
     def __post_init__(self):
         for name, known in (("representation", REPRESENTATIONS), ("centroids", CENTROIDS)):
             if getattr(self, name) not in known:
-                raise ParameterError(f"evaluator {name} {getattr(self, name)!r}, expected one of {', '.join(known)}")
+                raise ParameterError(
+                    f"evaluator {name} {getattr(self, name)!r}, expected one of {', '.join(known)}"
+                )
 
 
 PRESETS = {
@@ -54,13 +69,18 @@ PRESETS = {
 
 
 def object_grouper(settings):
-    """A function of clouds (C, N, 3) to what an evaluator of these settings needs to know of them, whatever the grasps and its
-    weights; it remembers the clouds it has seen."""
+    """A function of clouds (C, N, 3) to what an evaluator of these settings needs to know of them,
+    whatever the grasps and its weights; it remembers the clouds it has seen.
+    """
     if settings.representation == "probes":
         return probes.Preparer(settings.backbone)
     if settings.representation == "pose":
         return Grouper(settings.backbone)
-    return _no_groups if settings.centroids == "literal" else Grouper(object_backbone(settings.backbone))
+    return (
+        _no_groups
+        if settings.centroids == "literal"
+        else Grouper(object_backbone(settings.backbone))
+    )
 
 
 def _no_groups(points):
@@ -74,7 +94,9 @@ def object_groups(points, settings):
 
 
 class Evaluator(nn.Module):
-    """P(S | g, X): two logits, failure and success, of grasps (C, G, 4, 4) on clouds (C, N, 3), in metres: (C, G, 2)."""
+    """P(S | g, X): two logits, failure and success, of grasps (C, G, 4, 4) on clouds (C, N, 3), in
+    metres: (C, G, 2).
+    """
 
     def __init__(self, settings):
         super().__init__()
@@ -83,18 +105,24 @@ class Evaluator(nn.Module):
         self.logits = nn.Linear(self.body.size, 2)
 
     def forward(self, points, groups, grasps, roll=None):
-        """`groups` is what `object_groups` or `prepare` made of the points; `roll`, for probes alone: see `Probes.forward`."""
+        """`groups` is what `object_groups` or `prepare` made of the points; `roll`, for probes
+        alone: see `Probes.forward`.
+        """
         inputs = (points, groups, grasps) if roll is None else (points, groups, grasps, roll)
         return self.logits(self.body(*inputs))
 
     @torch.no_grad()
     def prepare(self, points):
-        """All that the scores of any grasps on clouds (C, N, 3) share: computed once, for inference alone."""
+        """All that the scores of any grasps on clouds (C, N, 3) share: computed once, for inference
+        alone.
+        """
         return self.body.prepare(points, object_groups(points, self.settings))
 
 
 def evaluator_loss(evaluator, batch, generator):
-    """Cross-entropy (equation 4) of an `EvaluatorBatch`, with its accuracy; probes' clouds are rolled by the `generator`."""
+    """Cross-entropy (equation 4) of an `EvaluatorBatch`, with its accuracy; probes' clouds are
+    rolled by the `generator`.
+    """
     rolled = evaluator.settings.representation == "probes" and evaluator.training
     roll = random_roll(len(batch.points), generator) if rolled else None
     logits = evaluator(batch.points, batch.groups, batch.grasps, roll)
@@ -110,34 +138,77 @@ def success_probability(logits):
 
 @torch.no_grad()
 def score(evaluator, cloud, grasps, chunk=256):
-    """Success probabilities (K,) of grasps (K, 4, 4) on a cloud (N, 3), both in the graspnet object frame."""
+    """Success probabilities (K,) of grasps (K, 4, 4) on a cloud (N, 3), both in the graspnet object
+    frame.
+    """
     groups = evaluator.prepare(cloud[None])
-    return torch.cat([success_probability(evaluator(cloud[None], groups, part[None]))[0] for part in grasps.split(chunk)])
+    return torch.cat(
+        [
+            success_probability(evaluator(cloud[None], groups, part[None]))[0]
+            for part in grasps.split(chunk)
+        ]
+    )
 
 
-def train_evaluator(examples, settings, train_settings, weights_path, checkpoint_path, clouds=1, device="cpu", held_out=(),
-                    init=None):
-    """Train an evaluator on batches of `clouds` views with 64 grasps each, write its weights, and return the history.
+def train_evaluator(
+    examples,
+    settings,
+    train_settings,
+    weights_path,
+    checkpoint_path,
+    clouds=1,
+    device="cpu",
+    held_out=(),
+    init=None,
+):
+    """Train an evaluator on batches of `clouds` views with 64 grasps each, write its weights, and
+    return the history.
 
-    Weights already there that were made from the same settings and examples are kept; a checkpoint of theirs is resumed.
-    held_out: examples to stop early by, see `training.train`. init: weights to start from. Raises ParameterError for examples
-    whose clouds have fewer points than the network takes.
+    Weights already there that were made from the same settings and examples are kept; a checkpoint
+    of theirs is resumed. held_out: examples to stop early by, see `training.train`. init: weights
+    to start from. Raises ParameterError for examples whose clouds have fewer points than the
+    network takes.
     """
     check_points([*examples, *held_out], settings.points)
-    prepare, shape = object_grouper(settings), {"points": settings.points, "clouds": clouds, "device": device}
+    prepare, shape = (
+        object_grouper(settings),
+        {"points": settings.points, "clouds": clouds, "device": device},
+    )
 
     def batch_of(step):
         return evaluator_batch(examples, prepare, train_settings.seed, step, **shape)
 
     def validate(model):
-        return held_out_figures(model, lambda step: evaluator_batch(held_out, prepare, 0, step, **shape), evaluator_loss)
+        return held_out_figures(
+            model, lambda step: evaluator_batch(held_out, prepare, 0, step, **shape), evaluator_loss
+        )
 
-    parameters = {"network": "evaluator", "evaluator": asdict(settings), "clouds": clouds, "examples": examples_hash(examples),
-                  "held_out": examples_hash(held_out)}
-    return train_to_file(weights_path, checkpoint_path, lambda: Evaluator(settings).to(device), batch_of, evaluator_loss,
-                         train_settings, parameters, "evaluator", validate=validate if held_out else None, init=init)
+    parameters = {
+        "network": "evaluator",
+        "evaluator": asdict(settings),
+        "clouds": clouds,
+        "examples": examples_hash(examples),
+        "held_out": examples_hash(held_out),
+    }
+    return train_to_file(
+        weights_path,
+        checkpoint_path,
+        lambda: Evaluator(settings).to(device),
+        batch_of,
+        evaluator_loss,
+        train_settings,
+        parameters,
+        "evaluator",
+        validate=validate if held_out else None,
+        init=init,
+    )
 
 
 def load_evaluator(path):
-    """The evaluator in a weights file. Raises WeightsError if it is missing, of another network, or does not fit."""
-    return load_model(path, lambda parameters: Evaluator(settings_of(path, parameters, "evaluator", EvaluatorSettings)))[0]
+    """The evaluator in a weights file. Raises WeightsError if it is missing, of another network, or
+    does not fit.
+    """
+    return load_model(
+        path,
+        lambda parameters: Evaluator(settings_of(path, parameters, "evaluator", EvaluatorSettings)),
+    )[0]

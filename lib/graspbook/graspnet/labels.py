@@ -1,4 +1,6 @@
-"""Labels of anybody's grasps by the frozen shake test, and how well they agree with labels that are there already."""
+"""Labels of anybody's grasps by the frozen shake test, and how well they agree with labels that are
+there already.
+"""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,26 +15,38 @@ from graspbook.storage import read_grasps, write_grasps
 
 
 def label_file(source, mesh_root, out, threads=2):
-    """Test every grasp of a grasp file with the frozen shake test and write them, labelled and graded, to `out`.
+    """Test every grasp of a grasp file with the frozen shake test and write them, labelled and
+    graded, to `out`.
 
-    Returns the confusion counts of the file's own labels (truth) and ours, None where it has none. Raises GraspFileError
-    or MeshError for a file or a mesh that cannot be used.
+    Returns the confusion counts of the file's own labels (truth) and ours, None where it has none.
+    Raises GraspFileError or MeshError for a file or a mesh that cannot be used.
     """
     grasps, obj = _load(source, mesh_root)
     outcome = Shaker(obj, threads=threads).test(grasps.transforms)
-    grades = {name: getattr(outcome, name) for name in ("gravity_held", "max_acceleration", "closing_width")}
+    grades = {
+        name: getattr(outcome, name)
+        for name in ("gravity_held", "max_acceleration", "closing_width")
+    }
     settings = ShakeSettings()
-    write_grasps(out, replace(grasps, success=outcome.success, grades=grades, physics=physics(obj, settings),
-                              parameters={"settings": asdict(settings)}))
+    write_grasps(
+        out,
+        replace(
+            grasps,
+            success=outcome.success,
+            grades=grades,
+            physics=physics(obj, settings),
+            parameters={"settings": asdict(settings)},
+        ),
+    )
     return None if grasps.success is None else confusion(grasps.success, outcome.success)
 
 
 def calibrate(source, mesh_root, threads=2):
     """How well the shake test agrees with a labelled grasp file, as plain data for a results file.
 
-    Every variant of the settings is measured on the even grasps, the half that the frozen settings were chosen on; the
-    frozen test, the same without any shake, and a threshold on the closing width alone (chosen on the even half) are
-    reported on the odd half too.
+    Every variant of the settings is measured on the even grasps, the half that the frozen settings
+    were chosen on; the frozen test, the same without any shake, and a threshold on the closing
+    width alone (chosen on the even half) are reported on the odd half too.
     """
     grasps, obj = _load(source, mesh_root)
     if grasps.success is None:
@@ -41,7 +55,9 @@ def calibrate(source, mesh_root, threads=2):
     poses = {"even": grasps.transforms[0::2], "odd": grasps.transforms[1::2]}
 
     def outcome(half, **changes):
-        return Shaker(obj, replace(ShakeSettings(), **changes), threads).test(poses[half], grade=False)
+        return Shaker(obj, replace(ShakeSettings(), **changes), threads).test(
+            poses[half], grade=False
+        )
 
     still = {"acceleration": 0.0, "angular_acceleration": 0.0}
     report = {}
@@ -49,13 +65,31 @@ def calibrate(source, mesh_root, threads=2):
         frozen = outcome(half)
         if half == "even":
             threshold = _best_width(truth[half], frozen.closing_width)
-        predictions = {"frozen": frozen.success, "no_shake": outcome(half, **still).success,
-                       "closing_width": frozen.closing_width <= threshold}
-        report[half] = {name: _agreement(truth[half], predicted) for name, predicted in predictions.items()}
-    sweep = [{"name": name, "value": value, **_agreement(truth["even"], outcome("even", **{name: value}).success)}
-             for name, values in SWEEP.items() for value in values]
-    return {"halves": report, "closing_width_threshold": threshold, "sweep": sweep, "settings": asdict(ShakeSettings()),
-            "grasps": len(grasps.transforms), "object_file": grasps.object_file}
+        predictions = {
+            "frozen": frozen.success,
+            "no_shake": outcome(half, **still).success,
+            "closing_width": frozen.closing_width <= threshold,
+        }
+        report[half] = {
+            name: _agreement(truth[half], predicted) for name, predicted in predictions.items()
+        }
+    sweep = [
+        {
+            "name": name,
+            "value": value,
+            **_agreement(truth["even"], outcome("even", **{name: value}).success),
+        }
+        for name, values in SWEEP.items()
+        for value in values
+    ]
+    return {
+        "halves": report,
+        "closing_width_threshold": threshold,
+        "sweep": sweep,
+        "settings": asdict(ShakeSettings()),
+        "grasps": len(grasps.transforms),
+        "object_file": grasps.object_file,
+    }
 
 
 SWEEP = {
@@ -75,8 +109,10 @@ def _load(source, mesh_root):
     for place in places:
         if place.is_file():
             return grasps, load_object(place, grasps.object_scale)
-    raise GraspFileError(f"{source}: its mesh {grasps.object_file} is not below {mesh_root} "
-                         f"(looked for {places[0]} and {places[1]})")
+    raise GraspFileError(
+        f"{source}: its mesh {grasps.object_file} is not below {mesh_root} "
+        f"(looked for {places[0]} and {places[1]})"
+    )
 
 
 def _agreement(truth, predicted):
@@ -87,7 +123,9 @@ def _agreement(truth, predicted):
 
 
 def _best_width(truth, width):
-    """The closing width, metres, up to which calling every grasp good agrees best with `truth`; lost grasps have none."""
+    """The closing width, metres, up to which calling every grasp good agrees best with `truth`;
+    lost grasps have none.
+    """
     candidates = np.unique(width[np.isfinite(width)])
     scores = [confusion(truth, width <= candidate)["balanced_accuracy"] for candidate in candidates]
     return float(candidates[int(np.argmax(scores))])

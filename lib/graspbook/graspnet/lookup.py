@@ -1,8 +1,10 @@
-"""Nearest observed points by table: built once a cloud, a few operations a query, for networks that ask very often.
+"""Nearest observed points by table: built once a cloud, a few operations a query, for networks that
+ask very often.
 
-A cell of the table knows the observed points nearest to its centre, and a query in it gets the nearest of these: seldom another
-than the nearest of all, and within the table never one farther by more than the cell's diagonal. Two tables a cloud: of the
-points in space, and of their image along z, the view (`frame.object_frame`; rays count as parallel).
+A cell of the table knows the observed points nearest to its centre, and a query in it gets the
+nearest of these: seldom another than the nearest of all, and within the table never one farther by
+more than the cell's diagonal. Two tables a cloud: of the points in space, and of their image along
+z, the view (`frame.object_frame`; rays count as parallel).
 """
 
 from typing import NamedTuple
@@ -16,8 +18,10 @@ MARGIN = 0.04
 
 
 class Tables(NamedTuple):
-    """Of C clouds of N points: origin (C, 3) in metres, cells along each axis (C, 3), where each cloud's part starts in
-    `space` and in `image` (C, 2), and these (cells, K): of every cell the indices of its nearest points among all C·N."""
+    """Of C clouds of N points: origin (C, 3) in metres, cells along each axis (C, 3), where each
+    cloud's part starts in `space` and in `image` (C, 2), and these (cells, K): of every cell the
+    indices of its nearest points among all C·N.
+    """
 
     origin: torch.Tensor
     size: torch.Tensor
@@ -28,10 +32,15 @@ class Tables(NamedTuple):
 
 @torch.no_grad()
 def tabulate(points):
-    """Tables of one cloud (N, 3) in metres; they reach `MARGIN` beyond it, further out the nearest cell answers."""
+    """Tables of one cloud (N, 3) in metres; they reach `MARGIN` beyond it, further out the nearest
+    cell answers.
+    """
     low = points.min(dim=0).values - MARGIN
     size = ((points.max(dim=0).values + MARGIN - low) / CELL).ceil().long()
-    axes = [low[i] + CELL * (torch.arange(int(size[i]), dtype=points.dtype, device=points.device) + 0.5) for i in range(3)]
+    axes = [
+        low[i] + CELL * (torch.arange(int(size[i]), dtype=points.dtype, device=points.device) + 0.5)
+        for i in range(3)
+    ]
     space = _candidates(torch.cartesian_prod(*axes), points)
     image = _candidates(torch.cartesian_prod(*axes[:2]), points[:, :2])
     return Tables(low[None], size[None], torch.zeros_like(size[None, :2]), space, image)
@@ -40,33 +49,47 @@ def tabulate(points):
 def _candidates(centres, points):
     ranks = range(1, min(CANDIDATES, len(points)) + 1)
     found = cKDTree(points.cpu().numpy()).query(centres.cpu().numpy(), ranks)[1]
-    return torch.from_numpy(found.astype("int16" if len(points) < 2**15 else "int32")).to(points.device)
+    return torch.from_numpy(found.astype("int16" if len(points) < 2**15 else "int32")).to(
+        points.device
+    )
 
 
 def join(tables, points):
     """One `Tables` of those of several clouds of `points` points each."""
     ends = torch.tensor([[len(table.space), len(table.image)] for table in tables]).cumsum(0)
     start = torch.cat([torch.zeros_like(ends[:1]), ends[:-1]]).to(tables[0].start.device)
-    return Tables(torch.cat([table.origin for table in tables]), torch.cat([table.size for table in tables]), start,
-                  torch.cat([table.space.int() + points * i for i, table in enumerate(tables)]),
-                  torch.cat([table.image.int() + points * i for i, table in enumerate(tables)]))
+    return Tables(
+        torch.cat([table.origin for table in tables]),
+        torch.cat([table.size for table in tables]),
+        start,
+        torch.cat([table.space.int() + points * i for i, table in enumerate(tables)]),
+        torch.cat([table.image.int() + points * i for i, table in enumerate(tables)]),
+    )
 
 
 def nearest_points(queries, points, tables):
-    """The observed points nearest to queries (C, Q, 3), in space and in the image: (C, Q, 3) each, of clouds (C, N, 3)."""
+    """The observed points nearest to queries (C, Q, 3), in space and in the image: (C, Q, 3) each,
+    of clouds (C, N, 3).
+    """
     every = points.flatten(0, 1)
     with torch.no_grad():
         size = tables.size[:, None]
         cell = ((queries - tables.origin[:, None]) / CELL).long()
         x, y, z = torch.minimum(cell.clamp_min(0), size - 1).unbind(-1)
         column = x * size[..., 1] + y
-        space = _nearest(queries, every, tables.space[tables.start[:, :1] + column * size[..., 2] + z].long())
-        image = _nearest(queries[..., :2], every[:, :2], tables.image[tables.start[:, 1:] + column].long())
+        space = _nearest(
+            queries, every, tables.space[tables.start[:, :1] + column * size[..., 2] + z].long()
+        )
+        image = _nearest(
+            queries[..., :2], every[:, :2], tables.image[tables.start[:, 1:] + column].long()
+        )
     return every[space], every[image]
 
 
 def _nearest(queries, points, candidates):
-    """Of candidates (C, Q, K), indices of points (M, D), the nearest to each query (C, Q, D): indices (C, Q)."""
+    """Of candidates (C, Q, K), indices of points (M, D), the nearest to each query (C, Q, D):
+    indices (C, Q).
+    """
     found = points.index_select(0, candidates.flatten()).view(*candidates.shape, -1)
     distance = (found - queries[:, :, None]).square().sum(-1)
     return candidates.gather(-1, distance.argmin(-1, keepdim=True))[..., 0]

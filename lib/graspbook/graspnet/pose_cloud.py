@@ -1,6 +1,8 @@
-"""The evaluator's other input of section 3.2: the grasp's pose attached to every point of the observed cloud.
+"""The evaluator's other input of section 3.2: the grasp's pose attached to every point of the
+observed cloud.
 
-"The first, simple approach", which the paper found poor beside the unified cloud of object and gripper (`unified`).
+"The first, simple approach", which the paper found poor beside the unified cloud of object and
+gripper (`unified`).
 """
 
 import torch
@@ -10,7 +12,9 @@ from graspbook.graspnet.pointnet2 import PointNet2
 
 
 class PoseCloud(nn.Module):
-    """Features (C, G, size) of PointNet++ over the cloud, whose every point carries the flattened 4 × 4 pose of a grasp."""
+    """Features (C, G, size) of PointNet++ over the cloud, whose every point carries the flattened 4
+    × 4 pose of a grasp.
+    """
 
     def __init__(self, settings):
         super().__init__()
@@ -23,7 +27,12 @@ class PoseCloud(nn.Module):
         return groups
 
     def forward(self, points, groups, grasps):
-        """Of grasps (C, G, 4, 4) on clouds (C, N, 3), in metres; groups: those that `group` makes of the points."""
+        """Of grasps (C, G, 4, 4) on clouds (C, N, 3), in metres; groups: those that `group` makes
+        of the points.
+        """
         unit = self.settings.length_unit
-        placed = torch.cat([grasps[..., :3], torch.cat([grasps[..., :3, 3:] / unit, grasps[..., 3:, 3:]], dim=-2)], dim=-1)
+        placed = torch.cat(
+            [grasps[..., :3], torch.cat([grasps[..., :3, 3:] / unit, grasps[..., 3:, 3:]], dim=-2)],
+            dim=-1,
+        )
         return self.backbone(points, groups, points / unit, placed.flatten(-2))

@@ -1,4 +1,5 @@
-"""Which region of an object a grasp holds, rim, handle or body: what Fig. 13 compares two methods by.
+"""Which region of an object a grasp holds, rim, handle or body: what Fig. 13 compares two methods
+by.
 
 Known where an object's parts are: the families with an open vessel or a handle. Lengths in metres.
 """
@@ -14,7 +15,8 @@ from graspbook.objects.families import BOWL_SECTORS, MUG_SECTORS
 from graspbook.objects.solids import HANDLE_SEGMENTS
 
 REGIONS = ("rim", "handle", "body", "nothing")
-# Of each family, in the order in which its parts are made: which are the wall of an open vessel about z, which the handle.
+# Of each family, in the order in which its parts are made: which are the wall of an open vessel
+# about z, which the handle.
 _PARTS = {
     "bowl": (slice(1, 1 + 2 * BOWL_SECTORS), slice(0)),
     "mug": (slice(1, 1 + MUG_SECTORS), slice(1 + MUG_SECTORS, 1 + MUG_SECTORS + HANDLE_SEGMENTS)),
@@ -28,15 +30,19 @@ _WALL, _HANDLE = 1, 2
 
 
 def held_regions(obj, grasps):
-    """The region, one of `REGIONS`, that the pads of each grasp (K, 4, 4) `object_T_hand` meet first when they close: (K,) str.
+    """The region, one of `REGIONS`, that the pads of each grasp (K, 4, 4) `object_T_hand` meet
+    first when they close: (K,) str.
 
-    Rays along the closing direction from a grid over both pads find where each pad touches. "rim": both touch the wall of
-    the vessel, one from its inside; "handle": both touch the handle; "body": anything else; "nothing": no ray meets the
-    object. Meant for grasps that do not start in collision. Raises ParameterError for an object whose family is not one of
-    `FAMILIES`.
+    Rays along the closing direction from a grid over both pads find where each pad touches. "rim":
+    both touch the wall of the vessel, one from its inside; "handle": both touch the handle; "body":
+    anything else; "nothing": no ray meets the object. Meant for grasps that do not start in
+    collision. Raises ParameterError for an object whose family is not one of `FAMILIES`.
     """
     if obj.family not in _PARTS:
-        raise ParameterError(f"{obj.name}: regions of family {obj.family!r} are not known, expected one of {', '.join(FAMILIES)}")
+        raise ParameterError(
+            f"{obj.name}: regions of family {obj.family!r} are not known, expected one of"
+            f" {', '.join(FAMILIES)}"
+        )
     wall, handle = _PARTS[obj.family]
     kind = np.zeros(len(obj.parts), int)
     kind[wall], kind[handle] = _WALL, _HANDLE
@@ -47,7 +53,9 @@ def held_regions(obj, grasps):
     left, right = (kind[part[face]] for face, _ in touched)
     inside = [_faces_axis(every, face, place) for face, place in touched]
     rim = (left == _WALL) & (right == _WALL) & (inside[0] ^ inside[1])
-    return np.select([~met, rim, (left == _HANDLE) & (right == _HANDLE)], ["nothing", "rim", "handle"], "body")
+    return np.select(
+        [~met, rim, (left == _HANDLE) & (right == _HANDLE)], ["nothing", "rim", "handle"], "body"
+    )
 
 
 def _touch(mesh, grasps, side):
@@ -60,7 +68,12 @@ def _touch(mesh, grasps, side):
     places, rays, faces = mesh.ray.intersects_location(origins, along, multiple_hits=False)
     travelled = np.einsum("nj,nj->n", places - origins[rays], along[rays])
     near = travelled < franka.MAX_OPENING
-    places, owner, faces, travelled = places[near], rays[near] // len(start), faces[near], travelled[near]
+    places, owner, faces, travelled = (
+        places[near],
+        rays[near] // len(start),
+        faces[near],
+        travelled[near],
+    )
     order = np.lexsort([travelled, owner])
     owners, first = np.unique(owner[order], return_index=True)
     face, place = np.full(len(grasps), -1), np.zeros((len(grasps), 3))

@@ -1,7 +1,7 @@
 """The variational grasp sampler: encoder, decoder, and the loss of equations 1-3.
 
-Equation 2 as printed subtracts α·KL from a loss that is minimised, which would drive the encoder away from N(0, I); the
-released code (NVlabs/6dof-graspnet) adds it, and so does this.
+Equation 2 as printed subtracts α·KL from a loss that is minimised, which would drive the encoder
+away from N(0, I); the released code (NVlabs/6dof-graspnet) adds it, and so does this.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -12,8 +12,21 @@ from torch import nn
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet.attention import SharedSampler
-from graspbook.graspnet.dataset import check_points, examples_hash, held_out_figures, random_roll, sampler_batch
-from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, Grouper, PointNet2, group, settings_of
+from graspbook.graspnet.dataset import (
+    check_points,
+    examples_hash,
+    held_out_figures,
+    random_roll,
+    sampler_batch,
+)
+from graspbook.graspnet.pointnet2 import (
+    QUICK,
+    BackboneSettings,
+    Grouper,
+    PointNet2,
+    group,
+    settings_of,
+)
 from graspbook.hands.franka import CONTROL_POINTS
 from graspbook.training import load_model, train_to_file
 
@@ -26,11 +39,12 @@ RECONSTRUCTIONS = ("plain", "nearest_symmetric")
 class SamplerSettings:
     """The sampler's choices; the defaults are the paper's.
 
-    latent: dimensions of z. kl_weight: α of equation 2. confidence: a second output c that weighs the reconstruction
-    loss and costs -log c (released code, not in the paper). conditioning: where pose and latent enter, "per_point" (the paper) or
-    "shared" (ours: the cloud is encoded once and all of its grasps ask it, see `attention`; seen under random rolls in training).
-    reconstruction: "plain" (equation 3) or "nearest_symmetric", the nearer of the grasp and its image turned by 180°
-    about the approach axis, which is the same grasp of a parallel-jaw hand.
+    latent: dimensions of z. kl_weight: α of equation 2. confidence: a second output c that weighs
+    the reconstruction loss and costs -log c (released code, not in the paper). conditioning: where
+    pose and latent enter, "per_point" (the paper) or "shared" (ours: the cloud is encoded once and
+    all of its grasps ask it, see `attention`; seen under random rolls in training). reconstruction:
+    "plain" (equation 3) or "nearest_symmetric", the nearer of the grasp and its image turned by
+    180° about the approach axis, which is the same grasp of a parallel-jaw hand.
     """
 
     latent: int = 2
@@ -43,26 +57,37 @@ class SamplerSettings:
     def __post_init__(self):
         for name, known in (("conditioning", CONDITIONINGS), ("reconstruction", RECONSTRUCTIONS)):
             if getattr(self, name) not in known:
-                raise ParameterError(f"sampler {name} {getattr(self, name)!r}, expected one of {', '.join(known)}")
+                raise ParameterError(
+                    f"sampler {name} {getattr(self, name)!r}, expected one of {', '.join(known)}"
+                )
         if self.confidence and self.conditioning == "shared":
-            raise ParameterError("sampler confidence True: only with conditioning 'per_point', as in the released code")
+            raise ParameterError(
+                "sampler confidence True: only with conditioning 'per_point', as in the released"
+                " code"
+            )
 
 
 PRESETS = {
     "paper": SamplerSettings(),
     "released": SamplerSettings(confidence=True, backbone=BackboneSettings(normalisation="batch")),
     "paper_shared": SamplerSettings(),
-    "ours": SamplerSettings(conditioning="shared", reconstruction="nearest_symmetric", backbone=QUICK),
+    "ours": SamplerSettings(
+        conditioning="shared", reconstruction="nearest_symmetric", backbone=QUICK
+    ),
 }
 
 
 def make_sampler(settings):
-    """An untrained sampler of these settings: `attention.SharedSampler` or `Sampler`, alike to their users."""
+    """An untrained sampler of these settings: `attention.SharedSampler` or `Sampler`, alike to
+    their users.
+    """
     return SharedSampler(settings) if settings.conditioning == "shared" else Sampler(settings)
 
 
 class Sampler(nn.Module):
-    """Encoder Q(z | X, g) and decoder of g from X and z (section 3.1, figure 4), both of every point of the cloud."""
+    """Encoder Q(z | X, g) and decoder of g from X and z (section 3.1, figure 4), both of every
+    point of the cloud.
+    """
 
     def __init__(self, settings):
         super().__init__()
@@ -77,11 +102,15 @@ class Sampler(nn.Module):
             self.confidence = nn.Linear(self.decoder.size, 1)
 
     def observe(self, points, groups):
-        """What `encode` and `decode` take of clouds (C, N, 3) in metres: here themselves and what `group` made of them."""
+        """What `encode` and `decode` take of clouds (C, N, 3) in metres: here themselves and what
+        `group` made of them.
+        """
         return points, groups
 
     def encode(self, seen, grasps):
-        """Mean and log variance (C, G, latent) of the latents of grasps (C, G, 4, 4), in metres, on observed clouds."""
+        """Mean and log variance (C, G, latent) of the latents of grasps (C, G, 4, 4), in metres, on
+        observed clouds.
+        """
         points, groups = seen
         unit = self.settings.backbone.length_unit
         numbers = torch.cat([grasps[..., :3, :3], grasps[..., :3, 3:] / unit], dim=-1)
@@ -90,7 +119,9 @@ class Sampler(nn.Module):
         return self.mean(features), self.log_variance(features)
 
     def decode(self, seen, latents):
-        """Grasps (C, G, 4, 4) of latents (C, G, latent) on observed clouds, and confidences (C, G), ones without that output."""
+        """Grasps (C, G, 4, 4) of latents (C, G, latent) on observed clouds, and confidences (C, G),
+        ones without that output.
+        """
         points, groups = seen
         unit = self.settings.backbone.length_unit
         features = self.decoder(points, groups, points / unit, latents)
@@ -102,7 +133,9 @@ class Sampler(nn.Module):
 
 
 def control_point_distance(grasps, targets, reconstruction="plain"):
-    """L(g, ĝ) of equation 3 in metres: (...) of poses (..., 4, 4), summed over x, y, z and averaged over the control points."""
+    """L(g, ĝ) of equation 3 in metres: (...) of poses (..., 4, 4), summed over x, y, z and averaged
+    over the control points.
+    """
     points = torch.as_tensor(CONTROL_POINTS, dtype=grasps.dtype, device=grasps.device)
     placed = pose.transform(grasps, points)
     distance = (placed - pose.transform(targets, points)).abs().sum(-1).mean(-1)
@@ -118,12 +151,17 @@ def kl_divergence(mean, log_variance):
 
 
 def sampler_loss(sampler, batch, generator):
-    """L_vae (equation 2) of a `SamplerBatch`, with its parts as plain numbers; the latents' noise comes from `generator`."""
+    """L_vae (equation 2) of a `SamplerBatch`, with its parts as plain numbers; the latents' noise
+    comes from `generator`.
+    """
     settings = sampler.settings
     points, targets = batch.points, batch.grasps
     if settings.conditioning == "shared" and sampler.training:
         roll = random_roll(len(points), generator)
-        points, targets = points @ roll.mT, pose.from_rt_torch(roll, torch.zeros_like(roll[:, 0]))[:, None] @ targets
+        points, targets = (
+            points @ roll.mT,
+            pose.from_rt_torch(roll, torch.zeros_like(roll[:, 0]))[:, None] @ targets,
+        )
     seen = sampler.observe(points, batch.groups)
     mean, log_variance = sampler.encode(seen, targets)
     noise = torch.randn(mean.shape, generator=generator, device=mean.device)
@@ -137,7 +175,9 @@ def sampler_loss(sampler, batch, generator):
 
 
 def draw_latents(n, dimensions, generator, latents="normal"):
-    """Latents (n, dimensions): "normal" from N(0, I) (section 3.1) or "uniform" from [-2, 2] (released code)."""
+    """Latents (n, dimensions): "normal" from N(0, I) (section 3.1) or "uniform" from [-2, 2]
+    (released code).
+    """
     if latents not in LATENTS:
         raise ParameterError(f"latents {latents!r}, expected one of {', '.join(LATENTS)}")
     if latents == "normal":
@@ -147,20 +187,33 @@ def draw_latents(n, dimensions, generator, latents="normal"):
 
 @torch.no_grad()
 def sample(sampler, cloud, n, generator, latents="normal", chunk=64):
-    """Grasps (n, 4, 4) and their latents (n, latent) for a cloud (N, 3), both in the graspnet object frame."""
+    """Grasps (n, 4, 4) and their latents (n, latent) for a cloud (N, 3), both in the graspnet
+    object frame.
+    """
     drawn = draw_latents(n, sampler.settings.latent, generator, latents).to(cloud.device)
     seen = sampler.observe(cloud[None], group(cloud[None], sampler.settings.backbone))
     parts = [sampler.decode(seen, part[None])[0][0] for part in drawn.split(chunk)]
     return torch.cat(parts), drawn
 
 
-def train_sampler(examples, settings, train_settings, weights_path, checkpoint_path, clouds=1, device="cpu", held_out=(),
-                  init=None):
-    """Train a sampler on batches of `clouds` views with 64 grasps each, write its weights, and return the history.
+def train_sampler(
+    examples,
+    settings,
+    train_settings,
+    weights_path,
+    checkpoint_path,
+    clouds=1,
+    device="cpu",
+    held_out=(),
+    init=None,
+):
+    """Train a sampler on batches of `clouds` views with 64 grasps each, write its weights, and
+    return the history.
 
-    Weights already there that were made from the same settings and examples are kept; a checkpoint of theirs is resumed.
-    held_out: examples to stop early by, see `training.train`. init: weights to start from. Raises ParameterError for examples
-    whose clouds have fewer points than the network takes.
+    Weights already there that were made from the same settings and examples are kept; a checkpoint
+    of theirs is resumed. held_out: examples to stop early by, see `training.train`. init: weights
+    to start from. Raises ParameterError for examples whose clouds have fewer points than the
+    network takes.
     """
     check_points([*examples, *held_out], settings.backbone.points)
     grouper = Grouper(settings.backbone, limit=8192)
@@ -170,14 +223,36 @@ def train_sampler(examples, settings, train_settings, weights_path, checkpoint_p
         return sampler_batch(examples, grouper, train_settings.seed, step, **shape)
 
     def validate(model):
-        return held_out_figures(model, lambda step: sampler_batch(held_out, grouper, 0, step, **shape), sampler_loss)
+        return held_out_figures(
+            model, lambda step: sampler_batch(held_out, grouper, 0, step, **shape), sampler_loss
+        )
 
-    parameters = {"network": "sampler", "sampler": asdict(settings), "clouds": clouds, "examples": examples_hash(examples),
-                  "held_out": examples_hash(held_out)}
-    return train_to_file(weights_path, checkpoint_path, lambda: make_sampler(settings).to(device), batch_of, sampler_loss,
-                         train_settings, parameters, "sampler", validate=validate if held_out else None, init=init)
+    parameters = {
+        "network": "sampler",
+        "sampler": asdict(settings),
+        "clouds": clouds,
+        "examples": examples_hash(examples),
+        "held_out": examples_hash(held_out),
+    }
+    return train_to_file(
+        weights_path,
+        checkpoint_path,
+        lambda: make_sampler(settings).to(device),
+        batch_of,
+        sampler_loss,
+        train_settings,
+        parameters,
+        "sampler",
+        validate=validate if held_out else None,
+        init=init,
+    )
 
 
 def load_sampler(path):
-    """The sampler in a weights file. Raises WeightsError if it is missing, of another network, or does not fit."""
-    return load_model(path, lambda parameters: make_sampler(settings_of(path, parameters, "sampler", SamplerSettings)))[0]
+    """The sampler in a weights file. Raises WeightsError if it is missing, of another network, or
+    does not fit.
+    """
+    return load_model(
+        path,
+        lambda parameters: make_sampler(settings_of(path, parameters, "sampler", SamplerSettings)),
+    )[0]

@@ -1,11 +1,13 @@
 """PointNet++ over the unified cloud of object and gripper, X ∪ X_g (section 3.2).
 
-The gripper's cloud is its six control points, as in the released code; a binary feature is 1 on the object, 0 on it.
+The gripper's cloud is its six control points, as in the released code; a binary feature is 1 on the
+object, 0 on it.
 
-Where all gripper points are centroids and the other centroids are chosen on the object alone, most of what is computed is
-the same for every grasp of a cloud: a point's features differ from those without a gripper only where a gripper point, or
-another point that differs, is in its neighbourhood. `prepare` computes what is without a gripper, once; a grasp then costs
-the pairs of its own.
+Where all gripper points are centroids and the other centroids are chosen on the object alone, most
+of what is computed is the same for every grasp of a cloud: a point's features differ from those
+without a gripper only where a gripper point, or another point that differs, is in its
+neighbourhood. `prepare` computes what is without a gripper, once; a grasp then costs the pairs of
+its own.
 """
 
 from dataclasses import replace
@@ -25,21 +27,27 @@ _DISTINCT = np.unique(CONTROL_POINTS, axis=0)
 
 
 def object_backbone(settings):
-    """The backbone's settings for the centroids that are left to the object when the gripper's points are centroids too.
+    """The backbone's settings for the centroids that are left to the object when the gripper's
+    points are centroids too.
 
     Raises ParameterError for normalisation "batch".
     """
     if settings.normalisation == "batch":
-        raise ParameterError("centroids 'object_and_gripper' with normalisation 'batch': what grasps share is computed once, "
-                             "not with a batch's statistics; expected normalisation 'none', or centroids 'literal'")
-    return replace(settings, centroids=tuple(count - len(CONTROL_POINTS) for count in settings.centroids))
+        raise ParameterError(
+            "centroids 'object_and_gripper' with normalisation 'batch': what grasps share is"
+            " computed once, not with a batch's statistics; expected normalisation 'none', or"
+            " centroids 'literal'"
+        )
+    return replace(
+        settings, centroids=tuple(count - len(CONTROL_POINTS) for count in settings.centroids)
+    )
 
 
 class Alone(NamedTuple):
     """A set abstraction over the object without a gripper.
 
-    points (N, 3) in length units and features (N, F); centroids (M,) among them and what is pooled there (M, H); of the pairs
-    their centroid and neighbour (E,), and the values (E, H).
+    points (N, 3) in length units and features (N, F); centroids (M,) among them and what is pooled
+    there (M, H); of the pairs their centroid and neighbour (E,), and the values (E, H).
     """
 
     points: torch.Tensor
@@ -54,7 +62,8 @@ class Alone(NamedTuple):
 class Rows(NamedTuple):
     """The points of G grasps' unified clouds, of which N are the object's and P the gripper's.
 
-    points (R, 3) in length units and features (R, F), the first N those of the object alone; index (G, N + P): each point's row.
+    points (R, 3) in length units and features (R, F), the first N those of the object alone; index
+    (G, N + P): each point's row.
     """
 
     points: torch.Tensor
@@ -72,9 +81,13 @@ class UnifiedCloud(nn.Module):
         self.size = self.backbone.size
 
     def prepare(self, points, groups):
-        """What all grasps on clouds (C, N, 3) share, to be used in place of `groups` while the weights stay as they are."""
-        return groups and [self._alone(cloud, [Level(*(index[c] for index in level)) for level in groups])
-                           for c, cloud in enumerate(points)]
+        """What all grasps on clouds (C, N, 3) share, to be used in place of `groups` while the
+        weights stay as they are.
+        """
+        return groups and [
+            self._alone(cloud, [Level(*(index[c] for index in level)) for level in groups])
+            for c, cloud in enumerate(points)
+        ]
 
     def _alone(self, points, groups):
         points = points / self.settings.length_unit
@@ -83,7 +96,9 @@ class UnifiedCloud(nn.Module):
             _, centre, point = real_pairs(neighbours[None])
             parts = level.point_part(points, features), level.centre_part(points[centroids])
             values = level.rest(parts[0][point] + parts[1][centre])
-            pooled = segment_max(values.__getitem__, centre, values.new_zeros(len(centroids), values.shape[-1]))
+            pooled = segment_max(
+                values.__getitem__, centre, values.new_zeros(len(centroids), values.shape[-1])
+            )
             found.append(Alone(points, features, centroids, pooled, centre, point, values))
             points, features = points[centroids], pooled
         return found
@@ -91,32 +106,48 @@ class UnifiedCloud(nn.Module):
     def forward(self, points, groups, grasps):
         """Of grasps (C, G, 4, 4) on clouds (C, N, 3), in metres.
 
-        groups: None, and every grasp has a cloud and centroids of its own; or what `group` makes of the points with the
-        settings of `object_backbone`, or `prepare` of that.
+        groups: None, and every grasp has a cloud and centroids of its own; or what `group` makes of
+        the points with the settings of `object_backbone`, or `prepare` of that.
         """
         if groups is None:
             return self._literal(points, _placed(grasps, CONTROL_POINTS))
         prepared = groups if isinstance(groups, list) else self.prepare(points, groups)
         gripper = _placed(grasps, _DISTINCT) / self.settings.length_unit
-        return self.backbone.head(torch.stack([self._shared(*pair) for pair in zip(prepared, gripper, strict=True)]))
+        return self.backbone.head(
+            torch.stack([self._shared(*pair) for pair in zip(prepared, gripper, strict=True)])
+        )
 
     def _literal(self, points, gripper):
         """Features (C, G, size): each grasp has a cloud and groups of its own."""
         clouds, grasps = gripper.shape[:2]
-        unified = torch.cat([points[:, None].expand(-1, grasps, -1, -1), gripper], dim=2).flatten(0, 1)
+        unified = torch.cat([points[:, None].expand(-1, grasps, -1, -1), gripper], dim=2).flatten(
+            0, 1
+        )
         label = torch.ones_like(unified[..., :1])
-        label[:, points.shape[1]:] = 0
+        label[:, points.shape[1] :] = 0
         features = torch.cat([unified / self.settings.length_unit, label], dim=-1)
-        return self.backbone(unified, group(unified, self.settings), features).view(clouds, grasps, -1)
+        return self.backbone(unified, group(unified, self.settings), features).view(
+            clouds, grasps, -1
+        )
 
     def _shared(self, alone, gripper):
-        """Pooled features (G, H) of the grasps of one cloud with gripper points (G, P, 3) in length units."""
+        """Pooled features (G, H) of the grasps of one cloud with gripper points (G, P, 3) in length
+        units.
+        """
         flat, n = gripper.flatten(0, 1), len(alone[0].points)
         every = torch.arange(n + len(flat), device=flat.device)
-        index = torch.cat([every[:n].expand(len(gripper), -1), every[n:].view(len(gripper), -1)], dim=1)
+        index = torch.cat(
+            [every[:n].expand(len(gripper), -1), every[n:].view(len(gripper), -1)], dim=1
+        )
         label = torch.zeros_like(flat[:, :1])
-        rows = Rows(torch.cat([alone[0].points, flat]), torch.cat([alone[0].features, torch.cat([flat, label], dim=-1)]), index)
-        for level, radius, objects in zip(self.backbone.levels[:2], self.settings.radii, alone, strict=True):
+        rows = Rows(
+            torch.cat([alone[0].points, flat]),
+            torch.cat([alone[0].features, torch.cat([flat, label], dim=-1)]),
+            index,
+        )
+        for level, radius, objects in zip(
+            self.backbone.levels[:2], self.settings.radii, alone, strict=True
+        ):
             rows = abstracted(level, radius / self.settings.length_unit, rows, objects)
         return pooled(self.backbone.levels[2], rows)
 
@@ -126,15 +157,17 @@ def _placed(grasps, points):
 
 
 def abstracted(level, radius, rows, alone):
-    """A set abstraction: the Rows of the centroids, which are M of the object's N points and all P of the gripper's.
+    """A set abstraction: the Rows of the centroids, which are M of the object's N points and all P
+    of the gripper's.
 
-    Pairs of two object points are those of `alone`; all pairs within the radius, in length units, that a gripper point has
-    part in are taken.
+    Pairs of two object points are those of `alone`; all pairs within the radius, in length units,
+    that a gripper point has part in are taken.
     """
     m, n, centre, point = len(alone.pooled), len(alone.points), alone.centre, alone.point
     renewed = (rows.index[:, :n] >= n)[:, point]
     grasp, own_centre, own_point = _own_pairs(rows, alone, radius, renewed)
-    # What is pooled without a gripper holds for centroids that have no renewed neighbour; else the others are pooled anew.
+    # What is pooled without a gripper holds for centroids that have no renewed neighbour; else the
+    # others are pooled anew.
     lost = torch.ones(len(renewed), m + len(_DISTINCT), dtype=torch.bool, device=centre.device)
     lost[:, :m] = False
     lost[renewed.nonzero()[:, 0], centre[renewed.nonzero()[:, 1]]] = True
@@ -144,7 +177,11 @@ def abstracted(level, radius, rows, alone):
     base = torch.where(lost, m, torch.arange(lost.shape[1], device=centre.device))[touched]
     base = torch.cat([alone.pooled, torch.zeros_like(alone.pooled[:1])]).index_select(0, base)
     kept_grasp, kept = (lost[:, centre] & ~renewed).nonzero(as_tuple=True)
-    base = segment_max(lambda pairs: alone.values.index_select(0, kept[pairs]), owner[kept_grasp, centre[kept]], base)
+    base = segment_max(
+        lambda pairs: alone.values.index_select(0, kept[pairs]),
+        owner[kept_grasp, centre[kept]],
+        base,
+    )
 
     centres = torch.cat([rows.index[:, alone.centroids], rows.index[:, n:]], dim=1)
     parts = level.point_part(rows.points, rows.features), level.centre_part(rows.points)
@@ -157,7 +194,8 @@ def abstracted(level, radius, rows, alone):
 
 @torch.no_grad()
 def _own_pairs(rows, alone, radius, renewed):
-    """Grasp, centroid and point (3, E) of the pairs with a point that is not as in `alone`; the gripper's come last in either.
+    """Grasp, centroid and point (3, E) of the pairs with a point that is not as in `alone`; the
+    gripper's come last in either.
 
     renewed (G, O): which of the object's own pairs have such a point.
     """
@@ -165,9 +203,15 @@ def _own_pairs(rows, alone, radius, renewed):
     gripper = rows.points[rows.index[:, n:]]
     near = _within(gripper, alone.points.expand(len(gripper), -1, -1), radius)
     grasp, pair = renewed.nonzero(as_tuple=True)
-    return torch.cat([_triples(near[:, :, alone.centroids].transpose(1, 2), 0, n),
-                      torch.stack([grasp, alone.centre[pair], alone.point[pair]]),
-                      _triples(near, m, 0), _triples(_within(gripper, gripper, radius), m, n)], dim=1)
+    return torch.cat(
+        [
+            _triples(near[:, :, alone.centroids].transpose(1, 2), 0, n),
+            torch.stack([grasp, alone.centre[pair], alone.point[pair]]),
+            _triples(near, m, 0),
+            _triples(_within(gripper, gripper, radius), m, n),
+        ],
+        dim=1,
+    )
 
 
 def _within(a, b, radius):
@@ -175,7 +219,9 @@ def _within(a, b, radius):
 
 
 def _triples(mask, centre, point):
-    """Indices (3, E) of the true elements of a mask (G, centroids, points), counted from a first centre and point."""
+    """Indices (3, E) of the true elements of a mask (G, centroids, points), counted from a first
+    centre and point.
+    """
     return mask.nonzero().T + torch.tensor([[0], [centre], [point]], device=mask.device)
 
 

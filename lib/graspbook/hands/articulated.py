@@ -1,8 +1,10 @@
-"""Hands of many joints: a tree of links, its batched and differentiable kinematics, its shape and its contact points.
+"""Hands of many joints: a tree of links, its batched and differentiable kinematics, its shape and
+its contact points.
 
-Everything of a link is in the link's frame; the hand's frame is that of its first link, called the palm here. Joint vectors
-come in two orders, both with names: `Hand.joints`, the independent ones that planners and networks see, and
-`Hand.all_joints`, which has the coupled ones too. Arrays are numpy float64; torch functions keep dtype and device.
+Everything of a link is in the link's frame; the hand's frame is that of its first link, called the
+palm here. Joint vectors come in two orders, both with names: `Hand.joints`, the independent ones
+that planners and networks see, and `Hand.all_joints`, which has the coupled ones too. Arrays are
+numpy float64; torch functions keep dtype and device.
 """
 
 from dataclasses import dataclass, field
@@ -20,10 +22,11 @@ SLACK = 1e-4  # by how much a joint value may overstep its limits, as rounding d
 class Link:
     """A rigid link and the joint that moves it against its parent.
 
-    parent: name of an earlier link, None for the palm. parent_T_link: (4, 4) at joint value 0. joint: its name, None for a
-    link that is fixed to its parent. axis: (3,) unit vector in the link's frame; a hinge turns about it through the link's
-    origin, a slide moves along it. limits: rad, or metres for a slide. effort: largest torque in N·m, or force in N.
-    closes: the sign of the motion that closes the hand, 0 for none.
+    parent: name of an earlier link, None for the palm. parent_T_link: (4, 4) at joint value 0.
+    joint: its name, None for a link that is fixed to its parent. axis: (3,) unit vector in the
+    link's frame; a hinge turns about it through the link's origin, a slide moves along it. limits:
+    rad, or metres for a slide. effort: largest torque in N·m, or force in N. closes: the sign of
+    the motion that closes the hand, 0 for none.
     """
 
     name: str
@@ -39,7 +42,8 @@ class Link:
 
 @dataclass(frozen=True)
 class Part:
-    """A convex piece of a link: all points within `radius` of the convex hull of `core` (V, 3), in the link's frame, metres.
+    """A convex piece of a link: all points within `radius` of the convex hull of `core` (V, 3), in
+    the link's frame, metres.
 
     Radius 0 makes a polyhedron. With a radius the core has two points and the part is a capsule.
     """
@@ -50,7 +54,9 @@ class Part:
 
 
 class Points(NamedTuple):
-    """Points (P, 3) on a hand with outward unit normals (P, 3), both in the frames of their links, given by index (P,)."""
+    """Points (P, 3) on a hand with outward unit normals (P, 3), both in the frames of their links,
+    given by index (P,).
+    """
 
     points: np.ndarray
     normals: np.ndarray
@@ -60,13 +66,15 @@ class Points(NamedTuple):
 class Hand:
     """A hand of `links` (first the palm; parents before children) with convex `parts`.
 
-    coupling: joint -> (joint, factor, offset): its value is factor · the other's value + offset. contacts: layout name ->
-    list of (link name, point, outward normal); the layout "default" must be there.
+    coupling: joint -> (joint, factor, offset): its value is factor · the other's value + offset.
+    contacts: layout name -> list of (link name, point, outward normal); the layout "default" must
+    be there.
 
-    Attributes. name. joints: names of the independent ones; of these limits (J, 2), efforts (J,), closing (J,): the sign in
-    which each closes the hand, 0 where it only shapes it, and open (J,): closing joints as open as they go, the others at 0.
-    all_joints: names, coupled ones too. links: names by depth in the tree, the order of link indices everywhere; tree: the Link
-    of each. coupling, parts: as given. contacts: layout name -> Points.
+    Attributes. name. joints: names of the independent ones; of these limits (J, 2), efforts (J,),
+    closing (J,): the sign in which each closes the hand, 0 where it only shapes it, and open (J,):
+    closing joints as open as they go, the others at 0. all_joints: names, coupled ones too. links:
+    names by depth in the tree, the order of link indices everywhere; tree: the Link of each.
+    coupling, parts: as given. contacts: layout name -> Points.
     """
 
     def __init__(self, name, links, parts, contacts, coupling=None):
@@ -79,16 +87,24 @@ class Hand:
         moving = [link for link in links if link.joint]
         self.all_joints = tuple(link.joint for link in moving)
         self.joints = tuple(joint for joint in self.all_joints if joint not in self.coupling)
-        limits, efforts = {link.joint: link.limits for link in moving}, {link.joint: link.effort for link in moving}
+        limits, efforts = (
+            {link.joint: link.limits for link in moving},
+            {link.joint: link.effort for link in moving},
+        )
         self.limits = np.array([limits[joint] for joint in self.joints], float).reshape(-1, 2)
         self.efforts = np.array([efforts[joint] for joint in self.joints], float)
         closes = {link.joint: link.closes for link in moving}
         self.closing = np.array([closes[joint] for joint in self.joints], float)
         low, high = self.limits.T
-        self.open = np.select([self.closing > 0, self.closing < 0], [low, high], np.clip(0.0, low, high))
+        self.open = np.select(
+            [self.closing > 0, self.closing < 0], [low, high], np.clip(0.0, low, high)
+        )
         self.contacts = {
-            layout: Points(np.array([point for _, point, _ in rows], float), np.array([normal for _, _, normal in rows], float),
-                           np.array([self.links.index(link) for link, _, _ in rows]))
+            layout: Points(
+                np.array([point for _, point, _ in rows], float),
+                np.array([normal for _, _, normal in rows], float),
+                np.array([self.links.index(link) for link, _, _ in rows]),
+            )
             for layout, rows in contacts.items()
         }
         self._depths = np.array([depth[link] for link in self.links])
@@ -98,16 +114,19 @@ class Hand:
     def surface(self):
         """Points over the whole hand, neighbours 3.5 to 5.5 mm apart, coarse before fine.
 
-        Their order is that of farthest-point sampling in the open hand, so any leading part of them covers the hand evenly.
+        Their order is that of farthest-point sampling in the open hand, so any leading part of them
+        covers the hand evenly.
         """
         from graspbook.hands import shape
 
         return shape.surface_points(self)
 
     def forward(self, joints, base=None):
-        """Poses of the links (..., L, 4, 4) for the values (..., J) of `joints`, torch, differentiable.
+        """Poses of the links (..., L, 4, 4) for the values (..., J) of `joints`, torch,
+        differentiable.
 
-        They are `palm_T_link`; with base (..., 4, 4), the pose of the palm, they are in the frame that the base is in.
+        They are `palm_T_link`; with base (..., 4, 4), the pose of the palm, they are in the frame
+        that the base is in.
         """
         coupling, offset = self._constants(joints)[:2]
         return self.forward_all(joints @ coupling + offset, base)
@@ -120,18 +139,32 @@ class Hand:
         _, _, select, rest, sine, cosine, slide, parents = self._constants(values)
         motion = select @ values.reshape(-1, len(self.all_joints)).T
         local = rest + motion.sin() * sine + (1 - motion.cos()) * cosine + motion * slide
-        level = local[:, :, :1] if base is None else _rows(base.expand(*values.shape[:-1], 4, 4))[:, :, None]
+        level = (
+            local[:, :, :1]
+            if base is None
+            else _rows(base.expand(*values.shape[:-1], 4, 4))[:, :, None]
+        )
         levels, start = [level], 1
         for parent in parents:
             child = local[:, :, start : start + len(parent)]
             level = level.index_select(2, parent)
-            turned = level[:, 0, None] * child[0] + level[:, 1, None] * child[1] + level[:, 2, None] * child[2]
+            turned = (
+                level[:, 0, None] * child[0]
+                + level[:, 1, None] * child[1]
+                + level[:, 2, None] * child[2]
+            )
             level = torch.cat([turned[:, :3], turned[:, 3:] + level[:, 3:]], dim=1)
             levels.append(level)
             start += len(parent)
         rows = torch.cat(levels, dim=2)
-        bottom = rows.new_tensor([0.0, 0.0, 0.0, 1.0])[None, :, None, None].expand(1, 4, *rows.shape[2:])
-        return torch.cat([rows, bottom]).permute(3, 2, 0, 1).reshape(*values.shape[:-1], len(self.links), 4, 4)
+        bottom = rows.new_tensor([0.0, 0.0, 0.0, 1.0])[None, :, None, None].expand(
+            1, 4, *rows.shape[2:]
+        )
+        return (
+            torch.cat([rows, bottom])
+            .permute(3, 2, 0, 1)
+            .reshape(*values.shape[:-1], len(self.links), 4, 4)
+        )
 
     def expand(self, joints):
         """Values (..., A) of `all_joints` from those (..., J) of `joints`; torch or numpy."""
@@ -141,38 +174,57 @@ class Hand:
         return joints @ coupling + offset
 
     def vector(self, values, source="joints"):
-        """Joint vector (J,) in the order of `joints` from a dict name -> value in rad (metres for slides).
+        """Joint vector (J,) in the order of `joints` from a dict name -> value in rad (metres for
+        slides).
 
-        Values that overstep a limit by rounding (1e-4) are clipped. Raises ParameterError, naming `source`, for missing or
-        unknown names, for what is not a finite number, and for values outside their limits.
+        Values that overstep a limit by rounding (1e-4) are clipped. Raises ParameterError, naming
+        `source`, for missing or unknown names, for what is not a finite number, and for values
+        outside their limits.
         """
-        missing, unknown = [j for j in self.joints if j not in values], [str(j) for j in values if j not in self.joints]
+        missing, unknown = (
+            [j for j in self.joints if j not in values],
+            [str(j) for j in values if j not in self.joints],
+        )
         if missing or unknown:
-            raise ParameterError(f"{source}: " + "; ".join(
-                f"{word} {', '.join(names)}" for word, names in (("missing", missing), ("unknown", unknown)) if names)
-                + f"; the {self.name} hand has the joints {', '.join(self.joints)}")
+            raise ParameterError(
+                f"{source}: "
+                + "; ".join(
+                    f"{word} {', '.join(names)}"
+                    for word, names in (("missing", missing), ("unknown", unknown))
+                    if names
+                )
+                + f"; the {self.name} hand has the joints {', '.join(self.joints)}"
+            )
         for joint, (low, high) in zip(self.joints, self.limits, strict=True):
             value = values[joint]
             if not isinstance(value, int | float | np.number) or not np.isfinite(value):
                 raise ParameterError(f"{source}: {joint} is {value!r}, expected a finite number")
             if not low - SLACK <= value <= high + SLACK:
-                raise ParameterError(f"{source}: {joint} is {value:g}, expected {low:g} to {high:g}")
+                raise ParameterError(
+                    f"{source}: {joint} is {value:g}, expected {low:g} to {high:g}"
+                )
         return np.clip([float(values[joint]) for joint in self.joints], *self.limits.T)
 
     def named(self, joints):
         """The dict name -> value of a joint vector (J,); ParameterError for another length."""
         if len(joints) != len(self.joints):
-            raise ParameterError(f"a joint vector of {len(joints)}, the {self.name} hand has {len(self.joints)}")
+            raise ParameterError(
+                f"a joint vector of {len(joints)}, the {self.name} hand has {len(self.joints)}"
+            )
         return {joint: float(value) for joint, value in zip(self.joints, joints, strict=True)}
 
     @cached_property
     def _matrices(self):
         """Constants of the kinematics.
 
-        Independent to all joints: coupling (J, A), offset (A,). All joints to links: select (L, A). Upper rows of a link in
-        its parent: rest + sin q · sine + (1 - cos q) · cosine + q · slide, each (3, 4, L, 1): Rodrigues' formula for hinges.
+        Independent to all joints: coupling (J, A), offset (A,). All joints to links: select (L, A).
+        Upper rows of a link in its parent: rest + sin q · sine + (1 - cos q) · cosine + q · slide,
+        each (3, 4, L, 1): Rodrigues' formula for hinges.
         """
-        coupling, offset = np.zeros((len(self.joints), len(self.all_joints))), np.zeros(len(self.all_joints))
+        coupling, offset = (
+            np.zeros((len(self.joints), len(self.all_joints))),
+            np.zeros(len(self.all_joints)),
+        )
         for column, joint in enumerate(self.all_joints):
             source, factor, offset[column] = self.coupling.get(joint, (joint, 1.0, 0.0))
             coupling[self.joints.index(source), column] = factor
@@ -192,16 +244,24 @@ class Hand:
         return coupling, offset, select, rest, sine, cosine, slide
 
     def _constants(self, like):
-        """The same as torch tensors of the kind of `like`, and for each level of the tree its parents' indices in the last."""
+        """The same as torch tensors of the kind of `like`, and for each level of the tree its
+        parents' indices in the last.
+        """
         import torch
 
         key = (like.dtype, like.device)
         if key not in self._by_kind:
-            tensors = [torch.as_tensor(matrix, dtype=like.dtype, device=like.device) for matrix in self._matrices]
+            tensors = [
+                torch.as_tensor(matrix, dtype=like.dtype, device=like.device)
+                for matrix in self._matrices
+            ]
             parents = []
             for depth in range(1, self._depths.max() + 1):
                 above = np.flatnonzero(self._depths == depth - 1)[0]
-                indices = [self.links.index(self.tree[i].parent) - above for i in np.flatnonzero(self._depths == depth)]
+                indices = [
+                    self.links.index(self.tree[i].parent) - above
+                    for i in np.flatnonzero(self._depths == depth)
+                ]
                 parents.append(torch.as_tensor(indices, device=like.device))
             self._by_kind[key] = (*tensors, parents)
         return self._by_kind[key]
@@ -213,9 +273,11 @@ def _rows(poses):
 
 
 def carry(poses, points, links):
-    """Points (..., P, 3) of points (P, 3) in the frames of the links with index (P,), for poses (..., L, 4, 4) of all links.
+    """Points (..., P, 3) of points (P, 3) in the frames of the links with index (P,), for poses
+    (..., L, 4, 4) of all links.
 
-    Torch, differentiable in the poses; points and links may be numpy. This is T(p, x) of the high-DOF paper, section IV-C.
+    Torch, differentiable in the poses; points and links may be numpy. This is T(p, x) of the
+    high-DOF paper, section IV-C.
     """
     return _carry(poses, points, links, 1.0)
 
@@ -226,11 +288,15 @@ def carry_normals(poses, normals, links):
 
 
 def _carry(poses, vectors, links, last):
-    """One matrix product for all points: a matrix with four entries a point, times the upper rows of all poses."""
+    """One matrix product for all points: a matrix with four entries a point, times the upper rows
+    of all poses.
+    """
     import torch
 
     links = torch.as_tensor(links, device=poses.device)
-    homogeneous = torch.nn.functional.pad(torch.as_tensor(vectors, dtype=poses.dtype, device=poses.device), (0, 1), value=last)
+    homogeneous = torch.nn.functional.pad(
+        torch.as_tensor(vectors, dtype=poses.dtype, device=poses.device), (0, 1), value=last
+    )
     spread = poses.new_zeros(len(links), 4, poses.shape[-3])
     spread[torch.arange(len(links), device=poses.device), :, links] = homogeneous
     rows = poses.reshape(-1, *poses.shape[-3:])[..., :3, :].permute(2, 3, 1, 0)
@@ -239,5 +305,7 @@ def _carry(poses, vectors, links, last):
 
 
 def place(hand, wrist, joints, points, links):
-    """Points (..., P, 3) of a hand whose palm has the pose wrist (..., 4, 4) and whose `joints` have the values (..., J)."""
+    """Points (..., P, 3) of a hand whose palm has the pose wrist (..., 4, 4) and whose `joints`
+    have the values (..., J).
+    """
     return carry(hand.forward(joints, wrist), points, links)

@@ -1,7 +1,7 @@
 """A hand as balls inside its parts: what a distance field can be asked about fast.
 
-A ball of centre c and radius r overlaps an object exactly where the object is nearer to c than r. Unlike points on the
-surface, balls also notice walls that are thinner than the gaps between points.
+A ball of centre c and radius r overlaps an object exactly where the object is nearer to c than r.
+Unlike points on the surface, balls also notice walls that are thinner than the gaps between points.
 """
 
 from functools import cache
@@ -19,7 +19,9 @@ _FINE = 0.35  # distance of the samples of a polyhedron's faces, as a share of t
 
 
 class Balls(NamedTuple):
-    """Balls inside a hand: centres (S, 3) in the frames of their links, given by index (S,), and radii (S,), metres."""
+    """Balls inside a hand: centres (S, 3) in the frames of their links, given by index (S,), and
+    radii (S,), metres.
+    """
 
     centres: np.ndarray
     radii: np.ndarray
@@ -28,7 +30,9 @@ class Balls(NamedTuple):
 
 @cache
 def inner_balls(hand, slack=0.004):
-    """The Balls of a hand: no point of a part's surface is further than `slack` metres outside all of them."""
+    """The Balls of a hand: no point of a part's surface is further than `slack` metres outside all
+    of them.
+    """
     rows = []
     for index, link in enumerate(hand.links):
         for part in (part for part in hand.parts if part.link == link):
@@ -38,7 +42,9 @@ def inner_balls(hand, slack=0.004):
 
 
 def _along(part, slack):
-    """Balls of a capsule, evenly along its axis: halfway between two, its surface is √(r² + d²/4) - r outside them."""
+    """Balls of a capsule, evenly along its axis: halfway between two, its surface is √(r² + d²/4) -
+    r outside them.
+    """
     length, radius = np.linalg.norm(part.core[1] - part.core[0]), part.radius
     apart = min(_APART * radius, 2 * np.sqrt((radius + slack) ** 2 - radius**2))
     share = np.linspace(0, 1, int(np.ceil(length / apart)) + 1)[:, None]
@@ -46,15 +52,22 @@ def _along(part, slack):
 
 
 def _cover(part, slack):
-    """Balls in a polyhedron: greedily, the one next to the most surface that is left; some on edges and corners have radius 0."""
+    """Balls in a polyhedron: greedily, the one next to the most surface that is left; some on edges
+    and corners have radius 0.
+    """
     faces, gap = _faces(part, _FINE * slack), 0.75 * _FINE * slack
     samples = np.concatenate([points for _, points in faces])
     low, high = part.core.min(axis=0), part.core.max(axis=0)
-    axes = [np.linspace(a, b, int((b - a) / _GRID) + 2)[1:-1] for a, b in zip(low, high, strict=True)]
+    axes = [
+        np.linspace(a, b, int((b - a) / _GRID) + 2)[1:-1] for a, b in zip(low, high, strict=True)
+    ]
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     radii = -part_distance(part, centres)
     small = samples[thin(samples, slack - gap)]
-    centres, radii = np.concatenate([centres[radii > 0], small]), np.concatenate([radii[radii > 0], np.zeros(len(small))])
+    centres, radii = (
+        np.concatenate([centres[radii > 0], small]),
+        np.concatenate([radii[radii > 0], np.zeros(len(small))]),
+    )
     near = _next_to(centres, radii, faces, slack, gap)
     balls_of, gain, left, chosen = near.T.tocsr(), near.sum(axis=1), np.ones(len(samples), bool), []
     while left.any():
@@ -67,7 +80,9 @@ def _cover(part, slack):
 
 
 def _next_to(centres, radii, faces, slack, gap):
-    """Sparse (balls, samples): 1 where the face around a sample, up to `gap`, is no further than `slack` outside a ball."""
+    """Sparse (balls, samples): 1 where the face around a sample, up to `gap`, is no further than
+    `slack` outside a ball.
+    """
     balls, samples, start = [], [], 0
     for normal, points in faces:
         height = (centres - points[0]) @ normal
@@ -83,16 +98,25 @@ def _next_to(centres, radii, faces, slack, gap):
 
 
 def _faces(part, spacing):
-    """Outward normal (3,) and samples (N, 3) of each triangle of a polyhedron: a square lattice, and its edges."""
+    """Outward normal (3,) and samples (N, 3) of each triangle of a polyhedron: a square lattice,
+    and its edges.
+    """
     mesh, found = part_mesh(part), []
     for corners, normal in zip(mesh.triangles, mesh.face_normals, strict=True):
         edges = np.roll(corners, -1, axis=0) - corners
         along = edges[0] / np.linalg.norm(edges[0])
         flat = (corners - corners[0]) @ np.stack([along, np.cross(normal, along)]).T
-        x, y = (np.arange(a, b, spacing) for a, b in zip(flat.min(axis=0), flat.max(axis=0), strict=True))
-        lattice = corners[0] + (x[:, None, None] * along + y[:, None] * np.cross(normal, along)).reshape(-1, 3)
+        x, y = (
+            np.arange(a, b, spacing)
+            for a, b in zip(flat.min(axis=0), flat.max(axis=0), strict=True)
+        )
+        lattice = corners[0] + (
+            x[:, None, None] * along + y[:, None] * np.cross(normal, along)
+        ).reshape(-1, 3)
         inside = (np.cross(edges, lattice[:, None] - corners) @ normal >= 0).all(axis=1)
-        sides = [start + np.linspace(0, 1, int(np.linalg.norm(edge) / spacing) + 2)[:-1, None] * edge
-                 for start, edge in zip(corners, edges, strict=True)]
+        sides = [
+            start + np.linspace(0, 1, int(np.linalg.norm(edge) / spacing) + 2)[:-1, None] * edge
+            for start, edge in zip(corners, edges, strict=True)
+        ]
         found.append((normal, np.concatenate([lattice[inside], *sides])))
     return found

@@ -1,7 +1,8 @@
 """The hands there are, by name, and how to add one.
 
-A hand is data: a module beside this one whose `build()` returns an `articulated.Hand`, and its name in HANDS. Say a gripper
-with one driven joint, as the Franka Hand is (`franka.build` is the whole of it, in the grasp frame):
+A hand is data: a module beside this one whose `build()` returns an `articulated.Hand`, and its name
+in HANDS. Say a gripper with one driven joint, as the Franka Hand is (`franka.build` is the whole of
+it, in the grasp frame):
 
     palm = Part("palm", corners)                                    # a convex polyhedron: its corners (V, 3), in metres
     finger = Part("right", np.array([root, tip]), radius=0.008)     # or a segment with a radius: a capsule

@@ -1,24 +1,32 @@
-"""An articulated hand as bodies of a MuJoCo world: the same links, joints, coupling and convex parts, for steps of 2 ms."""
+"""An articulated hand as bodies of a MuJoCo world: the same links, joints, coupling and convex
+parts, for steps of 2 ms.
+"""
 
 import mujoco
 import numpy as np
 
 from graspbook import pose
 
-# The motor of a joint gives its full effort this share of the joint's range away from its target, and a free joint crosses
-# as much again in the settling time: firm, without ringing at 2 ms steps.
+# The motor of a joint gives its full effort this share of the joint's range away from its target,
+# and a free joint crosses as much again in the settling time: firm, without ringing at 2 ms steps.
 SOFTNESS, SETTLING = 0.1, 0.05
 _FIRM = [0.004, 1.0]  # as stiff as couplings can be at 2 ms steps
-_SMALL = {"mass": 0.008, "inertia": [1e-5] * 3, "explicitinertial": True}  # of links without a shape, as in the Shadow's MJCF
+_SMALL = {
+    "mass": 0.008,
+    "inertia": [1e-5] * 3,
+    "explicitinertial": True,
+}  # of links without a shape, as in the Shadow's MJCF
 
 
 def add_hand(spec, hand, friction=1.0, prefix="hand/"):
-    """Add a hand, its palm fixed at the world's origin, to a mujoco.MjSpec; bodies, joints and motors are prefix + their name.
+    """Add a hand, its palm fixed at the world's origin, to a mujoco.MjSpec; bodies, joints and
+    motors are prefix + their name.
 
-    One position motor for each of `hand.joints`, in that order, limited to the joint's effort; its target may lie so far beyond
-    the joint's limits that it gives all of it there. Coupled joints follow by joint equalities. Links weigh nothing under
-    gravity. Geoms are prefix + link + "/" + number of the part, with contype 1 and conaffinity 2: they meet what has contype 2,
-    not each other. Angles in the spec count as radians from then on.
+    One position motor for each of `hand.joints`, in that order, limited to the joint's effort; its
+    target may lie so far beyond the joint's limits that it gives all of it there. Coupled joints
+    follow by joint equalities. Links weigh nothing under gravity. Geoms are prefix + link + "/" +
+    number of the part, with contype 1 and conaffinity 2: they meet what has contype 2, not each
+    other. Angles in the spec count as radians from then on.
     """
     spec.compiler.degree = False
     bodies, driven = {}, {}
@@ -26,25 +34,43 @@ def add_hand(spec, hand, friction=1.0, prefix="hand/"):
         parts = [part for part in hand.parts if part.link == link.name]
         rotation = pose.matrix_to_quat_wxyz(link.parent_T_link[:3, :3])
         parent = spec.worldbody if link.parent is None else bodies[link.parent]
-        body = bodies[link.name] = parent.add_body(name=prefix + link.name, pos=link.parent_T_link[:3, 3], quat=rotation,
-                                                   gravcomp=1, **({} if parts else _SMALL))
+        body = bodies[link.name] = parent.add_body(
+            name=prefix + link.name,
+            pos=link.parent_T_link[:3, 3],
+            quat=rotation,
+            gravcomp=1,
+            **({} if parts else _SMALL),
+        )
         if link.joint:
             kind = mujoco.mjtJoint.mjJNT_SLIDE if link.slides else mujoco.mjtJoint.mjJNT_HINGE
             driven[link.joint] = link
-            body.add_joint(name=prefix + link.joint, type=kind, axis=link.axis, limited=True, range=link.limits,
-                           armature=1e-3, damping=[_stiffness(link) * SETTLING if link.joint in hand.joints else 0.0, 0, 0])
+            body.add_joint(
+                name=prefix + link.joint,
+                type=kind,
+                axis=link.axis,
+                limited=True,
+                range=link.limits,
+                armature=1e-3,
+                damping=[_stiffness(link) * SETTLING if link.joint in hand.joints else 0.0, 0, 0],
+            )
         for number, part in enumerate(parts):
             _add_part(spec, body, f"{prefix}{link.name}/{number}", part, friction)
     for joint in hand.joints:
         link = driven[joint]
-        motor = spec.add_actuator(name=prefix + joint, target=prefix + joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+        motor = spec.add_actuator(
+            name=prefix + joint, target=prefix + joint, trntype=mujoco.mjtTrn.mjTRN_JOINT
+        )
         motor.set_to_position(kp=_stiffness(link))
         beyond = SOFTNESS * (link.limits[1] - link.limits[0])
-        motor.ctrllimited, motor.ctrlrange = True, [link.limits[0] - beyond, link.limits[1] + beyond]
+        motor.ctrllimited, motor.ctrlrange = (
+            True,
+            [link.limits[0] - beyond, link.limits[1] + beyond],
+        )
         motor.forcelimited, motor.forcerange = True, [-link.effort, link.effort]
     for joint, (source, factor, offset) in hand.coupling.items():
-        equality = spec.add_equality(type=mujoco.mjtEq.mjEQ_JOINT, name1=prefix + joint, name2=prefix + source,
-                                     solref=_FIRM)
+        equality = spec.add_equality(
+            type=mujoco.mjtEq.mjEQ_JOINT, name1=prefix + joint, name2=prefix + source, solref=_FIRM
+        )
         equality.data[:2] = [offset, factor]
 
 
@@ -54,9 +80,20 @@ def _stiffness(link):
 
 
 def _add_part(spec, body, name, part, friction):
-    shape = {"name": name, "condim": 4, "friction": [friction, 0.005, 0.0001], "contype": 1, "conaffinity": 2}
+    shape = {
+        "name": name,
+        "condim": 4,
+        "friction": [friction, 0.005, 0.0001],
+        "contype": 1,
+        "conaffinity": 2,
+    }
     if part.radius:
-        body.add_geom(type=mujoco.mjtGeom.mjGEOM_CAPSULE, fromto=part.core.ravel(), size=[part.radius, 0, 0], **shape)
+        body.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_CAPSULE,
+            fromto=part.core.ravel(),
+            size=[part.radius, 0, 0],
+            **shape,
+        )
         return
     mesh = spec.add_mesh(name=name, uservert=np.asarray(part.core, float).ravel())
     mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX

@@ -1,4 +1,6 @@
-"""The shape of an articulated hand: surface points for penetration tests, distances to its parts, a mesh to look at."""
+"""The shape of an articulated hand: surface points for penetration tests, distances to its parts, a
+mesh to look at.
+"""
 
 import numpy as np
 import trimesh
@@ -12,8 +14,12 @@ _SPHERE = trimesh.creation.icosphere(subdivisions=2, radius=1.0)
 
 
 def part_mesh(part):
-    """A convex trimesh of a part in its link's frame; round parts have facets, up to 4 % of the radius inside."""
-    return trimesh.convex.convex_hull((part.core[:, None] + part.radius * _SPHERE.vertices[None]).reshape(-1, 3))
+    """A convex trimesh of a part in its link's frame; round parts have facets, up to 4 % of the
+    radius inside.
+    """
+    return trimesh.convex.convex_hull(
+        (part.core[:, None] + part.radius * _SPHERE.vertices[None]).reshape(-1, 3)
+    )
 
 
 def part_distance(part, points):
@@ -24,7 +30,9 @@ def part_distance(part, points):
     if part.radius:
         return np.linalg.norm(points - _on_axis(part, points), axis=1) - part.radius
     mesh = part_mesh(part)
-    return ((points[:, None] - mesh.triangles[None, :, 0]) * mesh.face_normals).sum(axis=2).max(axis=1)
+    return (
+        ((points[:, None] - mesh.triangles[None, :, 0]) * mesh.face_normals).sum(axis=2).max(axis=1)
+    )
 
 
 def surface_points(hand):
@@ -51,16 +59,24 @@ def surface_points(hand):
 
 
 def link_poses(hand, wrist, joints):
-    """Poses (L, 4, 4) of the links, numpy, for one pose of the palm (4, 4) and one joint vector (J,)."""
+    """Poses (L, 4, 4) of the links, numpy, for one pose of the palm (4, 4) and one joint vector
+    (J,).
+    """
     import torch
 
-    return hand.forward(torch.as_tensor(np.asarray(joints, float)), torch.as_tensor(np.asarray(wrist, float))).numpy()
+    return hand.forward(
+        torch.as_tensor(np.asarray(joints, float)), torch.as_tensor(np.asarray(wrist, float))
+    ).numpy()
 
 
 def mesh(hand, wrist, joints):
-    """One trimesh of all parts of the hand, posed by wrist (4, 4) and joints (J,): parts overlap at the joints."""
+    """One trimesh of all parts of the hand, posed by wrist (4, 4) and joints (J,): parts overlap at
+    the joints.
+    """
     poses = dict(zip(hand.links, link_poses(hand, wrist, joints), strict=True))
-    return trimesh.util.concatenate([part_mesh(part).apply_transform(poses[part.link]) for part in hand.parts])
+    return trimesh.util.concatenate(
+        [part_mesh(part).apply_transform(poses[part.link]) for part in hand.parts]
+    )
 
 
 def _on_axis(part, points):
@@ -70,7 +86,9 @@ def _on_axis(part, points):
 
 
 def dense(part):
-    """Random points, one a square millimetre or two, on the surface of a part, and their normals, (N, 3) each."""
+    """Random points, one a square millimetre or two, on the surface of a part, and their normals,
+    (N, 3) each.
+    """
     facets = part_mesh(part)
     points, faces = trimesh.sample.sample_surface(facets, int(facets.area / 1.5e-6), seed=0)
     if not part.radius:
@@ -81,7 +99,9 @@ def dense(part):
 
 
 def thin(points, gap):
-    """Indices of points (N, 3) with at least `gap` between any two, and no further point within `gap` of none of them."""
+    """Indices of points (N, 3) with at least `gap` between any two, and no further point within
+    `gap` of none of them.
+    """
     near = cKDTree(points).query_ball_point(points, gap)
     free, chosen = np.ones(len(points), bool), []
     for index in range(len(points)):
@@ -92,11 +112,15 @@ def thin(points, gap):
 
 
 def _farthest_first(points):
-    """Order of points (N, 3) in which each is, of those that are left, the furthest from all before it."""
+    """Order of points (N, 3) in which each is, of those that are left, the furthest from all before
+    it.
+    """
     squares = (points**2).sum(axis=1)
     order, distance = [], np.full(len(points), np.inf)
     for _ in points:
         order.append(int(distance.argmax()))
-        distance = np.minimum(distance, squares - 2 * points @ points[order[-1]] + squares[order[-1]])
+        distance = np.minimum(
+            distance, squares - 2 * points @ points[order[-1]] + squares[order[-1]]
+        )
         distance[order] = -1.0
     return np.array(order)

@@ -1,4 +1,6 @@
-"""Closing a hand on an object, and where it then touches: what GraspIt! does before it reports a quality."""
+"""Closing a hand on an object, and where it then touches: what GraspIt! does before it reports a
+quality.
+"""
 
 from functools import lru_cache
 
@@ -13,15 +15,19 @@ from graspbook.quality import epsilon
 _STEPS = (0.04, 0.01, 0.0025)  # shares of a joint's range
 SLACK = 0.002  # metres, of the balls that say how deep a hand is inside an object
 _LEAST_SLOPE = 0.3
-TOUCH, APART = 0.0015, 0.006  # metres from the surface that count as touching, and between contacts of one link
+TOUCH, APART = (
+    0.0015,
+    0.006,
+)  # metres from the surface that count as touching, and between contacts of one link
 
 
 def close(hand, fields, which, wrist, joints):
-    """Joint values (N, J), torch, of hands closed from (N, J) at wrist poses (N, 4, 4) on the objects `which` (N,) of `fields`.
+    """Joint values (N, J), torch, of hands closed from (N, J) at wrist poses (N, 4, 4) on the
+    objects `which` (N,) of `fields`.
 
-    All closing joints turn at once, each over its range in the same time. A joint stops where a link that it moves would
-    overlap the object, or at its limit; the links beyond go on by their own joints. A link that overlaps the object from the
-    start keeps its joints where they are.
+    All closing joints turn at once, each over its range in the same time. A joint stops where a
+    link that it moves would overlap the object, or at its limit; the links beyond go on by their
+    own joints. A link that overlaps the object from the start keeps its joints where they are.
     """
     import torch
 
@@ -60,10 +66,12 @@ def _moves(hand):
 
 
 def touching(hand, fields, which, wrist, joints):
-    """Where one hand at wrist (4, 4) with joints (J,), torch, touches object `which` of `fields`, in the object frame.
+    """Where one hand at wrist (4, 4) with joints (J,), torch, touches object `which` of `fields`,
+    in the object frame.
 
-    Contacts (P, 3) on the object's surface, unit normals (P, 3) into it, and the index (P,) of the link that touches, numpy.
-    Surface points of the hand nearer than 1.5 mm count; those of one link are at least 6 mm apart, nearest first.
+    Contacts (P, 3) on the object's surface, unit normals (P, 3) into it, and the index (P,) of the
+    link that touches, numpy. Surface points of the hand nearer than 1.5 mm count; those of one link
+    are at least 6 mm apart, nearest first.
     """
     import torch
 
@@ -71,10 +79,14 @@ def touching(hand, fields, which, wrist, joints):
     points = carry(hand.forward(joints, wrist), surface.points, surface.links)
     distances, gradients = lookup_gradient(fields, points[None], torch.tensor([which]))
     distances, gradients, points = distances[0].numpy(), gradients[0].numpy(), points.numpy()
-    slopes = np.linalg.norm(gradients, axis=1)  # 1 but at ridges, as in the middle of a thin wall: no side to push to there
+    slopes = np.linalg.norm(
+        gradients, axis=1
+    )  # 1 but at ridges, as in the middle of a thin wall: no side to push to there
     chosen = []
     for link in range(len(hand.links)):
-        near = np.flatnonzero((surface.links == link) & (distances < TOUCH) & (slopes > _LEAST_SLOPE))
+        near = np.flatnonzero(
+            (surface.links == link) & (distances < TOUCH) & (slopes > _LEAST_SLOPE)
+        )
         near = near[np.argsort(distances[near], kind="stable")]
         if len(near):
             chosen.append(near[thin(points[near], APART)])
@@ -84,6 +96,12 @@ def touching(hand, fields, which, wrist, joints):
 
 
 def closed_epsilon(hand, target, wrist, joints):
-    """The ε (N,), numpy, of hands at wrist poses (N, 4, 4) with closed joints (N, J), torch, on a `target.Target`."""
-    contacts = [touching(hand, target.fields, 0, *closed) for closed in zip(wrist, joints, strict=True)]
-    return np.array([epsilon(points, normals, target.com, target.length) for points, normals, _ in contacts])
+    """The ε (N,), numpy, of hands at wrist poses (N, 4, 4) with closed joints (N, J), torch, on a
+    `target.Target`.
+    """
+    contacts = [
+        touching(hand, target.fields, 0, *closed) for closed in zip(wrist, joints, strict=True)
+    ]
+    return np.array(
+        [epsilon(points, normals, target.com, target.length) for points, normals, _ in contacts]
+    )

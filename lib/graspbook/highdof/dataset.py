@@ -1,4 +1,6 @@
-"""What the high-DOF network learns from: occupancy grids of turned objects, planned grasps, distance fields (V-A and V-B)."""
+"""What the high-DOF network learns from: occupancy grids of turned objects, planned grasps,
+distance fields (V-A and V-B).
+"""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -18,9 +20,10 @@ from graspbook.storage import atomic_path
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How objects are shown. grid: voxels a side. length: metres that a grid's 0.95 stand for, the same for all objects.
-    nodes: of the distance fields, a side; the paper's 128. turned: by the paper's 27 rotations, of which one is the identity, or
-    only as it is stored."""
+    """How objects are shown. grid: voxels a side. length: metres that a grid's 0.95 stand for, the
+    same for all objects. nodes: of the distance fields, a side; the paper's 128. turned: by the
+    paper's 27 rotations, of which one is the identity, or only as it is stored.
+    """
 
     grid: int = 64
     length: float = 0.4
@@ -32,8 +35,9 @@ class DataSettings:
 class Examples:
     """N objects in R rotations with K grasps each, as torch tensors on one device.
 
-    names (N,). grids (N, R, n, n, n) uint8. turned_T_object (N, R, 4, 4). grasps (N, R, K, 7 + J): pose vectors in the turned
-    frames, of least energy first. fields: `distance.Fields` of the N objects, in their own frames. settings: DataSettings.
+    names (N,). grids (N, R, n, n, n) uint8. turned_T_object (N, R, 4, 4). grasps (N, R, K, 7 + J):
+    pose vectors in the turned frames, of least energy first. fields: `distance.Fields` of the N
+    objects, in their own frames. settings: DataSettings.
     """
 
     settings: DataSettings
@@ -49,19 +53,33 @@ class Examples:
 
     def to(self, device):
         """The Examples on a device of torch's."""
-        return replace(self, grids=self.grids.to(device), turned_T_object=self.turned_T_object.to(device),
-                       grasps=self.grasps.to(device), fields=Fields(*(values.to(device) for values in self.fields)))
+        return replace(
+            self,
+            grids=self.grids.to(device),
+            turned_T_object=self.turned_T_object.to(device),
+            grasps=self.grasps.to(device),
+            fields=Fields(*(values.to(device) for values in self.fields)),
+        )
 
     def turned(self, chosen):
         """The Examples in some of their rotations, by index or slice."""
-        return replace(self, grids=self.grids[:, chosen], turned_T_object=self.turned_T_object[:, chosen],
-                       grasps=self.grasps[:, chosen])
+        return replace(
+            self,
+            grids=self.grids[:, chosen],
+            turned_T_object=self.turned_T_object[:, chosen],
+            grasps=self.grasps[:, chosen],
+        )
 
     def take(self, objects):
         """The Examples of some objects, by index."""
-        return replace(self, names=tuple(self.names[i] for i in objects), grids=self.grids[objects],
-                       turned_T_object=self.turned_T_object[objects], grasps=self.grasps[objects],
-                       fields=Fields(*(values[objects] for values in self.fields)))
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in objects),
+            grids=self.grids[objects],
+            turned_T_object=self.turned_T_object[objects],
+            grasps=self.grasps[objects],
+            fields=Fields(*(values[objects] for values in self.fields)),
+        )
 
 
 def frames(com, settings):
@@ -71,14 +89,22 @@ def frames(com, settings):
 
 
 def prepare(mesh, com, states, settings):
-    """One object's part of the Examples: grids (R, n, n, n) uint8, turned_T_object (R, 4, 4), grasps (R, K, 7 + J), numpy,
-    and its DistanceField.
+    """One object's part of the Examples: grids (R, n, n, n) uint8, turned_T_object (R, 4, 4),
+    grasps (R, K, 7 + J), numpy, and its DistanceField.
 
-    com (3,): its centre of mass; states (K, 7 + J): pose vectors in the object frame. Raises what `occupancy_grids` raises.
+    com (3,): its centre of mass; states (K, 7 + J): pose vectors in the object frame. Raises what
+    `occupancy_grids` raises.
     """
     turned_T_object = frames(com, settings)
-    grids = occupancy_grids(mesh, turned_T_object, settings.grid, settings.length)[0].astype(np.uint8)
-    return grids, turned_T_object, turn(states, turned_T_object[:, None]), signed_distance_grid(mesh, settings.nodes)
+    grids = occupancy_grids(mesh, turned_T_object, settings.grid, settings.length)[0].astype(
+        np.uint8
+    )
+    return (
+        grids,
+        turned_T_object,
+        turn(states, turned_T_object[:, None]),
+        signed_distance_grid(mesh, settings.nodes),
+    )
 
 
 def turn(states, turned_T_object):
@@ -94,20 +120,41 @@ def gather(settings, names, parts, device="cpu"):
     import torch
 
     grids, turned, grasps, fields = zip(*parts, strict=True)
-    floats = [torch.as_tensor(np.array(arrays, np.float32), device=device) for arrays in (turned, grasps)]
-    return Examples(settings, tuple(names), torch.as_tensor(np.array(grids), device=device), *floats, stack(fields, device))
+    floats = [
+        torch.as_tensor(np.array(arrays, np.float32), device=device) for arrays in (turned, grasps)
+    ]
+    return Examples(
+        settings,
+        tuple(names),
+        torch.as_tensor(np.array(grids), device=device),
+        *floats,
+        stack(fields, device),
+    )
 
 
 def write_examples(path, examples, made_from):
-    """Write Examples to a safetensors file, with plain data `made_from` that says what they depend on."""
+    """Write Examples to a safetensors file, with plain data `made_from` that says what they depend
+    on.
+    """
     from safetensors.torch import save_file
 
-    tensors = {"grids": examples.grids, "turned_T_object": examples.turned_T_object, "grasps": examples.grasps}
+    tensors = {
+        "grids": examples.grids,
+        "turned_T_object": examples.turned_T_object,
+        "grasps": examples.grasps,
+    }
     tensors |= {f"fields.{name}": value for name, value in examples.fields._asdict().items()}
-    header = {"names": examples.names, "settings": asdict(examples.settings), "made_from": made_from}
+    header = {
+        "names": examples.names,
+        "settings": asdict(examples.settings),
+        "made_from": made_from,
+    }
     with atomic_path(path) as temporary:
-        save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, temporary,
-                  metadata={"examples": json.dumps(header, sort_keys=True)})
+        save_file(
+            {name: tensor.cpu().contiguous() for name, tensor in tensors.items()},
+            temporary,
+            metadata={"examples": json.dumps(header, sort_keys=True)},
+        )
 
 
 def read_examples(path):
@@ -116,11 +163,15 @@ def read_examples(path):
     with safetensors.safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     fields = Fields(*(tensors.pop(f"fields.{name}") for name in Fields._fields))
-    return Examples(DataSettings(**header["settings"]), tuple(header["names"]), **tensors, fields=fields)
+    return Examples(
+        DataSettings(**header["settings"]), tuple(header["names"]), **tensors, fields=fields
+    )
 
 
 def examples_header(path):
-    """`names`, `settings` and `made_from` of a file of Examples; raises GraspFileError as `read_examples` does."""
+    """`names`, `settings` and `made_from` of a file of Examples; raises GraspFileError as
+    `read_examples` does.
+    """
     if not Path(path).is_file():
         raise GraspFileError(f"{path}: no such file of examples")
     try:

@@ -1,4 +1,6 @@
-"""What the planner minimises, and which states it may visit: the hand's contact points against an object's distance field."""
+"""What the planner minimises, and which states it may visit: the hand's contact points against an
+object's distance field.
+"""
 
 from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
@@ -11,18 +13,21 @@ _MILLIMETRES, _TURN = 1000.0, 50.0
 
 
 def distance_sum(distances):
-    """Sum of |o_s| over the contact points (..., P), in millimetres and divided by P: the high-DOF paper's cost (V-A1).
+    """Sum of |o_s| over the contact points (..., P), in millimetres and divided by P: the high-DOF
+    paper's cost (V-A1).
 
-    The paper names no unit. As a mean in millimetres it has the size that GraspIt!'s temperatures are made for.
+    The paper names no unit. As a mean in millimetres it has the size that GraspIt!'s temperatures
+    are made for.
     """
     return distances.abs().mean(dim=-1) * _MILLIMETRES
 
 
 def graspit(distances, gradients, normals):
-    """GraspIt!'s contact energy: mean of |o_s| in millimetres + 50 (1 - n·p), n the contact's normal, p the way to the surface.
+    """GraspIt!'s contact energy: mean of |o_s| in millimetres + 50 (1 - n·p), n the contact's
+    normal, p the way to the surface.
 
-    distances (..., P), gradients of the distance field and the hand's outward normals (..., P, 3); p is -gradient, so for a
-    point inside the object it goes on pointing inwards.
+    distances (..., P), gradients of the distance field and the hand's outward normals (..., P, 3);
+    p is -gradient, so for a point inside the object it goes on pointing inwards.
     """
     facing = -(normals * gradients).sum(dim=-1) / gradients.norm(dim=-1).clamp(min=1e-6)
     return (distances.abs() * _MILLIMETRES + _TURN * (1 - facing)).mean(dim=-1)
@@ -31,30 +36,49 @@ def graspit(distances, gradients, normals):
 class Judge:
     """Energy and legality of pose vectors (M, 7 + J) of a hand at objects, in the objects' frames.
 
-    fields: `distance.Fields` of the objects; which (N,): the object of each chain. A state is legal if no ball inside the hand
-    overlaps the object by more than `overlap` metres. Of the hand up to 4 mm are outside the balls, see `hands.balls`, so a legal
-    hand reaches up to 5 mm into the object at worst. Raises ParameterError for an unknown energy or layout.
+    fields: `distance.Fields` of the objects; which (N,): the object of each chain. A state is legal
+    if no ball inside the hand overlaps the object by more than `overlap` metres. Of the hand up to
+    4 mm are outside the balls, see `hands.balls`, so a legal hand reaches up to 5 mm into the
+    object at worst. Raises ParameterError for an unknown energy or layout.
     """
 
     def __init__(self, hand, fields, which, energy="distance_sum", layout="default", overlap=0.001):
         if energy not in ENERGIES:
-            raise ParameterError(f"unknown energy {energy!r}, expected one of {', '.join(ENERGIES)}")
+            raise ParameterError(
+                f"unknown energy {energy!r}, expected one of {', '.join(ENERGIES)}"
+            )
         if layout not in hand.contacts:
-            raise ParameterError(f"unknown contact layout {layout!r}, the {hand.name} hand has {', '.join(hand.contacts)}")
+            raise ParameterError(
+                f"unknown contact layout {layout!r}, the {hand.name} hand has"
+                f" {', '.join(hand.contacts)}"
+            )
         import torch
 
-        self.hand, self.fields, self.which, self.energy, self.overlap = hand, fields, which, energy, overlap
+        self.hand, self.fields, self.which, self.energy, self.overlap = (
+            hand,
+            fields,
+            which,
+            energy,
+            overlap,
+        )
         self.contacts, self.balls = hand.contacts[layout], inner_balls(hand)
-        self.radii = torch.as_tensor(self.balls.radii, dtype=fields.values.dtype, device=fields.values.device)
+        self.radii = torch.as_tensor(
+            self.balls.radii, dtype=fields.values.dtype, device=fields.values.device
+        )
 
     def __call__(self, states, chains):
-        """Energies (M,), infinite where not legal, and legal (M,) bool of states (M, 7 + J) of chains (M,)."""
+        """Energies (M,), infinite where not legal, and legal (M,) bool of states (M, 7 + J) of
+        chains (M,).
+        """
         import torch
 
         wrist, joints = pose_vector.split(states)
         links = self.hand.forward(joints, wrist)
         which = self.which[chains]
-        depth = lookup(self.fields, carry(links, self.balls.centres, self.balls.links), which) - self.radii
+        depth = (
+            lookup(self.fields, carry(links, self.balls.centres, self.balls.links), which)
+            - self.radii
+        )
         legal = depth.amin(dim=1) > -self.overlap
         energies = torch.full((len(states),), torch.inf, dtype=states.dtype, device=states.device)
         if legal.any():
@@ -66,4 +90,6 @@ class Judge:
         if self.energy == "distance_sum":
             return distance_sum(lookup(self.fields, points, which))
         distances, gradients = lookup_gradient(self.fields, points, which)
-        return graspit(distances, gradients, carry_normals(links, self.contacts.normals, self.contacts.links))
+        return graspit(
+            distances, gradients, carry_normals(links, self.contacts.normals, self.contacts.links)
+        )

@@ -1,7 +1,8 @@
-"""How good planned and predicted grasps are, object by object: tasks for `parallel.run_tasks`, and their figures.
+"""How good planned and predicted grasps are, object by object: tasks for `parallel.run_tasks`, and
+their figures.
 
-What is measured of N grasps of one object is a dict of arrays: "epsilon" (N,), -1 without force closure, "held" (T, 6) bool of
-T of them, and others by name.
+What is measured of N grasps of one object is a dict of arrays: "epsilon" (N,), -1 without force
+closure, "held" (T, 6) bool of T of them, and others by name.
 """
 
 from math import comb
@@ -31,19 +32,25 @@ _KEPT = "rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints"
 
 
 def held_plans(objects, name, hand, plan_file, count):
-    """In which directions the `count` planned grasps of an object of least energy hold it, (count, 6) bool."""
+    """In which directions the `count` planned grasps of an object of least energy hold it, (count,
+    6) bool.
+    """
     hand = load_hand(hand)
     return _held(objects, name, hand, read_plan(plan_file, hand), np.arange(count))
 
 
 def some_plans(objects, name, hand, plan_file, count, seed, tested):
-    """Of `count` random ones of an object's planned grasps "epsilon" (count,), the largest first, and of the T = `tested` first
-    of these the directions in which they are "held", (T, 6) bool."""
+    """Of `count` random ones of an object's planned grasps "epsilon" (count,), the largest first,
+    and of the T = `tested` first of these the directions in which they are "held", (T, 6) bool.
+    """
     hand = load_hand(hand)
     plan = read_plan(plan_file, hand)
     drawn = np.random.default_rng(seed).permutation(len(plan.epsilon))[:count]
     drawn = drawn[np.argsort(-plan.epsilon[drawn], kind="stable")]
-    return {"epsilon": plan.epsilon[drawn], "held": _held(objects, name, hand, plan, drawn[:tested])}
+    return {
+        "epsilon": plan.epsilon[drawn],
+        "held": _held(objects, name, hand, plan, drawn[:tested]),
+    }
 
 
 def _held(objects, name, hand, plan, chosen):
@@ -54,34 +61,44 @@ def _held(objects, name, hand, plan, chosen):
 def grasp_figures(items):
     """Figures of grasps of objects, for `comparison.contrast`.
 
-    "force closure": share of the grasps; "epsilon": their mean ε, 0 without force closure; "best epsilon": the mean over objects
-    of the largest; "best of 5": of the largest of five; "held": share of those tested that hold in all six directions.
+    "force closure": share of the grasps; "epsilon": their mean ε, 0 without force closure; "best
+    epsilon": the mean over objects of the largest; "best of 5": of the largest of five; "held":
+    share of those tested that hold in all six directions.
     """
     epsilon = np.concatenate([item["epsilon"] for item in items])
     held = np.concatenate([item["held"] for item in items])
-    return {"force closure": np.mean(epsilon > 0), "epsilon": np.mean(epsilon.clip(min=0)),
-            "best epsilon": np.mean([item["epsilon"].max().clip(min=0) for item in items]),
-            "best of 5": np.mean([expected_best(item["epsilon"].clip(min=0), 5) for item in items]),
-            "held": held.all(axis=1).mean() if len(held) else np.nan}
+    return {
+        "force closure": np.mean(epsilon > 0),
+        "epsilon": np.mean(epsilon.clip(min=0)),
+        "best epsilon": np.mean([item["epsilon"].max().clip(min=0) for item in items]),
+        "best of 5": np.mean([expected_best(item["epsilon"].clip(min=0), 5) for item in items]),
+        "held": held.all(axis=1).mean() if len(held) else np.nan,
+    }
 
 
 def agreement_figures(items):
-    """How far ε tells which of some grasps, "epsilon" and "held" of as many, hold in all six directions: the "balanced accuracy"
-    of force closure, the "average precision" of ε, and the shares that hold with and without force closure."""
+    """How far ε tells which of some grasps, "epsilon" and "held" of as many, hold in all six
+    directions: the "balanced accuracy" of force closure, the "average precision" of ε, and the
+    shares that hold with and without force closure.
+    """
     epsilon, held = (np.concatenate([item[key] for item in items]) for key in ("epsilon", "held"))
     held, closure = held.all(axis=1), epsilon > 0
-    return {"balanced accuracy": confusion(held, closure)["balanced_accuracy"],
-            "average precision": average_precision(held, epsilon),
-            "held with force closure": held[closure].mean() if closure.any() else np.nan,
-            "held without": held[~closure].mean() if (~closure).any() else np.nan}
+    return {
+        "balanced accuracy": confusion(held, closure)["balanced_accuracy"],
+        "average precision": average_precision(held, epsilon),
+        "held with force closure": held[closure].mean() if closure.any() else np.nan,
+        "held without": held[~closure].mean() if (~closure).any() else np.nan,
+    }
 
 
 def grasp_object(objects, name, hand, weights, ways, rotations, seed, tested):
-    """Grasps of one object by networks, weights {label: file}, mended in some `ways` (see `generate`).
+    """Grasps of one object by networks, weights {label: file}, mended in some `ways` (see
+    `generate`).
 
-    A label without a file, None, stands for random starts of the planner in the place of predictions. Returns {label: {way:
-    {"rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints", "held"}}}: arrays as `generate.Candidates` has
-    them, and of the T = `tested` of largest ε in which directions they hold, (T, 6) bool.
+    A label without a file, None, stands for random starts of the planner in the place of
+    predictions. Returns {label: {way: {"rotation", "epsilon", "penetration", "clear",
+    "object_T_palm", "joints", "held"}}}: arrays as `generate.Candidates` has them, and of the T =
+    `tested` of largest ε in which directions they hold, (T, 6) bool.
     """
     hand, obj = load_hand(hand), objects.load(name)
     holder, target = Holder(hand, obj, threads=1), make_target(obj.mesh)
@@ -98,12 +115,16 @@ def grasp_object(objects, name, hand, weights, ways, rotations, seed, tested):
         for way in ways:
             grasps = complete(hand, target, chosen, predicted, way)
             found[label][way] = {key: getattr(grasps, key) for key in _KEPT}
-            found[label][way]["held"] = holder.test(grasps.object_T_palm[:tested], grasps.joints[:tested])
+            found[label][way]["held"] = holder.test(
+                grasps.object_T_palm[:tested], grasps.joints[:tested]
+            )
     return found
 
 
 def expected_best(values, count):
-    """Mean of the largest of `count` of the values (N,), over all choices of so many; NaN for fewer values."""
+    """Mean of the largest of `count` of the values (N,), over all choices of so many; NaN for fewer
+    values.
+    """
     ranked = np.sort(np.asarray(values, float))
     if len(ranked) < count:
         return np.nan
@@ -112,11 +133,13 @@ def expected_best(values, count):
 
 
 def mend_predictions(hand, examples, names, weights):
-    """Predictions for objects in a file of examples, in all rotations, as they are, refined, adjusted in both ways, and polished.
+    """Predictions for objects in a file of examples, in all rotations, as they are, refined,
+    adjusted in both ways, and polished.
 
-    Returns {way: {object: [{"x" (R, 7 + J) in the object's frame, "points": how many contact points are inside, "deepest": depth
-    of the deepest point of the whole hand, "surface": mean distance of the contact points from the surface, metres, "moved":
-    ‖x - x'‖ from the prediction, each (R,)}]}}. hand: a name.
+    Returns {way: {object: [{"x" (R, 7 + J) in the object's frame, "points": how many contact points
+    are inside, "deepest": depth of the deepest point of the whole hand, "surface": mean distance of
+    the contact points from the surface, metres, "moved": ‖x - x'‖ from the prediction, each
+    (R,)}]}}. hand: a name.
     """
     hand, examples = load_hand(hand), shown(read_examples(examples).named(names), True)
     answers = residuals(hand, load_network(weights, hand)[0], examples).x
@@ -125,9 +148,13 @@ def mend_predictions(hand, examples, names, weights):
         back = np.linalg.inv(examples.turned_T_object[index].double().numpy())
         x = torch.as_tensor(turn(answers[index], back), dtype=torch.float32)
         which = torch.full((len(x),), index)
-        mended = {"predicted": x, "refined": refine(hand, examples.fields, which, x),
-                  "adjusted by contacts": adjust(hand, examples.fields, which, x, "contacts")[0],
-                  "adjusted": adjust(hand, examples.fields, which, x)[0], "polished": polish(hand, examples.fields, which, x)[0]}
+        mended = {
+            "predicted": x,
+            "refined": refine(hand, examples.fields, which, x),
+            "adjusted by contacts": adjust(hand, examples.fields, which, x, "contacts")[0],
+            "adjusted": adjust(hand, examples.fields, which, x)[0],
+            "polished": polish(hand, examples.fields, which, x)[0],
+        }
         for way, moved in mended.items():
             found.setdefault(way, {})[name] = [_state_of(hand, examples.fields, which, moved, x)]
     return found
@@ -137,14 +164,24 @@ def _state_of(hand, fields, which, x, predicted):
     contacts = hand.contacts["default"]
     wrist, joints = pose_vector.split(x)
     distances = lookup(fields, place(hand, wrist, joints, contacts.points, contacts.links), which)
-    return {"x": x.numpy(), "points": (distances < 0).sum(dim=1).numpy(), "surface": distances.abs().mean(dim=1).numpy(),
-            "deepest": deepest(hand, fields, which, wrist, joints),
-            "moved": squared_distances(x, predicted[:, None])[:, 0].sqrt().numpy()}
+    return {
+        "x": x.numpy(),
+        "points": (distances < 0).sum(dim=1).numpy(),
+        "surface": distances.abs().mean(dim=1).numpy(),
+        "deepest": deepest(hand, fields, which, wrist, joints),
+        "moved": squared_distances(x, predicted[:, None])[:, 0].sqrt().numpy(),
+    }
 
 
 def mended_figures(items):
-    """Means over objects and rotations of `mend_predictions`, with "free": the share with no contact point inside, and "clear":
-    that with no point of the hand deeper than 2 mm."""
-    means = {figure: float(np.mean([item[figure] for item in items])) for figure in ("points", "surface", "deepest", "moved")}
-    return means | {"free": float(np.mean([item["points"] == 0 for item in items])),
-                    "clear": float(np.mean([item["deepest"] <= SLACK for item in items]))}
+    """Means over objects and rotations of `mend_predictions`, with "free": the share with no
+    contact point inside, and "clear": that with no point of the hand deeper than 2 mm.
+    """
+    means = {
+        figure: float(np.mean([item[figure] for item in items]))
+        for figure in ("points", "surface", "deepest", "moved")
+    }
+    return means | {
+        "free": float(np.mean([item["points"] == 0 for item in items])),
+        "clear": float(np.mean([item["deepest"] <= SLACK for item in items])),
+    }

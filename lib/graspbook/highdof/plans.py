@@ -1,4 +1,6 @@
-"""Planned grasps of objects as files, one an object, made in groups that fill the processor and can be stopped at any moment."""
+"""Planned grasps of objects as files, one an object, made in groups that fill the processor and can
+be stopped at any moment.
+"""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -22,18 +24,34 @@ CHAINS = 160  # annealed abreast: beyond it the time of a step grows with them
 _THIN = 0.02  # of its longest side: such a mesh may have no inside on the grid of a distance field
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
 # The rooms of the library that a plan depends on.
-_CODE = ("highdof/annealing", "highdof/descent", "highdof/energies", "highdof/losses", "highdof/planner", "highdof/closing",
-         "highdof/plans", "highdof/target", "hands", "objects/distance", "objects/eikonal", "objects/winding", "quality", "pose")
+_CODE = (
+    "highdof/annealing",
+    "highdof/descent",
+    "highdof/energies",
+    "highdof/losses",
+    "highdof/planner",
+    "highdof/closing",
+    "highdof/plans",
+    "highdof/target",
+    "hands",
+    "objects/distance",
+    "objects/eikonal",
+    "objects/winding",
+    "quality",
+    "pose",
+)
 
 
 @dataclass(frozen=True)
 class HandGrasps:
-    """Planned grasps of one object by one hand, of least energy first, in the frame of its mesh after scaling.
+    """Planned grasps of one object by one hand, of least energy first, in the frame of its mesh
+    after scaling.
 
-    hand: its name; joints: names of the J joints. states (K, 7 + J): pose vectors as planned. closed (K, J): joint values after
-    closing on the object; epsilon (K,): then. energies (K,). iterations (R,), history (R, K): the least energy of each chain over
-    time. evaluations: states judged, of a chain, mean over those that ran abreast. com (3,), length: of the object, by which ε is
-    measured. parameters: what they depend on.
+    hand: its name; joints: names of the J joints. states (K, 7 + J): pose vectors as planned.
+    closed (K, J): joint values after closing on the object; epsilon (K,): then. energies (K,).
+    iterations (R,), history (R, K): the least energy of each chain over time. evaluations: states
+    judged, of a chain, mean over those that ran abreast. com (3,), length: of the object, by which
+    ε is measured. parameters: what they depend on.
     """
 
     hand: str
@@ -55,13 +73,19 @@ def write_plan(path, grasps):
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         for name in _ARRAYS:
             file[name] = getattr(grasps, name)
-        file["com"], file["length"], file["evaluations"] = grasps.com, grasps.length, grasps.evaluations
+        file["com"], file["length"], file["evaluations"] = (
+            grasps.com,
+            grasps.length,
+            grasps.evaluations,
+        )
         file.attrs["hand"], file.attrs["joints"] = grasps.hand, json.dumps(grasps.joints)
         file.attrs["parameters"] = json.dumps(grasps.parameters, sort_keys=True)
 
 
 def read_plan(path, hand=None):
-    """The HandGrasps in a file; GraspFileError for one that is missing, broken, foreign, or of another hand than `hand`."""
+    """The HandGrasps in a file; GraspFileError for one that is missing, broken, foreign, or of
+    another hand than `hand`.
+    """
     path = Path(path)
     if not path.is_file():
         raise GraspFileError(f"{path}: no such file of planned grasps")
@@ -70,36 +94,48 @@ def read_plan(path, hand=None):
             arrays = {name: file[name][()] for name in (*_ARRAYS, "com")}
             numbers = {name: float(file[name][()]) for name in ("length", "evaluations")}
             name = file.attrs["hand"]
-            joints, parameters = tuple(json.loads(file.attrs["joints"])), json.loads(file.attrs["parameters"])
+            joints, parameters = (
+                tuple(json.loads(file.attrs["joints"])),
+                json.loads(file.attrs["parameters"]),
+            )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise GraspFileError(f"{path}: not a file of planned grasps ({error})") from error
     if hand is not None and (name, joints) != (hand.name, hand.joints):
-        raise GraspFileError(f"{path}: grasps of the {name} hand with joints {', '.join(joints)}, expected the "
-                             f"{hand.name} hand with {', '.join(hand.joints)}")
+        raise GraspFileError(
+            f"{path}: grasps of the {name} hand with joints {', '.join(joints)}, expected the "
+            f"{hand.name} hand with {', '.join(hand.joints)}"
+        )
     return HandGrasps(name, joints, **arrays, **numbers, parameters=parameters)
 
 
 def read_plan_of(path, hand, source, mesh):
     """The HandGrasps of a hand for a mesh, called `source`, in a file that `plan_files` wrote.
 
-    Raises what `read_plan` raises, and GraspFileError for grasps of another mesh, or of this one at another scale.
+    Raises what `read_plan` raises, and GraspFileError for grasps of another mesh, or of this one at
+    another scale.
     """
     plan = read_plan(path, hand)
     group = plan.parameters.get("group", {})
-    planned = next(iter(group)) if len(group) == 1 else Path(path).stem  # of a group it is the file's name that tells which
+    planned = (
+        next(iter(group)) if len(group) == 1 else Path(path).stem
+    )  # of a group it is the file's name that tells which
     if group.get(planned) != content_hash(mesh.vertices, mesh.faces):
-        raise GraspFileError(f"{path}: grasps for another mesh, {planned}, or at another scale, expected those that "
-                             f"`graspbook plan` wrote for {source} with the same --scale")
+        raise GraspFileError(
+            f"{path}: grasps for another mesh, {planned}, or at another scale, expected those that "
+            f"`graspbook plan` wrote for {source} with the same --scale"
+        )
     return plan
 
 
 def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
-    """Plan grasps for meshes {name: trimesh}, write them to paths {name: file}, and return how many chains were run.
+    """Plan grasps for meshes {name: trimesh}, write them to paths {name: file}, and return how many
+    chains were run.
 
-    Files that are there with the same parameters stay; those missing are planned in the groups of the whole list, so that
-    a stopped run ends with the same bytes. hand: a name. Before anything is planned raises, naming it, PlanError for an object
-    that is too wide, see `check_size`, MeshError for one whose distance field has no inside, and GraspFileError for a file of
-    another kind in the place of a plan.
+    Files that are there with the same parameters stay; those missing are planned in the groups of
+    the whole list, so that a stopped run ends with the same bytes. hand: a name. Before anything is
+    planned raises, naming it, PlanError for an object that is too wide, see `check_size`, MeshError
+    for one whose distance field has no inside, and GraspFileError for a file of another kind in the
+    place of a plan.
     """
     for name, mesh in meshes.items():
         check_size(load_hand(hand), name, mesh)
@@ -107,9 +143,15 @@ def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
     tasks, chains = [], 0
     for start in range(0, len(names), size):
         group = {name: meshes[name] for name in names[start : start + size]}
-        parameters = {"hand": hand, "settings": asdict(settings), "seed": seed,
-                      "group": {name: content_hash(mesh.vertices, mesh.faces) for name, mesh in group.items()},
-                      "code": code_hash(*_CODE)}
+        parameters = {
+            "hand": hand,
+            "settings": asdict(settings),
+            "seed": seed,
+            "group": {
+                name: content_hash(mesh.vertices, mesh.faces) for name, mesh in group.items()
+            },
+            "code": code_hash(*_CODE),
+        }
         missing = {name: paths[name] for name in group if not _is_there(paths[name], parameters)}
         if missing:
             tasks.append((group, missing, hand, settings, parameters))
@@ -122,18 +164,23 @@ def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
 
 
 def check_size(hand, name, mesh):
-    """Raise PlanError for a mesh whose smallest box, however turned, is wider on its shortest side than a hand's `reach`.
+    """Raise PlanError for a mesh whose smallest box, however turned, is wider on its shortest side
+    than a hand's `reach`.
 
     That is an upper bound: of what passes, some is still too wide to be held.
     """
     width, span = float(min(trimesh.bounds.oriented_bounds(mesh)[1])), reach(hand)
     if width > span:
-        raise PlanError(f"{name} is {1000 * width:.0f} mm wide at its narrowest; the {hand.name} hand reaches around "
-                        f"{1000 * span:.0f} mm at most")
+        raise PlanError(
+            f"{name} is {1000 * width:.0f} mm wide at its narrowest; the {hand.name} hand reaches"
+            f" around {1000 * span:.0f} mm at most"
+        )
 
 
 def named_target(name, mesh):
-    """The Target of a mesh; raises MeshError, naming it, for one whose distance field has no inside, such as a thin sheet."""
+    """The Target of a mesh; raises MeshError, naming it, for one whose distance field has no
+    inside, such as a thin sheet.
+    """
     try:
         return make_target(mesh)
     except MeshError as error:
@@ -141,7 +188,8 @@ def named_target(name, mesh):
 
 
 def plan_group(group, paths, hand, settings, parameters):
-    """Plan for a group of meshes {name: trimesh} at once and write those files that paths {name: file} has.
+    """Plan for a group of meshes {name: trimesh} at once and write those files that paths {name:
+    file} has.
 
     On one thread, whose bits do not depend on how many processes run.
     """
@@ -151,8 +199,15 @@ def plan_group(group, paths, hand, settings, parameters):
     torch.set_num_threads(1)
     try:
         hand, targets = load_hand(hand), [named_target(name, mesh) for name, mesh in group.items()]
-        fields = Fields(*(torch.cat(parts) for parts in zip(*(target.fields for target in targets), strict=True)))
-        planned = plan(hand, fields, settings, torch.Generator().manual_seed(hash_number(parameters)))
+        fields = Fields(
+            *(
+                torch.cat(parts)
+                for parts in zip(*(target.fields for target in targets), strict=True)
+            )
+        )
+        planned = plan(
+            hand, fields, settings, torch.Generator().manual_seed(hash_number(parameters))
+        )
         for name, target, found in zip(group, targets, planned, strict=True):
             if name in paths:
                 write_plan(paths[name], _closed(hand, target, found, len(group), parameters))
@@ -161,18 +216,33 @@ def plan_group(group, paths, hand, settings, parameters):
 
 
 def _closed(hand, target, found, abreast, parameters):
-    """The HandGrasps of a `planner.Planned` of a Target, one of so many objects that were planned abreast."""
+    """The HandGrasps of a `planner.Planned` of a Target, one of so many objects that were planned
+    abreast.
+    """
     import torch
 
     which = torch.zeros(len(found.states), dtype=torch.long)
     wrist, joints = pose_vector.split(found.states)
     closed = close(hand, target.fields, which, wrist, joints)
     quality = closed_epsilon(hand, target, wrist, closed)
-    return HandGrasps(hand.name, hand.joints, found.states.numpy(), closed.numpy(), found.energies.numpy(), quality,
-                      found.iterations.numpy(), found.history.numpy(), target.com, target.length,
-                      found.evaluations / (abreast * len(which)), parameters)
+    return HandGrasps(
+        hand.name,
+        hand.joints,
+        found.states.numpy(),
+        closed.numpy(),
+        found.energies.numpy(),
+        quality,
+        found.iterations.numpy(),
+        found.history.numpy(),
+        target.com,
+        target.length,
+        found.evaluations / (abreast * len(which)),
+        parameters,
+    )
 
 
 def _is_there(path, parameters):
-    """Whether a file has what is to be planned; raises GraspFileError for one of another kind, lest it be overwritten."""
+    """Whether a file has what is to be planned; raises GraspFileError for one of another kind, lest
+    it be overwritten.
+    """
     return path.is_file() and read_plan(path).parameters == json.loads(json.dumps(parameters))

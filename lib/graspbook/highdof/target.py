@@ -1,4 +1,6 @@
-"""One object as the planning, mending and judging of grasps see it: its distance field, centre of mass and size."""
+"""One object as the planning, mending and judging of grasps see it: its distance field, centre of
+mass and size.
+"""
 
 from dataclasses import dataclass
 
@@ -9,8 +11,9 @@ from graspbook.objects.distance import Fields, centre_of_mass, signed_distance_g
 
 @dataclass(frozen=True)
 class Target:
-    """fields: `distance.Fields` of the object alone. com (3,): its centre of mass. length: the largest distance of a vertex from
-    it, metres, by which ε measures torques."""
+    """fields: `distance.Fields` of the object alone. com (3,): its centre of mass. length: the
+    largest distance of a vertex from it, metres, by which ε measures torques.
+    """
 
     fields: Fields
     com: np.ndarray

@@ -1,8 +1,9 @@
-"""Distances from the nodes of a grid to a triangle mesh: the Eikonal equation |∇d| = 1, d = 0 on the surface.
+"""Distances from the nodes of a grid to a triangle mesh: the Eikonal equation |∇d| = 1, d = 0 on
+the surface.
 
-Near the surface distances are exact. From there closest points are handed on from node to node by fast sweeping (Zhao 2005);
-a distance is always one to a point of the surface, so it is never too short, and measured at most 0.2 too long. Everything
-is in units of the grid: nodes at 0 … size - 1.
+Near the surface distances are exact. From there closest points are handed on from node to node by
+fast sweeping (Zhao 2005); a distance is always one to a point of the surface, so it is never too
+short, and measured at most 0.2 too long. Everything is in units of the grid: nodes at 0 … size - 1.
 """
 
 from itertools import product
@@ -12,21 +13,25 @@ import numpy as np
 from graspbook.objects.winding import boxes
 
 BAND = 1.25  # how far distances are exact; any point of the surface has a node nearer than that
-LONGEST = 4.0  # longest edge of the triangles to work on: larger ones have too many nodes in their boxes
+LONGEST = (
+    4.0  # longest edge of the triangles to work on: larger ones have too many nodes in their boxes
+)
 _CHUNK = 100_000  # pairs of a node and a triangle at once
 
 
 def distances(triangles, inside, overlapping=False):
     """Distances (n, n, n) float32 of the nodes to the boundary of a solid.
 
-    triangles: (F, 3, 3) its surface, split to LONGEST; inside: (n, n, n) bool. overlapping: whether triangles may lie within
-    the solid, as where bodies overlap; what lies in cells whose corners are all inside is then no boundary. Where the inside
-    changes from one node to the next without a triangle between, as across a hole of the mesh, the boundary runs half way
-    between them.
+    triangles: (F, 3, 3) its surface, split to LONGEST; inside: (n, n, n) bool. overlapping: whether
+    triangles may lie within the solid, as where bodies overlap; what lies in cells whose corners
+    are all inside is then no boundary. Where the inside changes from one node to the next without a
+    triangle between, as across a hole of the mesh, the boundary runs half way between them.
     """
     hidden = np.zeros_like(inside)
     if overlapping:
-        hidden[:-1, :-1, :-1] = np.lib.stride_tricks.sliding_window_view(inside, (2, 2, 2)).all(axis=(3, 4, 5))
+        hidden[:-1, :-1, :-1] = np.lib.stride_tricks.sliding_window_view(inside, (2, 2, 2)).all(
+            axis=(3, 4, 5)
+        )
     square, closest = _near(triangles, hidden)
     _close_holes(square, closest, inside)
     _sweep(square, closest)
@@ -34,7 +39,9 @@ def distances(triangles, inside, overlapping=False):
 
 
 def split(triangles, longest=LONGEST):
-    """Triangles (G, 3, 3) that cover the same surface, no edge longer than `longest`: longest edges are halved until then."""
+    """Triangles (G, 3, 3) that cover the same surface, no edge longer than `longest`: longest edges
+    are halved until then.
+    """
     done = []
     while len(triangles):
         lengths = np.linalg.norm(np.roll(triangles, -1, axis=1) - triangles, axis=2)
@@ -43,7 +50,9 @@ def split(triangles, longest=LONGEST):
         turn = (lengths[long].argmax(axis=1)[:, None] + np.arange(3)) % 3
         a, b, c = np.take_along_axis(triangles[long], turn[..., None], axis=1).swapaxes(0, 1)
         middle = (a + b) / 2
-        triangles = np.concatenate([np.stack([a, middle, c], axis=1), np.stack([middle, b, c], axis=1)])
+        triangles = np.concatenate(
+            [np.stack([a, middle, c], axis=1), np.stack([middle, b, c], axis=1)]
+        )
     return np.concatenate(done)
 
 
@@ -52,14 +61,21 @@ def closest_on_triangles(points, triangles):
     a = triangles[:, 0]
     edges = np.roll(triangles, -1, axis=1) - triangles
     relative = points[:, None] - triangles
-    along = np.einsum("nij,nij->ni", relative, edges) / np.maximum(np.einsum("nij,nij->ni", edges, edges), 1e-30)
+    along = np.einsum("nij,nij->ni", relative, edges) / np.maximum(
+        np.einsum("nij,nij->ni", edges, edges), 1e-30
+    )
     feet = triangles + along.clip(0, 1)[..., None] * edges
     away = points[:, None] - feet
     on_edges = feet[np.arange(len(feet)), np.einsum("nij,nij->ni", away, away).argmin(axis=1)]
     # Barycentric coordinates of the projection; where all are positive it is the closest point.
     first, second = edges[:, 0], -edges[:, 2]
-    d00, d01, d11 = (np.einsum("ni,ni->n", *pair) for pair in ((first, first), (first, second), (second, second)))
-    d20, d21 = np.einsum("ni,ni->n", relative[:, 0], first), np.einsum("ni,ni->n", relative[:, 0], second)
+    d00, d01, d11 = (
+        np.einsum("ni,ni->n", *pair) for pair in ((first, first), (first, second), (second, second))
+    )
+    d20, d21 = (
+        np.einsum("ni,ni->n", relative[:, 0], first),
+        np.einsum("ni,ni->n", relative[:, 0], second),
+    )
     area = d00 * d11 - d01 * d01
     s, t = d11 * d20 - d01 * d21, d00 * d21 - d01 * d20
     within = (s > 0) & (t > 0) & (s + t < area)
@@ -69,18 +85,29 @@ def closest_on_triangles(points, triangles):
 
 
 def _near(triangles, hidden):
-    """Squared distances (n, n, n) and closest points (3, n, n, n), exact within BAND of the surface, infinite beyond."""
+    """Squared distances (n, n, n) and closest points (3, n, n, n), exact within BAND of the
+    surface, infinite beyond.
+    """
     size = len(hidden)
     triangles = triangles.astype(np.float32)
-    square, closest = np.full(size**3, np.inf, np.float32), np.full((3, size**3), np.inf, np.float32)
+    square, closest = (
+        np.full(size**3, np.inf, np.float32),
+        np.full((3, size**3), np.inf, np.float32),
+    )
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
     low = np.ceil(triangles.min(axis=1) - BAND).clip(0).astype(np.int32)
     high = np.floor(triangles.max(axis=1) + BAND).clip(max=size - 1).astype(np.int32)
     pairs = np.cumsum((high - low + 1).prod(axis=1))
-    for part in np.split(np.arange(len(triangles)), np.searchsorted(pairs, np.arange(_CHUNK, pairs[-1], _CHUNK))):
+    for part in np.split(
+        np.arange(len(triangles)), np.searchsorted(pairs, np.arange(_CHUNK, pairs[-1], _CHUNK))
+    ):
         owner, (i, j, k) = boxes(low[part], high[part])
-        owner, points, node = part[owner], np.stack([i, j, k], axis=1).astype(np.float32), (i * size + j) * size + k
+        owner, points, node = (
+            part[owner],
+            np.stack([i, j, k], axis=1).astype(np.float32),
+            (i * size + j) * size + k,
+        )
         height = np.einsum("ni,ni->n", points - triangles[owner, 0], normals[owner])
         near = np.abs(height) <= BAND
         owner, points, node = owner[near], points[near], node[near]
@@ -112,10 +139,15 @@ def _close_holes(square, closest, inside):
 
 
 def _sweep(square, closest):
-    """Hand closest points on along the six directions, each layer from the nine nearest nodes of the layer before it."""
+    """Hand closest points on along the six directions, each layer from the nine nearest nodes of
+    the layer before it.
+    """
     size = len(square)
     for axis, way in product(range(3), (1, -1)):
-        layers, points = np.moveaxis(square, axis, 0)[::way], np.moveaxis(closest, axis + 1, 0)[::way]
+        layers, points = (
+            np.moveaxis(square, axis, 0)[::way],
+            np.moveaxis(closest, axis + 1, 0)[::way],
+        )
         nodes = np.insert(np.indices((size, size), np.float32), axis, 0, axis=0)
         for k in range(1, size):
             nodes[axis] = k if way > 0 else size - 1 - k

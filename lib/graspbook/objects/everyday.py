@@ -16,7 +16,10 @@ _ALONG_X = rotation_about(_Y, np.pi / 2)
 
 def _block(sides):
     """A box of three sides (3,), centred at the origin."""
-    base = np.array([[-0.5, -0.5, -0.5], [0.5, -0.5, -0.5], [0.5, 0.5, -0.5], [-0.5, 0.5, -0.5]]) * sides
+    base = (
+        np.array([[-0.5, -0.5, -0.5], [0.5, -0.5, -0.5], [0.5, 0.5, -0.5], [-0.5, 0.5, -0.5]])
+        * sides
+    )
     return [loft(base, base + [0, 0, sides[2]])]
 
 
@@ -48,7 +51,9 @@ def _tube(rng):
         rings = [(circle * r - [bend, 0, 0]) @ R.T for R, r in zip(turns, thickness, strict=True)]
     parts = []
     for a, b in zip(rings[:-1], rings[1:], strict=True):
-        along = (b - a).mean(axis=0) * 0.01  # segments overlap by some: hulls do not share faces exactly
+        along = (b - a).mean(
+            axis=0
+        ) * 0.01  # segments overlap by some: hulls do not share faces exactly
         parts.append(loft(a - along, b + along).convex_hull)
     return parts
 
@@ -67,8 +72,11 @@ def _flashlight(rng):
 def _tool(rng):
     """A handle with a head across its end: hammers, brushes, spatulas, screwdrivers."""
     length, width = rng.uniform(0.10, 0.20), rng.uniform(0.015, 0.036)
-    handle = _rod(width / 2, length, rng.uniform(0.6, 1.1)) if rng.random() < 0.5 \
+    handle = (
+        _rod(width / 2, length, rng.uniform(0.6, 1.1))
+        if rng.random() < 0.5
         else _block([width, width * rng.uniform(0.4, 1.0), length])
+    )
     head_length, head_width = rng.uniform(0.03, 0.12), rng.uniform(0.016, 0.045)
     if rng.random() < 0.5:
         head = placed(_rod(head_width / 2, head_length, rng.uniform(0.7, 1.0)), _ALONG_X)
@@ -80,9 +88,17 @@ def _tool(rng):
 def _pan(rng):
     """A shallow vessel with a bar for a handle: pans, ladles, dishes."""
     radius, height = rng.uniform(0.04, 0.085), rng.uniform(0.02, 0.05)
-    wall, bottom, foot = rng.uniform(0.002, 0.005), rng.uniform(0.003, 0.006), radius * rng.uniform(0.7, 0.95)
+    wall, bottom, foot = (
+        rng.uniform(0.002, 0.005),
+        rng.uniform(0.003, 0.006),
+        radius * rng.uniform(0.7, 0.95),
+    )
     cup = vessel([(foot, 0.0), (foot + 0.001, bottom), (radius, height)], wall, SECTORS)
-    length, width, thickness = rng.uniform(0.07, 0.14), rng.uniform(0.014, 0.03), rng.uniform(0.007, 0.018)
+    length, width, thickness = (
+        rng.uniform(0.07, 0.14),
+        rng.uniform(0.014, 0.03),
+        rng.uniform(0.007, 0.018),
+    )
     tilt = rotation_about(_Y, -rng.uniform(0, 0.5))
     bar = placed(_block([length, width, thickness]), translation=[length / 2 - 0.004, 0, 0])
     rim = radius * np.cos(np.pi / SECTORS) - wall / 2
@@ -98,12 +114,24 @@ def _jug(rng):
     parts += stack([(knob, height), (knob, height + rng.uniform(0.012, 0.025))], SECTORS)
     half, thickness = height * rng.uniform(0.25, 0.36), rng.uniform(0.007, 0.013)
     centre = height * 0.5
-    # the handle starts inside the body, on a plane that the body reaches over the handle's whole height
+    # the handle starts inside the body, on a plane that the body reaches over the handle's whole
+    # height
     start = min(waist, neck) * 0.93
-    parts += bow(start, centre, half, radius - start + rng.uniform(0.025, 0.04), thickness, rng.uniform(0.006, 0.012))
+    parts += bow(
+        start,
+        centre,
+        half,
+        radius - start + rng.uniform(0.025, 0.04),
+        thickness,
+        rng.uniform(0.006, 0.012),
+    )
     if rng.random() < 0.7:
         spout = _rod(rng.uniform(0.01, 0.016), rng.uniform(0.06, 0.09), rng.uniform(0.5, 0.9))
-        parts += placed(spout, rotation_about(_Y, -rng.uniform(0.5, 1.0)), [-radius * 1.05, 0, height * rng.uniform(0.5, 0.7)])
+        parts += placed(
+            spout,
+            rotation_about(_Y, -rng.uniform(0.5, 1.0)),
+            [-radius * 1.05, 0, height * rng.uniform(0.5, 0.7)],
+        )
     return parts
 
 
@@ -114,7 +142,11 @@ def _gadget(rng):
     for _ in range(rng.integers(1, 4)):
         axis, sign = rng.integers(3), rng.choice([-1.0, 1.0])
         size = rng.uniform(0.012, 0.06)
-        extra = _block(rng.uniform(0.4, 1.0, 3) * size) if rng.random() < 0.5 else _rod(size / 2, size * rng.uniform(0.3, 1.2))
+        extra = (
+            _block(rng.uniform(0.4, 1.0, 3) * size)
+            if rng.random() < 0.5
+            else _rod(size / 2, size * rng.uniform(0.3, 1.2))
+        )
         turn = rotation_about([_Y, _X, _X][axis], [np.pi / 2, np.pi / 2, 0.0][axis])
         place = rng.uniform(-0.35, 0.35, 3) * sides
         place[axis] = sign * sides[axis] / 2
@@ -133,9 +165,11 @@ def _cup(rng):
 
 def _turned(make):
     """A family whose shapes lie in any orientation."""
+
     def make_turned(rng):
         parts = make(rng)
         return placed(parts, random_rotations(1, rng)[0])
+
     return make_turned
 
 

@@ -1,10 +1,12 @@
-"""Parametric families of objects, each with the exact convex parts it is made of: the paper's five, and `everyday` ones.
+"""Parametric families of objects, each with the exact convex parts it is made of: the paper's five,
+and `everyday` ones.
 
-The paper's training objects are boxes, cylinders, bowls, bottles and mugs with random scales (section 4, "Training
-Data for Grasping"). Every shape of theirs stands on z = 0 with +z up and is centred on the z axis (mugs: their cup is).
-All their parts are lofts between two planar polygons; neighbours share faces and never overlap, so the solid is exactly
-their union. Sizes are such that a hand that opens 80 mm can hold most objects somewhere: across a side, a body or a
-neck, on a rim, or on a handle.
+The paper's training objects are boxes, cylinders, bowls, bottles and mugs with random scales
+(section 4, "Training Data for Grasping"). Every shape of theirs stands on z = 0 with +z up and is
+centred on the z axis (mugs: their cup is). All their parts are lofts between two planar polygons;
+neighbours share faces and never overlap, so the solid is exactly their union. Sizes are such that a
+hand that opens 80 mm can hold most objects somewhere: across a side, a body or a neck, on a rim, or
+on a handle.
 """
 
 import numpy as np
@@ -23,8 +25,9 @@ MUG_SECTORS = 16
 def make_shape(family, rng, name=None):
     """Draw one object of a family.
 
-    family: one of `FAMILIES`; rng: the only source of randomness, so equal generators give equal bytes; name: the
-    object's name, the family's if omitted. Lengths in metres. Raises ParameterError for an unknown family.
+    family: one of `FAMILIES`; rng: the only source of randomness, so equal generators give equal
+    bytes; name: the object's name, the family's if omitted. Lengths in metres. Raises
+    ParameterError for an unknown family.
     """
     if family not in _MAKERS:
         raise ParameterError(f"unknown object family {family!r}; available: {', '.join(FAMILIES)}")
@@ -33,8 +36,16 @@ def make_shape(family, rng, name=None):
 
 
 def _box(rng):
-    width, depth, height = rng.uniform(0.02, 0.072), rng.uniform(0.03, 0.12), rng.uniform(0.03, 0.18)
-    base = np.array([[-0.5, -0.5, 0], [0.5, -0.5, 0], [0.5, 0.5, 0], [-0.5, 0.5, 0]]) * [width, depth, 1]
+    width, depth, height = (
+        rng.uniform(0.02, 0.072),
+        rng.uniform(0.03, 0.12),
+        rng.uniform(0.03, 0.18),
+    )
+    base = np.array([[-0.5, -0.5, 0], [0.5, -0.5, 0], [0.5, 0.5, 0], [-0.5, 0.5, 0]]) * [
+        width,
+        depth,
+        1,
+    ]
     return [loft(base, base + [0, 0, height])]
 
 
@@ -52,17 +63,30 @@ def _bowl(rng):
     foot, waist = rim * rng.uniform(0.45, 0.6), rim * rng.uniform(0.8, 0.92)
     middle = bottom + (height - bottom) * rng.uniform(0.35, 0.5)
     start = foot + (waist - foot) * bottom / middle
-    return vessel([(foot, 0.0), (start, bottom), (waist, middle), (rim, height)], wall, BOWL_SECTORS)
+    return vessel(
+        [(foot, 0.0), (start, bottom), (waist, middle), (rim, height)], wall, BOWL_SECTORS
+    )
 
 
 def _bottle(rng):
     scale = rng.uniform(0.7, 1.15)
     body, neck = scale * rng.uniform(0.026, 0.034), scale * rng.uniform(0.011, 0.014)
     waist = body * rng.uniform(0.85, 1.0)
-    z = scale * np.cumsum([rng.uniform(0.04, 0.06), rng.uniform(0.04, 0.07), rng.uniform(0.025, 0.04), rng.uniform(0.02, 0.035)])
+    z = scale * np.cumsum(
+        [
+            rng.uniform(0.04, 0.06),
+            rng.uniform(0.04, 0.07),
+            rng.uniform(0.025, 0.04),
+            rng.uniform(0.02, 0.035),
+        ]
+    )
     cap = neck * rng.uniform(1.1, 1.3)
-    body_parts = stack([(body, 0.0), (waist, z[0]), (body, z[1]), (neck, z[2]), (neck, z[3])], BOTTLE_SIDES)
-    return body_parts + stack([(cap, z[3]), (cap, z[3] + scale * rng.uniform(0.012, 0.02))], BOTTLE_SIDES)
+    body_parts = stack(
+        [(body, 0.0), (waist, z[0]), (body, z[1]), (neck, z[2]), (neck, z[3])], BOTTLE_SIDES
+    )
+    return body_parts + stack(
+        [(cap, z[3]), (cap, z[3] + scale * rng.uniform(0.012, 0.02))], BOTTLE_SIDES
+    )
 
 
 def _mug(rng):

@@ -24,7 +24,9 @@ class GraspObject:
     @property
     def volume(self):
         """Volume in m³: of the mesh where it encloses one, else of the parts together."""
-        return float(self.mesh.volume if self.mesh.is_volume else sum(part.volume for part in self.parts))
+        return float(
+            self.mesh.volume if self.mesh.is_volume else sum(part.volume for part in self.parts)
+        )
 
     @property
     def extent(self):

@@ -1,7 +1,8 @@
-"""Loading anybody's mesh: scenes merged, faults repaired where they can be, refused with a reason where they cannot.
+"""Loading anybody's mesh: scenes merged, faults repaired where they can be, refused with a reason
+where they cannot.
 
-A surface that stays open after repair is kept: sampling and ray casting do not mind, and simulation and mass
-properties use the convex parts (`objects.parts`), which are closed in any case.
+A surface that stays open after repair is kept: sampling and ray casting do not mind, and simulation
+and mass properties use the convex parts (`objects.parts`), which are closed in any case.
 """
 
 from pathlib import Path
@@ -20,14 +21,17 @@ _UNITS = {"millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254, "kilometr
 def load_mesh(path, scale=1.0):
     """Load, check and repair one mesh.
 
-    path: .obj, .stl, .ply or .glb; all geometries of a scene become one mesh in the scene's frame. scale: factor from
-    the file's units to metres. Vertices are merged, degenerate and repeated faces dropped, windings made consistent
-    and outward, and holes filled. Raises MeshError when the file is missing, unreadable, of another kind or empty,
-    has NaN or infinite vertices or no volume, or when its longest side is not within 0.01 … 1 m.
+    path: .obj, .stl, .ply or .glb; all geometries of a scene become one mesh in the scene's frame.
+    scale: factor from the file's units to metres. Vertices are merged, degenerate and repeated
+    faces dropped, windings made consistent and outward, and holes filled. Raises MeshError when the
+    file is missing, unreadable, of another kind or empty, has NaN or infinite vertices or no
+    volume, or when its longest side is not within 0.01 … 1 m.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise MeshError(f"{path}: unknown kind of mesh {path.suffix!r}; expected one of {', '.join(SUFFIXES)}")
+        raise MeshError(
+            f"{path}: unknown kind of mesh {path.suffix!r}; expected one of {', '.join(SUFFIXES)}"
+        )
     if not path.is_file():
         raise MeshError(f"{path}: no such mesh file")
     if not (np.isfinite(scale) and scale > 0):
@@ -37,11 +41,15 @@ def load_mesh(path, scale=1.0):
     except Exception as error:  # the readers raise whatever their format's parser raises
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise MeshError(f"{path}: not a readable {path.suffix} mesh ({reason})") from error
-    return repair(trimesh.Trimesh(mesh.vertices * scale, mesh.faces, process=False), str(path), scale)
+    return repair(
+        trimesh.Trimesh(mesh.vertices * scale, mesh.faces, process=False), str(path), scale
+    )
 
 
 def repair(mesh, source="mesh", scale=1.0):
-    """Check and repair a mesh in metres, as `load_mesh` does; `source` and `scale` only word the errors."""
+    """Check and repair a mesh in metres, as `load_mesh` does; `source` and `scale` only word the
+    errors.
+    """
     if not len(mesh.faces):
         raise MeshError(f"{source}: the mesh is empty ({len(mesh.vertices)} vertices, no faces)")
     bad = ~np.isfinite(mesh.vertices[np.unique(mesh.faces)]).all(axis=1)
@@ -51,9 +59,15 @@ def repair(mesh, source="mesh", scale=1.0):
     mesh.remove_unreferenced_vertices()
     _check_size(mesh, source, scale)
     mesh.merge_vertices(digits_vertex=_digits(mesh.extents.max()))
-    mesh.update_faces(mesh.nondegenerate_faces(height=1e-9 * mesh.extents.max()) & mesh.unique_faces())
+    mesh.update_faces(
+        mesh.nondegenerate_faces(height=1e-9 * mesh.extents.max()) & mesh.unique_faces()
+    )
     mesh.remove_unreferenced_vertices()
-    flatness = np.linalg.svd(mesh.vertices - mesh.vertices.mean(axis=0), compute_uv=False) if len(mesh.faces) else np.zeros(3)
+    flatness = (
+        np.linalg.svd(mesh.vertices - mesh.vertices.mean(axis=0), compute_uv=False)
+        if len(mesh.faces)
+        else np.zeros(3)
+    )
     if len(flatness) < 3 or flatness[2] <= 1e-6 * flatness[0]:
         raise MeshError(f"{source}: the mesh is flat, it has no volume")
     trimesh.repair.fix_winding(mesh)
@@ -63,7 +77,9 @@ def repair(mesh, source="mesh", scale=1.0):
 
 
 def _digits(extent):
-    """Decimals at which vertices of a mesh of this size (metres) count as one: a hundred-thousandth of it."""
+    """Decimals at which vertices of a mesh of this size (metres) count as one: a hundred-thousandth
+    of it.
+    """
     return int(np.ceil(5 - np.log10(extent)))
 
 
@@ -76,14 +92,18 @@ def _check_size(mesh, source, scale):
     fits = [(unit, factor) for unit, factor in _UNITS.items() if 0.03 <= size * factor <= 0.6]
     unit, factor = fits[0] if fits else ("another unit", 0.1 / size)
     raise MeshError(
-        f"{source}: the longest side is {size:.4g} m, a graspable object has {SMALLEST} to {LARGEST:g} m; "
-        f"the file looks written in {unit}: pass --scale {scale * factor:.3g}"
+        f"{source}: the longest side is {size:.4g} m, a graspable object has {SMALLEST} to"
+        f" {LARGEST:g} m; the file looks written in {unit}: pass --scale {scale * factor:.3g}"
     )
 
 
 def _fill_holes(mesh):
-    """Close every simple loop of boundary edges by a triangulation in the loop's best-fitting plane."""
-    _, inverse, counts = np.unique(mesh.edges_sorted, axis=0, return_inverse=True, return_counts=True)
+    """Close every simple loop of boundary edges by a triangulation in the loop's best-fitting
+    plane.
+    """
+    _, inverse, counts = np.unique(
+        mesh.edges_sorted, axis=0, return_inverse=True, return_counts=True
+    )
     following = {}
     for a, b in mesh.edges[counts[inverse.ravel()] == 1].tolist():
         following.setdefault(a, []).append(b)
@@ -118,5 +138,7 @@ def _triangulate(vertices, loop):
     points = vertices[loop] - vertices[loop].mean(axis=0)
     area = np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)
     across = np.cross(area, np.eye(3)[np.argmin(np.abs(area))])
-    flat = points @ np.stack([across, np.cross(area, across) / (np.linalg.norm(area) or 1.0)], axis=1)
+    flat = points @ np.stack(
+        [across, np.cross(area, across) / (np.linalg.norm(area) or 1.0)], axis=1
+    )
     return loop[np.asarray(manifold3d.triangulate([flat]))].tolist()

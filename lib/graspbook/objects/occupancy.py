@@ -8,14 +8,16 @@ from graspbook.objects.distance import FILL, lookup, signed_distance_grid, stack
 
 
 def occupancy_grids(mesh, turned_T_object, size, length):
-    """Occupied voxels (R, size, size, size) bool of a mesh in turned frames (R, 4, 4), and `grid_T_object` (R, 4, 4).
+    """Occupied voxels (R, size, size, size) bool of a mesh in turned frames (R, 4, 4), and
+    `grid_T_object` (R, 4, 4).
 
-    grid_T_object is T_sdf · turned_T_object with the paper's T_sdf (V-A3): scale s = 0.95 / L, the turned frame's origin, the
-    centre of mass, at the middle 0.5 of the unit cube. With the paper's L, the longest side of the bounding box, rotated and
-    lopsided objects leave the cube; here L is `length` metres for all, which keeps their sizes apart. Voxel i, j, k has its
-    centre at (i + ½, j + ½, k + ½) / size. It is occupied where that is inside the object, or within half a voxel of its
-    surface, so that thin walls stay closed. Raises ParameterError for an object that is too large for `length`, and what
-    `signed_distance_grid` raises.
+    grid_T_object is T_sdf · turned_T_object with the paper's T_sdf (V-A3): scale s = 0.95 / L, the
+    turned frame's origin, the centre of mass, at the middle 0.5 of the unit cube. With the paper's
+    L, the longest side of the bounding box, rotated and lopsided objects leave the cube; here L is
+    `length` metres for all, which keeps their sizes apart. Voxel i, j, k has its centre at (i + ½,
+    j + ½, k + ½) / size. It is occupied where that is inside the object, or within half a voxel of
+    its surface, so that thin walls stay closed. Raises ParameterError for an object that is too
+    large for `length`, and what `signed_distance_grid` raises.
     """
     import torch
 
@@ -23,14 +25,27 @@ def occupancy_grids(mesh, turned_T_object, size, length):
     turned_T_object = np.asarray(turned_T_object, float)
     reach = np.linalg.norm(pose.transform(turned_T_object, mesh.vertices), axis=-1).max()
     if not length >= 2 * reach:
-        raise ParameterError(f"the object reaches {reach:.4g} m from its centre of mass, expected at most {length / 2:g} m, half "
-                             "of what the network sees")
+        raise ParameterError(
+            f"the object reaches {reach:.4g} m from its centre of mass, expected at most"
+            f" {length / 2:g} m, half of what the network sees"
+        )
     scale = FILL / length
-    centres = (np.stack(np.meshgrid(*[(np.arange(size) + 0.5) / size] * 3, indexing="ij"), axis=-1) - 0.5) / scale
+    centres = (
+        np.stack(np.meshgrid(*[(np.arange(size) + 0.5) / size] * 3, indexing="ij"), axis=-1) - 0.5
+    ) / scale
     turned = pose.inverse(turned_T_object)
     half = 0.5 / size / scale
-    grids = [lookup(field, torch.as_tensor(pose.transform(a, centres.reshape(-1, 3)), dtype=torch.float32)[None])[0] <= half
-             for a in turned]
+    grids = [
+        lookup(
+            field,
+            torch.as_tensor(pose.transform(a, centres.reshape(-1, 3)), dtype=torch.float32)[None],
+        )[0]
+        <= half
+        for a in turned
+    ]
     grid_T_turned = np.diag([scale, scale, scale, 1.0])
     grid_T_turned[:3, 3] = 0.5
-    return np.array([grid.reshape((size,) * 3).numpy() for grid in grids]), grid_T_turned @ turned_T_object
+    return (
+        np.array([grid.reshape((size,) * 3).numpy() for grid in grids]),
+        grid_T_turned @ turned_T_object,
+    )

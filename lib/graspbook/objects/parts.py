@@ -1,7 +1,8 @@
-"""Convex parts of any mesh, by CoACD (Wei et al. 2022), kept in a cache since they take seconds to make.
+"""Convex parts of any mesh, by CoACD (Wei et al. 2022), kept in a cache since they take seconds to
+make.
 
-The parts stand for the solid in simulation, in collision tests and for mass properties, so cavities have to stay open
-and rims thin.
+The parts stand for the solid in simulation, in collision tests and for mass properties, so cavities
+have to stay open and rims thin.
 """
 
 from importlib.metadata import version
@@ -13,8 +14,9 @@ import trimesh
 from graspbook.errors import MeshError
 from graspbook.storage import atomic_path, cache_dir, content_hash
 
-# A shorter tree search than CoACD's own: a quarter of the time for parts of the same quality. Measured on a mug, a cup and
-# a bowl: 34 to 76 parts in 6 to 10 s, walls 0.3 mm too thick on average and 1.5 mm at worst in 95 % of the surface.
+# A shorter tree search than CoACD's own: a quarter of the time for parts of the same quality.
+# Measured on a mug, a cup and a bowl: 34 to 76 parts in 6 to 10 s, walls 0.3 mm too thick on
+# average and 1.5 mm at worst in 95 % of the surface.
 SETTINGS = {
     "threshold": 0.04,
     "resolution": 1000,
@@ -29,10 +31,10 @@ SETTINGS = {
 def convex_parts(mesh):
     """Convex parts of a mesh in its own frame, as a tuple of closed trimesh, largest first.
 
-    A closed surface, or one with a few small cracks, is cut as it is. An open one (more than 1 % of its edges have only
-    one face) is first made solid on a grid, which thickens its walls to about a thirtieth of its extent. The result is
-    kept under `storage.cache_dir()` by the content of the vertices, faces and settings. Raises MeshError when no part
-    with a volume comes out.
+    A closed surface, or one with a few small cracks, is cut as it is. An open one (more than 1 % of
+    its edges have only one face) is first made solid on a grid, which thickens its walls to about a
+    thirtieth of its extent. The result is kept under `storage.cache_dir()` by the content of the
+    vertices, faces and settings. Raises MeshError when no part with a volume comes out.
     """
     vertices, faces = np.array(mesh.vertices, float), np.array(mesh.faces, np.int64)
     key = content_hash(vertices, faces, SETTINGS, version("coacd"))
@@ -51,11 +53,15 @@ def _decompose(vertices, faces):
     """Vertices of the convex parts, one (V, 3) array a part, largest part first."""
     coacd.set_log_level("error")
     centre = vertices.mean(axis=0)
-    _, faces_of_edge = np.unique(np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0, return_counts=True)
+    _, faces_of_edge = np.unique(
+        np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0, return_counts=True
+    )
     make_solid = "on" if np.mean(faces_of_edge == 1) > 0.01 else "off"
     hulls = [
         trimesh.convex.convex_hull(part_vertices)
-        for part_vertices, _ in coacd.run_coacd(coacd.Mesh(vertices - centre, faces), preprocess_mode=make_solid, **SETTINGS)
+        for part_vertices, _ in coacd.run_coacd(
+            coacd.Mesh(vertices - centre, faces), preprocess_mode=make_solid, **SETTINGS
+        )
     ]
     volumes = np.array([hull.volume for hull in hulls])
     kept = [i for i in np.argsort(-volumes, kind="stable") if volumes[i] > 1e-6 * volumes.sum()]

@@ -1,7 +1,8 @@
 """Object sets: the parametric families, or any folder of meshes, behind the same two methods.
 
-A set has `names(split)` with split "train", "held_out" or "all", and `load(name)`, which makes a `GraspObject`. The
-split is by instance: the grasps and views of an object all fall on one side of it.
+A set has `names(split)` with split "train", "held_out" or "all", and `load(name)`, which makes a
+`GraspObject`. The split is by instance: the grasps and views of an object all fall on one side of
+it.
 """
 
 from pathlib import Path
@@ -22,20 +23,26 @@ PAPER_COUNTS = {"box": 40, "cylinder": 40, "bowl": 42, "bottle": 42, "mug": 42}
 class FamilySet:
     """Objects of the families, the paper's or all, named like `mug_0003`.
 
-    counts: objects by family, or one number for each family; seed: an object depends on it, its family and its number
-    alone, so that any object can be made by itself; held_out_fraction: share of each family that is held out.
-    Raises ParameterError for unknown families and impossible numbers.
+    counts: objects by family, or one number for each family; seed: an object depends on it, its
+    family and its number alone, so that any object can be made by itself; held_out_fraction: share
+    of each family that is held out. Raises ParameterError for unknown families and impossible
+    numbers.
     """
 
     def __init__(self, counts=PAPER_COUNTS, seed=0, held_out_fraction=0.2):
         self.counts = dict.fromkeys(FAMILIES, counts) if isinstance(counts, int) else dict(counts)
         for family, count in self.counts.items():
             if family not in FAMILIES:
-                raise ParameterError(f"unknown object family {family!r}; available: {', '.join(FAMILIES)}")
+                raise ParameterError(
+                    f"unknown object family {family!r}; available: {', '.join(FAMILIES)}"
+                )
             if count < 0:
                 raise ParameterError(f"{count} objects of family {family!r}: expected none or more")
         self.seed = seed
-        held_out = [_held_out(self.counts.get(family, 0), held_out_fraction, [seed, 1, i]) for i, family in enumerate(FAMILIES)]
+        held_out = [
+            _held_out(self.counts.get(family, 0), held_out_fraction, [seed, 1, i])
+            for i, family in enumerate(FAMILIES)
+        ]
         self._splits = _splits(
             {
                 f"{family}_{number:04d}": held_out[i][number]
@@ -53,25 +60,34 @@ class FamilySet:
         if name not in self._splits["all"]:
             raise ParameterError(f"no object {name!r} in this set of {len(self._splits['all'])}")
         family, number = name.rsplit("_", 1)
-        return make_shape(family, np.random.default_rng([self.seed, 0, FAMILIES.index(family), int(number)]), name)
+        return make_shape(
+            family, np.random.default_rng([self.seed, 0, FAMILIES.index(family), int(number)]), name
+        )
 
 
 class FolderSet:
     """The meshes (.obj .stl .ply .glb) of a folder, sorted, each named after its file.
 
-    scale: factor to metres for all of them; seed, held_out_fraction: which of them are held out. Raises MeshError for
-    a missing or empty folder and for two files of one name.
+    scale: factor to metres for all of them; seed, held_out_fraction: which of them are held out.
+    Raises MeshError for a missing or empty folder and for two files of one name.
     """
 
     def __init__(self, path, scale=1.0, seed=0, held_out_fraction=0.0):
         folder = Path(path)
-        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+        files = (
+            sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+            if folder.is_dir()
+            else []
+        )
         if not files:
             raise MeshError(f"no meshes ({', '.join(SUFFIXES)}) in folder {folder}")
         self._files = {}
         for file in files:
             if file.stem in self._files:
-                raise MeshError(f"{file} and {self._files[file.stem].name} would both be the object {file.stem!r}: rename one")
+                raise MeshError(
+                    f"{file} and {self._files[file.stem].name} would both be the object"
+                    f" {file.stem!r}: rename one"
+                )
             self._files[file.stem] = file
         self.scale = scale
         held_out = _held_out(len(files), held_out_fraction, [seed, 1])
@@ -82,21 +98,29 @@ class FolderSet:
         return _names(self._splits, split)
 
     def load(self, name):
-        """Load one object with its convex parts; raises ParameterError for an unknown name, MeshError for a bad mesh."""
+        """Load one object with its convex parts; raises ParameterError for an unknown name,
+        MeshError for a bad mesh.
+        """
         if name not in self._files:
-            raise ParameterError(f"no object {name!r} in this set; available: {', '.join(self._files)}")
+            raise ParameterError(
+                f"no object {name!r} in this set; available: {', '.join(self._files)}"
+            )
         return load_object(self._files[name], self.scale)
 
 
 def object_set(counts, seed, held_out_fraction, folder=""):
-    """The set that a recipe of these four names describes: the meshes of a folder, in metres, or without one the families."""
+    """The set that a recipe of these four names describes: the meshes of a folder, in metres, or
+    without one the families.
+    """
     if folder:
         return FolderSet(folder, seed=seed, held_out_fraction=held_out_fraction)
     return FamilySet(counts, seed, held_out_fraction)
 
 
 def load_object(path, scale=1.0):
-    """The GraspObject of one mesh file, named after it and of its folder's family; raises MeshError for a bad mesh."""
+    """The GraspObject of one mesh file, named after it and of its folder's family; raises MeshError
+    for a bad mesh.
+    """
     path = Path(path)
     mesh = load_mesh(path, scale)
     return GraspObject(path.stem, path.parent.name, mesh, convex_parts(mesh), path.name, scale)

@@ -1,7 +1,8 @@
 """A pinhole depth camera, by ray casting on the processor: no OpenGL, no screen.
 
-Camera frame as in OpenCV: x right, y down, z forward; depth is z in metres. The field of view of 30° and the distance of
-five times the object's extent are those of the released code (NVlabs/6dof-graspnet).
+Camera frame as in OpenCV: x right, y down, z forward; depth is z in metres. The field of view of
+30° and the distance of five times the object's extent are those of the released code
+(NVlabs/6dof-graspnet).
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ DISTANCE_IN_EXTENTS = 5.0
 
 @dataclass(frozen=True)
 class Camera:
-    """Intrinsics: K (3, 3) in pixels, the centre of the first pixel at (0, 0); image size in pixels."""
+    """Intrinsics: K (3, 3) in pixels, the centre of the first pixel at (0, 0); image size in
+    pixels.
+    """
 
     K: np.ndarray
     width: int
@@ -31,7 +34,11 @@ def default_camera():
     """The camera of the training views: 640 × 480, vertical field of view 30°."""
     width, height = 640, 480
     focal = height / 2 / np.tan(FIELD_OF_VIEW / 2)
-    return Camera(np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1.0]]), width, height)
+    return Camera(
+        np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1.0]]),
+        width,
+        height,
+    )
 
 
 class DepthRenderer:
@@ -43,7 +50,9 @@ class DepthRenderer:
     def __init__(self, mesh):
         self.mesh = mesh
         self._centre = mesh.bounds.mean(axis=0)
-        self._scene = EmbreeScene()  # in single precision: centred, since object origins can be metres away
+        self._scene = (
+            EmbreeScene()
+        )  # in single precision: centred, since object origins can be metres away
         TriangleMesh(self._scene, (mesh.triangles - self._centre).astype(np.float32))
 
     def depth(self, camera, camera_T_object):
@@ -54,18 +63,23 @@ class DepthRenderer:
         rays = _rays(u.ravel(), v.ravel(), camera.K)
         object_T_camera = inverse(camera_T_object)
         directions = (rays @ object_T_camera[:3, :3].T).astype(np.float32)
-        origins = np.repeat((object_T_camera[:3, 3] - self._centre)[None].astype(np.float32), len(rays), axis=0)
+        origins = np.repeat(
+            (object_T_camera[:3, 3] - self._centre)[None].astype(np.float32), len(rays), axis=0
+        )
         if len(rays):
-            found = self._scene.run(origins, directions, query="DISTANCE")  # of rays with z = 1, so it is the depth
+            found = self._scene.run(
+                origins, directions, query="DISTANCE"
+            )  # of rays with z = 1, so it is the depth
             image[top:bottom, left:right] = np.where(found < 1e6, found, np.nan).reshape(v.shape)
         return image
 
     def observe(self, rng, points=1024, noise=0.0, camera=None):
-        """Partial cloud of a random view: (points, 3) float64 in the camera frame, and its `camera_T_object`.
+        """Partial cloud of a random view: (points, 3) float64 in the camera frame, and its
+        `camera_T_object`.
 
-        points: drawn by `resample`; None: all pixels that see the object.
-        noise: standard deviation in metres of Gaussian noise on the depth; camera: `default_camera()` if omitted.
-        Raises MeshError when the view shows nothing.
+        points: drawn by `resample`; None: all pixels that see the object. noise: standard deviation
+        in metres of Gaussian noise on the depth; camera: `default_camera()` if omitted. Raises
+        MeshError when the view shows nothing.
         """
         camera = camera or default_camera()
         camera_T_object = random_view(self.mesh, rng)
@@ -91,12 +105,15 @@ class DepthRenderer:
 
 
 def render_depth(mesh, camera, camera_T_object):
-    """Depth image (height, width) float32 in metres of one view of a mesh, NaN where nothing is seen."""
+    """Depth image (height, width) float32 in metres of one view of a mesh, NaN where nothing is
+    seen.
+    """
     return DepthRenderer(mesh).depth(camera, camera_T_object)
 
 
 def random_view(mesh, rng):
-    """A `camera_T_object` that looks at the centre of a mesh's bounding box from five of its extents away.
+    """A `camera_T_object` that looks at the centre of a mesh's bounding box from five of its
+    extents away.
 
     Viewing direction uniform on the sphere, roll about it uniform.
     """
@@ -106,7 +123,9 @@ def random_view(mesh, rng):
 
 
 def backproject(depth, K):
-    """Points (M, 3) float64 in the camera frame of the M pixels that have a depth; NaN and 0 have none."""
+    """Points (M, 3) float64 in the camera frame of the M pixels that have a depth; NaN and 0 have
+    none.
+    """
     v, u = np.nonzero(depth > 0)
     return _rays(u, v, K) * depth[v, u, None].astype(float)
 

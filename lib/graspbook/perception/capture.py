@@ -1,8 +1,9 @@
 """Real captures: depth images and point clouds from files, and the object in them.
 
-Files: `.npz` with `depth` (H, W) in metres (NaN or 0 where nothing was measured) and `K` (3, 3), optionally `rgb`
-(H, W, 3) and `object_points` (M, 3); or a point cloud in metres, `.ply`, `.pcd`, `.npy` (M, 3) or `.npz` with `points`.
-Everything is in the camera frame (x right, y down, z forward).
+Files: `.npz` with `depth` (H, W) in metres (NaN or 0 where nothing was measured) and `K` (3, 3),
+optionally `rgb` (H, W, 3) and `object_points` (M, 3); or a point cloud in metres, `.ply`, `.pcd`,
+`.npy` (M, 3) or `.npz` with `points`. Everything is in the camera frame (x right, y down, z
+forward).
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ PLANE_DISTANCE = 0.006  # of noise around a plane, metres
 class Capture:
     """What one file shows, in the camera frame and metres.
 
-    points: (M, 3) on the object; scene: (K, 3) all that was measured, the object included; rgb: (H, W, 3) uint8 or None.
+    points: (M, 3) on the object; scene: (K, 3) all that was measured, the object included; rgb: (H,
+    W, 3) uint8 or None.
     """
 
     points: np.ndarray
@@ -38,18 +40,26 @@ class Capture:
 def load_capture(path, scale=1.0):
     """Load a depth capture or a point cloud and find the object in it.
 
-    The object is `object_points` where the file has them, the whole cloud where that is no longer than 0.4 m, and else
-    what `extract_object` finds. scale: factor from the file's units to metres. Raises CaptureError when the file is missing,
-    unreadable or of another kind, when arrays have wrong shapes, and when there are no points.
+    The object is `object_points` where the file has them, the whole cloud where that is no longer
+    than 0.4 m, and else what `extract_object` finds. scale: factor from the file's units to metres.
+    Raises CaptureError when the file is missing, unreadable or of another kind, when arrays have
+    wrong shapes, and when there are no points.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise CaptureError(f"{path}: unknown kind of capture {path.suffix!r}; expected one of {', '.join(SUFFIXES)}")
+        raise CaptureError(
+            f"{path}: unknown kind of capture {path.suffix!r}; expected one of"
+            f" {', '.join(SUFFIXES)}"
+        )
     if not path.is_file():
         raise CaptureError(f"{path}: no such capture file")
     try:
         content = _READERS[path.suffix.lower()](path)
-        content |= {name: scale * content[name] for name in ("depth", "points", "object_points") if name in content}
+        content |= {
+            name: scale * content[name]
+            for name in ("depth", "points", "object_points")
+            if name in content
+        }
     except CaptureError:
         raise
     except Exception as error:  # the readers raise whatever their format's parser raises
@@ -59,11 +69,17 @@ def load_capture(path, scale=1.0):
     if "depth" in content:
         scene, rgb = _depth_points(path, content), content.get("rgb")
         if rgb is not None and rgb.shape != (*content["depth"].shape, 3):
-            raise CaptureError(f"{path}: rgb has shape {rgb.shape}, expected {(*content['depth'].shape, 3)} like depth")
+            raise CaptureError(
+                f"{path}: rgb has shape {rgb.shape}, expected {(*content['depth'].shape, 3)} like"
+                " depth"
+            )
     elif "points" in content:
         scene = _cloud(path, "points", content["points"])
     else:
-        raise CaptureError(f"{path}: expected the arrays depth and K, or points; found {', '.join(content) or 'none'}")
+        raise CaptureError(
+            f"{path}: expected the arrays depth and K, or points; found"
+            f" {', '.join(content) or 'none'}"
+        )
     if "object_points" in content:
         return Capture(_cloud(path, "object_points", content["object_points"]), scene, rgb)
     if "depth" not in content and np.ptp(scene, axis=0).max() <= OBJECT_EXTENT:
@@ -75,12 +91,14 @@ def load_capture(path, scale=1.0):
 
 
 def extract_object(points, seed=0):
-    """Points (M, 3) of the object that stands on the dominant plane of a scene (K, 3), camera frame, metres.
+    """Points (M, 3) of the object that stands on the dominant plane of a scene (K, 3), camera
+    frame, metres.
 
-    The largest plane (RANSAC, then least squares) and all behind it, seen from the camera, are removed if it holds a
-    fifth of the points; the rest falls into clusters wherever there is a gap of about 2 cm. Clusters longer than 0.4 m or of
-    fewer than 50 points are not objects. Of those with at least a quarter of the points of the largest, the one
-    nearest the optical axis is taken: the camera was pointed at it. Raises CaptureError when none is left.
+    The largest plane (RANSAC, then least squares) and all behind it, seen from the camera, are
+    removed if it holds a fifth of the points; the rest falls into clusters wherever there is a gap
+    of about 2 cm. Clusters longer than 0.4 m or of fewer than 50 points are not objects. Of those
+    with at least a quarter of the points of the largest, the one nearest the optical axis is taken:
+    the camera was pointed at it. Raises CaptureError when none is left.
     """
     normal, offset, share = dominant_plane(points, np.random.default_rng(seed))
     above = points[points @ normal + offset > PLANE_DISTANCE] if share > 0.2 else points
@@ -91,7 +109,9 @@ def extract_object(points, seed=0):
         if len(cluster) >= FEWEST_POINTS and np.ptp(cluster, axis=0).max() <= OBJECT_EXTENT:
             found.append(cluster)
     if not found:
-        raise CaptureError(f"no object of {FEWEST_POINTS} points or more stands out among {len(points)} points")
+        raise CaptureError(
+            f"no object of {FEWEST_POINTS} points or more stands out among {len(points)} points"
+        )
     largest = max(len(cluster) for cluster in found)
     centres = [cluster.mean(axis=0) for cluster in found]
     off_axis = [
@@ -102,9 +122,11 @@ def extract_object(points, seed=0):
 
 
 def dominant_plane(points, rng, hypotheses=500, sample=8000):
-    """Unit normal (3,) towards the origin, offset (n·p + offset = 0 on the plane), and the share of points (K, 3) on it.
+    """Unit normal (3,) towards the origin, offset (n·p + offset = 0 on the plane), and the share of
+    points (K, 3) on it.
 
-    RANSAC on at most `sample` of the points, then least squares on those of them that lie within 6 mm of the best plane.
+    RANSAC on at most `sample` of the points, then least squares on those of them that lie within 6
+    mm of the best plane.
     """
     if len(points) < 3:
         return np.array([0, 0, 1.0]), 0.0, 0.0
@@ -114,7 +136,9 @@ def dominant_plane(points, rng, hypotheses=500, sample=8000):
     length = np.linalg.norm(normals, axis=1)
     normals /= np.maximum(length, 1e-12)[:, None]
     on_plane = np.abs(few @ normals.T - np.einsum("ij,ij->i", normals, a)) < PLANE_DISTANCE
-    on_plane &= length > 1e-10  # a point drawn twice, or three in a line, span no plane, yet every point would lie on it
+    on_plane &= (
+        length > 1e-10
+    )  # a point drawn twice, or three in a line, span no plane, yet every point would lie on it
     if not on_plane.any():
         return np.array([0, 0, 1.0]), 0.0, 0.0
     best = few[on_plane[:, np.argmax(on_plane.sum(axis=0))]]
@@ -125,10 +149,14 @@ def dominant_plane(points, rng, hypotheses=500, sample=8000):
 
 
 def clusters(points, gap=0.02):
-    """Label (M,) of the connected cluster of each point (M, 3): voxels of gap / 2.5 metres belong together within the gap."""
+    """Label (M,) of the connected cluster of each point (M, 3): voxels of gap / 2.5 metres belong
+    together within the gap.
+    """
     if not len(points):
         return np.zeros(0, int)
-    voxels, voxel_of_point = np.unique(np.floor(points / (gap / 2.5)).astype(int), axis=0, return_inverse=True)
+    voxels, voxel_of_point = np.unique(
+        np.floor(points / (gap / 2.5)).astype(int), axis=0, return_inverse=True
+    )
     pairs = cKDTree(voxels).query_pairs(2.5, output_type="ndarray")
     graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(voxels), len(voxels)))
     return connected_components(graph, directed=False)[1][voxel_of_point.ravel()]
@@ -139,14 +167,20 @@ def _depth_points(path, content):
     if depth.ndim != 2:
         raise CaptureError(f"{path}: depth has shape {depth.shape}, expected (H, W)")
     if "K" not in content:
-        raise CaptureError(f"{path}: no camera matrix K (3, 3) beside depth; found {', '.join(content)}")
+        raise CaptureError(
+            f"{path}: no camera matrix K (3, 3) beside depth; found {', '.join(content)}"
+        )
     K = np.asarray(content["K"], float)
     if K.shape != (3, 3) or not np.isfinite(K).all() or K[0, 0] <= 0 or K[1, 1] <= 0:
-        raise CaptureError(f"{path}: K is not a camera matrix (3, 3) with positive focal lengths: {K.tolist()}")
+        raise CaptureError(
+            f"{path}: K is not a camera matrix (3, 3) with positive focal lengths: {K.tolist()}"
+        )
     depth = np.where(np.isfinite(depth), depth, 0).astype(float)
     measured = depth[depth > 0]
     if not len(measured):
-        raise CaptureError(f"{path}: no pixel of the {depth.shape[1]} x {depth.shape[0]} depth image has a depth")
+        raise CaptureError(
+            f"{path}: no pixel of the {depth.shape[1]} x {depth.shape[0]} depth image has a depth"
+        )
     _check_metres(path, "depth", np.median(measured))
     return backproject(depth, K)
 
@@ -156,14 +190,20 @@ def _cloud(path, name, points):
         raise CaptureError(f"{path}: {name} has shape {points.shape}, expected (M, 3)")
     kept = points[np.isfinite(points).all(axis=1)].astype(float)
     if len(kept) < FEWEST_POINTS:
-        raise CaptureError(f"{path}: {len(kept)} of {len(points)} {name} are finite, expected at least {FEWEST_POINTS}")
+        raise CaptureError(
+            f"{path}: {len(kept)} of {len(points)} {name} are finite, expected at least"
+            f" {FEWEST_POINTS}"
+        )
     _check_metres(path, name, np.median(np.linalg.norm(kept, axis=1)))
     return kept
 
 
 def _check_metres(path, name, typical):
     if typical > 20:
-        raise CaptureError(f"{path}: {name} is about {typical:.4g} from the camera, expected metres; are these millimetres?")
+        raise CaptureError(
+            f"{path}: {name} is about {typical:.4g} from the camera, expected metres; are these"
+            " millimetres?"
+        )
 
 
 def _read_npz(path):
@@ -190,12 +230,17 @@ def _read_pcd(path):
         header[key] = values
         start = end + 1
     if header["DATA"] not in (["ascii"], ["binary"]):
-        raise CaptureError(f"{path}: PCD data is {' '.join(header['DATA'])}, expected ascii or binary")
+        raise CaptureError(
+            f"{path}: PCD data is {' '.join(header['DATA'])}, expected ascii or binary"
+        )
     counts = header.get("COUNT", ["1"] * len(header["FIELDS"]))
     kinds = {"F": "f", "I": "i", "U": "u"}
     names = [name if name in "xyz" else f"{i}:{name}" for i, name in enumerate(header["FIELDS"])]
     layout = np.dtype(
-        [(n, f"<{kinds[t]}{s}", (int(c),)) for n, t, s, c in zip(names, header["TYPE"], header["SIZE"], counts, strict=True)]
+        [
+            (n, f"<{kinds[t]}{s}", (int(c),))
+            for n, t, s, c in zip(names, header["TYPE"], header["SIZE"], counts, strict=True)
+        ]
     )
     number = int(header["POINTS"][0])
     if header["DATA"] == ["binary"]:

@@ -1,7 +1,9 @@
-"""What a stereo depth camera makes of an exact depth image: noise, quantisation, holes; with the figures of the RealSense D415.
+"""What a stereo depth camera makes of an exact depth image: noise, quantisation, holes; with the
+figures of the RealSense D415.
 
-Such a camera measures disparity d = f B / z in pixels, between its left imager, whose image this is, and its right one, the
-baseline B to the right. Its errors are therefore those of disparities, and grow with the square of the depth.
+Such a camera measures disparity d = f B / z in pixels, between its left imager, whose image this
+is, and its right one, the baseline B to the right. Its errors are therefore those of disparities,
+and grow with the square of the depth.
 """
 
 from dataclasses import dataclass
@@ -19,9 +21,10 @@ _BEHIND_ALL = 1e4  # where no surface is, metres
 class DepthSensor:
     """A stereo depth camera. Depths and the baseline in metres, noise, step and window in pixels.
 
-    near, far: depths outside are holes. noise: standard deviation of the disparity, the same over about `window` (rows, columns),
-    as matching compares windows. step: disparities are multiples of it. jump: depth between neighbours that leaves a hole on
-    both. grazing: angle in radians between ray and normal from which on nothing is measured.
+    near, far: depths outside are holes. noise: standard deviation of the disparity, the same over
+    about `window` (rows, columns), as matching compares windows. step: disparities are multiples of
+    it. jump: depth between neighbours that leaves a hole on both. grazing: angle in radians between
+    ray and normal from which on nothing is measured.
     """
 
     camera: Camera
@@ -36,18 +39,23 @@ class DepthSensor:
 
 
 def d415(width=640, height=480):
-    """The RealSense D415, whose depth is aligned to its colour image: vertical field of view 42°, wider images showing more.
+    """The RealSense D415, whose depth is aligned to its colour image: vertical field of view 42°,
+    wider images showing more.
 
-    Published (RealSense D400 series data sheet, 337029): baseline 55 mm; colour 69° × 42° at 16:9, which holds the field of the
-    depth imagers, 65° × 40° (at 4:3 50° × 40°, both at 2 m), whose narrower edge is not modelled; least depth 0.31 m at 480 lines
-    and 0.45 m at 720, linear in the lines here; up to about 10 m. Noise 0.08 pixels: A. Grunnet-Jepsen of the manufacturer in
-    thread 3904 of librealsense on GitHub, who names 0.032 as the least, which is the step here. Window and grazing angle were
-    chosen on five real captures of a table at 0.5 to 0.65 m (focal length 616 pixels, here 625): there, less its mean over
-    41 × 41 pixels, the noise is 0.07 to 0.09 pixels (here 0.077), and little is measured beyond 75° to 80°. The jump is assumed.
-    Raises ParameterError for a size that is not positive.
+    Published (RealSense D400 series data sheet, 337029): baseline 55 mm; colour 69° × 42° at 16:9,
+    which holds the field of the depth imagers, 65° × 40° (at 4:3 50° × 40°, both at 2 m), whose
+    narrower edge is not modelled; least depth 0.31 m at 480 lines and 0.45 m at 720, linear in the
+    lines here; up to about 10 m. Noise 0.08 pixels: A. Grunnet-Jepsen of the manufacturer in thread
+    3904 of librealsense on GitHub, who names 0.032 as the least, which is the step here. Window and
+    grazing angle were chosen on five real captures of a table at 0.5 to 0.65 m (focal length 616
+    pixels, here 625): there, less its mean over 41 × 41 pixels, the noise is 0.07 to 0.09 pixels
+    (here 0.077), and little is measured beyond 75° to 80°. The jump is assumed. Raises
+    ParameterError for a size that is not positive.
     """
     if width < 1 or height < 1:
-        raise ParameterError(f"image of {width} x {height} pixels for the D415, expected a positive size")
+        raise ParameterError(
+            f"image of {width} x {height} pixels for the D415, expected a positive size"
+        )
     focal = height / 2 / np.tan(np.deg2rad(42) / 2)
     K = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1.0]])
     return DepthSensor(
@@ -64,24 +72,36 @@ def d415(width=640, height=480):
 
 
 def measure(sensor, depth, rng):
-    """The depth image (H, W) float32 in metres, NaN holes, that a sensor would give of an exact one (H, W), NaN where nothing is.
+    """The depth image (H, W) float32 in metres, NaN holes, that a sensor would give of an exact one
+    (H, W), NaN where nothing is.
 
-    Gaussian noise on the disparity, correlated over the window, moves depths by z² noise / (f B); disparities are quantised.
-    Holes: what the right imager does not see (beside its image, or behind something nearer), jumps, grazing incidence by the
-    exact depth's normals, and depths outside [near, far]. rng: draws H × W numbers, whatever is seen.
-    Raises CaptureError when the image is not of the size of the sensor's camera.
+    Gaussian noise on the disparity, correlated over the window, moves depths by z² noise / (f B);
+    disparities are quantised. Holes: what the right imager does not see (beside its image, or
+    behind something nearer), jumps, grazing incidence by the exact depth's normals, and depths
+    outside [near, far]. rng: draws H × W numbers, whatever is seen. Raises CaptureError when the
+    image is not of the size of the sensor's camera.
     """
     camera = sensor.camera
     depth = np.asarray(depth, np.float32)
     if depth.shape != (camera.height, camera.width):
-        raise CaptureError(f"depth image of shape {depth.shape}, expected {(camera.height, camera.width)} as the depth sensor's")
+        raise CaptureError(
+            f"depth image of shape {depth.shape}, expected {(camera.height, camera.width)} as the"
+            " depth sensor's"
+        )
     seen = np.isfinite(depth) & (depth > 0)
     depth = np.where(seen, depth, np.float32(_BEHIND_ALL))
     scale = np.float32(camera.K[0, 0] * sensor.baseline)
     disparity = scale / depth
-    holes = ~seen | _unseen_by_the_right(disparity) | _at_jumps(depth, sensor.jump) | _grazing(depth, camera.K, sensor.grazing)
+    holes = (
+        ~seen
+        | _unseen_by_the_right(disparity)
+        | _at_jumps(depth, sensor.jump)
+        | _grazing(depth, camera.K, sensor.grazing)
+    )
     white = rng.standard_normal(depth.shape, np.float32)
-    noise = uniform_filter(white, sensor.window, mode="wrap") * np.float32(sensor.noise * np.sqrt(np.prod(sensor.window)))
+    noise = uniform_filter(white, sensor.window, mode="wrap") * np.float32(
+        sensor.noise * np.sqrt(np.prod(sensor.window))
+    )
     disparity = np.round((disparity + noise) / np.float32(sensor.step)) * np.float32(sensor.step)
     measured = scale / np.maximum(disparity, scale / np.float32(_BEHIND_ALL))
     holes |= (measured < sensor.near) | (measured > sensor.far)
@@ -90,7 +110,9 @@ def measure(sensor, depth, rng):
 
 
 def _unseen_by_the_right(disparity):
-    """Pixels that fall left of the right image, or there on or to the right of a pixel from further right: hidden by it."""
+    """Pixels that fall left of the right image, or there on or to the right of a pixel from further
+    right: hidden by it.
+    """
     column = np.arange(disparity.shape[1], dtype=np.float32) - disparity
     hidden = column < 0
     least = np.minimum.accumulate(column[:, ::-1], axis=1)[:, ::-1]
@@ -99,7 +121,9 @@ def _unseen_by_the_right(disparity):
 
 
 def _at_jumps(depth, jump):
-    """Both pixels of every two neighbours in a row or column whose depths differ by more than the jump."""
+    """Both pixels of every two neighbours in a row or column whose depths differ by more than the
+    jump.
+    """
     holes = np.zeros(depth.shape, bool)
     across, along = np.abs(np.diff(depth, axis=1)) > jump, np.abs(np.diff(depth, axis=0)) > jump
     holes[:, 1:] |= across
@@ -112,7 +136,8 @@ def _at_jumps(depth, jump):
 def _grazing(depth, K, limit):
     """Pixels whose ray meets the surface's normal at more than the limit (radians).
 
-    With z(u, v), the normal is (fx z_u, fy z_v, -(z + (u - cx) z_u + (v - cy) z_v)) and its product with the ray of depth one -z.
+    With z(u, v), the normal is (fx z_u, fy z_v, -(z + (u - cx) z_u + (v - cy) z_v)) and its product
+    with the ray of depth one -z.
     """
     u = np.arange(depth.shape[1], dtype=np.float32) - np.float32(K[0, 2])
     v = np.arange(depth.shape[0], dtype=np.float32)[:, None] - np.float32(K[1, 2])
@@ -124,7 +149,9 @@ def _grazing(depth, K, limit):
 
 
 def _slope(depth):
-    """Derivative along rows, per pixel: the smaller difference to a neighbour, since across a jump there is no surface."""
+    """Derivative along rows, per pixel: the smaller difference to a neighbour, since across a jump
+    there is no surface.
+    """
     step = np.pad(np.diff(depth, axis=1), [(0, 0), (1, 1)], mode="edge")
     before, after = step[:, :-1], step[:, 1:]
     return np.where(np.abs(before) < np.abs(after), before, after)

@@ -1,6 +1,8 @@
-"""Where the camera sits on the hand: the hand-eye transform from a file, and a check of it on views of a calibration board.
+"""Where the camera sits on the hand: the hand-eye transform from a file, and a check of it on views
+of a calibration board.
 
-File: JSON with `hand_T_camera`, a 4 × 4 matrix, in metres: camera frame (x right, y down, z forward) to the hand's grasp frame.
+File: JSON with `hand_T_camera`, a 4 × 4 matrix, in metres: camera frame (x right, y down, z
+forward) to the hand's grasp frame.
 """
 
 from pathlib import Path
@@ -20,8 +22,9 @@ LEAST_TURN = np.deg2rad(5)  # between two views of the board
 def read_hand_eye(path):
     """The transform `hand_T_camera` (4, 4) of a JSON file, its rotation made exactly orthonormal.
 
-    Raises CaptureError when the file is missing or not such JSON, when the matrix has another shape, is not finite or not rigid
-    to 1e-3, when the camera is over 0.3 m from the hand, or looks away from the hand's approach direction +z by 90° or more.
+    Raises CaptureError when the file is missing or not such JSON, when the matrix has another
+    shape, is not finite or not rigid to 1e-3, when the camera is over 0.3 m from the hand, or looks
+    away from the hand's approach direction +z by 90° or more.
     """
     path = Path(path)
     try:
@@ -29,42 +32,55 @@ def read_hand_eye(path):
     except FileNotFoundError as error:
         raise CaptureError(f"{path}: no such hand-eye file") from error
     except (OSError, ValueError) as error:
-        raise CaptureError(f"{path}: not a readable JSON file ({str(error).splitlines()[0]})") from error
+        raise CaptureError(
+            f"{path}: not a readable JSON file ({str(error).splitlines()[0]})"
+        ) from error
     if not isinstance(content, dict) or "hand_T_camera" not in content:
-        raise CaptureError(f"{path}: no hand_T_camera, expected {{\"hand_T_camera\": 4 x 4 matrix in metres}}")
+        raise CaptureError(
+            f'{path}: no hand_T_camera, expected {{"hand_T_camera": 4 x 4 matrix in metres}}'
+        )
     try:
         pose = _rigid(content["hand_T_camera"], (4, 4), "hand_T_camera")
     except ParameterError as error:
         raise CaptureError(f"{path}: {error}") from error
     distance = np.linalg.norm(pose[:3, 3])
     if distance > FURTHEST:
-        raise CaptureError(f"{path}: the camera is {distance:.4g} m from the hand, expected at most {FURTHEST}: millimetres?")
+        raise CaptureError(
+            f"{path}: the camera is {distance:.4g} m from the hand, expected at most {FURTHEST}:"
+            " millimetres?"
+        )
     if pose[2, 2] <= 1e-9:
         angle = np.degrees(np.arccos(np.clip(pose[2, 2], -1, 1)))
         raise CaptureError(
-            f"{path}: the camera looks {angle:.0f} degrees away from the hand's +z, expected less than 90; is it camera_T_hand?"
+            f"{path}: the camera looks {angle:.0f} degrees away from the hand's +z, expected less"
+            " than 90; is it camera_T_hand?"
         )
     return pose
 
 
 def check_hand_eye(hand_T_camera, base_T_hand, camera_T_board):
-    """Largest differences, in metres and radians, between the poses of one fixed board as N views place it in the base frame.
+    """Largest differences, in metres and radians, between the poses of one fixed board as N views
+    place it in the base frame.
 
-    hand_T_camera (4, 4), base_T_hand (N, 4, 4), camera_T_board (N, 4, 4). A_i X B_i is the same for all views if the calibration,
-    the arm and the board's detection are right (AX = XB: Tsai and Lenz 1989). The differences are over all pairs of views.
-    Raises ParameterError for wrong shapes or matrices that are not rigid to 1e-3, fewer than 3 views, and hands that
-    all point the same way within 5°: the board would agree whatever the transform.
+    hand_T_camera (4, 4), base_T_hand (N, 4, 4), camera_T_board (N, 4, 4). A_i X B_i is the same for
+    all views if the calibration, the arm and the board's detection are right (AX = XB: Tsai and
+    Lenz 1989). The differences are over all pairs of views. Raises ParameterError for wrong shapes
+    or matrices that are not rigid to 1e-3, fewer than 3 views, and hands that all point the same
+    way within 5°: the board would agree whatever the transform.
     """
     X = _rigid(hand_T_camera, (4, 4), "hand_T_camera")
     A = _rigid(base_T_hand, (None, 4, 4), "base_T_hand")
     B = _rigid(camera_T_board, (None, 4, 4), "camera_T_board")
     if len(A) != len(B) or len(A) < FEWEST_VIEWS:
-        raise ParameterError(f"{len(A)} base_T_hand and {len(B)} camera_T_board, expected as many, at least {FEWEST_VIEWS}")
+        raise ParameterError(
+            f"{len(A)} base_T_hand and {len(B)} camera_T_board, expected as many, at least"
+            f" {FEWEST_VIEWS}"
+        )
     turn = _largest_turn(A)
     if turn < LEAST_TURN:
         raise ParameterError(
-            f"the hand turns by {np.degrees(turn):.2g} degrees between the views of base_T_hand, expected at least "
-            f"{np.degrees(LEAST_TURN):.0f}: any hand_T_camera would pass"
+            f"the hand turns by {np.degrees(turn):.2g} degrees between the views of base_T_hand,"
+            f" expected at least {np.degrees(LEAST_TURN):.0f}: any hand_T_camera would pass"
         )
     board = A @ X @ B
     position = board[:, :3, 3]
@@ -79,7 +95,8 @@ def _largest_turn(poses):
 
 
 def _rigid(pose, shape, name):
-    """Poses as float64 with orthonormal rotations (the nearest, by singular values); ParameterError if they are none.
+    """Poses as float64 with orthonormal rotations (the nearest, by singular values); ParameterError
+    if they are none.
 
     shape: expected, None where any length is.
     """
@@ -87,8 +104,12 @@ def _rigid(pose, shape, name):
         pose = np.asarray(pose, float)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{name} is not a matrix of numbers") from error
-    if pose.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, pose.shape, strict=True)):
-        raise ParameterError(f"{name} has shape {pose.shape}, expected ({', '.join(str(n or 'N') for n in shape)})")
+    if pose.ndim != len(shape) or any(
+        n not in (None, m) for n, m in zip(shape, pose.shape, strict=True)
+    ):
+        raise ParameterError(
+            f"{name} has shape {pose.shape}, expected ({', '.join(str(n or 'N') for n in shape)})"
+        )
     if not np.isfinite(pose).all():
         raise ParameterError(f"{name} has entries that are not finite")
     rotation = pose[..., :3, :3]
@@ -96,8 +117,8 @@ def _rigid(pose, shape, name):
     bottom = np.abs(pose[..., 3, :] - [0, 0, 0, 1]).max(initial=0)
     if max(error, bottom) > RIGID or (np.linalg.det(rotation) < 0).any():
         raise ParameterError(
-            f"{name} is not a rigid transform: its rotation is {error:.2g} from orthonormal, its last row {bottom:.2g} from "
-            f"(0, 0, 0, 1), expected {RIGID} at most and no reflection"
+            f"{name} is not a rigid transform: its rotation is {error:.2g} from orthonormal, its"
+            f" last row {bottom:.2g} from (0, 0, 0, 1), expected {RIGID} at most and no reflection"
         )
     left, _, right = np.linalg.svd(rotation)
     return from_rt(left @ right, pose[..., :3, 3])

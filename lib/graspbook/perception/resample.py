@@ -4,12 +4,16 @@ import numpy as np
 
 
 def resample(points, n, rng):
-    """Draw n of the points (M, 3) at random -> (n, 3): without replacement where there are enough, else all of them
-    and the rest drawn again. In random order: any part of the result is a draw too."""
+    """Draw n of the points (M, 3) at random -> (n, 3): without replacement where there are enough,
+    else all of them and the rest drawn again. In random order: any part of the result is a draw
+    too.
+    """
     count = len(points)
     if count >= n:
         return points[rng.choice(count, n, replace=False)]
-    return points[rng.permutation(np.concatenate([np.arange(count), rng.integers(count, size=n - count)]))]
+    return points[
+        rng.permutation(np.concatenate([np.arange(count), rng.integers(count, size=n - count)]))
+    ]
 
 
 def farthest_points(points, n):

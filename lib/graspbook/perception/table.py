@@ -1,4 +1,6 @@
-"""The object on a robot's table: workspace, table plane, what stands on it. All in the arm's base frame, z up, metres."""
+"""The object on a robot's table: workspace, table plane, what stands on it. All in the arm's base
+frame, z up, metres.
+"""
 
 from dataclasses import dataclass
 
@@ -17,8 +19,8 @@ _NEAR, _NEIGHBOURS = 0.01, 5  # a point with fewer neighbours so near is an outl
 class TableSettings:
     """Where to look: corners of the workspace (x, y, z), and where its table is expected.
 
-    tolerance: of the table's height at the workspace's four corners; gap: in x and y, between different objects;
-    fewest_points: an object has, and a view of the workspace.
+    tolerance: of the table's height at the workspace's four corners; gap: in x and y, between
+    different objects; fewest_points: an object has, and a view of the workspace.
     """
 
     low: tuple[float, float, float] = (0.25, -0.35, -0.05)
@@ -33,8 +35,9 @@ class TableSettings:
 class TableView:
     """What one view of the table shows, in the base frame.
 
-    normal (3,) of unit length, upwards, and offset: normal · p + offset is the height above the table; object_points (M, 3);
-    other_points (K, 3): all else measured above the table in the workspace, for collision checks; table_points (L, 3).
+    normal (3,) of unit length, upwards, and offset: normal · p + offset is the height above the
+    table; object_points (M, 3); other_points (K, 3): all else measured above the table in the
+    workspace, for collision checks; table_points (L, 3).
     """
 
     normal: np.ndarray
@@ -47,26 +50,29 @@ class TableView:
 def find_object(points, settings=TableSettings(), seed=0):
     """The object on the table, a `TableView`, of measured points (N, 3), base frame.
 
-    Points outside the workspace are dropped; the table is the largest plane (RANSAC, then least squares); of what is over 6 mm
-    above it, points with fewer than 5 others within 1 cm are dropped as outliers; the rest is clustered (as in Mousavian et al.
-    2019, section 4.2) by gaps in x and y: from above, a bottle's neck and shoulder are far apart in z with nothing between. The
-    object is the cluster of most points among those of enough points and at most 0.4 m long.
-    Raises CaptureError for a cloud of a wrong shape or with points that are not finite, and, each with its own message, when the
-    view is empty, shows no table or one that is tilted or at another height, or when nothing stands on it.
+    Points outside the workspace are dropped; the table is the largest plane (RANSAC, then least
+    squares); of what is over 6 mm above it, points with fewer than 5 others within 1 cm are dropped
+    as outliers; the rest is clustered (as in Mousavian et al. 2019, section 4.2) by gaps in x and
+    y: from above, a bottle's neck and shoulder are far apart in z with nothing between. The object
+    is the cluster of most points among those of enough points and at most 0.4 m long. Raises
+    CaptureError for a cloud of a wrong shape or with points that are not finite, and, each with its
+    own message, when the view is empty, shows no table or one that is tilted or at another height,
+    or when nothing stands on it.
     """
     points = checked_cloud(points, 0)
     low, high = np.array(settings.low), np.array(settings.high)
     inside = points[((points >= low) & (points <= high)).all(axis=1)]
     if len(inside) < settings.fewest_points:
         raise CaptureError(
-            f"empty view: {len(inside)} of {len(points)} measured points lie in the workspace from {settings.low} to "
-            f"{settings.high} m, expected at least {settings.fewest_points}; does the camera look at the table, from far enough?"
+            f"empty view: {len(inside)} of {len(points)} measured points lie in the workspace from"
+            f" {settings.low} to {settings.high} m, expected at least {settings.fewest_points};"
+            " does the camera look at the table, from far enough?"
         )
     normal, offset, share = dominant_plane(inside, np.random.default_rng(seed))
     if share < TABLE_SHARE:
         raise CaptureError(
-            f"no table: the largest plane holds {share:.0%} of the {len(inside)} points in the workspace, "
-            f"expected at least {TABLE_SHARE:.0%}"
+            f"no table: the largest plane holds {share:.0%} of the {len(inside)} points in the"
+            f" workspace, expected at least {TABLE_SHARE:.0%}"
         )
     if normal[2] < 0:
         normal, offset = -normal, -offset
@@ -74,26 +80,37 @@ def find_object(points, settings=TableSettings(), seed=0):
     above = inside @ normal + offset
     standing = _without_outliers(inside[above > PLANE_DISTANCE])
     chosen = _largest_cluster(standing, settings)
-    return TableView(normal, offset, standing[chosen], standing[~chosen], inside[np.abs(above) <= PLANE_DISTANCE])
+    return TableView(
+        normal, offset, standing[chosen], standing[~chosen], inside[np.abs(above) <= PLANE_DISTANCE]
+    )
 
 
 def _check_table(normal, offset, settings):
-    corners = np.array([[x, y] for x in (settings.low[0], settings.high[0]) for y in (settings.low[1], settings.high[1])])
+    corners = np.array(
+        [
+            [x, y]
+            for x in (settings.low[0], settings.high[0])
+            for y in (settings.low[1], settings.high[1])
+        ]
+    )
     heights = -(corners @ normal[:2] + offset) / max(normal[2], 1e-9)
     worst = int(np.argmax(np.abs(heights - settings.height)))
     if abs(heights[worst] - settings.height) > settings.tolerance:
         x, y = corners[worst]
         raise CaptureError(
-            f"the table is at z = {heights[worst]:.3f} m at the corner ({x:g}, {y:g}) of the workspace, tilted by "
-            f"{np.degrees(np.arccos(min(normal[2], 1.0))):.1f} degrees, expected z = {settings.height:g} m within "
-            f"{settings.tolerance:g} m; check the hand-eye transform and the table's height in the settings"
+            f"the table is at z = {heights[worst]:.3f} m at the corner ({x:g}, {y:g}) of the"
+            f" workspace, tilted by {np.degrees(np.arccos(min(normal[2], 1.0))):.1f} degrees,"
+            f" expected z = {settings.height:g} m within {settings.tolerance:g} m; check the"
+            " hand-eye transform and the table's height in the settings"
         )
 
 
 def _without_outliers(points):
     if len(points) <= _NEIGHBOURS:
         return points[:0]
-    distance = cKDTree(points).query(points, [_NEIGHBOURS + 1], distance_upper_bound=_NEAR)[0][:, 0]  # itself is the first
+    distance = cKDTree(points).query(points, [_NEIGHBOURS + 1], distance_upper_bound=_NEAR)[0][
+        :, 0
+    ]  # itself is the first
     return points[np.isfinite(distance)]
 
 
@@ -103,9 +120,13 @@ def _largest_cluster(points, settings):
     counts = np.bincount(labels)
     for label in np.argsort(-counts, kind="stable"):
         cluster = labels == label
-        if counts[label] >= settings.fewest_points and np.ptp(points[cluster], axis=0).max() <= OBJECT_EXTENT:
+        if (
+            counts[label] >= settings.fewest_points
+            and np.ptp(points[cluster], axis=0).max() <= OBJECT_EXTENT
+        ):
             return cluster
     raise CaptureError(
-        f"nothing on the table: no cluster of {settings.fewest_points} points or more and at most {OBJECT_EXTENT:g} m long "
-        f"among {len(points)} points above it; the largest has {counts.max(initial=0)}"
+        f"nothing on the table: no cluster of {settings.fewest_points} points or more and at most"
+        f" {OBJECT_EXTENT:g} m long among {len(points)} points above it; the largest has"
+        f" {counts.max(initial=0)}"
     )

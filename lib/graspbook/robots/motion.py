@@ -1,7 +1,9 @@
-"""Motions that may be sent: joint waypoints, checked along the very motion that the client makes of them.
+"""Motions that may be sent: joint waypoints, checked along the very motion that the client makes of
+them.
 
-franky runs from waypoint to waypoint by Ruckig (Berscheid & Kröger 2021), each joint within its limits; this module does the
-same and asks a `Scene` at every few hundredths of a radian. Only a path that passed can be sent: `passed`.
+franky runs from waypoint to waypoint by Ruckig (Berscheid & Kröger 2021), each joint within its
+limits; this module does the same and asks a `Scene` at every few hundredths of a radian. Only a
+path that passed can be sent: `passed`.
 """
 
 import weakref
@@ -14,7 +16,9 @@ import ruckig
 from graspbook.errors import RobotError
 from graspbook.robots import fr3
 
-VELOCITY = np.array([2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61])  # rad/s, franky's limits at full speed
+VELOCITY = np.array(
+    [2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61]
+)  # rad/s, franky's limits at full speed
 ACCELERATION = np.array([15, 7.5, 10, 12.5, 15, 20, 20])  # rad/s²
 JERK = np.array([7500, 3750, 5000, 6250, 7500, 10000, 10000])  # rad/s³
 _STEP = 0.025  # rad of the fastest joint between two checks
@@ -31,7 +35,9 @@ class Waypoint(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """A motion: `what` it is for, joint angles start (7,), waypoints, speed and acceleration as shares of the arm's limits."""
+    """A motion: `what` it is for, joint angles start (7,), waypoints, speed and acceleration as
+    shares of the arm's limits.
+    """
 
     what: str
     start: np.ndarray
@@ -51,11 +57,14 @@ def passed(path):
 
 
 def checked(scene, what, start, waypoints, speed, grasping=False):
-    """The Path from start (7,) through waypoints, `Waypoint`s or joint angles (7,) to stop at, if it is free in a `Scene`.
+    """The Path from start (7,) through waypoints, `Waypoint`s or joint angles (7,) to stop at, if
+    it is free in a `Scene`.
 
-    speed: share of the arm's limits. Between waypoints to pass the arm goes no faster than it passes them.
+    speed: share of the arm's limits. Between waypoints to pass the arm goes no faster than it
+    passes them.
 
-    Raises RobotError that names what is in the way, before anything is sent. grasping: as in `Scene.touches`.
+    Raises RobotError that names what is in the way, before anything is sent. grasping: as in
+    `Scene.touches`.
     """
     waypoints = tuple(map(_waypoint, waypoints))
     passing = 1.02 * max(np.abs(waypoint.velocity / VELOCITY).max() for waypoint in waypoints)
@@ -93,7 +102,9 @@ def _refusal(scene, path, grasping):
 
 
 def samples(path, step=_STEP):
-    """Joint angles (K, 7) along a path, its fastest joint moving at most about `step` rad from one to the next."""
+    """Joint angles (K, 7) along a path, its fastest joint moving at most about `step` rad from one
+    to the next.
+    """
     return np.concatenate([_points(trajectory, step) for trajectory in _trajectories(path)])
 
 
@@ -104,11 +115,15 @@ def duration(path):
 
 def _points(trajectory, step):
     count = max(2, int(np.ceil(trajectory.duration * _fastest(trajectory) / step)) + 1)
-    return np.array([trajectory.at_time(time)[0] for time in np.linspace(0, trajectory.duration, count)])
+    return np.array(
+        [trajectory.at_time(time)[0] for time in np.linspace(0, trajectory.duration, count)]
+    )
 
 
 def _fastest(trajectory):
-    return max(np.abs(trajectory.at_time(time)[1]).max() for time in np.linspace(0, trajectory.duration, 9))
+    return max(
+        np.abs(trajectory.at_time(time)[1]).max() for time in np.linspace(0, trajectory.duration, 9)
+    )
 
 
 def _trajectories(path):
@@ -117,7 +132,10 @@ def _trajectories(path):
     for waypoint in path.waypoints:
         request = ruckig.InputParameter(7)
         request.current_position, request.current_velocity = q.tolist(), velocity.tolist()
-        request.target_position, request.target_velocity = waypoint.q.tolist(), waypoint.velocity.tolist()
+        request.target_position, request.target_velocity = (
+            waypoint.q.tolist(),
+            waypoint.velocity.tolist(),
+        )
         request.max_velocity = (path.speed * VELOCITY).tolist()
         request.max_acceleration = (path.acceleration * ACCELERATION).tolist()
         request.max_jerk = (path.acceleration * JERK).tolist()
@@ -129,17 +147,20 @@ def _trajectories(path):
             reason = " ".join(str(error).split())
         if reason:
             goal = waypoint.q.round(3).tolist()
-            raise RobotError(f"{path.what}: refused: no motion within the arm's limits to {goal} rad ({reason})")
+            raise RobotError(
+                f"{path.what}: refused: no motion within the arm's limits to {goal} rad ({reason})"
+            )
         found.append(trajectory)
         q, velocity = waypoint.q, waypoint.velocity
     return found
 
 
 def line(base_T_hands, q, spacing, speed, acceleration):
-    """Waypoints of a hand's way through poses (K, 4, 4), `spacing` metres apart, from joint angles q (7,), at `speed` m/s.
+    """Waypoints of a hand's way through poses (K, 4, 4), `spacing` metres apart, from joint angles
+    q (7,), at `speed` m/s.
 
-    It starts and ends at rest, and is slower where joints are fast: each speeds up by itself, at `acceleration`, a share of its
-    limit. None where inverse kinematics finds no continuation.
+    It starts and ends at rest, and is slower where joints are fast: each speeds up by itself, at
+    `acceleration`, a share of its limit. None where inverse kinematics finds no continuation.
     """
     angles = [np.asarray(q, float)]
     for base_T_hand in base_T_hands:
@@ -148,6 +169,15 @@ def line(base_T_hands, q, spacing, speed, acceleration):
             return None
         angles.append(following)
     steps = np.abs(np.diff(angles, axis=0)).max(axis=0)
-    time, still = max(spacing / speed, (steps / np.sqrt(2 * _LAG * acceleration * ACCELERATION)).max()), np.zeros(7)
-    velocities = [*((after - before) / (2 * time) for before, after in zip(angles[:-2], angles[2:], strict=True)), still]
+    time, still = (
+        max(spacing / speed, (steps / np.sqrt(2 * _LAG * acceleration * ACCELERATION)).max()),
+        np.zeros(7),
+    )
+    velocities = [
+        *(
+            (after - before) / (2 * time)
+            for before, after in zip(angles[:-2], angles[2:], strict=True)
+        ),
+        still,
+    ]
     return [Waypoint(*values) for values in zip(angles[1:], velocities, strict=True)]

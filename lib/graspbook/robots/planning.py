@@ -1,9 +1,10 @@
-"""From scored grasps to the first that the arm can carry out: inverse kinematics, straight lines, and a way there.
+"""From scored grasps to the first that the arm can carry out: inverse kinematics, straight lines,
+and a way there.
 
-Section 4.2 of Mousavian et al. 2019: "the grasp with the highest score that has a collision-free path is executed". A grasp
-is *clear* when the open hand, camera and all, passes table and observed points on its straight way in; *reachable* when
-the arm can follow that way and lift without touching anything; the way to it is searched by RRTConnect (Kuffner & LaValle 2000)
-of OMPL.
+Section 4.2 of Mousavian et al. 2019: "the grasp with the highest score that has a collision-free
+path is executed". A grasp is *clear* when the open hand, camera and all, passes table and observed
+points on its straight way in; *reachable* when the arm can follow that way and lift without
+touching anything; the way to it is searched by RRTConnect (Kuffner & LaValle 2000) of OMPL.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from graspbook.robots.scene import hand_clears_table
 
 ou.setLogLevel(ou.LOG_ERROR)
 ou.RNG.setSeed(1)  # once a process: what is searched depends on what was searched before
-TURNED = pose.from_rt(np.diag([-1.0, -1.0, 1.0]), np.zeros(3))  # the same grasp with the fingers exchanged
+TURNED = pose.from_rt(
+    np.diag([-1.0, -1.0, 1.0]), np.zeros(3)
+)  # the same grasp with the fingers exchanged
 _SPACING = 0.02  # metres between the waypoints of a line
 
 
@@ -30,10 +33,11 @@ _SPACING = 0.02  # metres between the waypoints of a line
 class MotionSettings:
     """How the arm moves to a grasp.
 
-    retreat, lift (m): from pre-grasp to grasp, and up. speed: share of the arm's limits, 0.1 on a real arm. line_speed (m/s): of
-    the hand on straight lines at full speed; touch_speed (m/s): at most, where something may be touched: a hard contact at 0.03
-    ends in a stop at 30 N, one at 0.05 in a reflex at 60 N. time_limit (s): of one search for a way; tries: grasps for which
-    one is searched.
+    retreat, lift (m): from pre-grasp to grasp, and up. speed: share of the arm's limits, 0.1 on a
+    real arm. line_speed (m/s): of the hand on straight lines at full speed; touch_speed (m/s): at
+    most, where something may be touched: a hard contact at 0.03 ends in a stop at 30 N, one at 0.05
+    in a reflex at 60 N. time_limit (s): of one search for a way; tries: grasps for which one is
+    searched.
     """
 
     retreat: float = 0.10
@@ -47,7 +51,8 @@ class MotionSettings:
 
 @dataclass(frozen=True)
 class GraspPlan:
-    """A grasp `base_T_hand` (4, 4), its rank among those asked for, and the checked paths to it: there, then the approach.
+    """A grasp `base_T_hand` (4, 4), its rank among those asked for, and the checked paths to it:
+    there, then the approach.
 
     Lifting is planned from where the hand stands when it has closed, by `straight`.
     """
@@ -60,8 +65,10 @@ class GraspPlan:
 
 @dataclass(frozen=True)
 class Feasibility:
-    """Of K grasps, in their order: clear and reachable (K,) bool; `joints` (K, 7) at the grasp, NaN where unreachable;
-    `base_T_hand` (K, 4, 4): as given, or turned by half a turn about z where only that can be reached."""
+    """Of K grasps, in their order: clear and reachable (K,) bool; `joints` (K, 7) at the grasp, NaN
+    where unreachable; `base_T_hand` (K, 4, 4): as given, or turned by half a turn about z where
+    only that can be reached.
+    """
 
     clear: np.ndarray
     reachable: np.ndarray
@@ -85,13 +92,14 @@ def feasibility(scene, base_T_hand, settings):
 
 
 def plan_first(scene, way, q, feasible, settings):
-    """The GraspPlan of the first reachable grasp, in order, to which a way from joint angles q (7,) is found, and how many were
-    tried; None, and how many, if there is no such grasp.
+    """The GraspPlan of the first reachable grasp, in order, to which a way from joint angles q (7,)
+    is found, and how many were tried; None, and how many, if there is no such grasp.
 
-    scene: the `Scene` of the grasp itself; way: that of the way there, in which hidden space counts as occupied too.
+    scene: the `Scene` of the grasp itself; way: that of the way there, in which hidden space counts
+    as occupied too.
     """
     tried = 0
-    for rank in np.flatnonzero(feasible.reachable)[:settings.tries]:
+    for rank in np.flatnonzero(feasible.reachable)[: settings.tries]:
         tried += 1
         grasp, joints = feasible.base_T_hand[rank], feasible.joints[rank]
         before, waypoints = _line_in(grasp, joints, settings)
@@ -105,7 +113,8 @@ def plan_first(scene, way, q, feasible, settings):
 
 
 def find_way(scene, start, goal, settings, what="way"):
-    """A checked Path from start to goal (7,) at rest: straight in the joints if that is free, else by RRTConnect, shortened.
+    """A checked Path from start to goal (7,) at rest: straight in the joints if that is free, else
+    by RRTConnect, shortened.
 
     Raises RobotError when an end is not free or no way is found within `settings.time_limit`.
     """
@@ -123,26 +132,34 @@ def find_way(scene, start, goal, settings, what="way"):
             return checked(scene, what, start, nodes[1:], settings.speed)
         except RobotError as error:
             failure = error
-            # The joints do not arrive together on a long stretch, so the arm leaves the straight line; less so on short ones.
+            # The joints do not arrive together on a long stretch, so the arm leaves the straight
+            # line; less so on short ones.
             halves = [(a + b) / 2 for a, b in zip(nodes[:-1], nodes[1:], strict=True)]
             nodes = [*(q for pair in zip(nodes, halves, strict=False) for q in pair), nodes[-1]]
     raise failure
 
 
 def straight(scene, what, q, offset, settings, touching=False):
-    """A checked Path that moves the hand from joint angles q (7,) by `offset` (3,) metres in the base frame, without turning it.
+    """A checked Path that moves the hand from joint angles q (7,) by `offset` (3,) metres in the
+    base frame, without turning it.
 
-    touching: at `touch_speed` or slower. Raises RobotError when the arm cannot follow or would touch something.
+    touching: at `touch_speed` or slower. Raises RobotError when the arm cannot follow or would
+    touch something.
     """
     offset = np.asarray(offset, float)
     waypoints = _line_by(q, offset, settings, touching)
     if waypoints is None:
-        raise RobotError(f"{what}: refused: the arm cannot follow a straight line by {offset.round(3).tolist()} m")
+        raise RobotError(
+            f"{what}: refused: the arm cannot follow a straight line by"
+            f" {offset.round(3).tolist()} m"
+        )
     return checked(scene, what, q, waypoints, settings.speed, grasping=True)
 
 
 def _line_by(q, offset, settings, touching=False):
-    """Waypoints that move the hand from joint angles q (7,) by `offset` (3,) metres in the base frame; None."""
+    """Waypoints that move the hand from joint angles q (7,) by `offset` (3,) metres in the base
+    frame; None.
+    """
     count = max(1, int(np.ceil(np.linalg.norm(offset) / _SPACING)))
     poses = np.repeat(fr3.forward(q)[None], count, axis=0)
     poses[:, :3, 3] += np.linspace(0, 1, count + 1)[1:, None] * offset
@@ -156,7 +173,9 @@ def _pace(settings, touching):
 
 
 def _clear(scene, grasps, settings):
-    """Which grasps (N, 4, 4) keep hand and camera over the table, and the hand out of the object's points all the way in."""
+    """Which grasps (N, 4, 4) keep hand and camera over the table, and the hand out of the object's
+    points all the way in.
+    """
     before = grasps @ pose.from_rt(np.eye(3), [0, 0, -settings.retreat])
     table, camera = scene.limits.table, scene.hand_T_camera
     clear = hand_clears_table(grasps, table, camera) & hand_clears_table(before, table, camera)
@@ -176,7 +195,10 @@ def _reach(scene, grasp, settings):
         if q is None or scene.refusal(q, grasping=True):
             continue
         before, waypoints = _line_in(grasp, q, settings)
-        if before is None or any(scene.refusal(angles, grasping=True) for angles in (before, waypoints[len(waypoints) // 2].q)):
+        if before is None or any(
+            scene.refusal(angles, grasping=True)
+            for angles in (before, waypoints[len(waypoints) // 2].q)
+        ):
             continue
         lift = _line_by(waypoints[-1].q, np.array([0, 0, settings.lift]), settings)
         if lift and not any(scene.refusal(waypoint.q, grasping=True) for waypoint in lift):
@@ -185,9 +207,14 @@ def _reach(scene, grasp, settings):
 
 
 def _line_in(grasp, q, settings):
-    """Joint angles (7,) of the pre-grasp, and waypoints from there to the grasp, at joint angles q (7,); (None, None)."""
+    """Joint angles (7,) of the pre-grasp, and waypoints from there to the grasp, at joint angles q
+    (7,); (None, None).
+    """
     count = int(np.ceil(settings.retreat / _SPACING))
-    out = [grasp @ pose.from_rt(np.eye(3), [0, 0, -settings.retreat * i / count]) for i in range(1, count + 1)]
+    out = [
+        grasp @ pose.from_rt(np.eye(3), [0, 0, -settings.retreat * i / count])
+        for i in range(1, count + 1)
+    ]
     pace = (settings.retreat / count, _pace(settings, touching=True), settings.speed)
     away = line(out, q, *pace)
     if away is None:
@@ -206,7 +233,9 @@ def _search(scene, start, goal, settings, what):
         bounds.setHigh(i, float(high))
     space.setBounds(bounds)
     setup = og.SimpleSetup(space)
-    setup.setStateValidityChecker(lambda state: scene.refusal(np.array([state[i] for i in range(7)])) is None)
+    setup.setStateValidityChecker(
+        lambda state: scene.refusal(np.array([state[i] for i in range(7)])) is None
+    )
     ends = []
     for angles in (start, goal):
         state = space.allocState()
@@ -217,7 +246,12 @@ def _search(scene, start, goal, settings, what):
     setup.getSpaceInformation().setStateValidityCheckingResolution(0.005)
     setup.setPlanner(og.RRTConnect(setup.getSpaceInformation()))
     if not setup.solve(settings.time_limit) or not setup.haveExactSolutionPath():
-        raise RobotError(f"{what}: refused: no way to {np.round(goal, 2).tolist()} rad was found within {settings.time_limit} s")
+        raise RobotError(
+            f"{what}: refused: no way to {np.round(goal, 2).tolist()} rad was found within"
+            f" {settings.time_limit} s"
+        )
     setup.simplifySolution(settings.time_limit / 4)
-    nodes = [np.array([state[i] for i in range(7)]) for state in setup.getSolutionPath().getStates()]
+    nodes = [
+        np.array([state[i] for i in range(7)]) for state in setup.getSolutionPath().getStates()
+    ]
     return nodes if len(nodes) > 1 else [np.asarray(start, float), np.asarray(goal, float)]

@@ -1,4 +1,6 @@
-"""Records of trials: one JSON line each, appended whole, so that a run that was killed goes on at the next trial."""
+"""Records of trials: one JSON line each, appended whole, so that a run that was killed goes on at
+the next trial.
+"""
 
 import errno
 import json
@@ -12,7 +14,18 @@ from graspbook.errors import OtherTrialsError, OutputError
 from graspbook.storage import check_writable
 
 OUTCOMES = ("success", "grasp failed", "no feasible grasp", "fault")
-STAGES = ("look", "perceive", "predict", "plan", "approach", "close", "lift", "hold", "put_back", "total")
+STAGES = (
+    "look",
+    "perceive",
+    "predict",
+    "plan",
+    "approach",
+    "close",
+    "lift",
+    "hold",
+    "put_back",
+    "total",
+)
 GRASPS = ("predicted", "clear", "reachable", "tried")
 _REMEDY = "remove the line, and its trial runs again"
 
@@ -30,24 +43,42 @@ def _is_number(value):
 
 
 def _is_pose(value):
-    return isinstance(value, list) and len(value) == 4 and all(
-        isinstance(row, list) and len(row) == 4 and all(map(_is_number, row)) for row in value)
+    return (
+        isinstance(value, list)
+        and len(value) == 4
+        and all(
+            isinstance(row, list) and len(row) == 4 and all(map(_is_number, row)) for row in value
+        )
+    )
 
 
 def _are_counts(value):
-    return isinstance(value, dict) and set(value) == set(GRASPS) and all(map(_is_count, value.values()))
+    return (
+        isinstance(value, dict)
+        and set(value) == set(GRASPS)
+        and all(map(_is_count, value.values()))
+    )
 
 
 def _are_times(value):
-    return isinstance(value, dict) and set(value) <= set(STAGES) and all(
-        seconds is None or (_is_number(seconds) and seconds >= 0) for seconds in value.values())
+    return (
+        isinstance(value, dict)
+        and set(value) <= set(STAGES)
+        and all(
+            seconds is None or (_is_number(seconds) and seconds >= 0) for seconds in value.values()
+        )
+    )
 
 
 def _or_none(is_right):
     return lambda value: value is None or is_right(value)
 
 
-_TEXT, _TEXT_OR_NULL, _COUNT = (_is_text, "text"), (_or_none(_is_text), "text or null"), (_is_count, "a whole number from 0")
+_TEXT, _TEXT_OR_NULL, _COUNT = (
+    (_is_text, "text"),
+    (_or_none(_is_text), "text or null"),
+    (_is_count, "a whole number from 0"),
+)
 _NUMBER_OR_NULL = (_or_none(_is_number), "a number or null")
 _POSE_OR_NULL = (_or_none(_is_pose), "a pose of 4 x 4 numbers or null")
 _EXPECTED = {
@@ -62,7 +93,10 @@ _EXPECTED = {
     "fault": _TEXT_OR_NULL,
     "score": _NUMBER_OR_NULL,
     "rank": (_or_none(_is_count), "a whole number from 0, or null"),
-    "scores": (lambda value: isinstance(value, list) and all(map(_is_number, value)), "a list of numbers"),
+    "scores": (
+        lambda value: isinstance(value, list) and all(map(_is_number, value)),
+        "a list of numbers",
+    ),
     "grasps": (_are_counts, f"whole numbers of {', '.join(GRASPS)}"),
     "times": (_are_times, f"seconds, or null, of some of {', '.join(STAGES)}"),
     "lifted": _NUMBER_OR_NULL,
@@ -78,11 +112,13 @@ _EXPECTED = {
 class TrialRecords:
     """The trials in a file of one JSON line each, and the only way to add one.
 
-    path: the file, made with the first trial; setups: of each method, hash of everything that its trials depend on besides their
-    objects, poses and seeds; objects: of each object, hash of its shape and mass. Trials of other methods and objects may be in
-    the file. A trial that never began is superseded by the next record of it. A last line that a kill cut off is dropped, from
-    the file too. Raises OutputError, naming the line, for any other line that is not a trial's record, for a trial recorded
-    twice and where the file cannot be written; OtherTrialsError for trials of another setup or of another object of that name.
+    path: the file, made with the first trial; setups: of each method, hash of everything that its
+    trials depend on besides their objects, poses and seeds; objects: of each object, hash of its
+    shape and mass. Trials of other methods and objects may be in the file. A trial that never began
+    is superseded by the next record of it. A last line that a kill cut off is dropped, from the
+    file too. Raises OutputError, naming the line, for any other line that is not a trial's record,
+    for a trial recorded twice and where the file cannot be written; OtherTrialsError for trials of
+    another setup or of another object of that name.
     """
 
     def __init__(self, path, setups, objects):
@@ -114,20 +150,29 @@ class TrialRecords:
     def _foreign(self, record):
         """Why a record is not one of this run's methods and objects, in words; None if it may be."""
         method, name = record["method"], record["object"]
-        setup, content = self._setups.get(method, record["setup"]), self._objects.get(name, record["object_hash"])
+        setup, content = (
+            self._setups.get(method, record["setup"]),
+            self._objects.get(name, record["object_hash"]),
+        )
         if record["setup"] != setup:
-            return (f"a trial of setup {record['setup']}, expected {setup}, that of {method} in this run: parameters, weights or "
-                    "code differ")
+            return (
+                f"a trial of setup {record['setup']}, expected {setup}, that of {method} in this"
+                " run: parameters, weights or code differ"
+            )
         if record["object_hash"] != content:
-            return f"a trial of another {name} ({record['object_hash']}), expected {content}: its shape or its mass differs"
+            return (
+                f"a trial of another {name} ({record['object_hash']}), expected {content}: its"
+                " shape or its mass differs"
+            )
         return None
 
     def append(self, record):
         """Add a trial: one write of a whole line, on the disk when this returns, or none of it.
 
-        record: a dict with the keys of the module's records; numpy numbers and arrays are taken. Raises ValueError for what is
-        not a record, is of another setup or object, or is done already; OutputError, with the record in its message, where the
-        file cannot be written or another run has written to it.
+        record: a dict with the keys of the module's records; numpy numbers and arrays are taken.
+        Raises ValueError for what is not a record, is of another setup or object, or is done
+        already; OutputError, with the record in its message, where the file cannot be written or
+        another run has written to it.
         """
         record = json.loads(json.dumps(record, allow_nan=False, default=_plain))
         complaint = _complaint(record) or self._foreign(record)
@@ -140,7 +185,9 @@ class TrialRecords:
         try:
             self._write(line.encode() + b"\n")
         except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error.strerror}; the trial that it lacks: {line}") from error
+            raise OutputError(
+                f"cannot write {self.path}: {error.strerror}; the trial that it lacks: {line}"
+            ) from error
         self._found.pop(_trial(record), None)
         self._found[_trial(record)] = record
 
@@ -163,10 +210,11 @@ class TrialRecords:
 
 
 def read_records(path):
-    """The trials in a file, a list of dicts in its order: none where there is no file; the file stays as it is.
+    """The trials in a file, a list of dicts in its order: none where there is no file; the file
+    stays as it is.
 
-    A trial that never began and was tried again is left out, and so is a last line without its end: a run may be writing it.
-    Raises OutputError, naming the line, as `TrialRecords` does.
+    A trial that never began and was tried again is left out, and so is a last line without its end:
+    a run may be writing it. Raises OutputError, naming the line, as `TrialRecords` does.
     """
     return [record for _, record in _read(Path(path))[0].values()]
 
@@ -179,12 +227,16 @@ def set_aside(path):
 
 
 def begun(record):
-    """Whether a recorded trial came to any stage; else there was no controller, or none that answered."""
+    """Whether a recorded trial came to any stage; else there was no controller, or none that
+    answered.
+    """
     return any(seconds is not None for seconds in record["times"].values())
 
 
 def _read(path):
-    """(number of line, record) by trial, in the order of the file, and the number of bytes of all lines."""
+    """(number of line, record) by trial, in the order of the file, and the number of bytes of all
+    lines.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -203,7 +255,9 @@ def _read(path):
         if earlier and begun(earlier[1]):
             complaint = f"the trial of line {earlier[0]} again"
         if complaint:
-            raise OutputError(f"{path}, line {number}: not the record of a trial: {complaint}; {_REMEDY}")
+            raise OutputError(
+                f"{path}, line {number}: not the record of a trial: {complaint}; {_REMEDY}"
+            )
         found[_trial(record)] = number, record
     return found, size
 

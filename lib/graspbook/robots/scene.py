@@ -1,4 +1,6 @@
-"""What the arm must not touch: a MuJoCo model of arm, open hand, camera, table and observed points, asked for joint angles."""
+"""What the arm must not touch: a MuJoCo model of arm, open hand, camera, table and observed points,
+asked for joint angles.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,8 @@ TABLE_CLEARANCE = 0.003  # metres kept from the table
 
 @dataclass(frozen=True)
 class Limits:
-    """Where the arm may be: low and high corner (3,) of the box for the hand's origin and fingertips, base frame; metres.
+    """Where the arm may be: low and high corner (3,) of the box for the hand's origin and
+    fingertips, base frame; metres.
 
     table: height of its top. Joint limits are those of `fr3`.
     """
@@ -27,30 +30,49 @@ class Limits:
 
 
 class Scene:
-    """Which joint angles keep the arm with its open hand and camera off itself, the table and observed points.
+    """Which joint angles keep the arm with its open hand and camera off itself, the table and
+    observed points.
 
-    near (N, 3): observed points of the object, base frame, which the hand may touch when it grasps; forbidden (M, 3): points that
-    nothing may touch. The points of each voxel of 1 cm count as a sphere of `radius` metres about their mean. hand_T_camera
-    (4, 4): where the camera is on the hand, None without one.
+    near (N, 3): observed points of the object, base frame, which the hand may touch when it grasps;
+    forbidden (M, 3): points that nothing may touch. The points of each voxel of 1 cm count as a
+    sphere of `radius` metres about their mean. hand_T_camera (4, 4): where the camera is on the
+    hand, None without one.
     """
 
-    def __init__(self, near=(), forbidden=(), limits=None, radius=0.008, hand_T_camera=fr3.HAND_T_CAMERA):
+    def __init__(
+        self, near=(), forbidden=(), limits=None, radius=0.008, hand_T_camera=fr3.HAND_T_CAMERA
+    ):
         self.limits, self.hand_T_camera = limits or Limits(), hand_T_camera
         self.near = np.asarray(near, float).reshape(-1, 3)
         spec = _arm(hand_T_camera)
         world, table = spec.worldbody, self.limits.table
-        world.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.6, 1.0, 0.02], pos=[0.72, 0, table - 0.02],
-                       margin=TABLE_CLEARANCE)
-        for name, points in (("near", self.near), ("forbidden", np.asarray(forbidden, float).reshape(-1, 3))):
+        world.add_geom(
+            name="table",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=[0.6, 1.0, 0.02],
+            pos=[0.72, 0, table - 0.02],
+            margin=TABLE_CLEARANCE,
+        )
+        for name, points in (
+            ("near", self.near),
+            ("forbidden", np.asarray(forbidden, float).reshape(-1, 3)),
+        ):
             for i, point in enumerate(thinned(points)):
-                world.add_geom(name=f"{name}_{i}", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[radius, 0, 0], pos=point)
+                world.add_geom(
+                    name=f"{name}_{i}",
+                    type=mujoco.mjtGeom.mjGEOM_SPHERE,
+                    size=[radius, 0, 0],
+                    pos=point,
+                )
         self._model = spec.compile()
         self._data = mujoco.MjData(self._model)
         names = [self._model.geom(i).name for i in range(self._model.ngeom)]
         self._is_near = np.array([name.startswith("near_") for name in names])
         hand = {self._model.body(name).id for name in ("hand", "left_finger", "right_finger")}
         # The camera is on the hand but does not grasp.
-        self._is_hand = np.array([body in hand for body in self._model.geom_bodyid]) & (np.array(names) != "camera")
+        self._is_hand = np.array([body in hand for body in self._model.geom_bodyid]) & (
+            np.array(names) != "camera"
+        )
         self._data.qpos[7:9] = MAX_OPENING / 2
 
     def touches(self, q, grasping=False):
@@ -70,7 +92,9 @@ class Scene:
         return " and ".join(_name(self._model, geom) for geom in pairs[0])
 
     def refusal(self, q, grasping=False):
-        """Why the arm may not be at joint angles q (7,), in words; None if it may: limits, workspace, and what it touches."""
+        """Why the arm may not be at joint angles q (7,), in words; None if it may: limits,
+        workspace, and what it touches.
+        """
         q = np.asarray(q, float)
         if q.shape != (7,) or not np.isfinite(q).all():
             return f"joint angles {q.tolist()}, expected 7 finite numbers"
@@ -82,7 +106,10 @@ class Scene:
         for name, point in (("the hand", [0, 0, 0]), ("the fingertips", [0, 0, 0.1122])):
             place = pose.transform(base_T_hand, np.array([point]))[0]
             if (place < self.limits.low).any() or (place > self.limits.high).any():
-                return f"{name} at {place.round(3).tolist()} m, expected within {self.limits.low} to {self.limits.high}"
+                return (
+                    f"{name} at {place.round(3).tolist()} m, expected within {self.limits.low} to"
+                    f" {self.limits.high}"
+                )
         touched = self.touches(q, grasping)
         return touched and f"{touched} would touch"
 
@@ -91,20 +118,27 @@ def thinned(points, voxel=0.01):
     """The mean of the points (N, 3) in each voxel (metres) that holds any, (M, 3)."""
     if not len(points):
         return np.zeros((0, 3))
-    _, index, counts = np.unique(np.floor(points / voxel), axis=0, return_inverse=True, return_counts=True)
+    _, index, counts = np.unique(
+        np.floor(points / voxel), axis=0, return_inverse=True, return_counts=True
+    )
     sums = np.zeros((len(counts), 3))
     np.add.at(sums, index.ravel(), points)
     return sums / counts[:, None]
 
 
 def hand_clears_table(base_T_hand, height, hand_T_camera=fr3.HAND_T_CAMERA):
-    """Which poses (N, 4, 4) keep the open hand, and the camera on it, `TABLE_CLEARANCE` over a table, bool (N,)."""
+    """Which poses (N, 4, 4) keep the open hand, and the camera on it, `TABLE_CLEARANCE` over a
+    table, bool (N,).
+    """
     corners = np.concatenate(collision_parts())
     if hand_T_camera is not None:
         half = fr3.CAMERA_BODY / 2
         box = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * half
         corners = np.concatenate([corners, pose.transform(hand_T_camera @ fr3.CAMERA_T_BODY, box)])
-    return pose.transform(np.asarray(base_T_hand, float), corners)[..., 2].min(axis=-1) > height + TABLE_CLEARANCE
+    return (
+        pose.transform(np.asarray(base_T_hand, float), corners)[..., 2].min(axis=-1)
+        > height + TABLE_CLEARANCE
+    )
 
 
 def _arm(hand_T_camera):
@@ -124,8 +158,13 @@ def _arm(hand_T_camera):
             spec.delete(thing)
     if hand_T_camera is not None:
         franka_T_body = FRANKA_T_GRASP @ hand_T_camera @ fr3.CAMERA_T_BODY
-        spec.body("hand").add_geom(name="camera", type=mujoco.mjtGeom.mjGEOM_BOX, size=fr3.CAMERA_BODY / 2,
-                                   pos=franka_T_body[:3, 3], quat=pose.matrix_to_quat_wxyz(franka_T_body[:3, :3]))
+        spec.body("hand").add_geom(
+            name="camera",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=fr3.CAMERA_BODY / 2,
+            pos=franka_T_body[:3, 3],
+            quat=pose.matrix_to_quat_wxyz(franka_T_body[:3, :3]),
+        )
     return spec
 
 

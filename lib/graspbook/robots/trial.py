@@ -1,7 +1,9 @@
-"""One trial: look at the table, find the object, predict grasps, carry out the first that the arm can, judge, and put back.
+"""One trial: look at the table, find the object, predict grasps, carry out the first that the arm
+can, judge, and put back.
 
-Mousavian et al. 2019, section 4.2. Whatever goes wrong ends in an outcome with its reason, the arm standing still: a trial
-never raises for what happens on the table or to the robot, only for a wrong call and for Ctrl-C, after stopping the arm.
+Mousavian et al. 2019, section 4.2. Whatever goes wrong ends in an outcome with its reason, the arm
+standing still: a trial never raises for what happens on the table or to the robot, only for a wrong
+call and for Ctrl-C, after stopping the arm.
 """
 
 import time
@@ -17,7 +19,14 @@ from graspbook.perception.camera import backproject
 from graspbook.perception.table import TableSettings, find_object
 from graspbook.robots import fr3
 from graspbook.robots.motion import checked
-from graspbook.robots.planning import GraspPlan, MotionSettings, feasibility, find_way, plan_first, straight
+from graspbook.robots.planning import (
+    GraspPlan,
+    MotionSettings,
+    feasibility,
+    find_way,
+    plan_first,
+    straight,
+)
 from graspbook.robots.scene import Limits, Scene
 
 HIDDEN = 0.14  # metres behind the object's observed surface that count as occupied on the way there
@@ -29,8 +38,10 @@ _LISTED = 20  # scores in a record
 
 @dataclass(frozen=True)
 class TrialSettings:
-    """How a trial is done: prediction, table, motion, the arm's limits, gripper force (N), how long (s) an object is held up,
-    where the camera is mounted, `hand_T_camera` (4, 4), and how often grasps are predicted while none can be carried out."""
+    """How a trial is done: prediction, table, motion, the arm's limits, gripper force (N), how long
+    (s) an object is held up, where the camera is mounted, `hand_T_camera` (4, 4), and how often
+    grasps are predicted while none can be carried out.
+    """
 
     predict: PredictSettings = field(default_factory=PredictSettings)
     table: TableSettings = field(default_factory=TableSettings)
@@ -44,10 +55,12 @@ class TrialSettings:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was predicted for one view, in the base frame, best first, and what the arm can do about it.
+    """What was predicted for one view, in the base frame, best first, and what the arm can do about
+    it.
 
-    base_T_hand (K, 4, 4), scores (K,); clear and reachable (K,) bool; tried: ways searched for; plan: the `GraspPlan`, or None;
-    rank: the place of its grasp among the K. way: the `Scene` of the way there; scene: that of the grasp.
+    base_T_hand (K, 4, 4), scores (K,); clear and reachable (K,) bool; tried: ways searched for;
+    plan: the `GraspPlan`, or None; rank: the place of its grasp among the K. way: the `Scene` of
+    the way there; scene: that of the grasp.
     """
 
     base_T_hand: np.ndarray
@@ -62,27 +75,43 @@ class Choice:
 
     def counts(self):
         """How many grasps were predicted, clear, reachable, and tried."""
-        return {"predicted": len(self.scores), "clear": int(self.clear.sum()), "reachable": int(self.reachable.sum()),
-                "tried": self.tried}
+        return {
+            "predicted": len(self.scores),
+            "clear": int(self.clear.sum()),
+            "reachable": int(self.reachable.sum()),
+            "tried": self.tried,
+        }
 
 
 def perceive(frame, base_T_camera, settings, seed=0):
-    """The `TableView` of a camera's Frame from `base_T_camera` (4, 4). Raises CaptureError as `find_object` does."""
-    return find_object(pose.transform(base_T_camera, backproject(frame.depth, frame.K)), settings.table, seed)
+    """The `TableView` of a camera's Frame from `base_T_camera` (4, 4). Raises CaptureError as
+    `find_object` does.
+    """
+    return find_object(
+        pose.transform(base_T_camera, backproject(frame.depth, frame.K)), settings.table, seed
+    )
 
 
 def choose(view, base_T_camera, q, networks, settings, rng, clock=None):
-    """The `Choice` for a `TableView`, the arm at joint angles q (7,). networks: of `predict.load_networks`; clock: a `Clock`.
+    """The `Choice` for a `TableView`, the arm at joint angles q (7,). networks: of
+    `predict.load_networks`; clock: a `Clock`.
 
-    Grasps are predicted anew, up to `settings.rounds` times in all, while none of them can be carried out.
+    Grasps are predicted anew, up to `settings.rounds` times in all, while none of them can be
+    carried out.
     """
     clock = clock or Clock()
     with clock.stage("plan"):
         limits = replace(settings.limits, table=max(settings.limits.table, highest_table(view)))
-        scene = Scene(view.object_points, view.other_points, limits, hand_T_camera=settings.hand_T_camera)
+        scene = Scene(
+            view.object_points, view.other_points, limits, hand_T_camera=settings.hand_T_camera
+        )
         hidden = behind(view.object_points, base_T_camera[:3, 3])
-        way = Scene((), np.concatenate([view.object_points, view.other_points, hidden]), limits,
-                    hand_T_camera=settings.hand_T_camera)
+        way = Scene(
+            (),
+            np.concatenate([view.object_points, view.other_points, hidden]),
+            limits,
+            hand_T_camera=settings.hand_T_camera,
+        )
     choice = None
     for _ in range(settings.rounds):
         with clock.stage("predict"):
@@ -95,11 +124,16 @@ def choose(view, base_T_camera, q, networks, settings, rng, clock=None):
 
 
 def _predict(view, base_T_camera, networks, settings, rng):
-    """Grasps (K, 4, 4) in the base frame, their scores (K,), and which of them close on the object with the hand free (K,)."""
+    """Grasps (K, 4, 4) in the base frame, their scores (K,), and which of them close on the object
+    with the hand free (K,).
+    """
     camera_T_base = pose.inverse(base_T_camera)
-    # Without the hundred thousand points of the table, which `feasibility` keeps clear of as a plane.
+    # Without the hundred thousand points of the table, which `feasibility` keeps clear of as a
+    # plane.
     around = pose.transform(camera_T_base, view.other_points) if len(view.other_points) else None
-    found = predict(pose.transform(camera_T_base, view.object_points), *networks, settings.predict, rng, around)
+    found = predict(
+        pose.transform(camera_T_base, view.object_points), *networks, settings.predict, rng, around
+    )
     return base_T_camera @ found.camera_T_hand, found.scores, found.feasible
 
 
@@ -111,32 +145,58 @@ def _choose(grasps, scores, closing, q, scene, way, settings, before):
     clear, reachable = np.zeros((2, len(grasps)), bool)
     clear[candidates], reachable[candidates] = possible.clear, possible.reachable
     if before:
-        grasps, scores = np.concatenate([before.base_T_hand, grasps]), np.concatenate([before.scores, scores])
-        clear, reachable = np.concatenate([before.clear, clear]), np.concatenate([before.reachable, reachable])
+        grasps, scores = (
+            np.concatenate([before.base_T_hand, grasps]),
+            np.concatenate([before.scores, scores]),
+        )
+        clear, reachable = (
+            np.concatenate([before.clear, clear]),
+            np.concatenate([before.reachable, reachable]),
+        )
         tried, candidates = tried + before.tried, candidates + len(before.scores)
-    return Choice(grasps, scores, clear, reachable, tried, plan, int(candidates[plan.rank]) if plan else None, way, scene)
+    return Choice(
+        grasps,
+        scores,
+        clear,
+        reachable,
+        tried,
+        plan,
+        int(candidates[plan.rank]) if plan else None,
+        way,
+        scene,
+    )
 
 
 def highest_table(view):
-    """The height (m) of the highest point of a TableView's plane within `AROUND` metres of its object in x and y."""
-    low, high = view.object_points[:, :2].min(axis=0) - AROUND, view.object_points[:, :2].max(axis=0) + AROUND
+    """The height (m) of the highest point of a TableView's plane within `AROUND` metres of its
+    object in x and y.
+    """
+    low, high = (
+        view.object_points[:, :2].min(axis=0) - AROUND,
+        view.object_points[:, :2].max(axis=0) + AROUND,
+    )
     corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])])
     return float((-(corners @ view.normal[:2] + view.offset) / view.normal[2]).max())
 
 
 def behind(points, eye):
-    """Points (M, 3) that fill the `HIDDEN` metres behind observed ones (N, 3), seen from `eye` (3,), down to the table."""
+    """Points (M, 3) that fill the `HIDDEN` metres behind observed ones (N, 3), seen from `eye`
+    (3,), down to the table.
+    """
     rays = points - eye
     rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)
-    filled = (points[:, None] + np.arange(0.02, HIDDEN, 0.01)[:, None] * rays[:, None]).reshape(-1, 3)
+    filled = (points[:, None] + np.arange(0.02, HIDDEN, 0.01)[:, None] * rays[:, None]).reshape(
+        -1, 3
+    )
     return filled[filled[:, 2] > points[:, 2].min()]
 
 
 def attempt(arm, camera, networks, settings, rng, judge):
     """Do one trial and return what became of it: fields of a record, and `view`, the TableView.
 
-    judge: a function without arguments, called when the object should hang in the air, of whether it does and how high (m) its
-    lowest point is over the table, None if that is not known. Raises KeyboardInterrupt, with the arm stopped.
+    judge: a function without arguments, called when the object should hang in the air, of whether
+    it does and how high (m) its lowest point is over the table, None if that is not known. Raises
+    KeyboardInterrupt, with the arm stopped.
     """
     clock, found = Clock(), _nothing()
     try:
@@ -156,8 +216,18 @@ def attempt(arm, camera, networks, settings, rng, judge):
 
 
 def _nothing():
-    return {"outcome": None, "reason": None, "fault": None, "score": None, "rank": None, "scores": [], "lifted": None,
-            "grasps": dict.fromkeys(("predicted", "clear", "reachable", "tried"), 0), "base_T_hand": None, "view": None}
+    return {
+        "outcome": None,
+        "reason": None,
+        "fault": None,
+        "score": None,
+        "rank": None,
+        "scores": [],
+        "lifted": None,
+        "grasps": dict.fromkeys(("predicted", "clear", "reachable", "tried"), 0),
+        "base_T_hand": None,
+        "view": None,
+    }
 
 
 def not_begun(fault):
@@ -185,12 +255,18 @@ def _attempt(arm, camera, networks, settings, rng, judge, clock, found):
     if choice.plan is None:
         found.update(outcome="no feasible grasp", reason=_why_none(choice))
         return
-    found.update(score=float(choice.scores[choice.rank]), rank=choice.rank, base_T_hand=choice.plan.base_T_hand.tolist())
+    found.update(
+        score=float(choice.scores[choice.rank]),
+        rank=choice.rank,
+        base_T_hand=choice.plan.base_T_hand.tolist(),
+    )
     carry_out(arm, choice, settings, judge, clock, found)
 
 
 def carry_out(arm, choice, settings, judge, clock, found):
-    """Go to the chosen grasp, close, lift, hold, judge and put back; what becomes of it goes into `found`."""
+    """Go to the chosen grasp, close, lift, hold, judge and put back; what becomes of it goes into
+    `found`.
+    """
     plan = choice.plan
     with clock.stage("approach"):
         arm.run(plan.there)
@@ -199,7 +275,9 @@ def carry_out(arm, choice, settings, judge, clock, found):
         width = arm.grasp(settings.force)
     below = arm.q
     with clock.stage("lift"):
-        arm.run(straight(choice.scene, "lift", below, [0, 0, settings.motion.lift], settings.motion))
+        arm.run(
+            straight(choice.scene, "lift", below, [0, 0, settings.motion.lift], settings.motion)
+        )
     with clock.stage("hold"):
         arm.wait(settings.hold)
         held, height = judge()
@@ -209,11 +287,25 @@ def carry_out(arm, choice, settings, judge, clock, found):
     else:
         told = "the hand closed on nothing"
         if width >= CLOSED:
-            told = "the object was not lifted clear of the table" if arm.width > CLOSED else "the object was lost while lifting"
-        found.update(outcome="grasp failed", reason=told + (", after the approach met something" if stopped else ""))
+            told = (
+                "the object was not lifted clear of the table"
+                if arm.width > CLOSED
+                else "the object was lost while lifting"
+            )
+        found.update(
+            outcome="grasp failed",
+            reason=told + (", after the approach met something" if stopped else ""),
+        )
     with clock.stage("put_back"):
         if held:  # slowly: an object that slipped meets the table earlier
-            down = straight(choice.scene, "put down", arm.q, [0, 0, -settings.motion.lift], settings.motion, touching=True)
+            down = straight(
+                choice.scene,
+                "put down",
+                arm.q,
+                [0, 0, -settings.motion.lift],
+                settings.motion,
+                touching=True,
+            )
             arm.run(down, contact=True)
         arm.open()
         if held:
@@ -223,7 +315,9 @@ def carry_out(arm, choice, settings, judge, clock, found):
 
 
 def _way_back(arm, choice, settings):
-    """The way to where one looks from: that by which the arm came if it stands at its end, else a new one."""
+    """The way to where one looks from: that by which the arm came if it stands at its end, else a
+    new one.
+    """
     there = choice.plan.there
     nodes = [waypoint.q for waypoint in there.waypoints[-2::-1]] + [there.start]
     if np.abs(arm.q - there.end).max() < 0.02:
@@ -236,7 +330,10 @@ def _way_back(arm, choice, settings):
 
 def _why_none(choice):
     if not choice.clear.any():
-        return f"none of {len(choice.scores)} grasps keeps the hand clear of the table and of what was observed"
+        return (
+            f"none of {len(choice.scores)} grasps keeps the hand clear of the table and of what was"
+            " observed"
+        )
     if not choice.reachable.any():
         return f"none of {choice.clear.sum()} clear grasps can be reached"
     return f"no way was found to {choice.tried} of {choice.reachable.sum()} reachable grasps"

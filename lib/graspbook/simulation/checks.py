@@ -11,10 +11,12 @@ from graspbook.simulation.shake import Shaker
 
 
 def slip_of_a_box(settings, loads, axis=2, time=0.2):
-    """How far (n,), metres, a box gripped at its middle has slipped after `time` under constant loads (n,) in newtons.
+    """How far (n,), metres, a box gripped at its middle has slipped after `time` under constant
+    loads (n,) in newtons.
 
-    The box is 40 × 50 × 50 mm. The load acts along the hand's `axis` (1 or 2, in the plane of the pads). Two pads pressed by
-    F each hold m·a <= 2·friction·F (Coulomb); beyond it the box slides by (load - limit) / m · time² / 2.
+    The box is 40 × 50 × 50 mm. The load acts along the hand's `axis` (1 or 2, in the plane of the
+    pads). Two pads pressed by F each hold m·a <= 2·friction·F (Coulomb); beyond it the box slides
+    by (load - limit) / m · time² / 2.
     """
     mesh = trimesh.creation.box((0.04, 0.05, 0.05))
     shaker = Shaker(GraspObject("box", "box", mesh, (mesh,)), settings, threads=1)
@@ -28,19 +30,28 @@ def slip_of_a_box(settings, loads, axis=2, time=0.2):
 
 
 def kinematics_deviation(hand, postures, seed):
-    """Largest difference of any number in the poses (4, 4) of a hand's links as `Hand.forward` and as MuJoCo give them."""
+    """Largest difference of any number in the poses (4, 4) of a hand's links as `Hand.forward` and
+    as MuJoCo give them.
+    """
     import torch
 
     spec = mujoco.MjSpec()
     mjcf.add_hand(spec, hand)
     model = spec.compile()
-    data, address = mujoco.MjData(model), [model.joint(f"hand/{joint}").qposadr[0] for joint in hand.all_joints]
+    data, address = (
+        mujoco.MjData(model),
+        [model.joint(f"hand/{joint}").qposadr[0] for joint in hand.all_joints],
+    )
     joints = np.random.default_rng(seed).uniform(*hand.limits.T, (postures, len(hand.joints)))
     deviation = 0.0
-    for values, links in zip(hand.expand(joints), hand.forward(torch.as_tensor(joints)).numpy(), strict=True):
+    for values, links in zip(
+        hand.expand(joints), hand.forward(torch.as_tensor(joints)).numpy(), strict=True
+    ):
         data.qpos[address] = values
         mujoco.mj_kinematics(model, data)
         bodies = [data.body(f"hand/{name}") for name in hand.links]
-        theirs = pose.from_rt([body.xmat.reshape(3, 3) for body in bodies], [body.xpos for body in bodies])
+        theirs = pose.from_rt(
+            [body.xmat.reshape(3, 3) for body in bodies], [body.xpos for body in bodies]
+        )
         deviation = max(deviation, float(np.abs(theirs - links).max()))
     return deviation

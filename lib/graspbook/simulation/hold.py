@@ -1,7 +1,9 @@
-"""The hold test: does a closed hand of many joints keep an object that gravity pulls in six directions?
+"""The hold test: does a closed hand of many joints keep an object that gravity pulls in six
+directions?
 
-The world is built in the palm's frame, as that of the shake test is in the grasp frame: the palm stands still at the origin,
-the object floats on a free joint, and gravity is a force on its centre of mass. The motors press on from the closed joints.
+The world is built in the palm's frame, as that of the shake test is in the grasp frame: the palm
+stands still at the origin, the object floats on a free joint, and gravity is a force on its centre
+of mass. The motors press on from the closed joints.
 """
 
 from dataclasses import dataclass
@@ -22,9 +24,10 @@ _BATCH = 64
 class HoldSettings:
     """Parameters of the test.
 
-    mass (kg): of every object, its density uniform. friction (Coulomb): the high-DOF paper's plastic on wood, that of the
-    ε-metric. effort: share of each joint's largest torque that presses. settle, time (s): pressing without gravity, then with
-    it in each direction. lost (m): by how much the object may move in each of these.
+    mass (kg): of every object, its density uniform. friction (Coulomb): the high-DOF paper's
+    plastic on wood, that of the ε-metric. effort: share of each joint's largest torque that
+    presses. settle, time (s): pressing without gravity, then with it in each direction. lost (m):
+    by how much the object may move in each of these.
     """
 
     mass: float = 0.3
@@ -37,13 +40,18 @@ class HoldSettings:
 
 
 class Holder:
-    """The test of one GraspObject in one `articulated.Hand`: a compiled world, ready for batches of grasps."""
+    """The test of one GraspObject in one `articulated.Hand`: a compiled world, ready for batches of
+    grasps.
+    """
 
     def __init__(self, hand, obj, settings=None, threads=2):
         self.hand, self.settings = hand, settings or HoldSettings()
         spec = mujoco.MjSpec()
         spec.option.timestep, spec.option.gravity = self.settings.timestep, [0, 0, 0]
-        spec.option.integrator, spec.option.cone = mujoco.mjtIntegrator.mjINT_IMPLICITFAST, mujoco.mjtCone.mjCONE_ELLIPTIC
+        spec.option.integrator, spec.option.cone = (
+            mujoco.mjtIntegrator.mjINT_IMPLICITFAST,
+            mujoco.mjtCone.mjCONE_ELLIPTIC,
+        )
         spec.option.impratio = 10
         mjcf.add_hand(spec, hand, self.settings.friction)
         add_object(spec, obj, self.settings)
@@ -53,38 +61,52 @@ class Holder:
         # How far (J,) the motors aim beyond the closed joints.
         self.press = self.settings.effort * mjcf.SOFTNESS * (high - low) * hand.closing
         # A state is time, qpos, qvel.
-        self.joint_columns = [1 + self.model.joint(f"hand/{joint}").qposadr[0] for joint in hand.all_joints]
+        self.joint_columns = [
+            1 + self.model.joint(f"hand/{joint}").qposadr[0] for joint in hand.all_joints
+        ]
         self.place_columns = 1 + self.model.joint("object").qposadr[0] + np.arange(7)
         self._data = [mujoco.MjData(self.model) for _ in range(threads)]
         self._pool = rollout.Rollout(nthread=threads if threads > 1 else 0)
 
     def test(self, object_T_palm, joints):
-        """In which directions grasps hold (N, 6) bool: gravity along -x, x, -y, y, -z, z of the palm.
+        """In which directions grasps hold (N, 6) bool: gravity along -x, x, -y, y, -z, z of the
+        palm.
 
         object_T_palm (N, 4, 4); joints (N, J): values of `hand.joints` in which the hand is closed.
         """
         joints = np.asarray(joints, float).reshape(-1, len(self.hand.joints))
         states = self._initial_states(np.asarray(object_T_palm, float).reshape(-1, 4, 4), joints)
         batches = [slice(i, i + _BATCH) for i in range(0, len(states), _BATCH)]
-        return np.concatenate([np.zeros((0, 6), bool), *(self._test(states[batch], joints[batch]) for batch in batches)])
+        return np.concatenate(
+            [
+                np.zeros((0, 6), bool),
+                *(self._test(states[batch], joints[batch]) for batch in batches),
+            ]
+        )
 
     def _initial_states(self, object_T_palm, joints):
         palm_T_object = pose.inverse(object_T_palm)
         states = np.zeros((len(joints), 1 + self.model.nq + self.model.nv))
         states[:, self.joint_columns] = self.hand.expand(joints)
         centre = pose.transform(palm_T_object, self.centre[None])[:, 0]
-        states[:, self.place_columns] = np.concatenate([centre, pose.matrix_to_quat_wxyz(palm_T_object[:, :3, :3])], axis=1)
+        states[:, self.place_columns] = np.concatenate(
+            [centre, pose.matrix_to_quat_wxyz(palm_T_object[:, :3, :3])], axis=1
+        )
         return states
 
     def _test(self, states, joints):
         settings, held = self.settings, np.zeros((len(states), 6), bool)
         settled, kept = self._roll(states, joints, settings.settle, np.zeros(3))
         for column, (axis, sign) in enumerate(product(np.eye(3), (-1, 1))):
-            held[kept, column] = self._roll(settled[kept], joints[kept], settings.time, sign * axis * settings.mass * GRAVITY)[1]
+            held[kept, column] = self._roll(
+                settled[kept], joints[kept], settings.time, sign * axis * settings.mass * GRAVITY
+            )[1]
         return held
 
     def _roll(self, states, joints, time, force):
-        """States after `time` of pressing while `force` (3,) pulls the object's centre of mass, and whether it is still there."""
+        """States after `time` of pressing while `force` (3,) pulls the object's centre of mass, and
+        whether it is still there.
+        """
         if not len(states):
             return states, np.zeros(0, bool)
         steps = round(time / self.settings.timestep)
@@ -92,6 +114,8 @@ class Holder:
         control[..., : self.model.nu] = (joints + self.press)[:, None]
         control[..., self.model.nu + 6 * self.model.body("object").id :][..., :3] = force
         spec = int(mujoco.mjtState.mjSTATE_CTRL | mujoco.mjtState.mjSTATE_XFRC_APPLIED)
-        after = self._pool.rollout(self.model, self._data, states, control, control_spec=spec)[0][:, -1]
+        after = self._pool.rollout(self.model, self._data, states, control, control_spec=spec)[0][
+            :, -1
+        ]
         moved = np.linalg.norm((after - states)[:, self.place_columns[:3]], axis=1)
         return after, moved < self.settings.lost

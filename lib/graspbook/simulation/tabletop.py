@@ -1,4 +1,5 @@
-"""Objects on a table: in which poses they come to rest, and the world of table and objects that an arm is put into.
+"""Objects on a table: in which poses they come to rest, and the world of table and objects that an
+arm is put into.
 
 Frames: the world's z is up, the table's top at z = 0.
 """
@@ -16,42 +17,72 @@ from graspbook.errors import MeshError, ParameterError
 from graspbook.simulation.shake import GRAVITY, SOLIMP, SOLREF, ShakeSettings, mass_properties
 
 TABLE_SIZE, TABLE_CENTRE = (0.9, 1.2, 0.05), (0.5, 0.0)  # m: x, y, z; x, y in front of the arm
-SAME_SIDE = np.deg2rad(25.0)  # less than this between two sides that touch the table: the same pose (facets of a round side)
+SAME_SIDE = np.deg2rad(
+    25.0
+)  # less than this between two sides that touch the table: the same pose (facets of a round side)
 _MOVED, _TURNED = 0.005, np.deg2rad(5.0)  # a pose that settling changes by more is not one of rest
-_MASS, _DROP, _TILT = 0.5, 0.001, pose.rotation_about([1.0, 1.0, 0.0], np.deg2rad(1.0))  # of the trial by simulation
+_MASS, _DROP, _TILT = (
+    0.5,
+    0.001,
+    pose.rotation_about([1.0, 1.0, 0.0], np.deg2rad(1.0)),
+)  # of the trial by simulation
 _AT_REST = np.array([0.003] * 3 + [0.03] * 3)  # m/s and rad/s
 _MAT = [0.02, 1.0]  # MuJoCo's own softness of a contact
 _ALIKE = 1e-4  # m, by which sides that look the same may differ
 _TRIES = 100
 
 
-def tabletop(objects, world_T_objects, masses, table_size=TABLE_SIZE, table_centre=TABLE_CENTRE, settings=None, mat=True):
+def tabletop(
+    objects,
+    world_T_objects,
+    masses,
+    table_size=TABLE_SIZE,
+    table_centre=TABLE_CENTRE,
+    settings=None,
+    mat=True,
+):
     """A mujoco.MjSpec of a table and objects on it, with the frozen physics of the shake test.
 
-    objects: B GraspObjects; world_T_objects (B, 4, 4); masses (B,) kg. Geom "table" is a box of table_size (3,) metres, top at
-    z = 0, its middle at table_centre (2,). Object i is body `object_{i}` on the free joint of that name, whose qpos is
-    world_T_object (position, quat_wxyz); its convex parts are the geoms `object_{i}_part_{k}`. Friction and timestep are those of
-    `settings` (ShakeSettings, by default the frozen ones); mat: contact with the table is softer. `to_xml` of the spec can be
-    merged into another world.
-    Raises ParameterError where poses or masses are more or fewer than objects, or a mass or a side of the table is not positive.
+    objects: B GraspObjects; world_T_objects (B, 4, 4); masses (B,) kg. Geom "table" is a box of
+    table_size (3,) metres, top at z = 0, its middle at table_centre (2,). Object i is body
+    `object_{i}` on the free joint of that name, whose qpos is world_T_object (position, quat_wxyz);
+    its convex parts are the geoms `object_{i}_part_{k}`. Friction and timestep are those of
+    `settings` (ShakeSettings, by default the frozen ones); mat: contact with the table is softer.
+    `to_xml` of the spec can be merged into another world. Raises ParameterError where poses or
+    masses are more or fewer than objects, or a mass or a side of the table is not positive.
     """
     settings = settings or ShakeSettings()
     world_T_objects = np.asarray(world_T_objects, float).reshape(-1, 4, 4)
     if not len(objects) == len(world_T_objects) == len(masses):
-        raise ParameterError(f"{len(objects)} objects for the table with {len(world_T_objects)} poses and {len(masses)} masses: "
-                             "expected one of each an object")
+        raise ParameterError(
+            f"{len(objects)} objects for the table with {len(world_T_objects)} poses and"
+            f" {len(masses)} masses: expected one of each an object"
+        )
     if not all(np.isfinite(mass) and mass > 0 for mass in masses):
-        raise ParameterError(f"masses {list(masses)} kg of the objects on the table: expected positive numbers")
+        raise ParameterError(
+            f"masses {list(masses)} kg of the objects on the table: expected positive numbers"
+        )
     if not (np.isfinite(table_size).all() and np.min(table_size) > 0):
         raise ParameterError(f"table_size {tuple(table_size)} m: expected three positive numbers")
     spec = mujoco.MjSpec()
     spec.option.timestep, spec.option.gravity = settings.timestep, [0, 0, -GRAVITY]
-    spec.option.integrator, spec.option.cone = mujoco.mjtIntegrator.mjINT_IMPLICITFAST, mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.integrator, spec.option.cone = (
+        mujoco.mjtIntegrator.mjINT_IMPLICITFAST,
+        mujoco.mjtCone.mjCONE_ELLIPTIC,
+    )
     spec.option.impratio = 10
     half = np.asarray(table_size, float) / 2
-    spec.worldbody.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=half, pos=[*table_centre, -half[2]],
-                            priority=1, **_contact(settings) | {"solref": _MAT if mat else SOLREF})
-    for i, (obj, world_T_object, mass) in enumerate(zip(objects, world_T_objects, masses, strict=True)):
+    spec.worldbody.add_geom(
+        name="table",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=half,
+        pos=[*table_centre, -half[2]],
+        priority=1,
+        **_contact(settings) | {"solref": _MAT if mat else SOLREF},
+    )
+    for i, (obj, world_T_object, mass) in enumerate(
+        zip(objects, world_T_objects, masses, strict=True)
+    ):
         _add_object(spec, f"object_{i}", obj, world_T_object, replace(settings, mass=float(mass)))
     spec.compile()
     return spec
@@ -59,42 +90,74 @@ def tabletop(objects, world_T_objects, masses, table_size=TABLE_SIZE, table_cent
 
 def _add_object(spec, name, obj, world_T_object, settings):
     mass, centre, inertia = mass_properties(obj, settings)
-    body = spec.worldbody.add_body(name=name, pos=world_T_object[:3, 3], quat=pose.matrix_to_quat_wxyz(world_T_object[:3, :3]),
-                                   mass=mass, ipos=centre, explicitinertial=True)
-    body.fullinertia = [inertia[0, 0], inertia[1, 1], inertia[2, 2], inertia[0, 1], inertia[0, 2], inertia[1, 2]]
+    body = spec.worldbody.add_body(
+        name=name,
+        pos=world_T_object[:3, 3],
+        quat=pose.matrix_to_quat_wxyz(world_T_object[:3, :3]),
+        mass=mass,
+        ipos=centre,
+        explicitinertial=True,
+    )
+    body.fullinertia = [
+        inertia[0, 0],
+        inertia[1, 1],
+        inertia[2, 2],
+        inertia[0, 1],
+        inertia[0, 2],
+        inertia[1, 2],
+    ]
     body.add_freejoint(name=name)
     for k, part in enumerate(obj.parts):
-        mesh = spec.add_mesh(name=f"{name}_part_{k}", uservert=np.asarray(part.vertices, float).ravel())
+        mesh = spec.add_mesh(
+            name=f"{name}_part_{k}", uservert=np.asarray(part.vertices, float).ravel()
+        )
         mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
-        body.add_geom(name=mesh.name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh.name, **_contact(settings))
+        body.add_geom(
+            name=mesh.name,
+            type=mujoco.mjtGeom.mjGEOM_MESH,
+            meshname=mesh.name,
+            **_contact(settings),
+        )
 
 
 def _contact(settings):
-    return {"condim": 4, "friction": [settings.friction, 0.005, 0.0001], "solref": SOLREF, "solimp": SOLIMP,
-            "contype": 1, "conaffinity": 1}
+    return {
+        "condim": 4,
+        "friction": [settings.friction, 0.005, 0.0001],
+        "solref": SOLREF,
+        "solimp": SOLIMP,
+        "contype": 1,
+        "conaffinity": 1,
+    }
 
 
 def stable_poses(obj, count, seed=0, accept=None):
-    """Poses world_T_object (P, 4, 4) in which a GraspObject rests on the plane z = 0, the likeliest first.
+    """Poses world_T_object (P, 4, 4) in which a GraspObject rests on the plane z = 0, the likeliest
+    first.
 
-    Mass is spread evenly; the centre of mass is above the origin and the yaw about z random, by `seed`. An object dropped in a
-    random orientation is taken to come down on the facet of its convex hull below the centre of mass and to topple on, always
-    lower, until the centre of mass is above the facet: a pose is as likely as the solid angles that lead to it (as in Goldberg,
-    Mirtich, Zhuang, Craig, Carlisle, Canny, Part Pose Statistics, IEEE Trans. Robotics and Automation 15(5), 1999, simplified).
-    Facets of one round side are one pose, and so are sides on which the object looks the same or mirrored, such as two opposite
-    ones of a box. Each is then tried with the frozen physics, tilted by 1° and dropped by 1 mm: if the object ends up 5 mm or 5°
-    from the pose, the one in which it settles takes its place, if that is a new one.
+    Mass is spread evenly; the centre of mass is above the origin and the yaw about z random, by
+    `seed`. An object dropped in a random orientation is taken to come down on the facet of its
+    convex hull below the centre of mass and to topple on, always lower, until the centre of mass is
+    above the facet: a pose is as likely as the solid angles that lead to it (as in Goldberg,
+    Mirtich, Zhuang, Craig, Carlisle, Canny, Part Pose Statistics, IEEE Trans. Robotics and
+    Automation 15(5), 1999, simplified). Facets of one round side are one pose, and so are sides on
+    which the object looks the same or mirrored, such as two opposite ones of a box. Each is then
+    tried with the frozen physics, tilted by 1° and dropped by 1 mm: if the object ends up 5 mm or
+    5° from the pose, the one in which it settles takes its place, if that is a new one.
 
-    accept: function of world_T_object (4, 4); poses for which it is false are left out. Where there are fewer than `count`
-    poses, the likeliest is repeated at other yaws that are accepted, so P = count, unless accept refuses nearly all of those.
-    Raises ParameterError for a count below one, MeshError where no pose is left or the object has no hull.
+    accept: function of world_T_object (4, 4); poses for which it is false are left out. Where there
+    are fewer than `count` poses, the likeliest is repeated at other yaws that are accepted, so P =
+    count, unless accept refuses nearly all of those. Raises ParameterError for a count below one,
+    MeshError where no pose is left or the object has no hull.
     """
     if count < 1:
         raise ParameterError(f"{count} stable poses of {obj.name!r}: expected at least one")
     rng, points = np.random.default_rng(seed), np.concatenate([part.vertices for part in obj.parts])
     centre = mass_properties(obj, ShakeSettings())[1]
     downs, stable, labels = _sides(obj.name, points, centre)
-    model = tabletop([obj], np.eye(4)[None], [_MASS], (2.0, 2.0, 0.1), (0.0, 0.0), mat=False).compile()
+    model = tabletop(
+        [obj], np.eye(4)[None], [_MASS], (2.0, 2.0, 0.1), (0.0, 0.0), mat=False
+    ).compile()
     found = []
     for label, down in enumerate(downs):
         if len(found) == count:
@@ -113,24 +176,32 @@ def stable_poses(obj, count, seed=0, accept=None):
         if accept is None or accept(world_T_object):
             found.append(world_T_object)
     if not found:
-        raise MeshError(f"{obj.name!r}: none of its {len(downs)} poses on a table is stable{' and accepted' if accept else ''}")
+        raise MeshError(
+            f"{obj.name!r}: none of its {len(downs)} poses on a table is"
+            f" stable{' and accepted' if accept else ''}"
+        )
     again = (_turned(found[0], rng) for _ in range(_TRIES))
     again = (world_T_object for world_T_object in again if accept is None or accept(world_T_object))
     return np.stack([*found, *islice(again, count - len(found))])
 
 
 def _sides(name, points, centre):
-    """Directions in the object frame (G, 3) that point down in the object's poses of rest, the likeliest pose first.
+    """Directions in the object frame (G, 3) that point down in the object's poses of rest, the
+    likeliest pose first.
 
-    Then those of all stable facets of the convex hull (F, 3), and to which of the G each belongs (F,).
+    Then those of all stable facets of the convex hull (F, 3), and to which of the G each belongs
+    (F,).
     """
     try:
         hull = ConvexHull(points)
     except QhullError as error:
-        raise MeshError(f"{name!r}: its {len(points)} vertices have no convex hull to stand on") from error
+        raise MeshError(
+            f"{name!r}: its {len(points)} vertices have no convex hull to stand on"
+        ) from error
     normals = hull.equations[:, :3]
     heights = -(hull.equations[:, 3] + normals @ centre)
-    # By how much the foot of the centre of mass on facet i lies beyond facet j: then j is the lower of the two.
+    # By how much the foot of the centre of mass on facet i lies beyond facet j: then j is the lower
+    # of the two.
     beyond = heights[:, None] * (normals @ normals.T) - heights
     rests = beyond.max(axis=1) <= 1e-7
     onto = np.where(rests, np.arange(len(normals)), beyond.argmax(axis=1))
@@ -153,14 +224,19 @@ def _sides(name, points, centre):
 
 
 def _look(points, down):
-    """What yaw and mirroring leave as it is of points (N, 3) about the centre of mass: sorted heights and distances from
-    the vertical through it (2N,)."""
+    """What yaw and mirroring leave as it is of points (N, 3) about the centre of mass: sorted
+    heights and distances from the vertical through it (2N,).
+    """
     heights = points @ down
-    return np.concatenate([np.sort(heights), np.sort(np.linalg.norm(points - heights[:, None] * down, axis=1))])
+    return np.concatenate(
+        [np.sort(heights), np.sort(np.linalg.norm(points - heights[:, None] * down, axis=1))]
+    )
 
 
 def _solid_angles(triangles):
-    """Solid angles (T,) of triangles (T, 3, 3) seen from the origin (van Oosterom and Strackee 1983)."""
+    """Solid angles (T,) of triangles (T, 3, 3) seen from the origin (van Oosterom and Strackee
+    1983).
+    """
     a, b, c = np.swapaxes(triangles, 0, 1)
     la, lb, lc = np.linalg.norm(triangles, axis=2).T
     inner = la * lb * lc + (a * b).sum(1) * lc + (a * c).sum(1) * lb + (b * c).sum(1) * la
@@ -168,19 +244,29 @@ def _solid_angles(triangles):
 
 
 def _on_table(points, centre, rotation):
-    """Pose (4, 4) of this rotation whose lowest point is at z = 0 and whose centre of mass is above the origin."""
+    """Pose (4, 4) of this rotation whose lowest point is at z = 0 and whose centre of mass is above
+    the origin.
+    """
     x, y, _ = rotation @ centre
     return pose.from_rt(rotation, [-x, -y, -(points @ rotation[2]).min()])
 
 
 def _turned(world_T_object, rng):
-    return pose.from_rt(pose.rotation_about([0, 0, 1.0], rng.uniform(0, 2 * np.pi)), np.zeros(3)) @ world_T_object
+    return (
+        pose.from_rt(pose.rotation_about([0, 0, 1.0], rng.uniform(0, 2 * np.pi)), np.zeros(3))
+        @ world_T_object
+    )
 
 
 def _settle(model, world_T_object):
-    """Pose (4, 4) in which the object comes to rest when it is let go 1 mm above `world_T_object`; None if not within 5 s."""
+    """Pose (4, 4) in which the object comes to rest when it is let go 1 mm above `world_T_object`;
+    None if not within 5 s.
+    """
     data = mujoco.MjData(model)
-    data.qpos[:3], data.qpos[3:] = world_T_object[:3, 3] + [0, 0, _DROP], pose.matrix_to_quat_wxyz(world_T_object[:3, :3])
+    data.qpos[:3], data.qpos[3:] = (
+        world_T_object[:3, 3] + [0, 0, _DROP],
+        pose.matrix_to_quat_wxyz(world_T_object[:3, :3]),
+    )
     for _ in range(5):
         mujoco.mj_step(model, data, nstep=round(1.0 / model.opt.timestep))
         if np.all(np.abs(data.qvel) < _AT_REST):
@@ -191,4 +277,10 @@ def _settle(model, world_T_object):
 def _differ(first, second, centre):
     """Whether the object moves or turns by more between two poses (4, 4) than one at rest may."""
     angle = np.arccos(np.clip((np.trace(first[:3, :3].T @ second[:3, :3]) - 1) / 2, -1, 1))
-    return angle > _TURNED or np.linalg.norm(pose.transform(first, centre[None]) - pose.transform(second, centre[None])) > _MOVED
+    return (
+        angle > _TURNED
+        or np.linalg.norm(
+            pose.transform(first, centre[None]) - pose.transform(second, centre[None])
+        )
+        > _MOVED
+    )

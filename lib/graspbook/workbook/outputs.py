@@ -1,4 +1,6 @@
-"""Where the files of one run lie: `outputs/<profile>/`, and the results that notebooks hand to each other."""
+"""Where the files of one run lie: `outputs/<profile>/`, and the results that notebooks hand to each
+other.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,9 @@ from graspbook.workbook.params import project_root
 
 @dataclass(frozen=True)
 class Outputs:
-    """The folder of one run; a relative one is taken from the top of the workbook, wherever the notebook runs."""
+    """The folder of one run; a relative one is taken from the top of the workbook, wherever the
+    notebook runs.
+    """
 
     root: Path
 
@@ -51,12 +55,17 @@ class Outputs:
         return self.root / "results" / f"{section}.json"
 
     def write_results(self, section, numbers):
-        """Write a notebook's numbers: plain data, no wall times, so that the same parameters give the same bytes."""
+        """Write a notebook's numbers: plain data, no wall times, so that the same parameters give
+        the same bytes.
+        """
         write_json(self.results(section), numbers)
 
     def read_results(self, section):
         """The numbers of a notebook that ran before; NotebookError where it has not."""
         path = self.results(section)
         if not path.is_file():
-            raise NotebookError(f"{path} is missing: run the notebook of section {section} first, with the same profile")
+            raise NotebookError(
+                f"{path} is missing: run the notebook of section {section} first, with the same"
+                " profile"
+            )
         return read_json(path)

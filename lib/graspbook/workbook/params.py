@@ -1,8 +1,9 @@
-"""Typed parameters of the notebooks: one model each, whose defaults are the smoke values, and the profiles that differ.
+"""Typed parameters of the notebooks: one model each, whose defaults are the smoke values, and the
+profiles that differ.
 
-A section is named by the notebook's path with "/" turned into "_" (`graspnet/1_objects` is `graspnet_1_objects`); the
-section `shared` reaches every notebook. To add a parameter, add a field here and its line in the notebook's cell
-tagged `parameters`.
+A section is named by the notebook's path with "/" turned into "_" (`graspnet/1_objects` is
+`graspnet_1_objects`); the section `shared` reaches every notebook. To add a parameter, add a field
+here and its line in the notebook's cell tagged `parameters`.
 """
 
 import difflib
@@ -21,19 +22,36 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # `objects.families.FAMILIES`, and of these the `graspnet.regions.FAMILIES`.
-Family = Literal["box", "cylinder", "bowl", "bottle", "mug", "ball", "tube", "flashlight", "tool", "pan", "jug", "gadget", "cup"]
+Family = Literal[
+    "box",
+    "cylinder",
+    "bowl",
+    "bottle",
+    "mug",
+    "ball",
+    "tube",
+    "flashlight",
+    "tool",
+    "pan",
+    "jug",
+    "gadget",
+    "cup",
+]
 WITH_REGIONS = ("bowl", "mug", "cup", "pan", "jug")
 
 
 class Section(BaseModel):
-    """Parameters of one notebook: no unknown names, no silent conversion (an int is welcome where a float is meant)."""
+    """Parameters of one notebook: no unknown names, no silent conversion (an int is welcome where a
+    float is meant).
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Shared(Section):
-    """What every notebook gets: seed of all its generators, where torch computes, threads of a job, worker processes, and
-    whether to open the polyscope viewer too."""
+    """What every notebook gets: seed of all its generators, where torch computes, threads of a job,
+    worker processes, and whether to open the polyscope viewer too.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     device: Literal["cpu", "cuda"] = "cpu"
@@ -52,23 +70,38 @@ class Tour(Section):
 
 
 class GraspnetObjects(Section):
-    """What is grasped: objects by family. Section 4: 206 objects of the first five, with random scales.
+    """What is grasped: objects by family. Section 4: 206 objects of the first five, with random
+    scales.
 
     Every family named is trained on and held out, but one of a single object is trained on only.
     """
 
-    counts: Annotated[dict[Family, Count], Field(min_length=1)] = {"box": 5, "cylinder": 5, "bowl": 5, "bottle": 5, "mug": 5}
+    counts: Annotated[dict[Family, Count], Field(min_length=1)] = {
+        "box": 5,
+        "cylinder": 5,
+        "bowl": 5,
+        "bottle": 5,
+        "mug": 5,
+    }
     held_out_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
 
     @model_validator(mode="after")
     def _every_family_on_both_sides(self):
-        held_out = {family: round(self.held_out_fraction * count) for family, count in self.counts.items()}
+        held_out = {
+            family: round(self.held_out_fraction * count) for family, count in self.counts.items()
+        }
         for family, count in self.counts.items():
             if not min(1, count - 1) <= held_out[family] < count:
-                raise ValueError(f"held_out_fraction {self.held_out_fraction} holds out {held_out[family]} of {count} objects of "
-                                 f"family {family}, expected {'1 to ' * (count > 2)}{count - 1}")
+                raise ValueError(
+                    f"held_out_fraction {self.held_out_fraction} holds out {held_out[family]} of"
+                    f" {count} objects of family {family}, expected"
+                    f" {'1 to ' * (count > 2)}{count - 1}"
+                )
         if not any(held_out.values()):
-            raise ValueError("counts are 1 in every family, expected at least one family of 2 or more, to hold out one of them")
+            raise ValueError(
+                "counts are 1 in every family, expected at least one family of 2 or more, to hold"
+                " out one of them"
+            )
         return self
 
 
@@ -82,7 +115,9 @@ class GraspnetGraspData(Section):
 
 
 class Learning(Section):
-    """How views are degraded, hard negatives drawn by geometry, and networks trained, wherever that is done."""
+    """How views are degraded, hard negatives drawn by geometry, and networks trained, wherever that
+    is done.
+    """
 
     noise: NotNegative = 0.0015
     holes: Annotated[int, Field(ge=0)] = 3
@@ -124,7 +159,12 @@ class GraspnetRefinement(Section):
     views: Count = 2
     samples: Count = 100
     latents: Literal["normal", "uniform"] = "normal"
-    simulated_steps: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0, 2, 5, 10]
+    simulated_steps: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [
+        0,
+        2,
+        5,
+        10,
+    ]
     metropolis_steps: Count = 20
     threshold: Share = 0.8
 
@@ -137,7 +177,9 @@ class GraspnetRefinement(Section):
 
 
 class GraspnetAblations(Learning):
-    """Ablations and baselines, on the same clouds with one thing changed at a time. Sections 3.2 and 4.1, Figs 8-11 and 13."""
+    """Ablations and baselines, on the same clouds with one thing changed at a time. Sections 3.2
+    and 4.1, Figs 8-11 and 13.
+    """
 
     held_out_objects: Annotated[dict[Family, Count], Field(min_length=1)] = {"bowl": 1, "mug": 1}
     views: Count = 1
@@ -175,16 +217,24 @@ class GraspnetAblations(Learning):
     @classmethod
     def _with_known_regions(cls, counts):
         if not set(counts) & set(WITH_REGIONS):
-            raise ValueError(f"expected one at least of {', '.join(WITH_REGIONS)}, whose rims and handles are known")
+            raise ValueError(
+                f"expected one at least of {', '.join(WITH_REGIONS)}, whose rims and handles are"
+                " known"
+            )
         return counts
 
 
 class GraspnetRobotTrials(Section):
-    """Robot trials, by the simulated arm or a real one. Section 4.2: 17 objects in three stable poses each, 200 grasps a view."""
+    """Robot trials, by the simulated arm or a real one. Section 4.2: 17 objects in three stable
+    poses each, 200 grasps a view.
+    """
 
     trial_objects: Annotated[list[str], Field(min_length=1)] = ["spam_can", "red_bowl"]
     poses: Count = 1
-    methods: Annotated[list[Literal["graspnet", "gpd", "geometric"]], Field(min_length=1)] = ["graspnet", "gpd"]
+    methods: Annotated[list[Literal["graspnet", "gpd", "geometric"]], Field(min_length=1)] = [
+        "graspnet",
+        "gpd",
+    ]
     samples: Count = 200
     hold: NotNegative = 2.0
     robot: str = ""
@@ -201,15 +251,24 @@ class GraspnetRobotTrials(Section):
 
 
 class HighdofObjects(Section):
-    """Hands, and what they grasp: a folder of meshes in metres, or else families. Section V: 324 objects, 80 % to train on."""
+    """Hands, and what they grasp: a folder of meshes in metres, or else families. Section V: 324
+    objects, 80 % to train on.
+    """
 
-    counts: Annotated[dict[Family, Count], Field(min_length=1)] = {"box": 3, "cylinder": 3, "bottle": 3, "mug": 3}
+    counts: Annotated[dict[Family, Count], Field(min_length=1)] = {
+        "box": 3,
+        "cylinder": 3,
+        "bottle": 3,
+        "mug": 3,
+    }
     held_out_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.34
     folder: str = ""
 
 
 class HighdofGraspData(Section):
-    """Planned grasps, and planners compared. Section V-A; 10000 iterations and 100 grasps an object in the paper."""
+    """Planned grasps, and planners compared. Section V-A; 10000 iterations and 100 grasps an object
+    in the paper.
+    """
 
     grasps: Count = 8
     search: Literal["descent", "annealing", "annealing_candidates"] = "descent"
@@ -224,7 +283,9 @@ class HighdofGraspData(Section):
 
 
 class HighdofTraining(Section):
-    """Networks and losses. Sections IV and V-C: a 64³ grid, 64 kernels, Adam at 1e-3, K = 100, β = 0.75."""
+    """Networks and losses. Sections IV and V-C: a 64³ grid, 64 kernels, Adam at 1e-3, K = 100, β =
+    0.75.
+    """
 
     grid: Annotated[int, Field(ge=15)] = 16
     length: Positive = 0.32
@@ -242,7 +303,9 @@ class HighdofTraining(Section):
 
 
 class HighdofPenetration(Section):
-    """Predicted grasps mended, and their quality. Sections IV-E and V-C3 to V-C5; the paper turns an object 3 to 5 times."""
+    """Predicted grasps mended, and their quality. Sections IV-E and V-C3 to V-C5; the paper turns
+    an object 3 to 5 times.
+    """
 
     rotations: Annotated[int, Field(ge=1, le=27)] = 6
     tested: Count = 2
@@ -275,16 +338,22 @@ def project_root():
     for folder in (here, *here.parents):
         if (folder / "params").is_dir() and (folder / "notebooks").is_dir():
             return folder
-    raise ParameterError(f"{here} is not inside the workbook: no folder at or above it holds params/ and notebooks/")
+    raise ParameterError(
+        f"{here} is not inside the workbook: no folder at or above it holds params/ and notebooks/"
+    )
 
 
 def profile_name(profile):
-    """The name of a profile, given by name or by the path of its file: that of its folder below `outputs/`."""
+    """The name of a profile, given by name or by the path of its file: that of its folder below
+    `outputs/`.
+    """
     return Path(profile).stem if str(profile).endswith(".yaml") else str(profile)
 
 
 def profile_path(profile):
-    """The file of a profile: `params/<profile>.yaml` of the workbook, or `profile` itself where it ends in .yaml."""
+    """The file of a profile: `params/<profile>.yaml` of the workbook, or `profile` itself where it
+    ends in .yaml.
+    """
     if str(profile).endswith(".yaml"):
         path = Path(profile)
         if not path.is_file():
@@ -294,39 +363,54 @@ def profile_path(profile):
     path = folder / f"{profile}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(item.stem for item in folder.glob("*.yaml")))
-        raise ParameterError(f"unknown profile {profile!r}; {folder} has {known} (or give the path of a .yaml file)")
+        raise ParameterError(
+            f"unknown profile {profile!r}; {folder} has {known} (or give the path of a .yaml file)"
+        )
     return path
 
 
 def load_profile(profile, overrides=()):
     """Every section of a profile, validated: {section name: model}.
 
-    profile: a name in `params/` or the path of a .yaml file; overrides: "section.key=value" strings, the value in YAML.
-    Raises ParameterError for an unknown profile, section or key, a wrong type, and a value out of bounds; the message
-    names it, what is allowed and where it stands.
+    profile: a name in `params/` or the path of a .yaml file; overrides: "section.key=value"
+    strings, the value in YAML. Raises ParameterError for an unknown profile, section or key, a
+    wrong type, and a value out of bounds; the message names it, what is allowed and where it
+    stands.
     """
     path = profile_path(profile)
-    models = {"shared": Shared} | {section_name(notebook): model for notebook, model in NOTEBOOKS.items()}
+    models = {"shared": Shared} | {
+        section_name(notebook): model for notebook, model in NOTEBOOKS.items()
+    }
     values = _read_profile(path, models)
     places = {}
     for text in overrides:
         section, key, value = _split_override(text, models)
         values[section][key] = value
         places[section, key] = f"--set {text}"
-    return {name: _validate(name, model, values[name], path, places) for name, model in models.items()}
+    return {
+        name: _validate(name, model, values[name], path, places) for name, model in models.items()
+    }
 
 
 def notebook_parameters(sections, notebook, profile, output_root):
-    """Everything a notebook's `parameters` cell names, as plain values: its section, `shared`, the profile and the folder."""
+    """Everything a notebook's `parameters` cell names, as plain values: its section, `shared`, the
+    profile and the folder.
+    """
     own, shared = sections[section_name(notebook)], sections["shared"]
-    return {"profile": profile, "output_root": str(output_root)} | shared.model_dump() | own.model_dump()
+    return (
+        {"profile": profile, "output_root": str(output_root)}
+        | shared.model_dump()
+        | own.model_dump()
+    )
 
 
 class _Loader(yaml.SafeLoader):
     """YAML as everybody reads it: 1e-3 is a number too (YAML 1.1 takes it for a string)."""
 
 
-_Loader.yaml_implicit_resolvers = {key: list(items) for key, items in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+_Loader.yaml_implicit_resolvers = {
+    key: list(items) for key, items in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$")
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
 
@@ -335,13 +419,19 @@ def _read_profile(path, models):
     try:
         content = yaml.load(path.read_text(), _Loader) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+        raise ParameterError(
+            f"{path}: not readable as YAML: {' '.join(str(error).split())}"
+        ) from error
     if not isinstance(content, dict):
-        raise ParameterError(f"{path}: expected sections of parameters, found {type(content).__name__}")
+        raise ParameterError(
+            f"{path}: expected sections of parameters, found {type(content).__name__}"
+        )
     for name, values in content.items():
         _known(name, models, "section", path)
         if not isinstance(values, dict | None):
-            raise ParameterError(f"{path}: section {name} holds {values!r}, expected parameters and their values")
+            raise ParameterError(
+                f"{path}: section {name} holds {values!r}, expected parameters and their values"
+            )
     return {name: dict(content.get(name) or {}) for name in models}
 
 
@@ -364,7 +454,10 @@ def _validate(name, model, values, path, places):
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # parameters that do not go together
-            where = ", ".join(place for (section, _), place in places.items() if section == name) or path
+            where = (
+                ", ".join(place for (section, _), place in places.items() if section == name)
+                or path
+            )
             raise ParameterError(f"{where}: {name}: {message}") from error
         key = first["loc"][0]
         where = places.get((name, key), path)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 
 def provenance():
-    """Revision and state of the code, versions of Python and of the direct packages, processor and cores: plain data."""
+    """Revision and state of the code, versions of Python and of the direct packages, processor and
+    cores: plain data.
+    """
     return {
         "revision": _git("rev-parse", "HEAD"),
         "dirty": bool(_git("status", "--porcelain")),
@@ -37,7 +39,13 @@ def processor():
 def _git(*arguments):
     """Output of a git command on the source tree, None where there is no git or no repository."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

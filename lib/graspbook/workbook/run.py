@@ -1,4 +1,6 @@
-"""Run one notebook: validate its parameters, inject them through papermill, record provenance, fail loudly."""
+"""Run one notebook: validate its parameters, inject them through papermill, record provenance, fail
+loudly.
+"""
 
 import os
 import re
@@ -27,10 +29,11 @@ TRACEBACK_LINES = 25
 def run_notebook(notebook, profile="smoke", overrides=(), output_root=None):
     """Execute a notebook below `notebooks/` and return the path of the executed one.
 
-    notebook: its path; profile: name or .yaml file; overrides: "section.key=value" strings; output_root: where all
-    files go, `outputs/<profile>` if omitted. The working directory of the kernel is the top of the workbook.
-    Raises ParameterError before anything runs, OutputError where nothing can be written, and NotebookError when a cell
-    fails, stops early, or the kernel dies; the executed notebook is then on disk with its traceback.
+    notebook: its path; profile: name or .yaml file; overrides: "section.key=value" strings;
+    output_root: where all files go, `outputs/<profile>` if omitted. The working directory of the
+    kernel is the top of the workbook. Raises ParameterError before anything runs, OutputError where
+    nothing can be written, and NotebookError when a cell fails, stops early, or the kernel dies;
+    the executed notebook is then on disk with its traceback.
     """
     name = notebook_name(notebook)
     sections = load_profile(profile, overrides)
@@ -60,36 +63,58 @@ def run_notebook(notebook, profile="smoke", overrides=(), output_root=None):
 
 
 def describe(failure, name, executed):
-    """One line on a failure as recorded in an executed notebook: what failed, where, and where to look."""
-    return f"{name} failed in cell {failure['cell']} ({failure['line']}): {failure['error']}; executed notebook: {executed}"
+    """One line on a failure as recorded in an executed notebook: what failed, where, and where to
+    look.
+    """
+    return (
+        f"{name} failed in cell {failure['cell']} ({failure['line']}): {failure['error']}; executed"
+        f" notebook: {executed}"
+    )
 
 
 def notebook_name(notebook):
-    """The path below `notebooks/` without suffix, e.g. "graspnet/1_objects"; ParameterError unless it is a known notebook."""
+    """The path below `notebooks/` without suffix, e.g. "graspnet/1_objects"; ParameterError unless
+    it is a known notebook.
+    """
     path = Path(notebook).resolve()
     folder = project_root() / "notebooks"
     if not path.is_file():
         raise ParameterError(f"{notebook}: no such notebook")
-    name = str(path.relative_to(folder).with_suffix("")) if path.is_relative_to(folder) else str(path)
+    name = (
+        str(path.relative_to(folder).with_suffix("")) if path.is_relative_to(folder) else str(path)
+    )
     if name not in params.NOTEBOOKS:
         known = ", ".join(params.NOTEBOOKS)
-        raise ParameterError(f"{notebook}: no parameters are declared for it; known below {folder}: {known}")
+        raise ParameterError(
+            f"{notebook}: no parameters are declared for it; known below {folder}: {known}"
+        )
     return name
 
 
 def _check_parameters_cell(source, parameters):
-    """ParameterError where the file is no notebook, or its `parameters` cell lacks a name: papermill would only warn."""
+    """ParameterError where the file is no notebook, or its `parameters` cell lacks a name:
+    papermill would only warn.
+    """
     try:
         cell = papermill.inspect_notebook(source)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError) as error:
+    except (
+        nbformat.reader.NotJSONError,
+        nbformat.ValidationError,
+        KeyError,
+        AttributeError,
+    ) as error:
         raise ParameterError(f"{source}: not a readable notebook") from error
     missing = [name for name in parameters if name not in cell]
     if missing:
-        raise ParameterError(f"{source}: its cell tagged `parameters` does not have {', '.join(missing)}")
+        raise ParameterError(
+            f"{source}: its cell tagged `parameters` does not have {', '.join(missing)}"
+        )
 
 
 def _execute(source, target, parameters):
-    """Execute `source` and return the notebook as far as it came; a failed cell holds its error among its outputs."""
+    """Execute `source` and return the notebook as far as it came; a failed cell holds its error
+    among its outputs.
+    """
     died = False
     with _environment(parameters["torch_threads"]):
         try:
@@ -107,21 +132,33 @@ def _execute(source, target, parameters):
         except DeadKernelError:
             died = True
     executed = nbformat.read(target, 4)
-    executed.cells = [cell for cell in executed.cells if ERROR_MARKER_TAG not in cell.metadata.get("tags", [])]
+    executed.cells = [
+        cell for cell in executed.cells if ERROR_MARKER_TAG not in cell.metadata.get("tags", [])
+    ]
     if died:
-        begun = [cell for cell in executed.cells if cell.cell_type == "code" and cell.metadata.papermill.start_time]
+        begun = [
+            cell
+            for cell in executed.cells
+            if cell.cell_type == "code" and cell.metadata.papermill.start_time
+        ]
         text = "the kernel died (killed, or out of memory?)"
-        begun[-1].outputs.append(nbformat.v4.new_output("error", ename="DeadKernelError", evalue=text, traceback=[text]))
+        begun[-1].outputs.append(
+            nbformat.v4.new_output("error", ename="DeadKernelError", evalue=text, traceback=[text])
+        )
     return executed
 
 
 def _failure(executed):
-    """None, or where an executed notebook failed: number and line of the cell, the error, the end of its traceback."""
+    """None, or where an executed notebook failed: number and line of the cell, the error, the end
+    of its traceback.
+    """
     for number, cell in enumerate(executed.cells, 1):
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 traceback = strip_ansi("\n".join(output.traceback)).splitlines()
-                arrows = [found[1] for line in traceback if (found := re.match(r"-+> +\d+ (.*)", line))]
+                arrows = [
+                    found[1] for line in traceback if (found := re.match(r"-+> +\d+ (.*)", line))
+                ]
                 return {
                     "cell": number,
                     "line": [*arrows, cell.source.partition("\n")[0]][0],

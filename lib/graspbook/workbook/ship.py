@@ -1,4 +1,5 @@
-"""The networks of grasps from one view that come with the package, in half precision, with what they were made from and a card.
+"""The networks of grasps from one view that come with the package, in half precision, with what
+they were made from and a card.
 
 Those of many-jointed hands, beside them: `ship_highdof`.
 """
@@ -16,7 +17,11 @@ from graspbook.workbook import params
 from graspbook.workbook.outputs import Outputs
 
 NETWORKS = ("sampler", "evaluator", "gpd")
-NOTEBOOKS = tuple(name for name in params.NOTEBOOKS if name.startswith("graspnet/") and name != "graspnet/6_robot_trials")
+NOTEBOOKS = tuple(
+    name
+    for name in params.NOTEBOOKS
+    if name.startswith("graspnet/") and name != "graspnet/6_robot_trials"
+)
 
 _CARD = """# Model card: grasps from one view, for the Franka Hand
 
@@ -59,22 +64,30 @@ _FIGURES = {
 
 
 def ship(profile, output_root=None, evaluations=(), folder=SHIPPED):
-    """Write the weights of a run, `run.json` and a model card to `folder`, and return the card's path.
+    """Write the weights of a run, `run.json` and a model card to `folder`, and return the card's
+    path.
 
-    output_root: of the run, `outputs/<profile>` if None. evaluations: reports of `graspbook evaluate` with the weights that are
-    shipped, whose figures the card repeats. Raises NotebookError for a run that is not complete and for a report on other
-    weights, WeightsError for weights that are missing.
+    output_root: of the run, `outputs/<profile>` if None. evaluations: reports of `graspbook
+    evaluate` with the weights that are shipped, whose figures the card repeats. Raises
+    NotebookError for a run that is not complete and for a report on other weights, WeightsError for
+    weights that are missing.
     """
     outputs = Outputs(output_root or f"outputs/{profile}")
     notebooks = {name: executed(outputs, name) for name in NOTEBOOKS}
     results = {name: outputs.read_results(name.replace("/", "_")) for name in NOTEBOOKS}
-    run = {"profile": profile, "revision": notebooks["graspnet/3_training"]["revision"],
-           "dirty": any(recorded["dirty"] for recorded in notebooks.values()),
-           "objects": results["graspnet/1_objects"]["recipe"],
-           "parameters": {name: recorded["parameters"] for name, recorded in notebooks.items()},
-           "shake": results["graspnet/2_grasp_data"]["settings"],
-           "validation": results["graspnet/3_training"]["validation"],
-           "held_out": results["graspnet/4_refinement"]["final"] | {"views": results["graspnet/4_refinement"]["views"]}}
+    run = {
+        "profile": profile,
+        "revision": notebooks["graspnet/3_training"]["revision"],
+        "dirty": any(recorded["dirty"] for recorded in notebooks.values()),
+        "objects": results["graspnet/1_objects"]["recipe"],
+        "parameters": {name: recorded["parameters"] for name, recorded in notebooks.items()},
+        "shake": results["graspnet/2_grasp_data"]["settings"],
+        "validation": results["graspnet/3_training"]["validation"],
+        "held_out": (
+            results["graspnet/4_refinement"]["final"]
+            | {"views": results["graspnet/4_refinement"]["views"]}
+        ),
+    }
     with TemporaryDirectory() as made:  # nothing in the package changes before all is well
         files = {network: Path(made) / f"{network}.safetensors" for network in NETWORKS}
         for file in files.values():
@@ -88,7 +101,9 @@ def ship(profile, output_root=None, evaluations=(), folder=SHIPPED):
 
 
 def executed(outputs, name):
-    """What the runner recorded in the executed notebook of a run; NotebookError where it is missing or failed."""
+    """What the runner recorded in the executed notebook of a run; NotebookError where it is missing
+    or failed.
+    """
     path = outputs.notebook(name)
     if not path.is_file():
         raise NotebookError(f"{path} is missing: run the notebook first, with the same profile")
@@ -104,8 +119,10 @@ def _report(path, made, folder):
     parameters = report["parameters"]
     expected = weights_hashes(made, parameters["method"])
     if parameters["weights"] != expected:
-        raise NotebookError(f"{path}: judges weights {parameters['weights']}, expected {expected}: ship without "
-                            f"reports, evaluate those in {folder}, and ship again")
+        raise NotebookError(
+            f"{path}: judges weights {parameters['weights']}, expected {expected}: ship without "
+            f"reports, evaluate those in {folder}, and ship again"
+        )
     return report
 
 
@@ -114,31 +131,53 @@ def _card(run, evaluations):
     counts = ", ".join(f"{family} {count}" for family, count in objects["counts"].items())
     meshes = "".join(_evaluation(report) for report in evaluations)
     return _CARD.format(
-        **{key: training[key] for key in ("network", "views", "sampler_steps", "evaluator_steps", "explored_steps")},
+        **{
+            key: training[key]
+            for key in ("network", "views", "sampler_steps", "evaluator_steps", "explored_steps")
+        },
         **{key: ablations[key] for key in ("gpd_views", "gpd_candidates", "gpd_steps")},
         **{key: run["shake"][key] for key in ("mass", "friction", "force")},
-        profile=run["profile"], revision=f"{run['revision']}{' (with changes)' * run['dirty']}", grasps=data["grasps_per_object"],
-        objects=f"{sum(objects['counts'].values())} parametric objects ({counts}), {objects['held_out_fraction']:.0%} held out",
-        more=data["antipodal_per_object"] + data["perturbed_per_object"], views_evaluated=run["held_out"]["views"],
-        samples=refinement["samples"], held_out=_table(run["held_out"], refinement["threshold"]), meshes=meshes)
+        profile=run["profile"],
+        revision=f"{run['revision']}{' (with changes)' * run['dirty']}",
+        grasps=data["grasps_per_object"],
+        objects=(
+            f"{sum(objects['counts'].values())} parametric objects ({counts}),"
+            f" {objects['held_out_fraction']:.0%} held out"
+        ),
+        more=data["antipodal_per_object"] + data["perturbed_per_object"],
+        views_evaluated=run["held_out"]["views"],
+        samples=refinement["samples"],
+        held_out=_table(run["held_out"], refinement["threshold"]),
+        meshes=meshes,
+    )
 
 
 def _evaluation(report):
     counts, parameters = report["overall"]["counts"], report["parameters"]
     settings = parameters["predict"]
-    names = ", ".join(name for name, figures in report["objects"].items() if "reason" not in figures)
-    return (f"## On meshes, method {parameters['method']}\n\n{counts['views']} views of {counts['objects']} meshes "
-            f"({names}), {settings['samples']} grasps a view, `graspbook evaluate`.\n\n"
-            f"{_table(report['overall'], settings['threshold'])}\n\n"
-            f"The best grasp of no view holds: {_never(report['objects'])}.\n\n")
+    names = ", ".join(
+        name for name, figures in report["objects"].items() if "reason" not in figures
+    )
+    return (
+        f"## On meshes, method {parameters['method']}\n\n{counts['views']} views of"
+        f" {counts['objects']} meshes ({names}), {settings['samples']} grasps a view, `graspbook"
+        f" evaluate`.\n\n{_table(report['overall'], settings['threshold'])}\n\nThe best grasp of no"
+        f" view holds: {_never(report['objects'])}.\n\n"
+    )
 
 
 def _never(objects):
     """Names of the objects whose best-ranked grasps all fail."""
-    return ", ".join(name for name, figures in objects.items() if figures["success_best"] == 0) or "none"
+    return (
+        ", ".join(name for name, figures in objects.items() if figures["success_best"] == 0)
+        or "none"
+    )
 
 
 def _table(figures, threshold):
-    rows = [f"| {text.format(threshold=threshold)} | {figures[key]:.3f} |"
-            for key, text in _FIGURES.items() if figures.get(key) is not None]
+    rows = [
+        f"| {text.format(threshold=threshold)} | {figures[key]:.3f} |"
+        for key, text in _FIGURES.items()
+        if figures.get(key) is not None
+    ]
     return "\n".join(["| | |", "|---|---|", *rows])

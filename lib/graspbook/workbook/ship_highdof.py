@@ -1,4 +1,6 @@
-"""The networks of many-jointed hands that come with the package, beside those of `ship`: with their own record and card."""
+"""The networks of many-jointed hands that come with the package, beside those of `ship`: with their
+own record and card.
+"""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -69,29 +71,52 @@ On the same objects in 27 rotations. *Clear*: no point of the whole hand more th
 """
 
 # Columns of the card's tables: figure, heading, and factor to what is printed.
-_LOSSES = {"l2": ("L2", 1), "mean_l2": ("mean L2 to all", 1), "consistency": ("L_consistency", 1),
-           "collision": ("L_collision", 1), "combined": ("L_combined", 1), "points": ("points inside, of 45", 1),
-           "depth": ("their depth [mm]", 1000)}
-_SUCCESS = {"force closure": "in force closure", "epsilon": "mean ε", "best of 5": "ε of the best of five", "held": "held"}
-_WAYS = {"points": ("points inside, of 45", 1), "deepest": ("deepest of the hand [mm]", 1000), "clear": ("clear [%]", 100)}
+_LOSSES = {
+    "l2": ("L2", 1),
+    "mean_l2": ("mean L2 to all", 1),
+    "consistency": ("L_consistency", 1),
+    "collision": ("L_collision", 1),
+    "combined": ("L_combined", 1),
+    "points": ("points inside, of 45", 1),
+    "depth": ("their depth [mm]", 1000),
+}
+_SUCCESS = {
+    "force closure": "in force closure",
+    "epsilon": "mean ε",
+    "best of 5": "ε of the best of five",
+    "held": "held",
+}
+_WAYS = {
+    "points": ("points inside, of 45", 1),
+    "deepest": ("deepest of the hand [mm]", 1000),
+    "clear": ("clear [%]", 100),
+}
 
 
 def ship_highdof(profile, output_root=None, folder=SHIPPED):
-    """Write the networks of both hands of a run, their record and their model card to `folder`, and return the card's path.
+    """Write the networks of both hands of a run, their record and their model card to `folder`, and
+    return the card's path.
 
-    output_root: of the run, `outputs/<profile>` if None. Raises NotebookError for a run that is not complete, WeightsError for
-    weights that are missing.
+    output_root: of the run, `outputs/<profile>` if None. Raises NotebookError for a run that is not
+    complete, WeightsError for weights that are missing.
     """
     outputs, folder = Outputs(output_root or f"outputs/{profile}"), Path(folder)
     notebooks = {name: executed(outputs, name) for name in NOTEBOOKS}
-    objects, _, training, penetration = (outputs.read_results(name.replace("/", "_")) for name in NOTEBOOKS)
-    run = {"profile": profile, "revision": notebooks["highdof/3_training"]["revision"],
-           "dirty": any(recorded["dirty"] for recorded in notebooks.values()),
-           "objects": objects["recipe"], "counts": {split: len(names) for split, names in objects["names"].items()},
-           "parameters": {name: recorded["parameters"] for name, recorded in notebooks.items()},
-           "losses": training["final"], "deepest": penetration["deepest"],
-           "success": {hand: _summary(found) for hand, found in penetration["success"].items()},
-           "ways": _summary(penetration["ways"])}
+    objects, _, training, penetration = (
+        outputs.read_results(name.replace("/", "_")) for name in NOTEBOOKS
+    )
+    run = {
+        "profile": profile,
+        "revision": notebooks["highdof/3_training"]["revision"],
+        "dirty": any(recorded["dirty"] for recorded in notebooks.values()),
+        "objects": objects["recipe"],
+        "counts": {split: len(names) for split, names in objects["names"].items()},
+        "parameters": {name: recorded["parameters"] for name, recorded in notebooks.items()},
+        "losses": training["final"],
+        "deepest": penetration["deepest"],
+        "success": {hand: _summary(found) for hand, found in penetration["success"].items()},
+        "ways": _summary(penetration["ways"]),
+    }
     card = _card(run)
     with TemporaryDirectory() as made:  # nothing in the package changes before all is well
         files = {network: Path(made) / f"{network}.safetensors" for network in NETWORKS}
@@ -112,16 +137,35 @@ def _summary(found):
 def _card(run):
     _, data, training, penetration = (run["parameters"][name] for name in NOTEBOOKS)
     deepest = ", ".join(f"{hand} {1000 * depth:.1f} mm" for hand, depth in run["deepest"].items())
-    names = {"descent": "gradient descent between jumps", "annealing": "simulated annealing",
-             "annealing_candidates": "simulated annealing by the best of ten candidates"}
+    names = {
+        "descent": "gradient descent between jumps",
+        "annealing": "simulated annealing",
+        "annealing_candidates": "simulated annealing by the best of ten candidates",
+    }
     return _CARD.format(
-        **{key: training[key] for key in ("grid", "length", "width", "beta", "rate", "final_steps")},
-        profile=run["profile"], revision=f"{run['revision']}{' (with changes)' * run['dirty']}", record=RECORD, batch=BATCH,
-        hidden=" and ".join(map(str, training["hidden"])), objects=_objects(run), held_out=run["counts"]["held_out"],
-        grasps=data["grasps"], search=names[data["search"]], mass=HoldSettings().mass, friction=HoldSettings().friction,
-        rotations=penetration["rotations"], held=penetration["tested"], counted=run["ways"]["objects"],
-        reach=training["length"] / 2, losses=_losses(run["losses"]), success=_success(run["success"]), deepest=deepest,
-        ways=_ways(run["ways"]))
+        **{
+            key: training[key] for key in ("grid", "length", "width", "beta", "rate", "final_steps")
+        },
+        profile=run["profile"],
+        revision=f"{run['revision']}{' (with changes)' * run['dirty']}",
+        record=RECORD,
+        batch=BATCH,
+        hidden=" and ".join(map(str, training["hidden"])),
+        objects=_objects(run),
+        held_out=run["counts"]["held_out"],
+        grasps=data["grasps"],
+        search=names[data["search"]],
+        mass=HoldSettings().mass,
+        friction=HoldSettings().friction,
+        rotations=penetration["rotations"],
+        held=penetration["tested"],
+        counted=run["ways"]["objects"],
+        reach=training["length"] / 2,
+        losses=_losses(run["losses"]),
+        success=_success(run["success"]),
+        deepest=deepest,
+        ways=_ways(run["ways"]),
+    )
 
 
 def _objects(run):
@@ -132,15 +176,24 @@ def _objects(run):
 
 
 def _losses(losses):
-    rows = [[f"{hand}, {'held out' if split == 'test' else 'trained on'}",
-             *(f"{unit * figures[key]:.3g}" for key, (_, unit) in _LOSSES.items())]
-            for hand, by_split in losses.items() for split, figures in by_split.items()]
+    rows = [
+        [
+            f"{hand}, {'held out' if split == 'test' else 'trained on'}",
+            *(f"{unit * figures[key]:.3g}" for key, (_, unit) in _LOSSES.items()),
+        ]
+        for hand, by_split in losses.items()
+        for split, figures in by_split.items()
+    ]
     return _table(["", *(title for title, _ in _LOSSES.values())], rows)
 
 
 def _success(success):
-    rows = [[f"{hand}, {who}", *(_cell(figures[key]) for key in _SUCCESS)]
-            for hand, found in success.items() for who, figures in sorted(found.items(), key=_planner_first) if who != "objects"]
+    rows = [
+        [f"{hand}, {who}", *(_cell(figures[key]) for key in _SUCCESS)]
+        for hand, found in success.items()
+        for who, figures in sorted(found.items(), key=_planner_first)
+        if who != "objects"
+    ]
     return _table(["", *_SUCCESS.values()], rows)
 
 
@@ -149,8 +202,11 @@ def _planner_first(item):
 
 
 def _ways(ways):
-    rows = [[way, *(_cell(figures[key], unit) for key, (_, unit) in _WAYS.items())]
-            for way, figures in ways.items() if way != "objects"]
+    rows = [
+        [way, *(_cell(figures[key], unit) for key, (_, unit) in _WAYS.items())]
+        for way, figures in ways.items()
+        if way != "objects"
+    ]
     return _table(["", *(title for title, _ in _WAYS.values())], rows)
 
 
@@ -158,7 +214,11 @@ def _cell(row, unit=1):
     """A value with its interval, where it has one, in other units."""
     if row["value"] is None:
         return "–"
-    edges = f" [{unit * row['interval'][0]:.3g}, {unit * row['interval'][1]:.3g}]" if row["interval"] else ""
+    edges = (
+        f" [{unit * row['interval'][0]:.3g}, {unit * row['interval'][1]:.3g}]"
+        if row["interval"]
+        else ""
+    )
     return f"{unit * row['value']:.3g}{edges}"
 
 

@@ -1,7 +1,9 @@
-"""The rendered workbook: pages that open from disk with no network, from the executed notebooks of one profile.
+"""The rendered workbook: pages that open from disk with no network, from the executed notebooks of
+one profile.
 
-Code is folded, figures turn (plotly's own script, taken from its package), mathematics renders (MathJax 3, shipped in
-`static/`), and every page shows the parameters and the revision it was made with.
+Code is folded, figures turn (plotly's own script, taken from its package), mathematics renders
+(MathJax 3, shipped in `static/`), and every page shows the parameters and the revision it was made
+with.
 """
 
 import re
@@ -39,7 +41,9 @@ PAPERS = {"graspnet": "6-DOF GraspNet", "highdof": "Generating Grasp Poses for a
 
 @dataclass
 class Page:
-    """One executed notebook on its way to a page: `name` as in params.NOTEBOOKS, `href` from the top of the site."""
+    """One executed notebook on its way to a page: `name` as in params.NOTEBOOKS, `href` from the
+    top of the site.
+    """
 
     name: str
     notebook: nbformat.NotebookNode
@@ -52,7 +56,9 @@ class Page:
     def __post_init__(self):
         self.href = f"{self.name}.html"
         self.record = self.notebook.metadata["graspbook"]
-        first = next((cell.source for cell in self.notebook.cells if cell.cell_type == "markdown"), "")
+        first = next(
+            (cell.source for cell in self.notebook.cells if cell.cell_type == "markdown"), ""
+        )
         heading, _, rest = first.strip().partition("\n")
         self.title = heading.lstrip("# ") or self.name
         paragraph = markdown2html(rest.strip().partition("\n\n")[0])
@@ -60,11 +66,13 @@ class Page:
 
 
 def build_site(profile="smoke", output_root=None):
-    """Render every executed notebook of a profile, failed ones too, and return the path of `index.html` and the failures.
+    """Render every executed notebook of a profile, failed ones too, and return the path of
+    `index.html` and the failures.
 
-    output_root: the folder of the run, `outputs/<profile>` if omitted. The failures are one line each; a notebook that was
-    interrupted is one of them, and has no page. Raises ParameterError for an unknown profile, NotebookError where none of
-    its notebooks has finished, OutputError where nothing can be written.
+    output_root: the folder of the run, `outputs/<profile>` if omitted. The failures are one line
+    each; a notebook that was interrupted is one of them, and has no page. Raises ParameterError for
+    an unknown profile, NotebookError where none of its notebooks has finished, OutputError where
+    nothing can be written.
     """
     params.profile_path(profile)
     name = params.profile_name(profile)
@@ -73,11 +81,17 @@ def build_site(profile="smoke", output_root=None):
     executed = {name: _read_executed(outputs.notebook(name)) for name in begun}
     pages = [Page(name, notebook) for name, notebook in executed.items() if notebook]
     unfinished = [name for name in begun if not executed[name]]
-    lines = [f"{name} did not finish: it was interrupted; executed notebook: {outputs.notebook(name)}" for name in unfinished]
+    lines = [
+        f"{name} did not finish: it was interrupted; executed notebook: {outputs.notebook(name)}"
+        for name in unfinished
+    ]
     if lines and not pages:
         raise NotebookError("; ".join(lines))
     if not pages:
-        raise NotebookError(f"{outputs.root} has no executed notebooks: run some first (`graspbook run`, `make reproduce`)")
+        raise NotebookError(
+            f"{outputs.root} has no executed notebooks: run some first (`graspbook run`, `make"
+            " reproduce`)"
+        )
 
     static = outputs.site / "_static"
     _write(static / "plotly.min.js", get_plotlyjs())
@@ -86,14 +100,22 @@ def build_site(profile="smoke", output_root=None):
     for page in pages:
         page.picture = _thumbnail(outputs, page)
 
-    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(STATIC), autoescape=True, trim_blocks=True)
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(STATIC), autoescape=True, trim_blocks=True
+    )
     for before, page, after in zip([None, *pages[:-1]], pages, [*pages[1:], None], strict=True):
         html = templates.get_template("page.html").render(
             title=page.title,
             record=page.record,
-            cells=[_render_cell(number, cell) for number, cell in enumerate(page.notebook.cells, 1)],
-            has_figures=any(PLOTLY in output.get("data", {}) for output in _all_outputs(page.notebook)),
-            has_maths=any("$" in cell.source for cell in page.notebook.cells if cell.cell_type == "markdown"),
+            cells=[
+                _render_cell(number, cell) for number, cell in enumerate(page.notebook.cells, 1)
+            ],
+            has_figures=any(
+                PLOTLY in output.get("data", {}) for output in _all_outputs(page.notebook)
+            ),
+            has_maths=any(
+                "$" in cell.source for cell in page.notebook.cells if cell.cell_type == "markdown"
+            ),
             before=before,
             after=after,
             up="../" * page.name.count("/"),
@@ -102,20 +124,32 @@ def build_site(profile="smoke", output_root=None):
     revisions = sorted({(page.record["revision"] or "unknown")[:10] for page in pages})
     folders = groupby(pages, lambda page: page.name.rpartition("/")[0])
     by_paper = [(PAPERS.get(folder, ""), list(some)) for folder, some in folders]
-    html = templates.get_template("index.html").render(papers=by_paper, profile=name, revisions=revisions, up="")
+    html = templates.get_template("index.html").render(
+        papers=by_paper, profile=name, revisions=revisions, up=""
+    )
     _write(outputs.site / "index.html", html)
     for name in unfinished:
         (outputs.site / f"{name}.html").unlink(missing_ok=True)  # of an earlier run
     failed = [page for page in pages if page.record["failure"]]
-    lines += [describe(page.record["failure"], page.name, outputs.notebook(page.name)) for page in failed]
+    lines += [
+        describe(page.record["failure"], page.name, outputs.notebook(page.name)) for page in failed
+    ]
     return outputs.site / "index.html", lines
 
 
 def _read_executed(path):
-    """An executed notebook; None unless the runner wrote it to its end (Snakemake leaves an empty file of a killed one)."""
+    """An executed notebook; None unless the runner wrote it to its end (Snakemake leaves an empty
+    file of a killed one).
+    """
     try:
         notebook = nbformat.read(path, 4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError, UnicodeDecodeError):
+    except (
+        nbformat.reader.NotJSONError,
+        nbformat.ValidationError,
+        KeyError,
+        AttributeError,
+        UnicodeDecodeError,
+    ):
         return None
     return notebook if "graspbook" in notebook.metadata else None
 
@@ -141,24 +175,45 @@ def _thumbnail(outputs, page):
 
 
 def _render_cell(number, cell):
-    """What the page template needs of a cell: its number, and HTML of its words or of its code and outputs."""
+    """What the page template needs of a cell: its number, and HTML of its words or of its code and
+    outputs.
+    """
     if cell.cell_type == "markdown":
         return {"number": number, "markdown": Markup(_local_links(markdown2html(cell.source)))}
     if cell.cell_type != "code" or not cell.source:
         return {"number": number}
     tags = cell.metadata.get("tags", [])
-    labels = {"parameters": "Parameters and their defaults", "injected-parameters": "Parameters of this run"}
+    labels = {
+        "parameters": "Parameters and their defaults",
+        "injected-parameters": "Parameters of this run",
+    }
     label = next((labels[tag] for tag in tags if tag in labels), "Code")
-    outputs = [_render_output(output, f"figure-{number}-{i}") for i, output in enumerate(_joined(cell.outputs))]
-    return {"number": number, "label": label, "code": Markup(Highlight2HTML()(cell.source, "python")), "outputs": outputs}
+    outputs = [
+        _render_output(output, f"figure-{number}-{i}")
+        for i, output in enumerate(_joined(cell.outputs))
+    ]
+    return {
+        "number": number,
+        "label": label,
+        "code": Markup(Highlight2HTML()(cell.source, "python")),
+        "outputs": outputs,
+    }
 
 
 def _joined(outputs):
-    """The outputs of a cell with each run of pieces of one stream as one output: a progress bar arrives in hundreds."""
+    """The outputs of a cell with each run of pieces of one stream as one output: a progress bar
+    arrives in hundreds.
+    """
     joined = []
     for output in outputs:
-        if joined and output.output_type == joined[-1].output_type == "stream" and output.name == joined[-1].name:
-            joined[-1] = nbformat.v4.new_output("stream", name=output.name, text=joined[-1].text + output.text)
+        if (
+            joined
+            and output.output_type == joined[-1].output_type == "stream"
+            and output.name == joined[-1].name
+        ):
+            joined[-1] = nbformat.v4.new_output(
+                "stream", name=output.name, text=joined[-1].text + output.text
+            )
         else:
             joined.append(output)
     return joined
@@ -174,7 +229,9 @@ def _render_output(output, identifier):
     if output.output_type == "error":
         return _output("error", f"<pre>{ansi2html(chr(10).join(output.traceback))}</pre>")
     if output.output_type == "stream":
-        lines = [line.rstrip("\r").rpartition("\r")[2] for line in output.text.rstrip("\n").split("\n")]
+        lines = [
+            line.rstrip("\r").rpartition("\r")[2] for line in output.text.rstrip("\n").split("\n")
+        ]
         text = f"<pre>{ansi2html(chr(10).join(lines))}</pre>"
         if output.name == "stderr":
             return _output("messages", f"<details><summary>Messages</summary>{text}</details>")

@@ -4,7 +4,9 @@ from IPython.display import Markdown
 
 
 def table(columns):
-    """Show columns of equal length, {heading: values}; floats with four significant digits, None as a dash."""
+    """Show columns of equal length, {heading: values}; floats with four significant digits, None as
+    a dash.
+    """
     rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
     return Markdown("\n".join(f"| {' | '.join(_text(value) for value in row)} |" for row in rows))
 
