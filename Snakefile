@@ -7,30 +7,26 @@ builds on have changed. Its executed notebook is declared as a log, so that Snak
 results are written whole or not at all, so that a killed run goes on (`--rerun-incomplete --nolock`, as `make` has it).
 """
 
+import json
 import sys
 from pathlib import Path
 
-# notebook: (the rooms of lib/graspbook that it imports, the notebooks whose products it reads), in the order they run.
-# A room is a folder or a module; floor 0 and what the workbook itself uses come with every notebook.
+from graspbook.imports import LIBRARY, import_closure, imported_names
+
+# notebook: the notebooks whose products it reads, in the order they run.
 NOTEBOOKS = {
-    "graspnet/1_objects": (["objects"], []),
-    "graspnet/2_grasp_data": (["objects", "perception", "simulation", "graspnet/candidates", "graspnet/dataset",
-                               "graspnet/enrichment", "graspnet/frame"], ["graspnet/1_objects"]),
-    "graspnet/3_training": (["objects", "perception", "simulation", "graspnet", "training"],
-                            ["graspnet/1_objects", "graspnet/2_grasp_data"]),
-    "graspnet/4_refinement": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
-    "graspnet/5_ablations": (["objects", "perception", "simulation", "graspnet", "training"], ["graspnet/3_training"]),
-    "graspnet/6_robot_trials": (["objects", "perception", "simulation", "graspnet", "training", "robots", "workbook/trials",
-                                 "workbook/trial_figures", "workbook/trial_tables", "workbook/trial_pictures"], []),
-    "highdof/1_hands_and_objects": (["objects", "highdof", "simulation", "training", "quality"], []),
-    "highdof/2_grasp_data": (["objects", "highdof", "simulation", "training", "quality"], ["highdof/1_hands_and_objects"]),
-    "highdof/3_training": (["objects", "highdof", "simulation", "training", "quality"], ["highdof/2_grasp_data"]),
-    "highdof/4_penetration": (["objects", "highdof", "simulation", "training", "quality"], ["highdof/3_training"]),
-    "0_tour": (["objects", "perception", "simulation", "graspnet", "training"], []),
+    "graspnet/1_objects": [],
+    "graspnet/2_grasp_data": ["graspnet/1_objects"],
+    "graspnet/3_training": ["graspnet/1_objects", "graspnet/2_grasp_data"],
+    "graspnet/4_refinement": ["graspnet/3_training"],
+    "graspnet/5_ablations": ["graspnet/3_training"],
+    "graspnet/6_robot_trials": [],
+    "highdof/1_hands_and_objects": [],
+    "highdof/2_grasp_data": ["highdof/1_hands_and_objects"],
+    "highdof/3_training": ["highdof/2_grasp_data"],
+    "highdof/4_penetration": ["highdof/3_training"],
+    "0_tour": [],
 }
-EVERY = ["errors", "pose", "storage", "parallel", "metrics", "comparison", "hands"] + [
-    f"workbook/{module}" for module in ("params", "outputs", "provenance", "run", "figures", "tables", "viewer")
-]
 
 # Measured once against recorded labels; the networks that come with the package.
 EARLIER = {"graspnet/2_grasp_data": ["outputs/published/results/calibration.json"], "0_tour": ["lib/graspbook/weights/run.json"],
@@ -43,10 +39,16 @@ OUT = f"outputs/{PROFILE}"
 GRASPBOOK = f"{sys.executable} -m graspbook"
 
 
-def library(rooms):
-    """The Python files of some rooms."""
-    folder = Path("lib/graspbook")
-    return sorted(str(file) for room in rooms for file in [*folder.glob(f"{room}.py"), *folder.glob(f"{room}/**/*.py")])
+def library(notebook):
+    """The library files that a notebook and its runner import, directly or not."""
+    cells = json.loads(Path(f"notebooks/{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return files_of("graspbook.workbook.run", *set().union(*map(imported_names, code)))
+
+
+def files_of(*modules):
+    """The library files of modules and of what they import, as paths from here."""
+    return [str(Path("lib/graspbook") / file.relative_to(LIBRARY)) for file in import_closure(modules)]
 
 
 def results(notebook):
@@ -70,7 +72,7 @@ rule site:
     """The rendered workbook, when every notebook has run."""
     input:
         [results(notebook) for notebook in NOTEBOOKS],
-        library(["workbook/site"]),
+        files_of("graspbook.workbook.site"),
         [str(file) for file in Path("lib/graspbook/workbook/static").iterdir()],
     output:
         f"{OUT}/site/index.html",
@@ -78,13 +80,13 @@ rule site:
         f"{GRASPBOOK} site --profile {PROFILE}"
 
 
-for notebook, (rooms, upstream) in NOTEBOOKS.items():
+for notebook, upstream in NOTEBOOKS.items():
 
     rule:
         name:
             notebook.replace("/", "_")
         input:
-            library(EVERY + rooms),
+            library(notebook),
             [results(other) for other in upstream],
             EARLIER.get(notebook, []),
             f"params/{PROFILE}.yaml",

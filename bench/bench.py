@@ -14,8 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+from graspbook.provenance import provenance
 from graspbook.storage import write_json
-from graspbook.workbook.provenance import provenance
 
 # By name in the table: the function in cases.py, hand_cases.py or robot_cases.py, its arguments,
 # and what stands against it. This process stays without torch and MuJoCo: on Linux a child's peak

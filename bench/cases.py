@@ -21,9 +21,9 @@ from baselines import MujocoDepth, plain_shake_test, tiled_evaluator, tiled_samp
 from graspbook.graspnet.candidates import closing_region_filled, propose
 from graspbook.graspnet.dataset import DataSettings, evaluator_batch, prepare, sampler_batch
 from graspbook.graspnet.evaluator import Evaluator, evaluator_loss, object_grouper
+from graspbook.graspnet.experiments import network_settings
 from graspbook.graspnet.pointnet2 import BackboneSettings, Grouper
 from graspbook.graspnet.predict import PredictSettings, predict
-from graspbook.graspnet.recipe import network_settings
 from graspbook.graspnet.sampler import make_sampler, sampler_loss
 from graspbook.objects.families import make_shape
 from graspbook.objects.grasp_object import GraspObject

@@ -16,9 +16,9 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof import losses, refinement
 from graspbook.highdof.annealing import AnnealingSettings
 from graspbook.highdof.descent import DescentSettings
-from graspbook.highdof.generate import WAYS
 from graspbook.highdof.network import GraspNetwork, NetworkSettings, fuse
 from graspbook.highdof.planner import PlannerSettings, plan
+from graspbook.highdof.predict import WAYS
 from graspbook.objects import distance
 from graspbook.objects.families import make_shape
 from graspbook.objects.rotations import rotations, turned_frame

@@ -13,11 +13,11 @@ from graspbook.objects.trial_objects import TRIAL_OBJECTS, make_trial_object
 from graspbook.perception.camera import backproject
 from graspbook.perception.capture import extract_object
 from graspbook.robots import fr3, planning, scene
-from graspbook.robots.motion import checked
+from graspbook.robots.paths import checked
 from graspbook.robots.planning import MotionSettings, find_way
-from graspbook.robots.protocol import Subject, simulate, simulated_view, trial_poses
 from graspbook.robots.scene import Scene
 from graspbook.robots.trial import TrialSettings, choose, perceive
+from graspbook.robots.trial_runner import Subject, simulate, simulated_view, trial_poses
 from graspbook.storage import SHIPPED
 
 _BOXES = np.array(

@@ -71,7 +71,7 @@ def weights(tmp_path_factory):
     import torch
 
     from graspbook.graspnet.evaluator import Evaluator
-    from graspbook.graspnet.recipe import network_settings
+    from graspbook.graspnet.experiments import network_settings
     from graspbook.graspnet.sampler import make_sampler
     from graspbook.training import save_weights
 

@@ -13,18 +13,19 @@ import pytest
 import trimesh
 
 from graspbook.cli import main
+from graspbook.commands import grasp
 from graspbook.graspnet.evaluator import Evaluator
-from graspbook.graspnet.recipe import network_settings
+from graspbook.graspnet.experiments import network_settings
 from graspbook.graspnet.sampler import make_sampler
 from graspbook.hands.library import load_hand
-from graspbook.highdof import generate, plans
+from graspbook.highdof import plans
+from graspbook.highdof import predict as hand_predict
 from graspbook.highdof.dataset import DataSettings
 from graspbook.highdof.network import GraspNetwork, NetworkSettings
 from graspbook.objects import sets
 from graspbook.objects.mesh import load_mesh
 from graspbook.storage import Grasps, content_hash, write_grasps
 from graspbook.training import save_weights
-from graspbook.workbook import grasp
 
 K = np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
 BOX = trimesh.creation.box([0.04, 0.05, 0.06])
@@ -158,7 +159,7 @@ def folder(hand_weights, toy_workbook, weights, monkeypatch):
 
     monkeypatch.setattr(sets, "convex_parts", long_work)
     monkeypatch.setattr(grasp, "predict", long_work)
-    monkeypatch.setattr(generate, "WAYS", dict.fromkeys(generate.WAYS, long_work))
+    monkeypatch.setattr(hand_predict, "WAYS", dict.fromkeys(hand_predict.WAYS, long_work))
     monkeypatch.setattr(plans, "plan", long_work)
     return root
 

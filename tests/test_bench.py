@@ -12,8 +12,8 @@ import torch
 import trimesh
 
 from graspbook.graspnet.evaluator import Evaluator, object_groups
+from graspbook.graspnet.experiments import network_settings
 from graspbook.graspnet.pointnet2 import group
-from graspbook.graspnet.recipe import network_settings
 from graspbook.graspnet.sampler import Sampler
 from graspbook.pose import from_rt, random_rotations
 from graspbook.storage import read_json

@@ -7,8 +7,8 @@ import pytest
 import trimesh
 
 from graspbook.cli import main
+from graspbook.commands import evaluate
 from graspbook.objects import sets
-from graspbook.workbook import evaluate
 
 
 def run(capsys, *arguments):

@@ -10,14 +10,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from graspbook.commands.evaluate import evaluate_meshes
+from graspbook.commands.hand_grasp import weights_path
 from graspbook.errors import NotebookError
 from graspbook.graspnet.predict import METHODS, load_networks
 from graspbook.hands.library import load_hand
-from graspbook.highdof.learning import load_network
+from graspbook.highdof.training import load_network
 from graspbook.storage import read_json
 from graspbook.training import load_weights
-from graspbook.workbook.evaluate import evaluate_meshes
-from graspbook.workbook.hand_grasp import weights_path
 from graspbook.workbook.outputs import Outputs
 from graspbook.workbook.params import NOTEBOOKS, section_name
 from graspbook.workbook.run import run_notebook
@@ -220,24 +220,6 @@ def test_source_notebook_is_thin_and_stripped(name):
     assert "papermill" not in source(name).metadata
 
 
-@pytest.mark.parametrize("name", TINY)
-def test_the_graph_knows_what_the_notebook_imports(name):
-    """An edit of any library file that a notebook uses, directly or not, runs it again."""
-    files, waiting = set(), set().union(*(imported(cell.source) for cell in code_cells(name)))
-    while waiting:
-        found = {file for module in waiting for file in module_files(module)} - files
-        files |= found
-        waiting = set().union(*(imported(file.read_text()) for file in found))
-    packages = {
-        file
-        for file in files
-        if file.name == "__init__.py" and file.parent.name in ("graspbook", "workbook")
-    }
-    rooms = snakefile_table()[name][0] + snakefile_variable("EVERY")
-    covered = {file for room in rooms for file in library_files(room)}
-    assert not files - covered - packages, "imported, but no input in the Snakefile"
-
-
 def imported(code):
     """Dotted names of everything that some Python code imports."""
     names = set()
@@ -249,26 +231,8 @@ def imported(code):
     return names
 
 
-def module_files(module):
-    """The files of a module of this project; none for a name inside a module or another package."""
-    path = ROOT / "lib" / module.replace(".", "/")
-    return [file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()]
-
-
-def library_files(room):
-    folder = ROOT / "lib" / "graspbook"
-    return [*folder.glob(f"{room}.py"), *folder.glob(f"{room}/**/*.py")]
-
-
-def snakefile_variable(name):
-    """The value of a variable at the top of the Snakefile, which is plain Python until its first
-    rule.
-    """
-    top = (ROOT / "Snakefile").read_text().partition("\nPROFILE")[0]
-    values = {}
-    exec(top, values)
-    return values[name]
-
-
 def snakefile_table():
-    return snakefile_variable("NOTEBOOKS")
+    """The table of notebooks at the top of the Snakefile, plain Python until its first rule."""
+    values = {}
+    exec((ROOT / "Snakefile").read_text().partition("\nPROFILE")[0], values)
+    return values["NOTEBOOKS"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from graspbook import pose, storage
+from graspbook import imports, pose, storage
 from graspbook.errors import GraspFileError, OutputError
 from graspbook.objects import GraspObject
 
@@ -149,19 +149,17 @@ def test_content_hash_tells_dtype_shape_and_value_apart():
     assert storage.content_hash(zeros, "x") == storage.content_hash(np.zeros(4), "x")
 
 
-def test_code_hash_follows_the_files_of_a_room():
-    assert (
-        storage.code_hash("pose")
-        != storage.code_hash("hands")
-        != storage.code_hash("pose", "hands")
-    )
-    assert storage.code_hash("hands") == storage.code_hash("hands")
-    with pytest.raises(ValueError, match="no room 'cellar'"):
-        storage.code_hash("cellar")
+def test_code_hash_tells_modules_apart():
+    one, other = "graspbook.pose", "graspbook.hands.franka"
+    assert storage.code_hash(one) != storage.code_hash(other)
+    assert storage.code_hash(other) == storage.code_hash(other) == storage.code_hash(one, other)
+    with pytest.raises(ValueError, match="no module 'graspbook.cellar'"):
+        storage.code_hash("graspbook.cellar")
 
 
 def test_code_hash_changes_with_what_the_code_does_and_not_with_what_it_says(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "__file__", str(tmp_path / "storage.py"))
+    monkeypatch.setattr(imports, "LIBRARY", tmp_path)
+    (tmp_path / "house.py").write_text("from graspbook.room import A\n")
     code = (
         '"""A room."""\n\nSIZE = 3\n\n\nclass A:\n    """Its."""\n\n    def f(self):\n       '
         ' """Do."""\n        return "it"\n'
@@ -169,7 +167,8 @@ def test_code_hash_changes_with_what_the_code_does_and_not_with_what_it_says(tmp
 
     def hashed(*changes):
         (tmp_path / "room.py").write_text(code.replace(*changes) if changes else code)
-        return storage.code_hash("room")
+        imports._imports_of.cache_clear()
+        return storage.code_hash("graspbook.house")
 
     first = hashed()
     for same in (

@@ -94,8 +94,8 @@ def _add_grasp(commands):
 
 
 def _grasp(options):
+    from graspbook.commands.grasp import grasp_input
     from graspbook.storage import SHIPPED
-    from graspbook.workbook.grasp import grasp_input
 
     weights = options.weights or SHIPPED
     found = grasp_input(
@@ -162,9 +162,9 @@ def _add_evaluate(commands):
 
 
 def _evaluate(options):
-    from graspbook.graspnet.assessment import COMPARED
+    from graspbook.commands.evaluate import difference_text, evaluate_meshes
+    from graspbook.graspnet.figures_of_merit import COMPARED
     from graspbook.storage import SHIPPED
-    from graspbook.workbook.evaluate import difference_text, evaluate_meshes
 
     weights = options.weights or SHIPPED
     report = evaluate_meshes(
@@ -244,8 +244,8 @@ def _add_hand_grasp(commands):
 
 
 def _hand_grasp(options):
+    from graspbook.commands.hand_grasp import STUCK, hand_grasp
     from graspbook.storage import SHIPPED
-    from graspbook.workbook.hand_grasp import STUCK, hand_grasp
 
     found = hand_grasp(
         options.input,
@@ -297,7 +297,7 @@ def _add_hand_summary(commands):
 def _hand_summary(options):
     import numpy as np
 
-    from graspbook.workbook.hand_summary import summarise
+    from graspbook.commands.hand_summary import summarise
 
     found = summarise(options.reports, options.out)
     print(f"{options.out}: {found['objects']} objects, seeds {', '.join(map(str, found['seeds']))}")
@@ -430,10 +430,10 @@ def _add_trials(commands):
 
 
 def _trials(options):
+    from graspbook.commands.trials import trials
+    from graspbook.figures.trial_tables import failure_table, success_counts
     from graspbook.objects.trial_objects import TRIAL_OBJECTS
     from graspbook.storage import SHIPPED
-    from graspbook.workbook.trial_tables import failure_table, success_counts
-    from graspbook.workbook.trials import trials
 
     records = trials(
         options.objects or list(TRIAL_OBJECTS),
@@ -489,8 +489,8 @@ def _add_pick(commands):
 
 
 def _pick(options):
+    from graspbook.commands.pick import pick
     from graspbook.storage import SHIPPED
-    from graspbook.workbook.pick import pick
 
     found = pick(
         options.source,
@@ -611,7 +611,7 @@ def _add_label(commands):
 
 
 def _label(options):
-    from graspbook.graspnet.labels import label_file
+    from graspbook.simulation.labels import label_file
     from graspbook.storage import check_writable
 
     check_writable(options.out)
@@ -637,9 +637,9 @@ def _add_calibrate(commands):
 
 
 def _calibrate(options):
-    from graspbook.graspnet.labels import calibrate
+    from graspbook.provenance import provenance
+    from graspbook.simulation.labels import calibrate
     from graspbook.storage import check_writable, write_json
-    from graspbook.workbook.provenance import provenance
 
     check_writable(options.out)
     write_json(

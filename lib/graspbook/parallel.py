@@ -5,21 +5,36 @@ This is the only door through which work is spread, so that a cluster can be put
 
 import multiprocessing
 import os
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from typing import Any
 
 from tqdm import tqdm
 
 
-def run_tasks(function, tasks, workers, label):
-    """Results of `function(*task)` for every task, in order, from `workers` processes (1: in this
-    one).
+def run_tasks(
+    function: Callable[..., Any],
+    tasks: Iterable[Mapping[str, Any]],
+    workers: int,
+    label: str,
+    *,
+    common: Mapping[str, Any] | None = None,
+) -> list[Any]:
+    """Results of `function(**common, **task)` for every task, in their order.
 
-    `function` must be importable and its arguments picklable. Processes are spawned, never forked, since torch and
-    MuJoCo hold threads. Each gets its share of the cores. The first error stops what has not started and is raised.
+    Processes are spawned, never forked, since torch and MuJoCo hold threads. Each gets its share of
+    the cores. The first error stops what has not started and is raised.
+
+    function: importable; its arguments and results can be pickled.
+    tasks: arguments by name that differ from task to task.
+    workers: processes; 1 runs everything in this one.
+    label: what the progress bar says.
+    common: arguments by name that all tasks share.
     """
-    tasks = list(tasks)
+    call, tasks = partial(_call, function, dict(common or {})), list(tasks)
     if workers <= 1 or len(tasks) <= 1:
-        return [function(*task) for task in tqdm(tasks, desc=label, disable=not tasks)]
+        return [call(task) for task in tqdm(tasks, desc=label, disable=not tasks)]
     results = [None] * len(tasks)
     threads = max(1, (os.cpu_count() or 1) // workers)
     context = multiprocessing.get_context("spawn")
@@ -27,7 +42,7 @@ def run_tasks(function, tasks, workers, label):
     with ProcessPoolExecutor(
         workers, mp_context=context, initializer=_limit_threads, initargs=(threads,)
     ) as pool:
-        futures = {pool.submit(function, *task): i for i, task in enumerate(tasks)}
+        futures = {pool.submit(call, task): i for i, task in enumerate(tasks)}
         try:
             for future in tqdm(as_completed(futures), total=len(tasks), desc=label):
                 results[futures[future]] = future.result()
@@ -35,6 +50,12 @@ def run_tasks(function, tasks, workers, label):
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return results
+
+
+def _call(function, common, task):
+    if not isinstance(task, Mapping):  # to go: tasks by place
+        return function(*task)
+    return function(**common, **task)
 
 
 def _limit_threads(threads):

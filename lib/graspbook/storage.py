@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from graspbook.errors import GraspFileError, OutputError
+from graspbook.imports import import_closure, module_file
 
 SHIPPED = (
     Path(__file__).parent / "weights"
@@ -135,19 +136,19 @@ def object_hash(obj):
     return content_hash(obj.mesh.vertices, obj.mesh.faces, *(part.vertices for part in obj.parts))
 
 
-def code_hash(*rooms):
-    """Hash of the Python files of rooms of the library ("simulation", "graspnet/sampler"): what a
-    product depends on besides its parameters, so that an edit of the code makes it anew. Comments,
-    docstrings and layout do not count. Raises ValueError for a room that is not there.
+def code_hash(*modules: str) -> str:
+    """Hash of modules of the library ("graspbook.pose") and of all that they import: what a product
+    depends on besides its parameters.
+
+    An edit of the code so makes the product anew. Comments, docstrings and layout do not count.
+    Raises ValueError for a module that is not there.
     """
+    for module in modules:
+        if module_file(module) is None:
+            raise ValueError(f"no module {module!r} in the library")
     digest = hashlib.sha256()
-    for room in rooms:
-        path = Path(__file__).parent / room
-        files = sorted(path.glob("*.py")) or [path.with_suffix(".py")]
-        if not files[0].is_file():
-            raise ValueError(f"no room {room!r} in the library")
-        for file in files:
-            digest.update(_syntax(file.read_bytes()))
+    for file in import_closure(modules):
+        digest.update(_syntax(file.read_bytes()))
     return digest.hexdigest()[:32]
 
 

@@ -19,12 +19,12 @@ from graspbook.graspnet.ablations import (
     success_coverage,
     train_variant,
 )
+from graspbook.graspnet.baselines.gpd import GpdSettings
 from graspbook.graspnet.coverage import ViewResult, success_coverage_area, success_coverage_curve
 from graspbook.graspnet.dataset import Examples, stratify
-from graspbook.graspnet.evaluation import ViewEvaluation, evaluate_view
-from graspbook.graspnet.gpd import GpdSettings
+from graspbook.graspnet.experiments import network_settings
 from graspbook.graspnet.predict import PredictSettings, load_networks
-from graspbook.graspnet.recipe import network_settings
+from graspbook.graspnet.views import ViewEvaluation, evaluate_view
 from graspbook.objects.sets import FamilySet
 from graspbook.training import TrainSettings
 

@@ -7,9 +7,9 @@ import torch
 
 from graspbook import pose
 from graspbook.errors import CaptureError, ParameterError, WeightsError
+from graspbook.graspnet.baselines.geometric import sample_geometric
 from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings, score
 from graspbook.graspnet.frame import object_frame
-from graspbook.graspnet.geometric import sample_geometric
 from graspbook.graspnet.pointnet2 import BackboneSettings
 from graspbook.graspnet.predict import (
     PredictSettings,

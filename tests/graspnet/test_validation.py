@@ -36,7 +36,7 @@ def examples():
 
 def test_scores_come_in_batches_mixed_as_in_training(examples):
     from graspbook.graspnet.evaluator import Evaluator
-    from graspbook.graspnet.recipe import network_settings
+    from graspbook.graspnet.experiments import network_settings
 
     settings = network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256)[1]
     truth, scores = validation.evaluator_scores(Evaluator(settings).eval(), examples, 3, 0)
@@ -46,7 +46,7 @@ def test_scores_come_in_batches_mixed_as_in_training(examples):
 
 
 def test_reconstruction_error_falls_with_training(examples, tmp_path):
-    from graspbook.graspnet.recipe import network_settings, train_task
+    from graspbook.graspnet.experiments import network_settings, train_task
     from graspbook.graspnet.sampler import load_sampler, make_sampler
     from graspbook.training import TrainSettings
 

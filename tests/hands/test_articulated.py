@@ -8,7 +8,8 @@ import torch
 import trimesh
 
 from graspbook import pose
-from graspbook.hands.articulated import Hand, Link, Part, place
+from graspbook.hands.articulated import Hand, place
+from graspbook.hands.parts import Link, Part
 from graspbook.highdof.closing import close, touching
 from graspbook.highdof.planner import reach
 from graspbook.objects.distance import signed_distance_grid, stack

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from graspbook.hands.articulated import Hand, Link, Part
+from graspbook.hands.articulated import Hand
 from graspbook.hands.balls import Balls, inner_balls
 from graspbook.hands.library import HANDS, load_hand
+from graspbook.hands.parts import Link, Part
 from graspbook.hands.shape import dense, part_distance, part_mesh
 
 BOX = np.array([[x, y, z] for x in (-0.03, 0.03) for y in (-0.02, 0.02) for z in (-0.01, 0.01)])

@@ -47,7 +47,7 @@ def examples(barrett, meshes):
 @pytest.fixture(scope="session")
 def network_file(barrett, examples, tmp_path_factory):
     """Weights that 30 steps on the examples give."""
-    from graspbook.highdof.learning import LossSettings, train_network
+    from graspbook.highdof.training import LossSettings, train_network
     from graspbook.training import TrainSettings
 
     file = tmp_path_factory.mktemp("highdof") / "highdof_barrett.safetensors"

@@ -6,8 +6,9 @@ import trimesh
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
-from graspbook.hands.articulated import Hand, Link, Part
+from graspbook.hands.articulated import Hand
 from graspbook.hands.library import load_hand
+from graspbook.hands.parts import Link, Part
 from graspbook.highdof.energies import Judge, distance_sum, graspit
 from graspbook.objects.distance import signed_distance_grid, stack
 

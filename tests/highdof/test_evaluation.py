@@ -16,9 +16,9 @@ from graspbook.highdof.evaluation import (
     mended_figures,
     some_plans,
 )
-from graspbook.highdof.learning import load_network, residuals
 from graspbook.highdof.planner import PlannerSettings
 from graspbook.highdof.plans import plan_files, read_plan, write_plan
+from graspbook.highdof.training import load_network, residuals
 from graspbook.objects.sets import FamilySet
 
 BOXES = FamilySet({"box": 1})

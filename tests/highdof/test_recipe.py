@@ -8,7 +8,6 @@ from graspbook.errors import ParameterError
 from graspbook.hands.library import load_hand
 from graspbook.highdof.dataset import DataSettings, read_examples
 from graspbook.highdof.descent import DescentSettings
-from graspbook.highdof.learning import LossSettings
 from graspbook.highdof.planner import PlannerSettings
 from graspbook.highdof.plans import plan_files, read_plan
 from graspbook.highdof.recipe import (
@@ -20,6 +19,7 @@ from graspbook.highdof.recipe import (
     residuals_by_object,
     train_variant,
 )
+from graspbook.highdof.training import LossSettings
 from graspbook.objects.rotations import STORED
 from graspbook.objects.sets import FamilySet
 from graspbook.training import TrainSettings, load_weights

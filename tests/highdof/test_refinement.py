@@ -10,7 +10,7 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof import losses
 from graspbook.highdof.closing import SLACK
 from graspbook.highdof.energies import Judge
-from graspbook.highdof.generate import deepest
+from graspbook.highdof.predict import deepest
 from graspbook.highdof.refinement import adjust, polish, refine
 from graspbook.objects.distance import signed_distance_grid, stack
 

@@ -17,10 +17,10 @@ import pytest
 from graspbook import pose
 from graspbook.errors import RobotError
 from graspbook.robots import arm as wrapper
-from graspbook.robots import fr3, motion
+from graspbook.robots import fr3, paths
 from graspbook.robots.arm import Arm
 from graspbook.robots.controller import SimulatedController, World
-from graspbook.robots.motion import Path, Waypoint, checked
+from graspbook.robots.paths import Path, Waypoint, checked
 from graspbook.robots.planning import MotionSettings, find_way, straight
 from graspbook.robots.scene import Limits, Scene
 from graspbook.simulation.tabletop import tabletop
@@ -238,9 +238,9 @@ def test_a_reflex_refuses_motion_and_connection_until_recovery_is_asked_for(cont
 
 def test_the_limits_are_frankys(arm):
     for ours, name in (
-        (motion.VELOCITY, "velocity"),
-        (motion.ACCELERATION, "acceleration"),
-        (motion.JERK, "jerk"),
+        (paths.VELOCITY, "velocity"),
+        (paths.ACCELERATION, "acceleration"),
+        (paths.JERK, "jerk"),
     ):
         np.testing.assert_array_equal(ours, getattr(arm._robot, f"joint_{name}_limit").get())
 
@@ -265,7 +265,7 @@ def recorded(arm, path):
 
 def beside(points, path):
     """Largest distance (rad) of joint angles (K, 7) from the motion that is checked for a path."""
-    angles = motion.samples(path, 0.002)
+    angles = paths.samples(path, 0.002)
     steps = np.diff(angles, axis=0)
     shares = ((points[:, None] - angles[:-1]) * steps).sum(axis=2) / (steps**2).sum(axis=1)
     nearest = angles[:-1] + np.clip(shares, 0, 1)[..., None] * steps
@@ -289,7 +289,7 @@ def test_the_arm_is_sent_along_the_very_motion_that_was_checked(controller, arm,
         assert len(path.waypoints) > 1 and len(points) > 50
         assert beside(points, path) < 4e-4
         with monkeypatch.context() as other:  # limits that are not the arm's make another motion
-            other.setattr(motion, limit, getattr(motion, limit) / 2)
+            other.setattr(paths, limit, getattr(paths, limit) / 2)
             assert beside(points, path) > 1e-3
 
 

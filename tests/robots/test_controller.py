@@ -12,7 +12,7 @@ from graspbook.objects.trial_objects import make_trial_object
 from graspbook.robots import fr3
 from graspbook.robots.arm import Arm
 from graspbook.robots.controller import SimulatedController, World, _SimulationServer, _Simulator
-from graspbook.robots.motion import checked
+from graspbook.robots.paths import checked
 from graspbook.robots.planning import MotionSettings, straight
 from graspbook.robots.scene import Limits, Scene
 from graspbook.simulation.shake import GRAVITY

@@ -5,7 +5,7 @@ from graspbook import pose
 from graspbook.errors import RobotError
 from graspbook.hands.franka import points_in_hand
 from graspbook.robots import fr3
-from graspbook.robots.motion import duration, passed, samples
+from graspbook.robots.paths import duration, passed, samples
 from graspbook.robots.planning import (
     TURNED,
     Feasibility,

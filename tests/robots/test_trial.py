@@ -18,8 +18,8 @@ from graspbook.robots.arm import Arm
 from graspbook.robots.camera import Frame, SimulatedCamera
 from graspbook.robots.controller import SimulatedController, World
 from graspbook.robots.planning import MotionSettings
-from graspbook.robots.records import STAGES
 from graspbook.robots.trial import TrialSettings, attempt, behind
+from graspbook.robots.trial_records import STAGES
 from graspbook.simulation.tabletop import tabletop
 
 BOX = make_trial_object("jello_strawberry")

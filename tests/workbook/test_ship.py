@@ -5,8 +5,8 @@ import torch
 
 from graspbook import pose
 from graspbook.errors import NotebookError
-from graspbook.graspnet.evaluation import weights_hashes
 from graspbook.graspnet.predict import PredictSettings, load_networks, predict
+from graspbook.graspnet.views import weights_hashes
 from graspbook.objects.sets import FamilySet
 from graspbook.perception.camera import DepthRenderer
 from graspbook.simulation.shake import shake_test

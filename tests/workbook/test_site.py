@@ -7,10 +7,10 @@ import nbformat
 import pytest
 
 from graspbook.errors import NotebookError, OutputError, ParameterError
+from graspbook.provenance import package_versions, provenance
 from graspbook.workbook import params
 from graspbook.workbook.outputs import Outputs
 from graspbook.workbook.params import load_profile, notebook_parameters
-from graspbook.workbook.provenance import package_versions, provenance
 from graspbook.workbook.run import _failure
 from graspbook.workbook.site import build_site
 

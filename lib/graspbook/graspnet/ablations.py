@@ -12,6 +12,7 @@ import numpy as np
 
 from graspbook.comparison import items_of
 from graspbook.errors import ParameterError
+from graspbook.graspnet.baselines.gpd_network import train_gpd
 from graspbook.graspnet.coverage import (
     RADIUS,
     ViewResult,
@@ -19,12 +20,11 @@ from graspbook.graspnet.coverage import (
     success_coverage_area,
     visit,
 )
-from graspbook.graspnet.evaluation import evaluate_view
-from graspbook.graspnet.gpd_network import train_gpd
+from graspbook.graspnet.experiments import by_family, train_task
 from graspbook.graspnet.predict import PredictSettings
-from graspbook.graspnet.recipe import by_family, train_task
 from graspbook.graspnet.regions import FAMILIES, REGIONS, held_regions
 from graspbook.graspnet.validation import calibration, evaluator_scores
+from graspbook.graspnet.views import evaluate_view
 from graspbook.metrics import average_precision
 from graspbook.parallel import run_tasks
 

@@ -24,9 +24,11 @@ from graspbook.storage import Grasps, code_hash, content_hash, read_grasps, writ
 # from the fingers' mount touching the surface to the fingertips touching it. "released": the limits
 # in NVlabs/6dof-graspnet, which leave the palm free.
 STANDOFFS = {"paper": (franka.FINGER_MOUNT, franka.TIP_Z), "released": (0.0670, 0.1122)}
+# Largest angle in radians between the fingers' axis and the normal where it enters: about arctan of
+# the friction.
+_CONE = 0.4
 _BATCH = 1024
 _PATIENCE = 20 * _BATCH  # candidates that need not lead to any
-_CODE = ("pose", "hands", "simulation", "graspnet/candidates")
 _FEWEST_SIMULABLE = 0.005  # share of candidates below which the search is given up
 
 
@@ -135,7 +137,7 @@ def sample_task(objects, name, path, n, seed):
 
 def _parameters(obj, n, seed, settings, standoff):
     return {
-        "code": code_hash(*_CODE),
+        "code": code_hash(__name__),
         "grasps": n,
         "seed": seed,
         "standoff": standoff,
@@ -160,3 +162,38 @@ def _grasps(obj, transforms, outcomes, settings, parameters, counts):
         physics=physics(obj, settings),
         parameters=parameters | {"counts": counts | {"successes": int(success.sum())}},
     )
+
+
+def propose_antipodal(mesh, n, rng):
+    """Up to n poses `object_T_hand` (K, 4, 4): the fingers' axis enters at a uniform surface point
+    within a cone about the normal and leaves it again less than an opening further; the roll about
+    it and the depth between the pads are uniform, the object anywhere between the fingers. Points
+    whose ray stays inside for longer make no candidate.
+    """
+    start, faces = trimesh.sample.sample_surface(mesh, n, seed=rng)
+    normal = mesh.face_normals[faces]
+    sine = np.sin(_CONE) * np.sqrt(rng.random(n))
+    angle = rng.uniform(0, 2 * np.pi, n)
+    frame = pose.align_z(-normal)
+    axis = np.einsum(
+        "nij,nj->ni",
+        frame,
+        np.stack([sine * np.cos(angle), sine * np.sin(angle), np.sqrt(1 - sine**2)], axis=1),
+    )
+    inside = start - 1e-5 * normal
+    hits, rays, _ = mesh.ray.intersects_location(inside, axis, multiple_hits=False)
+    width = np.full(n, np.inf)
+    width[rays] = np.linalg.norm(hits - start[rays], axis=1)
+    keep = width < franka.MAX_OPENING
+    start, axis, width = start[keep], axis[keep], width[keep]
+    count = len(width)
+    rotation = pose.align_z(axis) @ pose.rotation_about(
+        [0.0, 0, 1], rng.uniform(0, 2 * np.pi, count)
+    )
+    rotation = rotation[:, :, [2, 0, 1]]  # x of the hand along the axis
+    middle = (
+        start
+        + (width / 2 + rng.uniform(-0.5, 0.5, count) * (franka.MAX_OPENING - width))[:, None] * axis
+    )
+    depth = franka.PAD_CENTRE_Z + rng.uniform(-1, 1, count) * franka.PAD_HALF_WIDTH
+    return pose.from_rt(rotation, middle - depth[:, None] * rotation[..., 2])

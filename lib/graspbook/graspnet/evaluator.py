@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from graspbook.errors import ParameterError
-from graspbook.graspnet import probes
+from graspbook.graspnet import evaluator_probes
 from graspbook.graspnet.dataset import (
     check_points,
     evaluator_batch,
@@ -16,13 +16,13 @@ from graspbook.graspnet.dataset import (
     held_out_figures,
     random_roll,
 )
+from graspbook.graspnet.evaluator_pose import PoseCloud
+from graspbook.graspnet.evaluator_unified import UnifiedCloud, object_backbone
 from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, Grouper, settings_of
-from graspbook.graspnet.pose_cloud import PoseCloud
-from graspbook.graspnet.unified import UnifiedCloud, object_backbone
 from graspbook.training import load_model, train_to_file
 
 CENTROIDS = ("literal", "object_and_gripper")
-REPRESENTATIONS = {"unified": UnifiedCloud, "pose": PoseCloud, "probes": probes.Probes}
+REPRESENTATIONS = {"unified": UnifiedCloud, "pose": PoseCloud, "probes": evaluator_probes.Probes}
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def object_grouper(settings):
     whatever the grasps and its weights; it remembers the clouds it has seen.
     """
     if settings.representation == "probes":
-        return probes.Preparer(settings.backbone)
+        return evaluator_probes.Preparer(settings.backbone)
     if settings.representation == "pose":
         return Grouper(settings.backbone)
     return (

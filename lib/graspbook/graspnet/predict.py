@@ -14,10 +14,10 @@ import torch
 
 from graspbook import pose
 from graspbook.errors import ParameterError
+from graspbook.graspnet.baselines.geometric import sample_geometric
+from graspbook.graspnet.baselines.gpd_network import detect, load_gpd
 from graspbook.graspnet.evaluator import load_evaluator
 from graspbook.graspnet.frame import object_frame
-from graspbook.graspnet.geometric import sample_geometric
-from graspbook.graspnet.gpd_network import detect, load_gpd
 from graspbook.graspnet.refinement import Refinement, best_of_iterations, refine
 from graspbook.graspnet.sampler import load_sampler, sample
 from graspbook.hands.franka import points_in_closing_region, points_in_hand

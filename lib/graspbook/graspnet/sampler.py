@@ -11,7 +11,6 @@ from torch import nn
 
 from graspbook import pose
 from graspbook.errors import ParameterError
-from graspbook.graspnet.attention import SharedSampler
 from graspbook.graspnet.dataset import (
     check_points,
     examples_hash,
@@ -27,6 +26,7 @@ from graspbook.graspnet.pointnet2 import (
     group,
     settings_of,
 )
+from graspbook.graspnet.sampler_shared import SharedSampler
 from graspbook.hands.franka import CONTROL_POINTS
 from graspbook.training import load_model, train_to_file
 
@@ -78,7 +78,7 @@ PRESETS = {
 
 
 def make_sampler(settings):
-    """An untrained sampler of these settings: `attention.SharedSampler` or `Sampler`, alike to
+    """An untrained sampler of these settings: `sampler_shared.SharedSampler` or `Sampler`, alike to
     their users.
     """
     return SharedSampler(settings) if settings.conditioning == "shared" else Sampler(settings)

@@ -7,60 +7,14 @@ that planners and networks see, and `Hand.all_joints`, which has the coupled one
 numpy float64; torch functions keep dtype and device.
 """
 
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
 from graspbook.errors import ParameterError
+from graspbook.hands.parts import Points
 
 SLACK = 1e-4  # by how much a joint value may overstep its limits, as rounding does; it is clipped
-
-
-@dataclass(frozen=True)
-class Link:
-    """A rigid link and the joint that moves it against its parent.
-
-    parent: name of an earlier link, None for the palm. parent_T_link: (4, 4) at joint value 0.
-    joint: its name, None for a link that is fixed to its parent. axis: (3,) unit vector in the
-    link's frame; a hinge turns about it through the link's origin, a slide moves along it. limits:
-    rad, or metres for a slide. effort: largest torque in N·m, or force in N. closes: the sign of
-    the motion that closes the hand, 0 for none.
-    """
-
-    name: str
-    parent: str | None = None
-    parent_T_link: np.ndarray = field(default_factory=lambda: np.eye(4))
-    joint: str | None = None
-    axis: tuple = (0.0, 0.0, 1.0)
-    limits: tuple = (0.0, 0.0)
-    effort: float = 0.0
-    slides: bool = False
-    closes: int = 0
-
-
-@dataclass(frozen=True)
-class Part:
-    """A convex piece of a link: all points within `radius` of the convex hull of `core` (V, 3), in
-    the link's frame, metres.
-
-    Radius 0 makes a polyhedron. With a radius the core has two points and the part is a capsule.
-    """
-
-    link: str
-    core: np.ndarray
-    radius: float = 0.0
-
-
-class Points(NamedTuple):
-    """Points (P, 3) on a hand with outward unit normals (P, 3), both in the frames of their links,
-    given by index (P,).
-    """
-
-    points: np.ndarray
-    normals: np.ndarray
-    links: np.ndarray
 
 
 class Hand:

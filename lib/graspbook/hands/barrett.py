@@ -17,7 +17,8 @@ proximal joint.
 import numpy as np
 
 from graspbook import pose
-from graspbook.hands.articulated import Hand, Link, Part
+from graspbook.hands.articulated import Hand
+from graspbook.hands.parts import Link, Part
 
 A_W, A_1, A_2, A_3, D_W, D_3 = 0.025, 0.050, 0.070, 0.050, 0.0754, 0.0095
 SPREAD, PROXIMAL, DISTAL_OFFSET = np.pi, np.radians(140), np.radians(40)

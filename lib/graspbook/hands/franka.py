@@ -136,7 +136,8 @@ def build():
     metres; finger_joint2 is equal to it. Contact points "default": 9 on either pad and 3 on the
     palm between the fingers.
     """
-    from graspbook.hands.articulated import Hand, Link, Part
+    from graspbook.hands.articulated import Hand
+    from graspbook.hands.parts import Link, Part
 
     links, parts, contacts = [Link("palm")], [Part("palm", PALM)], []
     for side, sign, joint in (("right", 1.0, "finger_joint1"), ("left", -1.0, "finger_joint2")):

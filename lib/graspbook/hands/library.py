@@ -27,7 +27,6 @@ example from a Denavit-Hartenberg table, `shadow` one read from MJCF.
 """
 
 from functools import cache
-from importlib import import_module
 
 from graspbook.errors import ParameterError
 
@@ -39,4 +38,6 @@ def load_hand(name):
     """The Hand of a name in HANDS, built once; ParameterError for another name."""
     if name not in HANDS:
         raise ParameterError(f"unknown hand {name!r}; there are {', '.join(HANDS)}")
-    return import_module(f"graspbook.hands.{name}").build()
+    from graspbook.hands import barrett, franka, shadow
+
+    return {"shadow": shadow, "barrett": barrett, "franka": franka}[name].build()

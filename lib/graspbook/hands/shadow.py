@@ -21,7 +21,8 @@ import mujoco
 import numpy as np
 
 from graspbook import pose
-from graspbook.hands.articulated import Hand, Link, Part
+from graspbook.hands.articulated import Hand
+from graspbook.hands.parts import Link, Part
 
 FINGERS = ("ff", "mf", "rf", "lf")
 COUPLING = {f"{finger.upper()}J0": (f"{finger.upper()}J1", 0.8, 0.0) for finger in FINGERS}

@@ -7,7 +7,7 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from graspbook import pose
-from graspbook.hands.articulated import Points
+from graspbook.hands.parts import Points
 
 SPACING = 0.0035
 _SPHERE = trimesh.creation.icosphere(subdivisions=2, radius=1.0)

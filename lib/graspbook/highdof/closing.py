@@ -97,7 +97,7 @@ def touching(hand, fields, which, wrist, joints):
 
 def closed_epsilon(hand, target, wrist, joints):
     """The ε (N,), numpy, of hands at wrist poses (N, 4, 4) with closed joints (N, J), torch, on a
-    `target.Target`.
+    `object_field.Target`.
     """
     contacts = [
         touching(hand, target.fields, 0, *closed) for closed in zip(wrist, joints, strict=True)

@@ -16,14 +16,14 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof.closing import SLACK
 from graspbook.highdof.dataset import read_examples, turn
 from graspbook.highdof.energies import Judge
-from graspbook.highdof.generate import ask, complete, deepest
-from graspbook.highdof.learning import load_network, residuals
 from graspbook.highdof.losses import squared_distances
+from graspbook.highdof.object_field import make_target
 from graspbook.highdof.planner import starts
 from graspbook.highdof.plans import read_plan
+from graspbook.highdof.predict import ask, complete, deepest
 from graspbook.highdof.recipe import shown
 from graspbook.highdof.refinement import adjust, polish, refine
-from graspbook.highdof.target import make_target
+from graspbook.highdof.training import load_network, residuals
 from graspbook.metrics import average_precision, confusion
 from graspbook.objects.distance import lookup
 from graspbook.simulation.hold import Holder
@@ -97,7 +97,7 @@ def grasp_object(objects, name, hand, weights, ways, rotations, seed, tested):
 
     A label without a file, None, stands for random starts of the planner in the place of
     predictions. Returns {label: {way: {"rotation", "epsilon", "penetration", "clear",
-    "object_T_palm", "joints", "held"}}}: arrays as `generate.Candidates` has them, and of the T =
+    "object_T_palm", "joints", "held"}}}: arrays as `predict.Candidates` has them, and of the T =
     `tested` of largest ε in which directions they hold, (T, 6) bool.
     """
     hand, obj = load_hand(hand), objects.load(name)

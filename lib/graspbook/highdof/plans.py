@@ -14,8 +14,8 @@ from graspbook.errors import GraspFileError, MeshError, PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.library import load_hand
 from graspbook.highdof.closing import close, closed_epsilon
+from graspbook.highdof.object_field import make_target
 from graspbook.highdof.planner import plan, reach
-from graspbook.highdof.target import make_target
 from graspbook.objects.distance import Fields
 from graspbook.parallel import run_tasks
 from graspbook.storage import atomic_path, code_hash, content_hash, hash_number
@@ -23,23 +23,6 @@ from graspbook.storage import atomic_path, code_hash, content_hash, hash_number
 CHAINS = 160  # annealed abreast: beyond it the time of a step grows with them
 _THIN = 0.02  # of its longest side: such a mesh may have no inside on the grid of a distance field
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
-# The rooms of the library that a plan depends on.
-_CODE = (
-    "highdof/annealing",
-    "highdof/descent",
-    "highdof/energies",
-    "highdof/losses",
-    "highdof/planner",
-    "highdof/closing",
-    "highdof/plans",
-    "highdof/target",
-    "hands",
-    "objects/distance",
-    "objects/eikonal",
-    "objects/winding",
-    "quality",
-    "pose",
-)
 
 
 @dataclass(frozen=True)
@@ -150,7 +133,7 @@ def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
             "group": {
                 name: content_hash(mesh.vertices, mesh.faces) for name, mesh in group.items()
             },
-            "code": code_hash(*_CODE),
+            "code": code_hash(__name__),
         }
         missing = {name: paths[name] for name in group if not _is_there(paths[name], parameters)}
         if missing:

@@ -17,15 +17,15 @@ from graspbook.highdof.dataset import (
     read_examples,
     write_examples,
 )
-from graspbook.highdof.learning import (
+from graspbook.highdof.network import NetworkSettings
+from graspbook.highdof.plans import read_plan
+from graspbook.highdof.training import (
     LossSettings,
     fewer_grasps,
     load_network,
     residuals,
     train_network,
 )
-from graspbook.highdof.network import NetworkSettings
-from graspbook.highdof.plans import read_plan
 from graspbook.objects.rotations import STORED
 from graspbook.parallel import run_tasks
 from graspbook.storage import code_hash, content_hash
@@ -50,7 +50,7 @@ def examples_file(path, objects, plans, hand, settings, workers=2):
     states = {name: read_plan(file, load_hand(hand)) for name, file in plans.items()}
     made_from = {
         "settings": asdict(settings),
-        "code": code_hash("highdof/dataset", "objects", "hands/pose_vector", "pose"),
+        "code": code_hash("graspbook.highdof.dataset"),
         "states": {
             name: content_hash(plan.states, plan.com, plan.parameters)
             for name, plan in states.items()
@@ -122,7 +122,7 @@ def train_variant(hand, examples, names, variant, train_settings, weights, devic
 
 
 def residuals_by_object(hand, examples, names, weights, fixed=0, beta=0.75, turned=True):
-    """The `learning.Residuals` of a network for objects in a file of examples, as
+    """The `training.Residuals` of a network for objects in a file of examples, as
     `comparison.contrast` takes them.
 
     Returns {object: [{"x": (R, 7 + J), figure: (R,)}]}, "combined" (equation 2) among the figures.

@@ -58,7 +58,7 @@ def signed_distance_grid(mesh, size=128):
     key = content_hash(
         triangles,
         size,
-        *(code_hash(f"objects/{room}") for room in ("distance", "eikonal", "winding")),
+        code_hash(__name__),
     )
     file = cache_dir() / "distance" / f"{key}.npy"
     if file.is_file():

@@ -142,3 +142,12 @@ def _triangulate(vertices, loop):
         [across, np.cross(area, across) / (np.linalg.norm(area) or 1.0)], axis=1
     )
     return loop[np.asarray(manifold3d.triangulate([flat]))].tolist()
+
+
+def has_faces(path):
+    """Whether a .ply file, if it is one that can be read, declares faces."""
+    try:
+        header = path.read_bytes()[:4096].partition(b"end_header")[0]
+    except OSError:
+        return False
+    return b"element face" in header and b"element face 0" not in header

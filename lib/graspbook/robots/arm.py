@@ -16,7 +16,7 @@ import numpy as np
 
 from graspbook.errors import RobotError
 from graspbook.hands.franka import MAX_OPENING
-from graspbook.robots import fr3, motion
+from graspbook.robots import fr3, paths
 
 SIMULATED_SPEED, REAL_SPEED = 0.5, 0.1  # share of the arm's limits
 MAX_FORCE = 40.0  # N that the hand may be asked for; it could do 70
@@ -98,7 +98,7 @@ class Arm:
         starts elsewhere or is too fast (nothing is sent then), when the motion is aborted, when the
         arm does not arrive, or when the controller is gone.
         """
-        if not motion.passed(path):
+        if not paths.passed(path):
             raise RobotError(f"{path.what}: refused: the path was not checked against a scene")
         if not self.execute:
             raise RobotError(
@@ -210,12 +210,12 @@ class Arm:
 
     def _follow(self, path, command):
         """Send a motion and wait until it is over."""
-        end = self._time(path.what) + 3 * motion.duration(path) + 5
+        end = self._time(path.what) + 3 * paths.duration(path) + 5
         self._call(path.what, lambda: self._robot.move(command, asynchronous=True))
         while self._robot.is_in_control:  # franky's own waiting would keep Ctrl-C to itself
             if self._time(path.what) > end:
                 raise RobotError(
-                    f"{path.what}: not over after three times its {motion.duration(path):.1f} s;"
+                    f"{path.what}: not over after three times its {paths.duration(path):.1f} s;"
                     " stopped"
                 )
             time.sleep(_POLL)

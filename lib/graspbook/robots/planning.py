@@ -18,7 +18,7 @@ from graspbook import pose
 from graspbook.errors import RobotError
 from graspbook.hands.franka import points_in_hand
 from graspbook.robots import fr3
-from graspbook.robots.motion import Path, checked, line
+from graspbook.robots.paths import Path, checked, line
 from graspbook.robots.scene import hand_clears_table
 
 ou.setLogLevel(ou.LOG_ERROR)

@@ -18,7 +18,7 @@ from graspbook.graspnet.predict import PredictSettings, predict
 from graspbook.perception.camera import backproject
 from graspbook.perception.table import TableSettings, find_object
 from graspbook.robots import fr3
-from graspbook.robots.motion import checked
+from graspbook.robots.paths import checked
 from graspbook.robots.planning import (
     GraspPlan,
     MotionSettings,

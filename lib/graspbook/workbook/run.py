@@ -17,11 +17,11 @@ from nbconvert.filters import strip_ansi
 from papermill.execute import ERROR_MARKER_TAG
 
 from graspbook.errors import NotebookError, ParameterError
+from graspbook.provenance import provenance
 from graspbook.storage import atomic_path
 from graspbook.workbook import params
 from graspbook.workbook.outputs import Outputs
 from graspbook.workbook.params import load_profile, notebook_parameters, profile_name, project_root
-from graspbook.workbook.provenance import provenance
 
 TRACEBACK_LINES = 25
 

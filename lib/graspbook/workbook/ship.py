@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 
 from graspbook.errors import NotebookError
-from graspbook.graspnet.evaluation import weights_hashes
+from graspbook.graspnet.views import weights_hashes
 from graspbook.storage import SHIPPED, atomic_path, gather, read_json, write_json
 from graspbook.training import halve_weights
 from graspbook.workbook import params

@@ -5,7 +5,7 @@ own record and card.
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from graspbook.highdof.learning import BATCH
+from graspbook.highdof.training import BATCH
 from graspbook.simulation.hold import HoldSettings
 from graspbook.storage import SHIPPED, atomic_path, gather, write_json
 from graspbook.training import halve_weights

@@ -1,0 +1,1 @@
+"""The subcommands of `graspbook`, one file each: `arguments(parser)` and `run(options)`."""

@@ -1,0 +1,73 @@
+"""A small picture of a scene as SVG, drawn without a screen."""
+
+import numpy as np
+from plotly.colors import sample_colorscale
+
+from graspbook.figures.style import FORK, POINT_COLOUR, SCALE
+from graspbook.pose import transform
+from graspbook.storage import atomic_path
+
+_FORWARD = np.array([-0.55, 0.68, -0.48])  # of the small pictures, in the object frame
+
+_RIGHT = np.cross(_FORWARD, [0, 0, 1.0])
+
+_FROM_ABOVE = np.stack(
+    [v / np.linalg.norm(v) for v in (_RIGHT, np.cross(_FORWARD, _RIGHT), _FORWARD)]
+)
+
+
+def thumbnail_svg(
+    path, mesh=None, cloud=None, poses=None, values=None, view_T_object=None, size=(360, 240)
+):
+    """Draw a small picture without a screen: shaded faces, points and forks, sorted from back to
+    front.
+
+    mesh: a trimesh; cloud: (M, 3); poses: (N, 4, 4), coloured by values (N,) in 0 … 1.
+    view_T_object: the rotation (4, 4) to a frame with x right, y down, z away from the viewer; from
+    above at an angle if omitted. Lengths fit the picture.
+    """
+    rotation = (_FROM_ABOVE if view_T_object is None else np.asarray(view_T_object)[:3, :3]).T
+    shapes = []  # (depth, corners (k, 2), svg attributes)
+    if mesh is not None:
+        corners, normals = mesh.triangles @ rotation, mesh.face_normals @ rotation
+        shade = np.clip(normals @ [-0.4, -0.6, -0.7], 0, 1)
+        for triangle, light, facing in zip(corners, shade, normals[:, 2] < 0, strict=True):
+            if facing:
+                grey = "".join(f"{part + int(100 * light):02x}" for part in (120, 130, 142))
+                shapes.append((triangle[:, 2].mean(), triangle[:, :2], f'color="#{grey}"'))
+    if cloud is not None:
+        for point in np.asarray(cloud) @ rotation:
+            shapes.append((point[2], point[None, :2], f'fill="{POINT_COLOUR}" stroke="none"'))
+    if poses is not None and len(poses):
+        share = np.ones(len(poses)) if values is None else np.clip(np.asarray(values, float), 0, 1)
+        colours = sample_colorscale(SCALE, 0.9 * share)  # its brightest yellow is lost on white
+        for fork, colour in zip(
+            transform(np.asarray(poses), FORK) @ rotation, colours, strict=True
+        ):
+            shapes.append(
+                (
+                    fork[:, 2].mean(),
+                    fork[:, :2],
+                    f'fill="none" stroke="{colour}" stroke-width="1.6"',
+                )
+            )
+    everything = np.concatenate([corners for _, corners, _ in shapes])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    scale = 0.92 * np.min(np.array(size) / np.maximum(high - low, 1e-9))
+    drawn = []
+    for _, corners, look in sorted(shapes, key=lambda shape: -shape[0]):
+        xy = (corners - (low + high) / 2) * scale + np.array(size) / 2
+        if len(xy) == 1:
+            drawn.append(f'<circle cx="{xy[0, 0]:.1f}" cy="{xy[0, 1]:.1f}" r="1.3" {look}/>')
+        else:
+            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in xy)
+            drawn.append(f'<{"polygon" if len(xy) == 3 else "polyline"} points="{points}" {look}/>')
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}"'
+        f' width="{size[0]}" height="{size[1]}" '
+    )
+    head += (  # said once: a mesh has thousands of triangles
+        'fill="currentColor" stroke="currentColor" stroke-width="0.4">'
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join([head, *drawn, "</svg>"]) + "\n")

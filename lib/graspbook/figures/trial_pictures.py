@@ -1,0 +1,198 @@
+"""Pictures of robot trials: the set of objects, and each trial's table, object and hand."""
+
+import mujoco
+import numpy as np
+from PIL import Image, ImageDraw
+
+from graspbook import figures
+from graspbook.figures.trials import scene_figure
+from graspbook.hands.franka import collision_parts
+from graspbook.objects.trial_objects import TRIAL_OBJECTS, make_trial_object
+from graspbook.storage import atomic_path
+
+WIDTH, HEIGHT = 640, 480
+_GREY, _BLUE, _WOOD = [0.32, 0.35, 0.39, 1.0], [0.23, 0.43, 0.65, 1.0], [0.80, 0.72, 0.60, 1.0]
+
+
+def object_set_figure(names=tuple(TRIAL_OBJECTS), columns=None, title=None):
+    """The trial objects (Fig. 12 of the paper) in rows and in one scale, metres; mass and source on
+    hovering.
+
+    Raises ParameterError for a name that is not in TRIAL_OBJECTS.
+    """
+    figure = figures.mesh_figure([make_trial_object(name) for name in names], title, columns)
+    for trace, name in zip(figure.data, names, strict=True):
+        trial = TRIAL_OBJECTS[name]
+        trace.text = f"{name.replace('_', ' ')}: {1000 * trial.mass:.0f} g, {trial.source}"
+    return figure
+
+
+def picture_of_trial(record, mesh, out_png):
+    """Draw a trial's table, object and open hand at the chosen grasp, before the lift.
+
+    record: of `robots.trial_records`; mesh: a trimesh in the object frame. Writes a PNG of 640 x 480 by
+    MuJoCo's renderer where EGL is there and returns its path; else returns a plotly figure of the
+    same. None where the record has neither pose, so that nothing is to be seen. Raises OutputError
+    where the file cannot be written.
+    """
+    base_T_object, base_T_hand = (_pose(record[key]) for key in ("base_T_object", "base_T_hand"))
+    if base_T_object is None and base_T_hand is None:
+        return None
+    placed = None if base_T_object is None else mesh.copy().apply_transform(base_T_object)
+    context = _gl_context()
+    if context is None:
+        poses = np.empty((0, 4, 4)) if base_T_hand is None else base_T_hand[None]
+        return scene_figure(
+            np.empty((0, 3)) if placed is None else placed,
+            poses,
+            ["chosen"] * len(poses),
+            _caption(record),
+        )
+    try:
+        pixels = _render(_model(placed, base_T_hand))
+    finally:
+        context.free()
+    with atomic_path(out_png) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG")
+    return out_png
+
+
+def _pose(value):
+    return None if value is None else np.asarray(value, float)
+
+
+def _caption(record):
+    return f"{record['object']}, pose {record['pose']}, {record['method']}: {record['outcome']}"
+
+
+def _model(placed, base_T_hand):
+    """MuJoCo model of table, object (a trimesh in the base frame) and hand, and a camera on them
+    from the side and above.
+    """
+    spec = mujoco.MjSpec()
+    spec.visual.global_.offwidth, spec.visual.global_.offheight = WIDTH, HEIGHT
+    spec.visual.headlight.ambient, spec.visual.headlight.diffuse = [0.35] * 3, [0.35] * 3
+    spec.visual.rgba.haze = [1, 1, 1, 1]
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT,
+        rgb1=[0.96, 0.97, 0.98],
+        rgb2=[0.96, 0.97, 0.98],
+        width=64,
+        height=384,
+    )
+    world = spec.worldbody
+    world.add_light(
+        pos=[0.2, -0.6, 1.6],
+        dir=[0.2, 0.4, -1.0],
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        diffuse=[0.6] * 3,
+    )
+    world.add_geom(
+        name="table",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[0.45, 0.6, 0.02],
+        pos=[0.5, 0, -0.021],
+        rgba=_WOOD,
+    )
+    centres = []
+    if placed is not None:
+        _add(spec, "object", placed.vertices, placed.faces, _BLUE)
+        centres.append(placed.bounds.mean(axis=0))
+    if base_T_hand is not None:
+        for i, vertices in enumerate(collision_parts()):
+            _add(
+                spec,
+                f"hand_{i}",
+                vertices @ base_T_hand[:3, :3].T + base_T_hand[:3, 3],
+                None,
+                _GREY,
+            )
+        centres.append(base_T_hand[:3, 3])
+    aim = np.mean(centres, axis=0)
+    eye = aim + [-0.25, -0.62, 0.30]
+    forward = (aim - eye) / np.linalg.norm(aim - eye)
+    right = np.cross(forward, [0, 0, 1]) / np.linalg.norm(np.cross(forward, [0, 0, 1]))
+    world.add_camera(name="view", pos=eye, xyaxes=[*right, *np.cross(right, forward)], fovy=28)
+    return spec.compile()
+
+
+def _add(spec, name, vertices, faces, colour):
+    mesh = spec.add_mesh(name=name, uservert=np.asarray(vertices, float).ravel())
+    mesh.inertia = (
+        mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
+    )  # also for what is not closed: only its surface is drawn
+    if faces is not None:
+        mesh.userface = np.asarray(faces, np.int32).ravel()
+    spec.worldbody.add_geom(
+        name=name,
+        type=mujoco.mjtGeom.mjGEOM_MESH,
+        meshname=name,
+        rgba=colour,
+        contype=0,
+        conaffinity=0,
+    )
+
+
+def _gl_context():
+    """An OpenGL context that needs no screen, current; None where there is none."""
+    try:
+        from mujoco.egl import (
+            GLContext,
+        )  # itself, for mujoco.Renderer's choice is fixed by what imported mujoco first
+
+        context = GLContext(WIDTH, HEIGHT)
+        context.make_current()
+    except Exception:  # the library, its Python binding, the driver and the device may each be missing, each in its own way
+        return None
+    return context
+
+
+def _render(model):
+    """Pixels (HEIGHT, WIDTH, 3) uint8 of the model from its camera, by the current OpenGL context."""
+    data, scene = mujoco.MjData(model), mujoco.MjvScene(model, maxgeom=model.ngeom + 10)
+    camera, viewport = mujoco.MjvCamera(), mujoco.MjrRect(0, 0, WIDTH, HEIGHT)
+    camera.type, camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, 0
+    pixels = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    drawing = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, drawing)
+    mujoco.mj_forward(model, data)
+    everything = mujoco.mjtCatBit.mjCAT_ALL.value
+    mujoco.mjv_updateScene(
+        model, data, mujoco.MjvOption(), mujoco.MjvPerturb(), camera, everything, scene
+    )
+    mujoco.mjr_render(viewport, scene, drawing)
+    mujoco.mjr_readPixels(pixels, None, viewport, drawing)
+    drawing.free()
+    return pixels[::-1]
+
+
+def contact_sheet(records, folder, most=24, columns=4, width=240):
+    """One image of the rendered pictures of trials in a folder, each with what became of it:
+    failures first, `most` in all.
+
+    None where there are none.
+    """
+    ordered = sorted(records, key=lambda record: record["outcome"] == "success")
+    found = [
+        (record, path) for record in ordered if (path := picture_path(record, folder)).is_file()
+    ][:most]
+    if not found:
+        return None
+    height, line = width * HEIGHT // WIDTH, 26
+    sheet = Image.new(
+        "RGB", (columns * width, -(-len(found) // columns) * (height + line)), "white"
+    )
+    draw = ImageDraw.Draw(sheet)
+    for i, (record, path) in enumerate(found):
+        x, y = i % columns * width, i // columns * (height + line)
+        sheet.paste(Image.open(path).convert("RGB").resize((width, height)), (x, y))
+        text = f"{record['object']} {record['pose']}, {record['method']}:\n{record['outcome']}"
+        draw.text((x + 4, y + height + 1), text, "black", font_size=10)
+    return sheet
+
+
+def picture_path(record, folder):
+    """Where the picture of a trial lies."""
+    return folder / f"{record['object']}_{record['pose']}_{record['method']}_{record['seed']}.png"

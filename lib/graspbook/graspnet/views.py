@@ -1,0 +1,175 @@
+"""What a method is worth on an object nobody trained on: predicted grasps, labelled by the shake
+test, and the ground truth.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from graspbook import pose
+from graspbook.errors import MeshError
+from graspbook.graspnet.candidates import sample_to_file
+from graspbook.graspnet.coverage import ViewResult
+from graspbook.graspnet.predict import load_networks, predict, weights_files
+from graspbook.perception.camera import DepthRenderer
+from graspbook.simulation.shake import Shaker, ShakeSettings
+from graspbook.storage import (
+    atomic_path,
+    cache_dir,
+    code_hash,
+    content_hash,
+    hash_number,
+    object_hash,
+    read_grasps,
+)
+
+CLOUD_POINTS = 4096
+GRADED = 10  # of the final grasps, the best: grading one that holds takes longer than testing it
+
+
+@dataclass(frozen=True)
+class ViewEvaluation:
+    """One view of one object and the labelled grasps predicted for it, in the object frame.
+
+    cloud (M, 3). steps: the refinement steps that were simulated, and at each of them grasps (S, K,
+    4, 4) `object_T_hand`, scores (S, K), success and collides (S, K) bool: the open hand in the
+    whole object, seen or not. final (K, 4, 4): each sample's best step, feasible ones first and
+    then by falling score, with final_scores, final_success, final_collides (hand inside observed
+    points) and final_feasible, all (K,); gravity_held and max_acceleration in m/s² of the first
+    ten.
+    """
+
+    cloud: np.ndarray
+    steps: np.ndarray
+    grasps: np.ndarray
+    scores: np.ndarray
+    success: np.ndarray
+    collides: np.ndarray
+    final: np.ndarray
+    final_scores: np.ndarray
+    final_success: np.ndarray
+    final_collides: np.ndarray
+    final_feasible: np.ndarray
+    gravity_held: np.ndarray
+    max_acceleration: np.ndarray
+
+    def at_step(self, step, positives):
+        """The `coverage.ViewResult` of one simulated refinement step, against ground-truth
+        `positives` (P, 4, 4).
+        """
+        row = int(np.flatnonzero(self.steps == step)[0])
+        return ViewResult(self.grasps[row], self.scores[row], self.success[row], positives)
+
+    def at_best(self, positives, only=slice(None)):
+        """The `coverage.ViewResult` of the final grasps, or of those that `only`, (K,) bool or
+        integers, picks, against `positives` (P, 4, 4).
+        """
+        return ViewResult(
+            self.final[only], self.final_scores[only], self.final_success[only], positives
+        )
+
+
+def evaluate_view(objects, name, view, weights, settings, steps, seed, path=None, device="cpu"):
+    """Predict grasps for random view number `view` of an object of a set, simulate them, write
+    `path`, return the ViewEvaluation.
+
+    The method is `settings.method`. The seed, the name and the view decide where the camera stands,
+    for all methods and weights alike. steps: the refinement steps to simulate; those beyond the
+    method's last are its last (gpd has only 0). path: under `cache_dir()` by its parameters if
+    None. A task for `parallel.run_tasks`: a pure function of the object, the numbers, the settings,
+    the weights and the device. What `path` already holds for the same ones is read instead. Raises
+    the errors of meshes and weights, and ParameterError for an unknown method.
+    """
+    obj = objects.load(name)
+    parameters = {
+        "object": [name, object_hash(obj)],
+        "view": view,
+        "seed": seed,
+        "settings": asdict(settings),
+        "steps": list(steps),
+        "shake": asdict(ShakeSettings()),
+        "device": device,
+        "weights": weights_hashes(weights, settings.method),
+        "code": evaluation_code(),
+    }
+    path = Path(path or cache_dir() / "evaluations" / f"{content_hash(parameters)}.npz")
+    if path.is_file():
+        with np.load(path) as stored:
+            if json.loads(str(stored["parameters"])) == parameters:
+                return ViewEvaluation(
+                    **{key: stored[key] for key in ViewEvaluation.__dataclass_fields__}
+                )
+    rng = np.random.default_rng([seed, 2, view, hash_number(name)])
+    evaluation = _evaluate(obj, rng, weights, settings, np.array(steps), device)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, parameters=json.dumps(parameters), **asdict(evaluation))
+    return evaluation
+
+
+def ground_truth(objects, name, candidates, seed=0):
+    """Positive grasps (P, 4, 4) `object_T_hand` of an object of a set, and why there are none,
+    empty otherwise.
+
+    They are those of `candidates` simulated candidates on the mesh, labelled by the frozen shake
+    test, that hold. The grasp file is kept under `cache_dir()` by the object's content. A task for
+    `parallel.run_tasks`.
+    """
+    obj = objects.load(name)
+    path = cache_dir() / "grasps" / f"{content_hash(object_hash(obj), candidates, seed)}.h5"
+    try:
+        sample_to_file(obj, path, candidates, seed, threads=1, progress=False)
+    except MeshError as error:
+        return np.zeros((0, 4, 4)), str(error)
+    grasps = read_grasps(path)
+    return grasps.transforms[
+        grasps.success
+    ], "" if grasps.success.any() else f"none of {candidates} simulated candidates holds"
+
+
+def evaluation_code():
+    """Hash of the code that an evaluation depends on, whatever the method."""
+    return code_hash(__name__)
+
+
+def weights_hashes(folder, method):
+    """Hashes of the weights files that a method needs: name -> hash."""
+    return {
+        path.stem: content_hash(np.frombuffer(path.read_bytes(), np.uint8))
+        for path in weights_files(folder, method)
+    }
+
+
+def _evaluate(obj, rng, weights, settings, steps, device):
+    cloud, camera_T_object = DepthRenderer(obj.mesh).observe(rng, CLOUD_POINTS)
+    found = predict(cloud, *load_networks(weights, device, settings.method), settings, rng)
+    steps = np.unique(np.minimum(steps, len(found.iterations) - 1))
+    object_T_camera = pose.inverse(camera_T_object)
+    grasps, final = object_T_camera @ found.iterations[steps], object_T_camera @ found.camera_T_hand
+    shaker = Shaker(obj, threads=1)
+    graded, others = shaker.test(final[:GRADED]), shaker.test(final[GRADED:], grade=False)
+    success, inside = (
+        np.concatenate(pair)
+        for pair in ((graded.success, others.success), (graded.collides, others.collides))
+    )
+    # A sample whose best step is among the simulated ones is tested once.
+    known = found.step == steps[:, None]
+    labels, collides = np.tile(success, (len(steps), 1)), np.tile(inside, (len(steps), 1))
+    tested = shaker.test(grasps[~known], grade=False)
+    labels[~known], collides[~known] = tested.success, tested.collides
+    return ViewEvaluation(
+        pose.transform(object_T_camera, cloud),
+        steps,
+        grasps,
+        found.iteration_scores[steps],
+        labels,
+        collides,
+        final,
+        found.scores,
+        success,
+        found.collides,
+        found.feasible,
+        graded.gravity_held,
+        graded.max_acceleration,
+    )

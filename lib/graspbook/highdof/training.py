@@ -1,0 +1,236 @@
+"""Training the high-DOF network with the paper's three losses, and its residuals by each (sections
+IV and V-C).
+"""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from graspbook.errors import ParameterError, WeightsError
+from graspbook.highdof import losses
+from graspbook.highdof.dataset import DataSettings
+from graspbook.highdof.network import GraspNetwork, NetworkSettings
+from graspbook.storage import code_hash, content_hash
+from graspbook.training import load_model, train_to_file
+
+LOSSES = ("l2", "consistency", "combined")
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """What a network is trained by: "l2" to one grasp of each object, "consistency" or "combined"
+    (equation 2, with beta).
+
+    fixed: which grasp "l2" is to, see `fixed_grasps`. layout: the hand's contact points of the
+    collision loss.
+    """
+
+    kind: str = "combined"
+    beta: float = 0.75
+    fixed: int = 0
+    layout: str = "default"
+
+    def __post_init__(self):
+        if self.kind not in LOSSES:
+            raise ParameterError(f"loss {self.kind!r}, expected one of {', '.join(LOSSES)}")
+        if not 0 <= self.beta <= 1:
+            raise ParameterError(f"beta {self.beta}, expected 0 to 1")
+
+
+def fixed_grasps(examples, fixed):
+    """Grasps (N, R, 7 + J), one for each object: of least energy for `fixed` 0, else a random one
+    by that seed.
+    """
+    count, grasps = len(examples.names), examples.grasps.shape[2]
+    chosen = (
+        np.random.default_rng(fixed).integers(grasps, size=count) if fixed else np.zeros(count, int)
+    )
+    return examples.grasps[torch.arange(count), :, torch.as_tensor(chosen)]
+
+
+def fewer_grasps(examples, count, seed):
+    """The examples with `count` random grasps of each object, still of least energy first;
+    ParameterError for too few.
+    """
+    if count > examples.grasps.shape[2]:
+        raise ParameterError(
+            f"{count} grasps of each object, expected at most the {examples.grasps.shape[2]} that"
+            " are planned"
+        )
+    rng = np.random.default_rng(seed)
+    kept = [
+        np.sort(rng.choice(examples.grasps.shape[2], count, replace=False)) for _ in examples.names
+    ]
+    return replace(
+        examples,
+        grasps=torch.stack(
+            [own[:, index] for own, index in zip(examples.grasps, kept, strict=True)]
+        ),
+    )
+
+
+def train_network(hand, examples, network, loss, train_settings, weights, init=None):
+    """Train a GraspNetwork on Examples into the file `weights`, or find it there, and return its
+    history.
+
+    Batches of 16 turned objects, or of all if they are fewer; an epoch has each once, in an order
+    that depends on the seed alone, less the rest that fills no batch. init: weights to start from.
+    Raises ParameterError for a single turned object, of which batch normalisation can make nothing.
+    """
+    count, turns = examples.grids.shape[:2]
+    if count * turns < 2:
+        raise ParameterError(
+            f"training on {count} objects in {turns} rotations, expected at least two examples"
+        )
+    fixed, device = fixed_grasps(examples, loss.fixed), examples.grids.device
+    contacts = hand.contacts[loss.layout]
+
+    def batch_of(step):
+        epoch, start = divmod(step * BATCH, count * turns // BATCH * BATCH or BATCH)
+        order = np.random.default_rng([train_settings.seed, epoch]).permutation(count * turns)
+        chosen = torch.as_tensor(order[start : start + BATCH], device=device)
+        return chosen // turns, chosen % turns
+
+    def loss_of(model, batch, generator):
+        which, turn = batch
+        x = model(examples.grids[which, turn])
+        if loss.kind == "l2":
+            value = losses.squared_distances(x, fixed[which, turn][:, None])[:, 0].mean()
+            return value, {}
+        consistency = losses.consistency(x, examples.grasps[which, turn]).mean()
+        if loss.kind == "consistency":
+            return consistency, {}
+        depths = losses.penetrations(
+            hand,
+            x,
+            examples.fields,
+            which,
+            examples.turned_T_object[which, turn],
+            contacts.points,
+            contacts.links,
+        )
+        collision = losses.collision(depths).mean()
+        return (
+            losses.combined(consistency, collision, loss.beta),
+            {"consistency": float(consistency.detach()), "collision": float(collision.detach())},
+        )
+
+    parameters = {
+        "network": "highdof",
+        "hand": hand.name,
+        "joints": list(hand.joints),
+        "sizes": asdict(network),
+        "loss": asdict(loss),
+        "data": asdict(examples.settings),
+        "examples": examples_hash(examples),
+        "code": code_hash(__name__),
+    }
+    return train_to_file(
+        weights,
+        Path(weights).with_suffix(".checkpoint"),
+        lambda: GraspNetwork(len(hand.joints), network).to(device),
+        batch_of,
+        loss_of,
+        train_settings,
+        parameters,
+        f"{hand.name} {loss.kind}",
+        init=init,
+    )
+
+
+def examples_hash(examples):
+    """Hash of all that a training sees of Examples."""
+    tensors = examples.grids, examples.turned_T_object, examples.grasps, *examples.fields
+    return content_hash(list(examples.names), *(tensor.cpu().numpy() for tensor in tensors))
+
+
+def load_network(path, hand):
+    """The GraspNetwork in a weights file and the DataSettings it was trained with.
+
+    Raises WeightsError if the file is missing, of another network or hand, or does not fit.
+    """
+
+    def make(parameters):
+        found = [parameters.get(name) for name in ("network", "hand", "joints")]
+        if found != ["highdof", hand.name, list(hand.joints)]:
+            raise WeightsError(
+                f"{path}: a {found[0]} network of the hand {found[1]} with joints"
+                f" {', '.join(found[2] or [])}; expected highdof of {hand.name} with"
+                f" {', '.join(hand.joints)}"
+            )
+        sizes = parameters["sizes"]
+        return GraspNetwork(
+            len(hand.joints), NetworkSettings(**sizes | {"hidden": tuple(sizes["hidden"])})
+        )
+
+    network, parameters = load_model(path, make)
+    return network, DataSettings(**parameters["data"])
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """What a network answers for N objects in R rotations, and how far off it is; see `losses` for
+    the units.
+
+    x (N, R, 7 + J) in the turned frames. nearest: index of the nearest grasp x_j; size: ‖x_j‖; l2:
+    to one fixed grasp, the sum of what its translation, rotation and joints are off by; mean_l2:
+    mean over all K; consistency; collision; points: how many contact points are inside the object;
+    depth: their mean depth in metres, NaN where none is: each (N, R).
+    """
+
+    x: Any
+    nearest: Any
+    size: Any
+    l2: Any
+    translation: Any
+    rotation: Any
+    joints: Any
+    mean_l2: Any
+    consistency: Any
+    collision: Any
+    points: Any
+    depth: Any
+
+
+def residuals(hand, model, examples, fixed=0):
+    """The Residuals of a network on Examples; fixed: see `fixed_grasps`."""
+    contacts, columns = hand.contacts["default"], []
+    targets = fixed_grasps(examples, fixed)
+    with torch.no_grad():
+        for index in range(len(examples.names)):
+            x = model(examples.grids[index])
+            which = torch.full((len(x),), index, device=x.device)
+            squares = losses.squared_distances(x, examples.grasps[index])
+            parts = losses.squared_parts(x, targets[index][:, None])[:, 0]
+            depths = losses.penetrations(
+                hand,
+                x,
+                examples.fields,
+                which,
+                examples.turned_T_object[index],
+                contacts.points,
+                contacts.links,
+            )
+            inside = (depths > 0).sum(dim=1)
+            nearest = squares.argmin(dim=1)
+            grasps = examples.grasps[index][torch.arange(len(x)), nearest]
+            size = losses.squared_distances(torch.zeros_like(x), grasps[:, None])[:, 0].sqrt()
+            columns.append(
+                (
+                    x,
+                    nearest,
+                    size,
+                    parts.sum(dim=1),
+                    *parts.T,
+                    squares.mean(dim=1),
+                    squares.amin(dim=1),
+                    losses.collision(depths),
+                    inside,
+                    depths.sum(dim=1) / inside,
+                )
+            )
+    return Residuals(*(torch.stack(values).cpu().numpy() for values in zip(*columns, strict=True)))

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from graspbook import storage
+from graspbook.commands.grasp import grasp_input, observe_input
+from graspbook.errors import CaptureError, OutputError, ParameterError, WeightsError
+from graspbook.graspnet.predict import PredictSettings
+
+CAPTURES = Path(__file__).parents[3] / "shared" / "real" / "captures"
+SETTINGS = PredictSettings(samples=12, steps=2)
+
+
+def box_cloud(n=800):
+    return trimesh.sample.sample_surface(trimesh.creation.box([0.05, 0.06, 0.1]), n, seed=0)[0] + [
+        0,
+        0,
+        0.5,
+    ]
+
+
+def test_a_cloud_gives_ranked_grasps_and_a_page_without_network(weights, tmp_path):
+    np.save(tmp_path / "box.npy", box_cloud())
+    found = grasp_input(
+        tmp_path / "box.npy",
+        weights,
+        tmp_path / "g.h5",
+        tmp_path / "v.html",
+        top=5,
+        settings=SETTINGS,
+    )
+    grasps = storage.read_grasps(tmp_path / "g.h5")
+    np.testing.assert_array_equal(grasps.transforms, found.camera_T_hand[:5])
+    np.testing.assert_array_equal(grasps.grades["score"], found.scores[:5])
+    np.testing.assert_array_equal(grasps.grades["collides"], found.collides[:5])
+    assert grasps.parameters["frame"] == "camera" and grasps.object_file == "box.npy"
+    page = (tmp_path / "v.html").read_text()
+    assert "Grasps for box.npy" in page and "plotly" in page
+    assert 'src="http' not in page
+
+
+def test_the_same_seed_gives_the_same_bytes(weights, tmp_path):
+    np.save(tmp_path / "box.npy", box_cloud())
+    for name in "ab":
+        grasp_input(
+            tmp_path / "box.npy",
+            weights,
+            tmp_path / f"{name}.h5",
+            tmp_path / f"{name}.html",
+            settings=SETTINGS,
+        )
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_a_mesh_is_seen_from_one_side(tmp_path):
+    mesh = trimesh.creation.box([0.05, 0.06, 0.1])
+    mesh.export(tmp_path / "box.ply")
+    capture = observe_input(tmp_path / "box.ply", np.random.default_rng(0))
+    assert (capture.points[:, 2] > 0).all() and len(capture.points) > 1000
+    # A convex object shows at most three of its six sides.
+    trimesh.PointCloud(capture.points).export(tmp_path / "cloud.ply")
+    again = observe_input(tmp_path / "cloud.ply", np.random.default_rng(0))
+    np.testing.assert_allclose(again.points, capture.points, atol=1e-6)
+
+
+def test_what_cannot_be_used_leaves_nothing(weights, tmp_path):
+    np.save(tmp_path / "box.npy", box_cloud())
+    out, html = tmp_path / "out" / "g.h5", tmp_path / "out" / "v.html"
+    with pytest.raises(CaptureError, match="no such capture"):
+        grasp_input(tmp_path / "none.npy", weights, out, html)
+    with pytest.raises(WeightsError, match="sampler.safetensors"):
+        grasp_input(tmp_path / "box.npy", tmp_path, out, html)
+    with pytest.raises(OutputError, match="it is a folder"):
+        grasp_input(tmp_path / "box.npy", weights, tmp_path, html)
+    with pytest.raises(ParameterError, match="--scale 0.001 is for meshes"):
+        grasp_input(tmp_path / "box.npy", weights, out, html, scale=0.001)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not CAPTURES.is_dir(), reason="the real captures are not there")
+@pytest.mark.parametrize("name", ["mustard", "red_mug"])
+def test_a_capture_works_with_and_without_its_object_points(weights, tmp_path, name):
+    with np.load(CAPTURES / f"{name}.npz") as content:
+        np.savez(tmp_path / "bare.npz", depth=content["depth"], K=content["K"])
+    for source in (CAPTURES / f"{name}.npz", tmp_path / "bare.npz"):
+        found = grasp_input(
+            source, weights, tmp_path / "g.h5", tmp_path / "v.html", top=5, settings=SETTINGS
+        )
+        assert (
+            np.isfinite(found.camera_T_hand).all()
+            and len(storage.read_grasps(tmp_path / "g.h5").transforms) == 5
+        )

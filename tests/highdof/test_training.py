@@ -1,0 +1,113 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from graspbook.errors import ParameterError, WeightsError
+from graspbook.hands.library import load_hand
+from graspbook.highdof import losses
+from graspbook.highdof.training import (
+    LossSettings,
+    fewer_grasps,
+    fixed_grasps,
+    load_network,
+    residuals,
+    train_network,
+)
+from graspbook.training import TrainSettings, load_history
+
+from .conftest import DATA, SIZES
+
+TRAIN = TrainSettings(150, 1e-3)
+
+
+@pytest.mark.parametrize("kind", ["l2", "consistency", "combined"])
+def test_a_network_learns_what_it_is_trained_by(barrett, examples, tmp_path, kind):
+    history = train_network(
+        barrett, examples, SIZES, LossSettings(kind), TRAIN, tmp_path / "w.safetensors"
+    )
+    values = [entry["loss"] for entry in history]
+    assert np.mean(values[-10:]) < 0.4 * np.mean(values[:5])
+
+
+def test_training_resumes_and_is_found_again(barrett, examples, tmp_path):
+    file = tmp_path / "w.safetensors"
+    train_network(barrett, examples, SIZES, LossSettings(), replace(TRAIN, steps=5), file)
+    first = file.read_bytes()
+    train_network(barrett, examples, SIZES, LossSettings(), replace(TRAIN, steps=5), file)
+    assert file.read_bytes() == first
+    train_network(barrett, examples, SIZES, LossSettings(beta=0.5), replace(TRAIN, steps=5), file)
+    assert file.read_bytes() != first
+
+
+def test_training_goes_on_from_other_weights(barrett, examples, network_file, tmp_path):
+    history = train_network(
+        barrett,
+        examples,
+        SIZES,
+        LossSettings(),
+        replace(TRAIN, steps=2),
+        tmp_path / "w.safetensors",
+        network_file,
+    )
+    assert history[0]["loss"] < 0.9 * load_history(network_file)[0]["loss"]
+
+
+def test_a_loaded_network_knows_its_data(network_file, barrett, examples):
+    network, settings = load_network(network_file, barrett)
+    assert settings == DATA
+    assert network(examples.grids[0]).shape == (27, 11)
+    with pytest.raises(
+        WeightsError, match="of the hand barrett with joints spread, .*; expected highdof of shadow"
+    ):
+        load_network(network_file, load_hand("shadow"))
+
+
+def test_residuals_agree_with_the_losses(network_file, barrett, examples):
+    network, _ = load_network(network_file, barrett)
+    found = residuals(barrett, network, examples)
+    assert found.x.shape == (2, 27, 11) and all(
+        getattr(found, name).shape == (2, 27) for name in ("l2", "consistency", "depth")
+    )
+    x = torch.as_tensor(found.x[1])
+    squares = losses.squared_distances(x, examples.grasps[1]).numpy()
+    np.testing.assert_allclose(found.l2[1], squares[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(found.mean_l2[1], squares.mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found.consistency[1], squares.min(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(found.nearest[1], squares.argmin(axis=1))
+    nearest = examples.grasps[1, 5, found.nearest[1, 5]].numpy()
+    expected = np.sqrt(((nearest[:3] / 0.1) ** 2).sum() + 1 + (nearest[7:] ** 2).sum())
+    assert found.size[1, 5] == pytest.approx(expected, rel=1e-5)
+    assert (found.consistency <= found.l2).all() and (found.consistency <= found.mean_l2).all()
+    assert ((found.points > 0) == (found.collision > 0)).all()
+    deep = found.points > 0
+    mean_square = found.collision[deep] / found.points[deep] * losses.LENGTH**2
+    assert (mean_square >= found.depth[deep] ** 2 * (1 - 1e-4)).all() and np.isnan(
+        found.depth[~deep]
+    ).all()
+
+
+def test_fixed_grasps_are_the_best_or_drawn(examples):
+    assert torch.equal(fixed_grasps(examples, 0), examples.grasps[:, :, 0])
+    drawn = [fixed_grasps(examples, seed) for seed in range(1, 9)]
+    assert torch.equal(drawn[0], fixed_grasps(examples, 1)) and any(
+        not torch.equal(drawn[0], other) for other in drawn
+    )
+
+
+def test_fewer_grasps_are_some_of_them_in_order(examples):
+    fewer = fewer_grasps(examples, 2, seed=1)
+    assert fewer.grasps.shape == (2, 27, 2, 11)
+    with pytest.raises(ParameterError, match="4 grasps of each object, expected at most the 3"):
+        fewer_grasps(examples, 4, seed=1)
+    for own, few in zip(examples.grasps, fewer.grasps, strict=True):
+        places = [(own[0] == grasp).all(dim=1).nonzero().item() for grasp in few[0]]
+        assert places == sorted(places) and len(set(places)) == 2
+
+
+def test_impossible_losses_are_refused():
+    with pytest.raises(ParameterError, match="'l1', expected one of l2"):
+        LossSettings("l1")
+    with pytest.raises(ParameterError, match="beta 1.5"):
+        LossSettings(beta=1.5)

@@ -1,0 +1,230 @@
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from graspbook import pose
+from graspbook.errors import RobotError
+from graspbook.robots import fr3, paths
+from graspbook.robots.paths import (
+    ACCELERATION,
+    JERK,
+    VELOCITY,
+    Path,
+    Waypoint,
+    checked,
+    duration,
+    line,
+    passed,
+    samples,
+)
+from graspbook.robots.scene import Scene
+
+DOWN = np.diag([1.0, -1, -1])
+
+
+class Free:
+    """A scene in which nothing is in the way."""
+
+    def refusal(self, q, grasping=False):
+        return None
+
+
+def moved(joint, by, q=fr3.READY):
+    q = q.copy()
+    q[joint] += by
+    return q
+
+
+def straight_poses(base_T_hand, offset, count):
+    poses = np.repeat(base_T_hand[None], count, axis=0)
+    poses[:, :3, 3] += np.linspace(0, 1, count + 1)[1:, None] * offset
+    return poses
+
+
+def grasp_angles(n, seed):
+    """Joint angles of n hands over the table, pointing down or aslant."""
+    rng, found = np.random.default_rng(seed), []
+    while len(found) < n:
+        turn, tilt = rng.uniform(-np.pi, np.pi), rng.uniform(-1, 1) * rng.integers(0, 2)
+        rotation = (
+            pose.rotation_about([0, 0, 1], turn) @ pose.rotation_about([1, 0, 0], tilt) @ DOWN
+        )
+        tip = rng.uniform([0.35, -0.25, 0.03], [0.6, 0.25, 0.2])
+        q = fr3.inverse(pose.from_rt(rotation, tip - 0.1034 * rotation[:, 2]), fr3.READY)
+        if q is not None:
+            found.append(q)
+    return found
+
+
+@pytest.mark.parametrize("joint", range(7))
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_one_joint_takes_the_time_of_its_limits(joint, share):
+    v, a, j = (share * limit[joint] for limit in (VELOCITY, ACCELERATION, JERK))
+    far = v * (v / a + a / j) * 1.5
+    path = checked(Free(), "far", fr3.READY, [moved(joint, far)], share)
+    assert duration(path) == pytest.approx(far / v + v / a + a / j, rel=1e-6)
+    # Too near to reach the velocity limit: half of it in v²/a + v a/j.
+    peak = v / 2
+    near = peak * (peak / a + a / j)
+    path = checked(Free(), "near", fr3.READY, [moved(joint, -near)], share)
+    assert duration(path) == pytest.approx(2 * (peak / a + a / j), rel=1e-6)
+
+
+def test_samples_of_one_joint_lie_on_the_straight_way_close_together():
+    goal = moved(0, 1.2)
+    angles = samples(checked(Free(), "turn", fr3.READY, [goal], 0.5))
+    np.testing.assert_array_equal(angles[0], fr3.READY)
+    np.testing.assert_allclose(angles[-1], goal, atol=1e-9)
+    np.testing.assert_allclose(angles[:, 1:], np.tile(fr3.READY[1:], (len(angles), 1)), atol=1e-9)
+    assert 0 < np.diff(angles[:, 0]).max() < 0.026 and np.diff(angles[:, 0]).min() > 0
+
+
+def test_a_path_is_refused_where_a_straight_check_finds_something():
+    rng, verdicts = np.random.default_rng(0), []
+    for _ in range(20):
+        start, goal = moved(0, -0.5), moved(0, 0.5)
+        scene = Scene(forbidden=rng.uniform([0.2, -0.2, 0.3], [0.5, 0.2, 0.8], (3, 3)))
+        blocked = any(
+            scene.refusal(start + share * (goal - start)) for share in np.linspace(0, 1, 200)
+        )
+        try:
+            checked(scene, "turn", start, [goal], 0.5)
+            verdicts.append((blocked, False))
+        except RobotError:
+            verdicts.append((blocked, True))
+    assert {True, False} == {refused for _, refused in verdicts}
+    assert (
+        sum(blocked != refused for blocked, refused in verdicts) <= 1
+    )  # a graze between two checks
+
+
+def test_what_stands_between_two_free_ends_is_on_the_way():
+    scene = Scene(forbidden=pose.transform(fr3.forward(fr3.READY), np.array([[0, 0, 0.03]])))
+    start, goal = moved(0, -0.5), moved(0, 0.5)
+    assert scene.refusal(start) is None and scene.refusal(goal) is None
+    with pytest.raises(
+        RobotError, match="^turn: refused: on the way an observed point and .* would touch"
+    ):
+        checked(scene, "turn", start, [goal], 0.5)
+    assert passed(checked(Scene(), "turn", start, [goal], 0.5))
+
+
+def test_an_end_that_is_not_free_is_refused():
+    with pytest.raises(RobotError, match="^turn: refused: fr3_joint1 at 2.800 rad"):
+        checked(Scene(), "turn", fr3.READY, [moved(0, 0.1), moved(0, 2.8)], 0.5)
+    with pytest.raises(RobotError, match="^turn: refused: the hand at"):
+        checked(Scene(), "turn", moved(0, 2.0), [fr3.READY], 0.5)
+
+
+@pytest.mark.parametrize("bad", [np.full(7, np.nan), np.zeros(6)])
+def test_no_numbers_are_refused(bad):
+    for start, goal in ((bad, fr3.READY), (fr3.READY, bad)):
+        with pytest.raises(RobotError, match="expected 7 finite numbers"):
+            checked(Scene(), "turn", start, [goal], 0.5)
+
+
+def test_what_ruckig_cannot_do_is_refused():
+    fast = Waypoint(moved(0, 0.2), np.array([5.0, 0, 0, 0, 0, 0, 0]))
+    with pytest.raises(RobotError, match="^fast: refused: no motion within the arm's limits to "):
+        checked(Free(), "fast", fr3.READY, [fast, moved(0, 0.4)], 0.5)
+    for start, speed in ((np.full(7, np.nan), 0.5), (fr3.READY, np.nan), (fr3.READY, -1.0)):
+        with pytest.raises(RobotError, match="no motion within the arm's limits"):
+            checked(Free(), "turn", start, [moved(0, 0.2)], speed)
+
+
+def test_only_what_was_checked_has_passed():
+    path = checked(Free(), "turn", fr3.READY, [moved(0, 0.2)], 0.5)
+    assert passed(path)
+    np.testing.assert_array_equal(path.end, moved(0, 0.2))
+    by_hand = Path(path.what, path.start, path.waypoints, path.speed, path.acceleration)
+    assert not any(
+        passed(other)
+        for other in (by_hand, replace(path, speed=0.1), copy.copy(path), copy.deepcopy(path))
+    )
+
+
+def test_a_checked_path_cannot_change():
+    start, goal, velocity = fr3.READY.copy(), moved(0, 0.2), np.zeros(7)
+    path = checked(Free(), "turn", start, [Waypoint(goal, velocity)], 0.5)
+    start[0], goal[0], velocity[0] = 1.0, 1.0, 1.0
+    np.testing.assert_array_equal(path.start, fr3.READY)
+    np.testing.assert_array_equal(path.waypoints[0], [moved(0, 0.2), np.zeros(7)])
+    for array in (path.start, *path.waypoints[0]):
+        with pytest.raises(ValueError):
+            array[0] = 1.0
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_velocity_and_acceleration_keep_their_limits(share):
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        path = checked(Free(), "go", fr3.READY, [fr3.READY + rng.uniform(-0.5, 0.5, 7)], share)
+        angles = samples(path, 0.0005)
+        step = duration(path) / (len(angles) - 1)
+        velocity = np.diff(angles, axis=0) / step
+        assert (np.abs(velocity).max(axis=0) <= share * VELOCITY * 1.001).all()
+        assert (
+            np.abs(np.diff(velocity, axis=0) / step).max(axis=0) <= share * ACCELERATION * 1.001
+        ).all()
+        assert (np.abs(velocity).max(axis=0) / (share * VELOCITY)).max() > 0.5 or share == 1.0
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_line_is_straight_to_a_millimetre_and_does_not_turn(share):
+    lines = 0
+    for q in grasp_angles(12, 3):
+        start = fr3.forward(q)
+        waypoints = line(straight_poses(start, [0, 0, 0.1], 5), q, 0.02, 0.15 * share, share)
+        if waypoints is None:
+            continue
+        lines += 1
+        path = checked(Free(), "line", q, waypoints, share)
+        hands = fr3.forward(samples(path, 0.004))
+        assert np.linalg.norm(hands[:, :2, 3] - start[:2, 3], axis=1).max() < 1e-3
+        assert np.abs(hands[:, :3, :3] - start[:3, :3]).max() < 0.005
+        assert hands[-1, 2, 3] == pytest.approx(start[2, 3] + 0.1, abs=2e-4)
+        assert (
+            hands[:, 2, 3].max() < start[2, 3] + 0.101
+            and path.speed <= share
+            and path.acceleration == share
+        )
+        np.testing.assert_array_equal(waypoints[-1].velocity, np.zeros(7))
+    assert lines >= 8
+
+
+def test_a_line_is_passed_at_the_speed_asked_for():
+    q = fr3.inverse(pose.from_rt(DOWN, [0.5, 0, 0.25]), fr3.READY)
+    slow = line(straight_poses(fr3.forward(q), [0, 0, 0.1], 5), q, 0.02, 0.03, 0.5)
+    for waypoint in slow[:-1]:
+        ahead, back = fr3.forward(
+            [waypoint.q + 1e-4 * waypoint.velocity, waypoint.q - 1e-4 * waypoint.velocity]
+        )[:, :3, 3]
+        np.testing.assert_allclose((ahead - back) / 2e-4, [0, 0, 0.03], atol=1e-3)
+    assert duration(checked(Free(), "line", q, slow, 0.5)) == pytest.approx(0.1 / 0.03, rel=0.15)
+
+
+def test_no_line_leaves_the_arms_reach():
+    assert (
+        line(straight_poses(fr3.forward(fr3.READY), [0.8, 0, 0], 40), fr3.READY, 0.02, 0.1, 0.5)
+        is None
+    )
+
+
+def test_waypoints_to_pass_are_passed_without_a_jump():
+    q = grasp_angles(1, 4)[0]
+    path = checked(
+        Free(),
+        "line",
+        q,
+        line(straight_poses(fr3.forward(q), [0, 0, 0.06], 3), q, 0.02, 0.05, 0.5),
+        0.5,
+    )
+    runs = paths._trajectories(path)
+    for before, after, waypoint in zip(runs[:-1], runs[1:], path.waypoints[:-1], strict=True):
+        for end, values in (
+            (before.at_time(before.duration), waypoint),
+            (after.at_time(0), waypoint),
+        ):
+            np.testing.assert_allclose(end[:2], values, atol=1e-8)
