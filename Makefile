@@ -2,7 +2,7 @@
 #
 #   make setup                     .venv with the pinned packages
 #   make reproduce [PROFILE=smoke] run every notebook, render outputs/$(PROFILE)/site/index.html
-#   make test                      lint and the test suite, every notebook included
+#   make test                      format, lint, types, and the test suite, every notebook included
 #   make bench                     what this machine does per second, as ratios
 #   make lab                       JupyterLab on the notebooks
 #   make clean                     remove what runs wrote, but for outputs/published/
@@ -42,7 +42,9 @@ reproduce: $(READY)
 test: $(READY)
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -q
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -n $(JOBS) -m "not timing"
+	$(BIN)/python -m pytest -q -m timing
 
 bench: $(READY)
 	$(BIN)/python bench/bench.py

@@ -20,6 +20,7 @@ NOTEBOOKS = {
     "graspnet/3_training": ["graspnet/1_objects", "graspnet/2_grasp_data"],
     "graspnet/4_refinement": ["graspnet/3_training"],
     "graspnet/5_ablations": ["graspnet/3_training"],
+    "graspnet/5_baselines": ["graspnet/3_training"],
     "graspnet/6_robot_trials": [],
     "highdof/1_hands_and_objects": [],
     "highdof/2_grasp_data": ["highdof/1_hands_and_objects"],

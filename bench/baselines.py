@@ -10,10 +10,10 @@ from torch import nn
 
 from graspbook import pose
 from graspbook.graspnet.evaluator import Evaluator
-from graspbook.graspnet.pointnet2 import ball_query, farthest_points, group, take
-from graspbook.graspnet.sampler import Sampler
+from graspbook.graspnet.grouping import ball_query, farthest_points, group, take
+from graspbook.graspnet.sampler_per_point import PerPointSampler
 from graspbook.hands import pose_vector
-from graspbook.hands.franka import CONTROL_POINTS
+from graspbook.hands.parallel_jaw import FRANKA
 from graspbook.highdof.losses import LENGTH
 from graspbook.objects.distance import lookup
 from graspbook.simulation import shake
@@ -29,7 +29,7 @@ def plain_shake_test(shaker, object_T_hand, closing_seconds=0.6):
     """
     settings, model, data = shaker.settings, shaker.model, mujoco.MjData(shaker.model)
     success = np.zeros(len(object_T_hand), bool)
-    for i, state in enumerate(shake._initial_states(shaker, object_T_hand)):
+    for i, state in enumerate(shaker.initial_states(object_T_hand)):
         mujoco.mj_resetData(model, data)
         data.qpos[:], data.qvel[:] = state[1 : 1 + model.nq], state[1 + model.nq :]
         data.ctrl[:] = -settings.force
@@ -47,7 +47,7 @@ def plain_shake_test(shaker, object_T_hand, closing_seconds=0.6):
                 data.xfrc_applied[shaker.body_id] = wrench
                 mujoco.mj_step(model, data)
                 touches.append(data.sensordata[0:4:2] > 0)
-            held &= shake._in_both_fingers(np.array(touches)[None], settings)[0]
+            held &= shaker.in_both_fingers(np.array(touches)[None])[0]
         success[i] = held
     return success
 
@@ -95,14 +95,14 @@ class TiledUnifiedCloud(nn.Module):
     def prepare(self, points, groups):
         """Nothing is shared."""
 
-    def forward(self, points, groups, grasps):
+    def forward(self, points, groups, grasps, roll=None):
         """As `UnifiedCloud.forward`; the groups are made anew."""
         return torch.stack([self._each(*pair) for pair in zip(points, grasps, strict=True)])
 
     def _each(self, cloud, grasps):
         settings, network = self.body.settings, self.body.backbone
         gripper = (
-            pose.transform(grasps, torch.as_tensor(CONTROL_POINTS, dtype=grasps.dtype))
+            pose.transform(grasps, torch.as_tensor(FRANKA.control_points, dtype=grasps.dtype))
             / settings.length_unit
         )
         points = torch.cat([cloud.repeat(len(grasps), 1, 1) / settings.length_unit, gripper], dim=1)
@@ -123,7 +123,7 @@ class TiledUnifiedCloud(nn.Module):
         """Centres (G, M, 3) on the object, their padded neighbours (G, M, K + 6), and those (G, 6,
         L) of the gripper's points.
         """
-        six, radius = len(CONTROL_POINTS), radius / self.body.settings.length_unit
+        six, radius = len(FRANKA.control_points), radius / self.body.settings.length_unit
         objects, gripper = points[:, :-six], points[:, -six:]
         centres = take(objects, farthest_points(objects, min(centroids - six, objects.shape[1])))
         near = ball_query(objects, centres, radius, neighbours)
@@ -152,8 +152,8 @@ def _pooled(level, points, features):
 
 
 def tiled_sampler(settings):
-    """The Sampler of settings with conditioning "per_point", every cloud tiled."""
-    sampler = Sampler(settings)
+    """The PerPointSampler of settings with conditioning "per_point", every cloud tiled."""
+    sampler = PerPointSampler(settings)
     sampler.encoder, sampler.decoder = (
         TiledPointNet2(sampler.encoder),
         TiledPointNet2(sampler.decoder),
@@ -197,14 +197,14 @@ class MujocoDepth:
             self.data,
             object_T_camera[:3, 3].copy(),
             directions,
-            None,
-            True,
-            -1,
-            geom,
-            distance,
-            None,
-            count,
-            mujoco.mjMAXVAL,
+            geomgroup=None,
+            flg_static=True,
+            bodyexclude=-1,
+            geomid=geom,
+            dist=distance,
+            normal=None,
+            nray=count,
+            cutoff=mujoco.mjMAXVAL,
         )
         return np.where(geom >= 0, distance * self.rays[:, 2], np.nan).reshape(self.shape)
 
@@ -230,7 +230,7 @@ def face_by_face(mesh, points):
     return distances
 
 
-def one_by_one(hand, x, grasps, fields, turned_T_object, contacts, beta):
+def one_by_one(hand, x, grasps, fields, turned_T_object, *, contacts, beta):
     """The mean combined loss of pose vectors x (B, 7 + J), as `highdof.losses` has it, of object b
     the b-th field.
 

@@ -72,33 +72,47 @@ TARGETS = {
 }
 MOST_MEMORY = 3000  # MB, of every case
 LEGEND = """\
-Shake test, predictions, adjustment, polish, the paper's and the hand's networks on two threads, else all on one; medians of runs
-in turns; peak memory before any baseline ran. "paper's": its networks at full size; of paper 1 with 1024 points, 64 grasps a
-step, the gripper's points as centroids. Baselines:
-plain loop   one grasp at a time by mujoco.mj_step in Python, in the same world: 0.6 s of closing from fully open, every shake
-tiled        the same network, with the cloud, its groups and the pose copied for every grasp, in float32 with padded groups
-tiled paper  that of the paper's architecture at the smoke profile's width, points and neighbours; ours is the profile's network
+Shake test, predictions, adjustment, polish, the paper's and the hand's networks on two threads,
+else all on one; medians of runs in turns; peak memory before any baseline ran. "paper's": its
+networks at full size; of paper 1 with 1024 points, 64 grasps a step, the gripper's points as
+centroids. Baselines:
+plain loop   one grasp at a time by mujoco.mj_step in Python, in the same world: 0.6 s of closing
+             from fully open, every shake
+tiled        the same network, with the cloud, its groups and the pose copied for every grasp, in
+             float32 with padded groups
+tiled paper  that of the paper's architecture at the smoke profile's width, points and neighbours;
+             ours is the profile's network
 mj_multiRay  MuJoCo's rays, one a pixel; ours casts those in the window of the object's bounding box
-one chain    the same planner with one grasp at a time instead of 160 side by side; grasps by annealing are extrapolated to 10 000
-             iterations from the first 200 on both sides, which judge fewer poses each than later ones: a whole run gave 51 a
-             minute (outputs/published/results/annealing_shadow.json); grasps by descent at their default number of rounds
+one chain    the same planner with one grasp at a time instead of 160 side by side; grasps by
+             annealing are extrapolated to 10 000 iterations from the first 200 on both sides, which
+             judge fewer poses each than later ones: a whole run gave 51 a minute
+             (outputs/published/results/annealing_shadow.json); grasps by descent at their default
+             number of rounds
 all faces    distance to every face and the solid angle of every face, for some of the nodes
 MuJoCo       mj_kinematics in Python, one posture at a time; ours in float32
 whole hull   Qhull on all contact wrenches
-one by one   a step of the desk profile's network on 16 grids by the combined loss, with K = 50 planned grasps each; the baseline
-             is the same step, but takes each example, grasp and contact point of the loss by itself, in Python
-as trained   the network with separate batch normalisation, one grid at a time; 5 are the turned views of one object
-ball by ball five poses adjusted one after another on both sides; the baseline asks for each ball's distance by itself, in Python
-one pose     the same five poses mended side by side; the baseline one after another. They are no network's: an open hand in a
-             bottle. The paper has 0.541 s forward and 0.468 s for an adjustment, on a Titan XP
-search       OMPL's RRTConnect from the start, with a sphere for every observed point; ours thins them and tries the straight way
+one by one   a step of the desk profile's network on 16 grids by the combined loss, with K = 50
+             planned grasps each; the baseline is the same step, but takes each example, grasp and
+             contact point of the loss by itself, in Python
+as trained   the network with separate batch normalisation, one grid at a time; 5 are the turned
+             views of one object
+ball by ball five poses adjusted one after another on both sides; the baseline asks for each ball's
+             distance by itself, in Python
+one pose     the same five poses mended side by side; the baseline one after another. They are no
+             network's: an open hand in a bottle. The paper has 0.541 s forward and 0.468 s for an
+             adjustment, on a Titan XP
+search       OMPL's RRTConnect from the start, with a sphere for every observed point; ours thins
+             them and tries the straight way
 in space     the object of a capture without a robot, clustered in three dimensions
-every grasp  inverse kinematics of all 200 grasps; ours of those that keep hand and camera clear of table and points
-real time    the same trial held back to the clock; ours as fast as client and simulated controller go, but for 2 s of holding up
-Targets: training 20 times (ours) and 3 times (the paper's) the baseline, 200 grasps in 0.3 s (ours) and 3 s (the paper's),
-27 grasps a minute by annealing (32,400 in 10 hours on two cores), 2 s a distance field, 0.08 s one grid, 0.1 s an adjusted
-pose, a way of the arm and the object of a frame, 1 s a path to the best of 200 grasps, the others at least the baseline; all
-under 3 GB. --profile NAME tells where the time of a row goes."""
+every grasp  inverse kinematics of all 200 grasps; ours of those that keep hand and camera clear of
+             table and points
+real time    the same trial held back to the clock; ours as fast as client and simulated controller
+             go, but for 2 s of holding up
+Targets: training 20 times (ours) and 3 times (the paper's) the baseline, 200 grasps in 0.3 s (ours)
+and 3 s (the paper's), 27 grasps a minute by annealing (32,400 in 10 hours on two cores), 2 s a
+distance field, 0.08 s one grid, 0.1 s an adjusted pose, a way of the arm and the object of a frame,
+1 s a path to the best of 200 grasps, the others at least the baseline; all under 3 GB. --profile
+NAME tells where the time of a row goes."""
 ROW = "{:34} {:12} {:>10} {:>10} {:10} {:>7} {:>8}  {:7}  {}"
 
 

@@ -18,11 +18,13 @@ import torch
 import trimesh
 from baselines import MujocoDepth, plain_shake_test, tiled_evaluator, tiled_sampler
 
+from graspbook.grasp_files import Grasps
+from graspbook.graspnet.backbone import BackboneSettings
+from graspbook.graspnet.batches import evaluator_batch, sampler_batch
 from graspbook.graspnet.candidates import closing_region_filled, propose
-from graspbook.graspnet.dataset import DataSettings, evaluator_batch, prepare, sampler_batch
-from graspbook.graspnet.evaluator import Evaluator, evaluator_loss, object_grouper
+from graspbook.graspnet.dataset import DataSettings, prepare
+from graspbook.graspnet.evaluator import Evaluator, evaluator_loss
 from graspbook.graspnet.experiments import network_settings
-from graspbook.graspnet.pointnet2 import BackboneSettings, Grouper
 from graspbook.graspnet.predict import PredictSettings, predict
 from graspbook.graspnet.sampler import make_sampler, sampler_loss
 from graspbook.objects.families import make_shape
@@ -31,11 +33,12 @@ from graspbook.objects.parts import convex_parts
 from graspbook.perception.camera import DepthRenderer, default_camera, random_view
 from graspbook.pose import inverse
 from graspbook.simulation.shake import Shaker
-from graspbook.storage import Grasps
 from graspbook.training import TrainSettings, train
-from graspbook.workbook.params import GraspnetTraining
+from graspbook.workbook.params_graspnet import GraspnetTraining
 
-THREADS = 2  # of the simulation, of predictions and of training the paper's networks; the smoke profile's train on one
+# Of the simulation, of predictions and of training the paper's networks; the smoke profile's train
+# on one.
+THREADS = 2
 TINY = {
     "width": 0.1,
     "points": 128,
@@ -45,12 +48,17 @@ TINY = {
 }
 
 
-def compare(ours, baseline, unit, work, baseline_work, repeats, same):
-    """Rates of two functions that do `work` and `baseline_work` units a call, medians over
-    `repeats` calls in turns.
+def compare(
+    ours, baseline, *, unit, work, baseline_work=None, repeats=1, same=lambda ours, baseline: "-"
+):
+    """Rates of two functions in units per second, medians over `repeats` calls in turns.
 
     The peak memory is that of the process after its first call of `ours`, before any of `baseline`.
-    same(ours' result, baseline's result) says in words how far they agree.
+
+    ours, baseline: called without arguments.
+    work: units that a call of `ours` does.
+    baseline_work: those of `baseline`, None for as many.
+    same: says in words how far the results of both agree.
     """
     ours()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -60,7 +68,7 @@ def compare(ours, baseline, unit, work, baseline_work, repeats, same):
             started = time.perf_counter()
             results[side] = function()
             times[side, repeat] = time.perf_counter() - started
-    own, other = [work, baseline_work] / np.median(times, axis=1)
+    own, other = [work, baseline_work or work] / np.median(times, axis=1)
     return {
         "ours": own,
         "baseline": other,
@@ -72,7 +80,7 @@ def compare(ours, baseline, unit, work, baseline_work, repeats, same):
     }
 
 
-def profile(ours, *_):
+def profile(ours, *_, **__):
     """Where the time of `ours` goes, operation by operation: a text."""
     ours()
     with torch.profiler.profile() as found:
@@ -101,11 +109,10 @@ def _shake(obj, tiny, measure):
     return measure(
         lambda: shaker.test(grasps, grade=False).success,
         lambda: plain_shake_test(shaker, grasps),
-        "grasps/s",
-        len(grasps),
-        len(grasps),
-        1 if tiny else 5,
-        _same_labels,
+        unit="grasps/s",
+        work=len(grasps),
+        repeats=1 if tiny else 5,
+        same=_same_labels,
     )
 
 
@@ -174,18 +181,19 @@ def _preset(name, tiny):
     same.
     """
     numbers = GraspnetTraining(**(TINY if tiny else {}))
-    sizes = numbers.width, numbers.points, numbers.neighbours, numbers.latent, numbers.kl_weight
+    names = "width", "points", "neighbours", "latent", "kl_weight"
+    sizes = {name: getattr(numbers, name) for name in names}
     if name == "smoke":
         return Preset(
-            network_settings(numbers.network, *sizes),
-            network_settings("paper", *sizes),
+            network_settings(numbers.network, **sizes),
+            network_settings("paper", **sizes),
             (numbers.sampler_clouds, numbers.evaluator_clouds),
             PredictSettings().refinement,
             1,
         )
     backbone = BackboneSettings()
-    full = backbone.width, backbone.points, backbone.neighbours, 2, 0.01
-    sampler, evaluator = network_settings("paper", *(sizes if tiny else full))
+    full = {name: getattr(backbone, name) for name in names[:3]} | {"latent": 2, "kl_weight": 0.01}
+    sampler, evaluator = network_settings("paper", **(sizes if tiny else full))
     own = sampler, replace(evaluator, centroids="object_and_gripper")
     return Preset(own, own, (1, 1), "gradient", THREADS)
 
@@ -209,32 +217,22 @@ def train_network(network, preset, tiny, measure):
     own, plain, clouds = preset.own[place], preset.plain[place], preset.clouds[place]
     examples = _examples(preset.own[1].points)
     if network == "sampler":
-        batch, loss, make, tiled, prepare = (
-            sampler_batch,
-            sampler_loss,
-            make_sampler,
-            tiled_sampler,
-            Grouper(own.backbone),
-        )
+        batch, loss, make, tiled = sampler_batch, sampler_loss, make_sampler, tiled_sampler
     else:
-        batch, loss, make, tiled, prepare = (
-            evaluator_batch,
-            evaluator_loss,
-            Evaluator,
-            tiled_evaluator,
-            object_grouper(own),
-        )
+        batch, loss, make, tiled = evaluator_batch, evaluator_loss, Evaluator, tiled_evaluator
+    prepare = own.grouper()
 
     def run(make_model, settings, prepare, steps):
-        points = settings.backbone.points if network == "sampler" else settings.points
         with tempfile.TemporaryDirectory() as folder:
             return train(
                 make_model,
-                lambda step: batch(examples, prepare, 0, step, points, clouds),
+                lambda step: batch(
+                    examples, prepare, 0, step, points=settings.points, clouds=clouds
+                ),
                 loss,
                 TrainSettings(steps=steps, threads=preset.threads),
                 Path(folder) / "checkpoint",
-                {},
+                parameters={},
             )[1][0]["loss"]
 
     def same(ours, baseline):
@@ -246,11 +244,11 @@ def train_network(network, preset, tiny, measure):
     return measure(
         lambda: run(lambda: make(own), own, prepare, steps),
         lambda: run(lambda: tiled(plain), plain, lambda points: None, baseline_steps),
-        "steps/s",
-        steps,
-        baseline_steps,
-        repeats,
-        same,
+        unit="steps/s",
+        work=steps,
+        baseline_work=baseline_steps,
+        repeats=repeats,
+        same=same,
     )
 
 
@@ -276,11 +274,10 @@ def predict_grasps(preset, tiny, measure):
     return measure(
         lambda: run(ours, samples, preset.refinement),
         lambda: run(plain, few, "gradient"),
-        "clouds/s",
-        1,
-        few / samples,
-        1 if tiny else 3,
-        lambda *_: "-",
+        unit="clouds/s",
+        work=1,
+        baseline_work=few / samples,
+        repeats=1 if tiny else 3,
     )
 
 
@@ -299,9 +296,8 @@ def render(tiny, measure):
     return measure(
         lambda: [renderer.depth(camera, view) for view in views],
         lambda: [plain.depth(inverse(view)) for view in views],
-        "images/s",
-        len(views),
-        len(views),
-        1 if tiny else 5,
-        same,
+        unit="images/s",
+        work=len(views),
+        repeats=1 if tiny else 5,
+        same=same,
     )

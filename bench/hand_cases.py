@@ -50,18 +50,16 @@ def plan_grasps(search, unit, tiny, measure):
             hand, fields, PlannerSettings(count, search=settings), torch.Generator().manual_seed(0)
         )[0].evaluations
 
-    work = (
-        (run(chains), few * run(1))
-        if unit == "evals/s"
-        else (60 * share * chains, 60 * share * few)
-    )
+    work, baseline_work = 60 * share * chains, 60 * share * few
+    if unit == "evals/s":
+        work, baseline_work = run(chains), few * run(1)
     return measure(
         lambda: run(chains),
         lambda: [run(1) for _ in range(few)],
-        unit,
-        *work,
-        1 if tiny else 2,
-        lambda *_: "-",
+        unit=unit,
+        work=work,
+        baseline_work=baseline_work,
+        repeats=1 if tiny else 2,
     )
 
 
@@ -92,11 +90,11 @@ def distance_field(tiny, measure):
     return measure(
         ours,
         lambda: face_by_face(mesh, points),
-        "fields/s",
-        1,
-        few / size**3,
-        1 if tiny else 3,
-        same,
+        unit="fields/s",
+        work=1,
+        baseline_work=few / size**3,
+        repeats=1 if tiny else 3,
+        same=same,
     )
 
 
@@ -127,7 +125,12 @@ def kinematics(tiny, measure):
         return f"within {np.abs(ours[..., :3, 3].numpy() - theirs).max():.0e} m"
 
     return measure(
-        lambda: hand.forward(given), baseline, "poses/s", count, count, 1 if tiny else 5, same
+        lambda: hand.forward(given),
+        baseline,
+        unit="poses/s",
+        work=count,
+        repeats=1 if tiny else 5,
+        same=same,
     )
 
 
@@ -144,7 +147,7 @@ def quality(tiny, measure):
     def baseline():
         found = []
         for grasp in grasps:
-            hull = ConvexHull(contact_wrenches(*grasp, 0.4, 8), qhull_options="QJ")
+            hull = ConvexHull(contact_wrenches(*grasp, friction=0.4, edges=8), qhull_options="QJ")
             closure = -hull.equations[:, 6].max()
             found.append(closure if closure > 1e-7 else -1.0)
         return found
@@ -152,11 +155,10 @@ def quality(tiny, measure):
     return measure(
         lambda: [epsilon(*grasp) for grasp in grasps],
         baseline,
-        "grasps/s",
-        len(grasps),
-        len(grasps),
-        1 if tiny else 5,
-        lambda ours, theirs: f"within {np.abs(np.subtract(ours, theirs)).max():.0e}",
+        unit="grasps/s",
+        work=len(grasps),
+        repeats=1 if tiny else 5,
+        same=lambda ours, theirs: f"within {np.abs(np.subtract(ours, theirs)).max():.0e}",
     )
 
 
@@ -191,11 +193,10 @@ def mend_poses(way, count, tiny, measure):
     return measure(
         lambda: freed(count),
         ball_by_ball if count == 1 else lambda: freed(1),
-        "grasps/s",
-        len(x),
-        len(x),
-        1 if tiny else 3,
-        lambda ours, theirs: f"{ours.float().mean():.0%}, {theirs.float().mean():.0%} freed",
+        unit="grasps/s",
+        work=len(x),
+        repeats=1 if tiny else 3,
+        same=lambda ours, theirs: f"{ours.float().mean():.0%}, {theirs.float().mean():.0%} freed",
     )
 
 
@@ -228,15 +229,14 @@ def train_hand(tiny, measure):
     planned = pose_vector.normalise(0.05 * torch.randn(count, grasps, 7 + len(hand.joints)))
 
     def ours(x):
-        depths = losses.penetrations(
-            hand, x, fields, which, turned.to(x), contacts.points, contacts.links
-        )
+        depths = losses.penetrations(hand, x, fields, which, turned.to(x), contacts=contacts)
         return losses.combined(
             losses.consistency(x, planned.to(x)), losses.collision(depths), training.beta
         ).mean()
 
     def baseline(x):
-        return one_by_one(hand, x, planned.to(x), fields, turned.to(x), contacts, training.beta)
+        each = {"contacts": contacts, "beta": training.beta}
+        return one_by_one(hand, x, planned.to(x), fields, turned.to(x), **each)
 
     def stepper(model, loss_of):
         optimiser = torch.optim.Adam(model.parameters(), training.rate)
@@ -257,11 +257,10 @@ def train_hand(tiny, measure):
     return measure(
         stepper(model, ours),
         stepper(plain, baseline),
-        "steps/s",
-        1,
-        1,
-        1 if tiny else 5,
-        lambda *_: same,
+        unit="steps/s",
+        work=1,
+        repeats=1 if tiny else 5,
+        same=lambda *_: same,
     )
 
 
@@ -285,11 +284,10 @@ def forward_hand(count, tiny, measure):
     return measure(
         ours,
         baseline,
-        "grids/s",
-        count,
-        count,
-        1 if tiny else 5,
-        lambda ours, theirs: f"within {float((ours - theirs).abs().max()):.0e}",
+        unit="grids/s",
+        work=count,
+        repeats=1 if tiny else 5,
+        same=lambda ours, theirs: f"within {float((ours - theirs).abs().max()):.0e}",
     )
 
 

@@ -12,12 +12,14 @@ from graspbook.graspnet.predict import load_networks
 from graspbook.objects.trial_objects import TRIAL_OBJECTS, make_trial_object
 from graspbook.perception.camera import backproject
 from graspbook.perception.capture import extract_object
-from graspbook.robots import fr3, planning, scene
+from graspbook.robots import planning, scene
+from graspbook.robots.fr3 import FR3
+from graspbook.robots.grasp_choice import TrialSettings, choose, perceive
 from graspbook.robots.paths import checked
 from graspbook.robots.planning import MotionSettings, find_way
 from graspbook.robots.scene import Scene
-from graspbook.robots.trial import TrialSettings, choose, perceive
-from graspbook.robots.trial_runner import Subject, simulate, simulated_view, trial_poses
+from graspbook.robots.trial_setups import simulate, simulated_view
+from graspbook.robots.trial_subjects import Subject, trial_poses
 from graspbook.storage import SHIPPED
 
 _BOXES = np.array(
@@ -58,7 +60,9 @@ def find_ways(points, tiny, measure):
             f" {1000 * late:.0f} ms"
         )
 
-    return measure(ours, baseline, "ways/s", len(ends), len(ends), 1 if tiny else 3, same)
+    return measure(
+        ours, baseline, unit="ways/s", work=len(ends), repeats=1 if tiny else 3, same=same
+    )
 
 
 def _on_boxes(points, rng):
@@ -71,8 +75,8 @@ def _over_table(rng, side):
     """Joint angles (7,) of a hand that points down over one side of the table."""
     place = rng.uniform([0.35, 0.2, 0.2], [0.65, 0.35, 0.3]) * [1, side, 1]
     turned = pose.rotation_about([0, 0, 1.0], rng.uniform(-1, 1)) @ np.diag([1.0, -1, -1])
-    return fr3.inverse(
-        pose.from_rt(turned, place), fr3.READY + np.arctan2(place[1], place[0]) * np.eye(7)[0]
+    return FR3.inverse(
+        pose.from_rt(turned, place), FR3.ready + np.arctan2(place[1], place[0]) * np.eye(7)[0]
     )
 
 
@@ -90,7 +94,7 @@ def _view(tiny):
     """A Frame of a mug on the table, its object and the camera's pose."""
     name = "jello_chocolate" if tiny else "white_mug"
     obj = make_trial_object(name)
-    base_T_object, base_T_camera = trial_poses(obj, 1)[0], fr3.forward(fr3.LOOK) @ fr3.HAND_T_CAMERA
+    base_T_object, base_T_camera = trial_poses(obj, 1)[0], FR3.base_T_camera(FR3.forward(FR3.look))
     return Subject(obj, TRIAL_OBJECTS[name].mass, ""), base_T_object, base_T_camera
 
 
@@ -107,11 +111,10 @@ def perceive_frames(tiny, measure):
     return measure(
         lambda: perceive(frame, base_T_camera, TrialSettings()),
         lambda: extract_object(backproject(frame.depth, frame.K)),
-        "frames/s",
-        1,
-        1,
-        1 if tiny else 20,
-        same,
+        unit="frames/s",
+        work=1,
+        repeats=1 if tiny else 20,
+        same=same,
     )
 
 
@@ -127,7 +130,8 @@ def frame_to_path(tiny, measure):
     )
 
     def chosen():
-        return choose(view, base_T_camera, fr3.LOOK, networks, settings, np.random.default_rng(0))
+        how = {"networks": networks, "settings": settings, "rng": np.random.default_rng(0)}
+        return choose(view, base_T_camera, FR3.look, **how)
 
     def without_clearance():
         with mock.patch.object(
@@ -138,7 +142,9 @@ def frame_to_path(tiny, measure):
     def same(ours, baseline):
         return f"{ours.reachable.sum()}, {baseline.reachable.sum()} reachable"
 
-    return measure(chosen, without_clearance, "views/s", 1, 1, 1 if tiny else 5, same)
+    return measure(
+        chosen, without_clearance, unit="views/s", work=1, repeats=1 if tiny else 5, same=same
+    )
 
 
 def do_trials(tiny, measure):
@@ -148,12 +154,17 @@ def do_trials(tiny, measure):
     settings = replace(settings, predict=replace(settings.predict, samples=40 if tiny else 200))
 
     def trial(realtime):
-        return simulate(
-            subject, base_T_object, networks, settings, np.random.default_rng(0), realtime
-        )
+        rng = np.random.default_rng(0)
+        return simulate(subject, base_T_object, networks, settings, rng, realtime=realtime)
 
     def same(ours, baseline):
         stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in baseline["times"].items())
         return f"{ours['outcome']}, {baseline['outcome']}; in real time, s: {stages}"
 
-    return measure(lambda: trial(False), lambda: trial(True), "trials/s", 1, 1, 1, same)
+    return measure(
+        lambda: trial(realtime=False),
+        lambda: trial(realtime=True),
+        unit="trials/s",
+        work=1,
+        same=same,
+    )

@@ -1,9 +1,18 @@
-"""A workbook in miniature: one profile and one notebook, whose cells a test writes."""
+"""What many tests need: real data, networks that have learned nothing, a workbook in miniature."""
+
+import os
+from pathlib import Path
+
+# Several tests at once on few cores lose more to threads that wait for each other than small
+# networks gain. Read when numpy and torch are first imported, here and in child processes.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 import nbformat
 import pytest
 
-from graspbook.workbook import params
+from graspbook.workbook import params, params_types
+
+ROOT = Path(__file__).parents[1]
 
 PARAMETERS_CELL = """\
 profile: str = "smoke"  # name
@@ -18,11 +27,11 @@ rate: float = 0.5  # how fast
 """
 
 
-class ToySection(params.Section):
+class ToySection(params_types.Section):
     """Parameters of the toy notebook."""
 
-    count: params.Count = 3
-    rate: params.Share = 0.5
+    count: params_types.Count = 3
+    rate: params_types.Share = 0.5
 
 
 class ToyWorkbook:
@@ -63,6 +72,29 @@ def toy_workbook(tmp_path, monkeypatch):
     return ToyWorkbook(tmp_path)
 
 
+def pytest_collection_modifyitems(items):
+    """Slow files first, so that workers end at about the same time; otherwise the order stays."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of real meshes, captures and grasps, which are no part of the project.
+
+    The environment variable GRASPBOOK_REAL_DATA names it; without it, it is looked for beside the
+    project. Tests that need it are skipped where it is not.
+    """
+    named = os.environ.get("GRASPBOOK_REAL_DATA")
+    folder = Path(named or ROOT.parent / "shared" / "real")
+    if named and not folder.is_dir():
+        pytest.fail(f"GRASPBOOK_REAL_DATA={named} is no folder")
+    if not folder.is_dir():
+        pytest.skip(
+            "no real data: GRASPBOOK_REAL_DATA is not set, and none lies beside the project"
+        )
+    return folder
+
+
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory):
     """A folder of untrained networks, for what does not depend on how good they are."""
@@ -73,14 +105,16 @@ def weights(tmp_path_factory):
     from graspbook.graspnet.evaluator import Evaluator
     from graspbook.graspnet.experiments import network_settings
     from graspbook.graspnet.sampler import make_sampler
-    from graspbook.training import save_weights
+    from graspbook.weights_files import save_weights
 
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     for kind, make, settings in zip(
         ("sampler", "evaluator"),
         (make_sampler, Evaluator),
-        network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256),
+        network_settings(
+            "ours", width=0.1, points=128, neighbours=[8, 8], latent=2, kl_weight=0.01, probed=256
+        ),
         strict=True,
     ):
         save_weights(
@@ -88,4 +122,33 @@ def weights(tmp_path_factory):
             make(settings),
             {"network": kind, kind: asdict(settings)},
         )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hand_weights(tmp_path_factory):
+    """A folder with an untrained network of the Barrett Hand."""
+    from dataclasses import asdict
+
+    import torch
+
+    from graspbook.hands.library import load_hand
+    from graspbook.highdof.dataset import DataSettings
+    from graspbook.highdof.network import GraspNetwork, NetworkSettings
+    from graspbook.weights_files import save_weights
+
+    folder, joints = tmp_path_factory.mktemp("hand_weights"), load_hand("barrett").joints
+    sizes, data = NetworkSettings(16, 4, (64, 32)), DataSettings(grid=16, length=0.3, nodes=32)
+    torch.manual_seed(0)
+    save_weights(
+        folder / "highdof_barrett.safetensors",
+        GraspNetwork(len(joints), sizes),
+        {
+            "network": "highdof",
+            "hand": "barrett",
+            "joints": list(joints),
+            "sizes": asdict(sizes),
+            "data": asdict(data),
+        },
+    )
     return folder

@@ -11,10 +11,10 @@ import pytest
 import torch
 import trimesh
 
-from graspbook.graspnet.evaluator import Evaluator, object_groups
+from graspbook.graspnet.evaluator import Evaluator
 from graspbook.graspnet.experiments import network_settings
-from graspbook.graspnet.pointnet2 import group
-from graspbook.graspnet.sampler import Sampler
+from graspbook.graspnet.grouping import group
+from graspbook.graspnet.sampler_per_point import PerPointSampler
 from graspbook.pose import from_rt, random_rotations
 from graspbook.storage import read_json
 
@@ -23,13 +23,30 @@ import baselines  # noqa: E402
 import bench  # noqa: E402
 import cases  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 def share(words):
     """0.983 of "98.3% of labels"."""
     return float(words.partition("%")[0]) / 100
 
 
-@pytest.mark.parametrize("name", bench.CASES)
+# Real time is the baseline of one case.
+ROWS = [
+    pytest.param(name, marks=[pytest.mark.timing] * (name == "a simulated trial"))
+    for name in bench.CASES
+]
+
+
+@pytest.fixture(autouse=True)
+def same_threads():
+    """Cases choose torch's threads; tests that come after them get what was before."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ROWS)
 def test_every_case_runs_and_agrees_with_its_baseline(name):
     found = bench.run_case(name, tiny=True)
     assert found["ratio"] > 0 and found["peak_memory_mb"] > 10
@@ -45,8 +62,11 @@ def test_every_case_runs_and_agrees_with_its_baseline(name):
         )  # voxels
 
 
+SIZES = {"width": 0.1, "points": 128, "latent": 2, "kl_weight": 0.01}
+
+
 def test_a_tiled_network_is_the_network():
-    sampler_settings, evaluator_settings = network_settings("paper", 0.1, 128, [8, 8], 2, 0.01)
+    sampler_settings, evaluator_settings = network_settings("paper", neighbours=[8, 8], **SIZES)
     rng = np.random.default_rng(0)
     points = torch.from_numpy(rng.uniform(-0.05, 0.05, (2, 128, 3)).astype(np.float32))
     poses = from_rt(random_rotations(6, rng), rng.uniform(-0.1, 0.1, (6, 3))).reshape(2, 3, 4, 4)
@@ -57,7 +77,7 @@ def test_a_tiled_network_is_the_network():
     groups = group(points, sampler_settings.backbone)
     for make, tile, settings, outputs in (
         (
-            Sampler,
+            PerPointSampler,
             baselines.tiled_sampler,
             sampler_settings,
             lambda network, groups: [
@@ -82,7 +102,8 @@ def test_a_tiled_network_is_the_network():
 
 def test_a_tiled_unified_cloud_with_shared_centroids_is_the_shared_one():
     settings = replace(
-        network_settings("paper", 0.1, 128, [16, 16], 2, 0.01)[1], centroids="object_and_gripper"
+        network_settings("paper", neighbours=[16, 16], **SIZES)[1],
+        centroids="object_and_gripper",
     )
     rng = np.random.default_rng(0)
     points = torch.from_numpy(rng.uniform(-0.05, 0.05, (2, 128, 3)).astype(np.float32))
@@ -94,9 +115,7 @@ def test_a_tiled_unified_cloud_with_shared_centroids_is_the_shared_one():
     found = []
     for build in (Evaluator, baselines.tiled_evaluator):
         torch.manual_seed(0)
-        found.append(
-            build(settings)(points, object_groups(points, settings), torch.from_numpy(grasps))
-        )
+        found.append(build(settings)(points, settings.grouper()(points), torch.from_numpy(grasps)))
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
 
 

@@ -4,11 +4,9 @@ import subprocess
 import sys
 
 import pytest
-import trimesh
 
-from graspbook.cli import main
-from graspbook.commands import evaluate
-from graspbook.objects import sets
+from graspbook.cli import COMMANDS, main
+from graspbook.graspnet import mesh_evaluation
 
 
 def run(capsys, *arguments):
@@ -76,62 +74,11 @@ def test_bad_input_is_status_2_in_one_line_and_writes_nothing(
     assert sorted(toy_workbook.root.rglob("*")) == before
 
 
-def test_evaluate_says_what_it_found_and_what_it_left_out(tmp_path, weights, monkeypatch, capsys):
-    monkeypatch.setenv("GRASPBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(sets, "convex_parts", lambda mesh: (mesh,))
-    monkeypatch.setattr(evaluate, "TRUTH_CANDIDATES", 20)
-    for name, side in (("small", 0.05), ("wide", 0.2)):
-        trimesh.creation.box([side] * 3).export(tmp_path / f"{name}.stl")
-    arguments = [
-        "--weights",
-        weights,
-        "--views",
-        1,
-        "--samples",
-        4,
-        "--workers",
-        1,
-        "--out",
-        tmp_path / "new" / "eval.json",
-    ]
-    status, out, _ = run(
-        capsys, "evaluate", tmp_path / "small.stl", tmp_path / "wide.stl", *arguments
-    )
-    lines = out.splitlines()
-    assert status == 0 and lines[0] == "wide is left out: none of 20 simulated candidates holds"
-    assert (
-        lines[1].endswith("eval.json: 1 views of 1 objects, 1 objects left out")
-        and "the best grasp holds in" in lines[2]
-    )
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["eval.json"]
-    again = [
-        tmp_path / "small.stl",
-        tmp_path / "wide.stl",
-        *arguments,
-        "--against",
-        tmp_path / "new" / "eval.json",
-    ]
-    status, out, _ = run(capsys, "evaluate", *again)
-    assert (
-        status == 0
-        and out.splitlines()[3]
-        == "less graspnet (eval.json), 1 objects: auc +0.00, success_best +0.00,"
-        " success_above_threshold –, coverage +0.00"
-    )
-    status, _, err = run(capsys, "evaluate", *again, "--seed", 1)
-    assert status == 2
-    assert_one_line(err, "eval.json: seed 0, expected 1")
-    status, out, _ = run(capsys, "evaluate", tmp_path / "wide.stl", *arguments)
-    assert status == 0 and out.splitlines()[1:] == [
-        lines[1].replace("1 views of 1", "0 views of 0")
-    ]
-
-
 def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys, tmp_path):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluate, "evaluate_meshes", interrupted)
+    monkeypatch.setattr(mesh_evaluation, "evaluate_meshes", interrupted)
     status, out, err = run(capsys, "evaluate", "box.stl", "--out", tmp_path / "eval.json")
     assert (status, out) == (130, "")
     assert_one_line(err, "interrupted", "trials go on where they ended when run again")
@@ -143,18 +90,23 @@ def test_unknown_commands_are_status_2(capsys):
     assert caught.value.code == 2 and "invalid choice" in capsys.readouterr().err
 
 
-def test_help_loads_nothing_heavy():
-    command = [sys.executable, "-X", "importtime", "-m", "graspbook", "--help"]
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_help_loads_nothing_heavy(command):
+    command = [sys.executable, "-X", "importtime", "-m", "graspbook", *command, "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "run" in done.stdout and "site" in done.stdout
+    assert done.stdout.startswith("usage: graspbook")
     imported = {
         line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
     }
-    assert "graspbook" in imported and not imported & {
-        "torch",
-        "mujoco",
-        "trimesh",
-        "plotly",
-        "papermill",
-        "numpy",
-    }
+    heavy = {"torch", "mujoco", "trimesh", "plotly", "papermill", "numpy", "pydantic", "h5py"}
+    assert "graspbook" in imported and not imported & heavy
+
+
+def test_help_tells_the_first_line_of_each_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "hand-grasp predict a grasp of a many-jointed hand for a mesh or a point cloud" in told
+    assert set(COMMANDS) >= {"run", "site", "hand-summary"} and not [
+        c for c in COMMANDS if "_" in c
+    ]

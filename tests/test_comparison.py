@@ -173,11 +173,11 @@ def test_many_comparisons_ask_more_of_each():
     five = contrast({str(i): [run(*base)] for i in range(4)} | {"9": [run(*gain)]}, mean)
     assert (
         order(two, "1", "0", "mean")
-        == order(two, "1", "0", "mean", "joint")
+        == order(two, "1", "0", "mean", kind="joint")
         == order(five, "9", "0", "mean")
         == 1
     )
-    assert order(five, "9", "0", "mean", "joint") == 0
+    assert order(five, "9", "0", "mean", kind="joint") == 0
     assert "none after 0 is" in levels_off(five, "mean") and "none after 1 is" in levels_off(
         two, "mean"
     )

@@ -8,9 +8,19 @@ from graspbook.imports import LIBRARY, imported_names, module_file
 
 # From the ground up; what is on one floor may import each other.
 FLOORS = (
-    ("errors", "imports", "pose", "storage", "parallel", "metrics", "comparison", "provenance"),
+    (
+        "errors",
+        "imports",
+        "pose",
+        "storage",
+        "grasp_files",
+        "parallel",
+        "metrics",
+        "comparison",
+        "provenance",
+    ),
     ("objects", "hands"),
-    ("simulation", "perception", "quality", "training"),
+    ("simulation", "perception", "quality", "training", "weights_files"),
     ("graspnet", "highdof"),
     ("robots",),
     ("figures",),
@@ -18,7 +28,7 @@ FLOORS = (
     ("commands", "cli", "__main__"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-FILES = sorted(LIBRARY.rglob("*.py"))
+FILES = [file for file in sorted(LIBRARY.rglob("*.py")) if ".ipynb_checkpoints" not in file.parts]
 # Packages that may be imported in one room alone.
 OWNED = {
     **dict.fromkeys(
@@ -90,7 +100,6 @@ def test_no_imports_make_a_circle():
         visit(file)
 
 
-@pytest.mark.xfail(reason="being split", strict=False)
 def test_packages_of_hardware_and_of_figures_stay_in_their_rooms():
     elsewhere = [
         f"{short(file)} imports {name}"
@@ -101,18 +110,17 @@ def test_packages_of_hardware_and_of_figures_stay_in_their_rooms():
     assert not elsewhere
 
 
-@pytest.mark.xfail(reason="being split", strict=False)
 @pytest.mark.parametrize("file", FILES, ids=short)
 def test_a_file_is_short(file):
     assert len(file.read_text(encoding="utf-8").splitlines()) <= 300
 
 
-@pytest.mark.xfail(reason="being split", strict=False)
 def test_tests_mirror_the_library():
     tests = Path(__file__).parent
     orphans = [
         str(test.relative_to(tests))
         for test in tests.glob("*/**/test_*.py")
+        if test.parent.name != ".ipynb_checkpoints"
         if not (
             LIBRARY / test.relative_to(tests).parent / test.name.removeprefix("test_")
         ).is_file()

@@ -51,25 +51,30 @@ def test_bootstrap_intervals_against_the_normal_approximation():
     def figures(drawn):
         return [values[drawn].mean(), np.nan, values[drawn].mean() if 0 in drawn else np.nan]
 
-    low, high = metrics.bootstrap_interval(figures, len(values), np.random.default_rng(1), 2000)
+    low, high = metrics.bootstrap_interval(
+        figures, len(values), np.random.default_rng(1), resamples=2000
+    )
     half = 1.96 * values.std() / np.sqrt(len(values))
     np.testing.assert_allclose(
         [low[0], high[0]], values.mean() + np.array([-half, half]), atol=0.1 * half
     )
     assert np.isnan([low[1], high[1]]).all()  # never defined
     np.testing.assert_allclose([low[2], high[2]], [low[0], high[0]], atol=0.2 * half)
-    again = metrics.bootstrap_interval(figures, len(values), np.random.default_rng(1), 2000)
+    again = metrics.bootstrap_interval(
+        figures, len(values), np.random.default_rng(1), resamples=2000
+    )
     np.testing.assert_array_equal(again, (low, high))
 
 
 def test_intervals_of_several_confidences_come_of_the_same_resamples():
     values = np.random.default_rng(0).normal(3.0, 2.0, 50)
+    options = {"resamples": 500, "confidence": [0.95, 0.5]}
     found = metrics.bootstrap_interval(
-        lambda drawn: [values[drawn].mean(), np.nan], 50, np.random.default_rng(1), 500, [0.95, 0.5]
+        lambda drawn: [values[drawn].mean(), np.nan], 50, np.random.default_rng(1), **options
     )
     assert found.shape == (2, 2, 2) and np.isnan(found[..., 1]).all()
     alone = metrics.bootstrap_interval(
-        lambda drawn: [values[drawn].mean()], 50, np.random.default_rng(1), 500
+        lambda drawn: [values[drawn].mean()], 50, np.random.default_rng(1), resamples=500
     )
     np.testing.assert_array_equal(found[0, :, :1], alone)
     assert found[0, 0, 0] < found[1, 0, 0] < found[1, 1, 0] < found[0, 1, 0]
@@ -77,5 +82,5 @@ def test_intervals_of_several_confidences_come_of_the_same_resamples():
 
 def test_a_single_thing_has_no_bootstrap_interval():
     assert np.isnan(
-        metrics.bootstrap_interval(lambda drawn: [1.0], 1, np.random.default_rng(0), 10)
+        metrics.bootstrap_interval(lambda drawn: [1.0], 1, np.random.default_rng(0), resamples=10)
     ).all()

@@ -10,22 +10,24 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from graspbook.commands.evaluate import evaluate_meshes
-from graspbook.commands.hand_grasp import weights_path
 from graspbook.errors import NotebookError
-from graspbook.graspnet.predict import METHODS, load_networks
+from graspbook.graspnet.mesh_evaluation import evaluate_meshes
+from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
 from graspbook.hands.library import load_hand
+from graspbook.highdof.mesh_grasp import weights_path
 from graspbook.highdof.training import load_network
-from graspbook.storage import read_json
-from graspbook.training import load_weights
+from graspbook.storage import read_json, write_json
+from graspbook.weights_files import load_weights
 from graspbook.workbook.outputs import Outputs
 from graspbook.workbook.params import NOTEBOOKS, section_name
+from graspbook.workbook.roadmap import source_notebooks
 from graspbook.workbook.run import run_notebook
 from graspbook.workbook.ship import ship
-from graspbook.workbook.ship_highdof import ship_highdof
 from graspbook.workbook.site import PAPERS, build_site
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
+COMPREHENSIONS = ast.ListComp | ast.DictComp | ast.SetComp | ast.GeneratorExp
 
 # In the order they run: each reads what the ones before it wrote.
 TINY = {
@@ -71,9 +73,15 @@ TINY = {
         "compared_evaluator_steps=3",
         "metropolis_steps=2",
         "sample_counts=[6, 12]",
+        "validation_batches=1",
+    ],
+    "graspnet/5_baselines": [
+        "held_out_objects={bottle: 1, mug: 1}",
+        "samples=10",
+        "refinement_steps=2",
+        "training_per_family=1",
         "gpd_candidates=12",
         "gpd_steps=2",
-        "validation_batches=1",
     ],
     "graspnet/6_robot_trials": [
         "trial_objects=[spam_can]",
@@ -120,11 +128,7 @@ def code_cells(name):
 
 
 def test_every_notebook_is_tried_here_and_stands_in_the_graph():
-    written = {
-        str(path.relative_to(ROOT / "notebooks").with_suffix(""))
-        for path in (ROOT / "notebooks").rglob("[!.]*.ipynb")
-    }
-    assert written == set(TINY) == set(snakefile_table()) <= set(NOTEBOOKS)
+    assert set(source_notebooks(ROOT)) == set(TINY) == set(snakefile_table()) <= set(NOTEBOOKS)
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -166,10 +170,11 @@ def test_the_networks_of_the_run_can_be_shipped(output_root, tmp_path):
         pytest.skip("no notebook ran before this test")
     box = next(Outputs(output_root).objects.glob("box*.obj"))
     ship("smoke", output_root, folder=tmp_path / "weights")
-    report = evaluate_meshes(
-        [box], tmp_path / "weights", tmp_path / "eval.json", views=1, samples=10
-    )
-    card = ship("smoke", output_root, [tmp_path / "eval.json"], tmp_path / "weights").read_text()
+    settings = PredictSettings(samples=10)
+    report = evaluate_meshes([box], tmp_path / "weights", settings, views=1).report
+    write_json(tmp_path / "eval.json", report)
+    reports = [tmp_path / "eval.json"]
+    card = ship("smoke", output_root, evaluations=reports, folder=tmp_path / "weights").read_text()
     assert all(load_networks(tmp_path / "weights", method=method)[1] for method in METHODS)
     for network in ("sampler", "evaluator", "gpd"):
         file = f"{network}.safetensors"
@@ -190,7 +195,7 @@ def test_the_networks_of_the_run_can_be_shipped(output_root, tmp_path):
 def test_the_networks_of_both_hands_can_be_shipped(output_root, tmp_path):
     if not Outputs(output_root).results("highdof_4_penetration").is_file():
         pytest.skip("no notebook ran before this test")
-    card = ship_highdof("smoke", output_root, tmp_path / "weights").read_text()
+    card = ship("smoke", output_root, paper="highdof", folder=tmp_path / "weights").read_text()
     for hand in ("shadow", "barrett"):
         file = weights_path(tmp_path / "weights", hand)
         assert load_network(file, load_hand(hand))[1].grid == 16
@@ -207,17 +212,21 @@ def test_the_networks_of_both_hands_can_be_shipped(output_root, tmp_path):
 
 @pytest.mark.parametrize("name", TINY)
 def test_source_notebook_is_thin_and_stripped(name):
-    """No outputs, no function definitions, no plotly or polyscope, code cells of at most 15 lines."""
+    """No outputs, no functions, no plotly or polyscope, cells of at most 15 lines, and little
+    bookkeeping: at most 25 comprehensions.
+    """
+    comprehensions = 0
     for cell in code_cells(name):
         assert not cell.outputs and cell.execution_count is None
         nodes = list(ast.walk(ast.parse(cell.source)))
         assert not [
             node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda)
         ]
+        comprehensions += sum(isinstance(node, COMPREHENSIONS) for node in nodes)
         assert not imported(cell.source) & {"plotly", "polyscope"}
         if "parameters" not in cell.metadata.get("tags", []):
             assert len(cell.source.splitlines()) <= 15, cell.source
-    assert "papermill" not in source(name).metadata
+    assert "papermill" not in source(name).metadata and comprehensions <= 25
 
 
 def imported(code):

@@ -22,7 +22,7 @@ def on_ellipsoid(rng, count):
 
 @pytest.mark.parametrize(("friction", "expected"), [(0.2, 0.0943), (0.5, 0.2357), (1.0, 0.4714)])
 def test_six_face_centres_of_a_cube(friction, expected):
-    assert epsilon(CUBE, -CUBE / 0.05, np.zeros(3), CORNER, friction) == pytest.approx(
+    assert epsilon(CUBE, -CUBE / 0.05, np.zeros(3), CORNER, friction=friction) == pytest.approx(
         expected, abs=1e-4
     )
 
@@ -30,16 +30,24 @@ def test_six_face_centres_of_a_cube(friction, expected):
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_too_few_contacts_have_no_closure(count):
     assert (
-        epsilon(CUBE[[0, 3]][:count], -CUBE[[0, 3]][:count] / 0.05, np.zeros(3), CORNER, 1.0) == -1
+        epsilon(
+            CUBE[[0, 3]][:count], -CUBE[[0, 3]][:count] / 0.05, np.zeros(3), CORNER, friction=1.0
+        )
+        == -1
     )
 
 
 def test_degenerate_contacts_have_no_closure():
     same = np.repeat(CUBE[:1], 5, axis=0)
     assert epsilon(same, -same / 0.05, np.zeros(3), CORNER) == -1
-    assert epsilon(CUBE, -CUBE / 0.05, np.zeros(3), CORNER, 0.0) == -1  # no friction: no torques
+    assert (
+        epsilon(CUBE, -CUBE / 0.05, np.zeros(3), CORNER, friction=0.0) == -1
+    )  # no friction: no torques
     one_side = np.array([[x, y, 0.05] for x in (-0.04, 0.0, 0.04) for y in (-0.03, 0.0, 0.03)])
-    assert epsilon(one_side, np.tile([0.0, 0.0, -1.0], (9, 1)), np.zeros(3), CORNER, 1.0) == -1
+    assert (
+        epsilon(one_side, np.tile([0.0, 0.0, -1.0], (9, 1)), np.zeros(3), CORNER, friction=1.0)
+        == -1
+    )
 
 
 def test_pulling_is_not_pushing():
@@ -47,7 +55,7 @@ def test_pulling_is_not_pushing():
     points, normals = on_ellipsoid(np.random.default_rng(0), 10)
     assert epsilon(points, normals, np.zeros(3), 0.05) > 0.05
     upper = points[:, 2] > 0
-    assert epsilon(points[upper], normals[upper], np.zeros(3), 0.05, 0.2) == -1
+    assert epsilon(points[upper], normals[upper], np.zeros(3), 0.05, friction=0.2) == -1
 
 
 @pytest.mark.parametrize("count", [4, 9, 20])
@@ -59,24 +67,31 @@ def test_frame_and_size_do_not_matter(count):
         random_rotations(1, rng)[0],
         rng.normal(size=3),
     )
-    expected = epsilon(points, normals, com, 0.05, 0.6)
+    expected = epsilon(points, normals, com, 0.05, friction=0.6)
     assert expected > 0
     turned = epsilon(
-        points @ rotation.T + shift, normals @ rotation.T, rotation @ com + shift, 0.05, 0.6
+        points @ rotation.T + shift,
+        normals @ rotation.T,
+        rotation @ com + shift,
+        0.05,
+        friction=0.6,
     )
     assert turned == pytest.approx(expected, abs=1e-7)
-    assert epsilon(points * 3, normals, com * 3, 0.15, 0.6) == pytest.approx(expected, abs=1e-7)
+    assert epsilon(points * 3, normals, com * 3, 0.15, friction=0.6) == pytest.approx(
+        expected, abs=1e-7
+    )
 
 
 def test_more_friction_is_never_worse_nor_another_contact():
     points, normals = on_ellipsoid(np.random.default_rng(3), 12)
     grades = [
-        epsilon(points, normals, np.zeros(3), 0.05, friction) for friction in (0.1, 0.2, 0.4, 0.8)
+        epsilon(points, normals, np.zeros(3), 0.05, friction=friction)
+        for friction in (0.1, 0.2, 0.4, 0.8)
     ]
     assert grades == sorted(grades) and grades[-1] > grades[0]
     grades = [epsilon(points[:count], normals[:count], np.zeros(3), 0.05) for count in range(13)]
     assert grades == sorted(grades) and grades[0] == -1 and grades[-1] > 0
-    wrenches = contact_wrenches(points, normals, np.zeros(3), 0.05, 0.4, 8)
+    wrenches = contact_wrenches(points, normals, np.zeros(3), 0.05, friction=0.4, edges=8)
     assert wrenches.shape == (96, 6)
     assert np.allclose(np.linalg.norm(wrenches[:, :3], axis=1), np.hypot(1, 0.4))
 
@@ -88,8 +103,8 @@ def test_linear_programs_agree(count, seed):
     """
     rng = np.random.default_rng(seed)
     points, normals = on_ellipsoid(rng, count)
-    wrenches = contact_wrenches(points, normals, np.zeros(3), 0.05, 0.4, 8)
-    found = epsilon(points, normals, np.zeros(3), 0.05, 0.4)
+    wrenches = contact_wrenches(points, normals, np.zeros(3), 0.05, friction=0.4, edges=8)
+    found = epsilon(points, normals, np.zeros(3), 0.05, friction=0.4)
     reach = []
     for direction in rng.normal(size=(30, 6)):
         direction /= np.linalg.norm(direction)
@@ -133,4 +148,4 @@ def test_bad_input_is_refused():
         (CUBE, normals, np.zeros(3), 1.0, -0.1, "friction"),
     ]:
         with pytest.raises(ParameterError, match=match):
-            epsilon(points, directions, com, length, friction)
+            epsilon(points, directions, com, length, friction=friction)

@@ -1,43 +1,55 @@
-"""What a bootstrap over objects and seeds allows to be said of variants that were measured on the
-same objects.
+"""What may be said of variants that were measured on the same objects, by a bootstrap.
 
 What is measured of a variant comes by object, once for each seed that its networks were trained
-with. `contrast` draws objects and seeds anew, the same objects for all variants: which differences
+with. `contrast` draws objects and seeds anew, the same objects for all variants. Which differences
 between them are more than the choice of objects and seeds?
 """
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from graspbook.errors import ParameterError
 from graspbook.metrics import bootstrap_interval
 
+Run = Mapping[str, list]  # what was measured of one seed, by object
+Contrast = dict[str, Any]
 RESAMPLES = 1000
 FEWEST = 6  # objects: of fewer, even all agreeing by chance is likelier than 5 %
 
 
 def contrast(
-    variants, figures, seed=0, resamples=RESAMPLES, once="of these networks", paired=False
-):
-    """Figures of variants, and of each how it differs from those before it, with bootstrap
-    intervals at 95 %.
+    variants: Mapping[str, Sequence[Run]],
+    figures: Callable[[list], Mapping[str, float]],
+    seed: int = 0,
+    *,
+    resamples: int = RESAMPLES,
+    once: str = "of these networks",
+    paired: bool = False,
+) -> Contrast:
+    """Figures of variants, and how each differs from those before it, with intervals at 95 %.
 
-    variants: name -> list, one entry for each seed it was trained with, of {object: [...]};
-    figures: what makes {figure: number} of a list of its items. Figures are means over seeds. A
-    resample draws objects, the same for all variants, and of each variant's S seeds S - 1, one at
-    least: with S of them the variance of a mean over seeds would come out too small, by a third for
-    three. paired: the n-th seeds of all variants belong together, as trainings that start from one
-    network do, and are drawn together. With a single object there are no intervals (None), and with
-    one seed they tell of what was trained `once` only, not of others trained alike. Returns, in
-    plain numbers, {"objects": how many, "once", "seeds": {name: how many}, "variants": {name: row},
-    "differences": {later: {earlier: row}}}, where a row is {figure: {"value", "interval"}}, and of
-    a difference also "joint", an interval at 95 % for all differences together (Bonferroni). Raises
-    ParameterError where no object is known for all, and for paired variants with different numbers
-    of seeds.
+    Figures are means over seeds. A resample draws objects, the same for all variants, and of each
+    variant's S seeds S - 1, one at least. With S of them the variance of a mean over seeds would
+    come out too small, by a third for three. With a single object there are no intervals (None).
+    Returns, in plain numbers, {"objects": how many, "once", "seeds": {name: how many}, "variants":
+    {name: row}, "differences": {later: {earlier: row}}}. A row is {figure: {"value", "interval"}},
+    and of a difference also "joint", an interval at 95 % for all differences together (Bonferroni).
+    Raises ParameterError where no object is known for all, and for paired variants with different
+    numbers of seeds.
+
+    variants: by name, one {object: [item]} per seed that it was trained with.
+    figures: makes {figure: number} of a list of items.
+    seed: of the bootstrap.
+    resamples: how many.
+    once: what intervals tell of where there is one seed, and not of others trained alike.
+    paired: whether the n-th seeds of all variants belong together, as trainings that start from one
+        network do. They are then drawn together.
     """
     names, runs = list(variants), list(variants.values())
-    objects = [
-        name for name in runs[0][0] if all(name in run for several in runs for run in several)
-    ]
+    every = [run for several in runs for run in several]
+    objects = [name for name in runs[0][0] if all(name in run for run in every)]
     if not objects:
         raise ParameterError(
             f"{', '.join(names)}: no object that all of them were measured on, expected some"
@@ -53,47 +65,36 @@ def contrast(
             {s: figures(items_of(several[s], drawn)) for s in set(chosen)}
             for several, chosen in zip(runs, seeds, strict=True)
         ]
-        return np.array(
-            [
-                [np.mean([known[s][label] for s in chosen]) for label in labels]
-                for known, chosen in zip(by_seed, seeds, strict=True)
-            ]
-        )
+        pairs = list(zip(by_seed, seeds, strict=True))
+        mean = [[np.mean([known[s][f] for s in chosen]) for f in labels] for known, chosen in pairs]
+        return np.array(mean)
 
     def both(values):
         return np.concatenate([values, values[later] - values[earlier]])
 
     def resample(drawn):
-        seeds = [
-            rng.integers(len(several), size=max(1, len(several) - 1)).tolist()
-            for several in runs[: 1 if paired else None]
-        ]
+        counts = [len(several) for several in runs[: 1 if paired else None]]
+        seeds = [rng.integers(count, size=max(1, count - 1)).tolist() for count in counts]
         seeds *= len(runs) if paired else 1
         return both(measure([objects[i] for i in drawn], seeds)).ravel()
 
     values = both(measure(objects, [range(len(several)) for several in runs]))
+    confidence = [0.95, 1 - 0.05 / max(1, len(later))]
+    draw = np.random.default_rng(seed)
     edges = bootstrap_interval(
-        resample,
-        len(objects),
-        np.random.default_rng(seed),
-        resamples,
-        [0.95, 1 - 0.05 / max(1, len(later))],
+        resample, len(objects), draw, resamples=resamples, confidence=confidence
     ).reshape(2, 2, *values.shape)
 
     def row(i):
         kinds = ("interval",) if i < len(names) else ("interval", "joint")
-        return {
-            label: {
-                "value": float(values[i, j]) if np.isfinite(values[i, j]) else None,
-                **{
-                    kind: None if np.isnan(edges[k, :, i, j]).any() else edges[k, :, i, j].tolist()
-                    for k, kind in enumerate(kinds)
-                },
-            }
-            for j, label in enumerate(labels)
-        }
+        cells = {}
+        for j, label in enumerate(labels):
+            value = float(values[i, j]) if np.isfinite(values[i, j]) else None
+            bounds = [None if np.isnan(e).any() else e.tolist() for e in edges[:, :, i, j]]
+            cells[label] = {"value": value, **dict(zip(kinds, bounds, strict=False))}
+        return cells
 
-    differences = {name: {} for name in names[1:]}
+    differences: dict[str, dict] = {name: {} for name in names[1:]}
     for i, (b, a) in enumerate(zip(later, earlier, strict=True)):
         differences[names[b]][names[a]] = row(len(names) + i)
     return {
@@ -105,18 +106,25 @@ def contrast(
     }
 
 
-def items_of(run, objects):
-    """What was measured of one seed's run {object: [item]} on some objects, in one list."""
+def items_of(run: Run, objects: Iterable[str]) -> list:
+    """What was measured of one seed's run on some objects, in one list.
+
+    run: {object: [item]}.
+    objects: their names.
+    """
     return [item for name in objects for item in run[name]]
 
 
-def order(found, name, other, figure, kind="interval"):
-    """What a `contrast` tells of two variants: 1 where the first is higher in a figure, -1 where
-    lower, 0 where it cannot tell.
+def order(found: Contrast, name: str, other: str, figure: str, *, kind: str = "interval") -> int:
+    """What a `contrast` tells of two variants: 1 the first is higher, -1 lower, 0 it cannot tell.
 
-    kind: the "interval" of this difference, or the "joint" one of all differences, which has to
-    leave zero out. Of fewer than `FEWEST` objects it tells nothing: a bootstrap over so few is too
-    sure.
+    It tells nothing of fewer than `FEWEST` objects: a bootstrap over so few is too sure.
+
+    found: by `contrast`.
+    name, other: of the variants.
+    figure: in which.
+    kind: which interval has to leave zero out: the "interval" of this difference, or the "joint"
+        one of all differences.
     """
     value, low, high = _difference(found, name, other, figure, kind)
     if value is None or found["objects"] < FEWEST:
@@ -124,12 +132,13 @@ def order(found, name, other, figure, kind="interval"):
     return int(low > 0) - int(high < 0)
 
 
-def verdict(found, name, other, figure):
-    """What a `contrast` allows to be said of two variants: a line with their difference, its
-    interval, and which is higher.
+def verdict(found: Contrast, name: str, other: str, figure: str) -> str:
+    """A line on two variants: their difference, its interval, and which is higher.
 
     "of these networks": one of the two was trained once, so that nothing is known of others trained
     alike.
+
+    found, name, other, figure: as for `order`.
     """
     value, low, high = _difference(found, name, other, figure)
     if value is None:
@@ -142,8 +151,12 @@ def verdict(found, name, other, figure):
     return f"{name} against {other}: {figure} {value:+.3f} [{low:+.3f}, {high:+.3f}]: {word}"
 
 
-def within(found, name, other, figure, margin):
-    """The `verdict` of two variants, and whether the first is lower by more than `margin`: a line."""
+def within(found: Contrast, name: str, other: str, figure: str, margin: float) -> str:
+    """The `verdict` of two variants, and whether the first is lower by more than a margin: a line.
+
+    found, name, other, figure: as for `order`.
+    margin: in units of the figure.
+    """
     _, low, high = _difference(found, name, other, figure)
     if low is None or found["objects"] < FEWEST or low <= -margin <= high:
         word = "cannot tell"
@@ -152,11 +165,14 @@ def within(found, name, other, figure, margin):
     return f"{verdict(found, name, other, figure)}; lower by more than {margin:g}: {word}"
 
 
-def unsupported(orderings):
-    """Those of some orderings {title: [(contrast, higher, lower, figure)]} that intervals do not
-    support: {title: [verdict]}.
+def unsupported(
+    orderings: Mapping[str, Iterable[tuple[Contrast, str, str, str]]],
+) -> dict[str, list[str]]:
+    """Those of some orderings that intervals do not support: {title: [verdict]}.
 
     A title of which all are supported, or none was asked, is left out.
+
+    orderings: by title, of (contrast, higher, lower, figure).
     """
     missing = {
         title: [verdict(*asked) for asked in several if order(*asked) < 1]
@@ -165,8 +181,12 @@ def unsupported(orderings):
     return {title: lines for title, lines in missing.items() if lines}
 
 
-def verdicts(found, figure, reference=None):
-    """The `verdict` of every pair of variants, or of each against the one named, a line each."""
+def verdicts(found: Contrast, figure: str, reference: str | None = None) -> str:
+    """The `verdict` of every pair of variants, or of each against one, a line each.
+
+    found, figure: as for `order`.
+    reference: the one.
+    """
     names = list(found["variants"])
     pairs = [(name, other) for i, name in enumerate(names) for other in names[:i]]
     if reference is not None:
@@ -174,12 +194,13 @@ def verdicts(found, figure, reference=None):
     return "\n".join(verdict(found, *pair, figure) for pair in pairs)
 
 
-def levels_off(found, figure):
-    """The first of a `contrast`'s variants, in their order, that no later one is higher than: a
-    line.
+def levels_off(found: Contrast, figure: str) -> str:
+    """A line on the first variant, in their order, that no later one is higher than.
 
     Every pair is a comparison, so their intervals are the joint ones. Of fewer than `FEWEST`
     objects nothing is said.
+
+    found, figure: as for `order`.
     """
     names = list(found["variants"])
     if found["objects"] < FEWEST:
@@ -187,17 +208,20 @@ def levels_off(found, figure):
     first = next(
         name
         for i, name in enumerate(names)
-        if all(order(found, later, name, figure, "joint") < 1 for later in names[i + 1 :])
+        if all(order(found, later, name, figure, kind="joint") < 1 for later in names[i + 1 :])
     )
+    count = len(names) * (len(names) - 1) // 2
     return (
         f"{figure}: none after {first} is distinguishably higher than it"
-        f" ({len(names) * (len(names) - 1) // 2} comparisons, corrected){_scope(found, *names)}"
+        f" ({count} comparisons, corrected){_scope(found, *names)}"
     )
 
 
-def rows_of(found, *figures):
-    """Values of a `contrast`, a line a variant: what the figures are by, beside what may be said of
-    them.
+def rows_of(found: Contrast, *figures: str) -> list[str]:
+    """Values of a `contrast`, a line per variant, to stand beside what may be said of them.
+
+    found: by `contrast`.
+    figures: which.
     """
     return [
         f"{name}: " + ", ".join(f"{figure} {_text(row[figure]['value'])}" for figure in figures)
@@ -205,8 +229,14 @@ def rows_of(found, *figures):
     ]
 
 
-def bars_of(found, *figures):
-    """Values and intervals of a `contrast`, figure by figure, as `figures.bars` takes them."""
+def bars_of(
+    found: Mapping[str, Any], *figures: str
+) -> tuple[dict[str, list[float]], dict[str, np.ndarray]]:
+    """Values and intervals of a `contrast`, figure by figure, as `figures.bars` takes them.
+
+    found: by `contrast`.
+    figures: which.
+    """
     rows = found["variants"].values()
     values = {figure: [row[figure]["value"] for row in rows] for figure in figures}
     edges = {
@@ -217,13 +247,10 @@ def bars_of(found, *figures):
 
 
 def _difference(found, name, other, figure, kind="interval"):
-    """Value and bounds of a variant's figure less another's, (None, None, None) where there is no
-    interval.
-    """
-    sign = 1 if other in found["differences"].get(name, {}) else -1
-    entry = (found["differences"][name][other] if sign == 1 else found["differences"][other][name])[
-        figure
-    ]
+    """Value and bounds of a variant's figure less another's, three times None without interval."""
+    differences = found["differences"]
+    sign = 1 if other in differences.get(name, {}) else -1
+    entry = (differences[name][other] if sign == 1 else differences[other][name])[figure]
     if entry["value"] is None or entry[kind] is None:
         return None, None, None
     return sign * entry["value"], *sorted(sign * edge for edge in entry[kind])

@@ -1,4 +1,4 @@
-"""What a module of the library depends on: read from its imports, so that no list is kept by hand."""
+"""What a module depends on: read from its imports, so that no list is kept by hand."""
 
 import ast
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ NAME = LIBRARY.name
 def imported_names(source: str) -> set[str]:
     """Dotted names of all that Python source imports, inside functions too.
 
-    `from a import b` gives `a` and `a.b`, since `b` may be a module.
+    source: text. `from a import b` gives `a` and `a.b`, since `b` may be a module.
     """
     names = set()
     for node in ast.walk(ast.parse(source)):
@@ -24,7 +24,10 @@ def imported_names(source: str) -> set[str]:
 
 
 def module_file(name: str) -> Path | None:
-    """The file of a module or package of this library; None for any other dotted name."""
+    """The file of a module or package of this library.
+
+    name: dotted. Returns None for one that is no module of this library.
+    """
     first, *rest = name.split(".")
     if first != NAME:
         return None
@@ -39,10 +42,12 @@ def import_closure(names: Iterable[str]) -> list[Path]:
     names: dotted names; those of other packages do not count. A package brings along its
     `__init__`, and so do the packages above a module, but for the topmost one.
     """
-    files, waiting = set(), set(names)
+    files: set[Path] = set()
+    waiting = set(names)
     while waiting:
         parents = {name.rpartition(".")[0] for name in waiting}
-        found = {module_file(name) for name in (waiting | parents) - {NAME}} - files - {None}
+        modules = map(module_file, (waiting | parents) - {NAME})
+        found = {file for file in modules if file} - files
         files |= found
         waiting = set().union(*map(_imports_of, found))
     return sorted(files)

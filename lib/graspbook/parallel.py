@@ -1,6 +1,6 @@
 """One `map` over independent tasks, on processes of this machine.
 
-This is the only door through which work is spread, so that a cluster can be put behind it later.
+Work is spread through here alone, so that a cluster can be put behind it later.
 """
 
 import multiprocessing
@@ -53,8 +53,6 @@ def run_tasks(
 
 
 def _call(function, common, task):
-    if not isinstance(task, Mapping):  # to go: tasks by place
-        return function(*task)
     return function(**common, **task)
 
 

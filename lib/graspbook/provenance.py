@@ -5,11 +5,13 @@ import platform
 import subprocess
 from importlib.metadata import requires, version
 from pathlib import Path
+from typing import Any
 
 
-def provenance():
-    """Revision and state of the code, versions of Python and of the direct packages, processor and
-    cores: plain data.
+def provenance() -> dict[str, Any]:
+    """Revision and state of the code, versions of Python and direct packages, processor and cores.
+
+    All of it is plain data.
     """
     return {
         "revision": _git("rev-parse", "HEAD"),
@@ -22,13 +24,13 @@ def provenance():
     }
 
 
-def package_versions():
+def package_versions() -> dict[str, str]:
     """{name: version} of the packages that pyproject.toml asks for without extras, in its order."""
-    names = [line for line in requires("graspbook") if ";" not in line]
+    names = [line for line in requires("graspbook") or [] if ";" not in line]
     return {"graspbook": version("graspbook")} | {name: version(name) for name in names}
 
 
-def processor():
+def processor() -> str:
     """The processor's name as the system gives it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []

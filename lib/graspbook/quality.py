@@ -12,61 +12,66 @@ _FEW = 48  # wrenches whose hull is made at once
 _FACETS = 50  # looked beyond at once
 
 
-def epsilon(points, normals, com, length, friction=0.4, edges=8):
-    """Radius of the largest ball around the origin in the convex hull of all contact wrenches; -1
-    without force closure.
+def epsilon(
+    points: np.ndarray,
+    normals: np.ndarray,
+    com: np.ndarray,
+    length: float,
+    *,
+    friction: float = 0.4,
+    edges: int = 8,
+) -> float:
+    """Radius of the largest ball around the origin in the convex hull of all contact wrenches.
 
-    points: (P, 3) contacts on the object, metres; normals: (P, 3) unit vectors into the object,
-    along which the hand pushes; com: (3,) centre of mass; length: metres by which torques are
-    divided, the largest distance of a vertex of the object from com. Each cone has `edges` forces n
-    + friction · t, the first t along the arm from com to the contact, or towards the contact
-    furthest off the normal where the arm lies on it, so the figure depends on no choice of axes.
-    This is GraspIt!'s L1 metric, which the high-DOF paper reports (section V-C4). Raises
-    ParameterError for wrong shapes, normals not of unit length, what is not finite, and impossible
-    numbers.
+    It is -1 without force closure. Each friction cone has so many forces n + friction · t. The
+    first t is along the arm from com to the contact. Where the arm lies on the normal, it is
+    towards the contact furthest off. So the figure depends on no choice of axes. This is GraspIt!'s
+    L1 metric, which the high-DOF paper reports (section V-C4). Raises ParameterError for wrong
+    shapes, normals not of unit length, what is not finite, and impossible numbers.
+
+    points: (P, 3) contacts on the object, metres.
+    normals: (P, 3) unit vectors into the object, along which the hand pushes.
+    com: (3,) centre of mass.
+    length: metres by which torques are divided, the largest distance of a vertex of the object from
+        com.
+    friction: coefficient.
+    edges: of each cone.
     """
-    points, normals, com = (
-        np.asarray(points, float),
-        np.asarray(normals, float),
-        np.asarray(com, float),
-    )
-    if (
-        points.ndim != 2
-        or points.shape[1] != 3
-        or normals.shape != points.shape
-        or com.shape != (3,)
-    ):
+    points, normals, com = (np.asarray(array, float) for array in (points, normals, com))
+    if points.shape[1:] != (3,) or normals.shape != points.shape or com.shape != (3,):
         raise ParameterError(
             f"ε of points {points.shape}, normals {normals.shape} and centre of mass {com.shape}: "
             "expected (P, 3), (P, 3) and (3,)"
         )
     if not all(np.isfinite(array).all() for array in (points, normals, com)):
-        raise ParameterError("ε of contacts or a centre of mass that are not finite")
+        raise ParameterError("ε of contacts and a centre of mass: expected finite numbers")
     if len(normals) and np.abs(np.linalg.norm(normals, axis=1) - 1).max() > 1e-3:
-        raise ParameterError("ε of normals that do not have unit length")
-    if not (
-        np.isfinite(length)
-        and length > 0
-        and np.isfinite(friction)
-        and friction >= 0
-        and edges >= 3
-    ):
+        raise ParameterError("ε of normals: expected unit length, within 1e-3")
+    if not (0 < length < np.inf and 0 <= friction < np.inf and edges >= 3):
         raise ParameterError(
             f"ε with length {length}, friction {friction}, {edges} edges: expected a positive"
             " length, no negative friction and at least 3 edges"
         )
-    wrenches = contact_wrenches(points, normals, com, length, friction, edges)
-    if (
-        len(wrenches) < 7
-        or np.linalg.svd(wrenches - wrenches.mean(axis=0), compute_uv=False)[-1] < _TOLERANCE
-    ):
+    wrenches = contact_wrenches(points, normals, com, length, friction=friction, edges=edges)
+    if len(wrenches) < 7:
         return -1.0
-    return _largest_ball(wrenches)
+    spread = np.linalg.svd(wrenches - wrenches.mean(axis=0), compute_uv=False)
+    return -1.0 if spread[-1] < _TOLERANCE else _largest_ball(wrenches)
 
 
-def contact_wrenches(points, normals, com, length, friction, edges):
-    """Wrenches (P · edges, 6), force and torque / length about com, of the edges of the contacts'
-    friction cones.
+def contact_wrenches(
+    points: np.ndarray,
+    normals: np.ndarray,
+    com: np.ndarray,
+    length: float,
+    *,
+    friction: float,
+    edges: int,
+) -> np.ndarray:
+    """Wrenches (P · edges, 6), force and torque / length about com, of the friction cones' edges.
+
+    points, normals, com, length: as for `epsilon`.
+    friction, edges: as for `epsilon`.
     """
     # Candidates for a cone's first tangent: the arm from the centre of mass, and the ways to the
     # contacts.
@@ -80,32 +85,25 @@ def contact_wrenches(points, normals, com, length, friction, edges):
     first = np.where(off.max(axis=1, keepdims=True) > 1e-6 * length, first, any_tangent)
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     angle = 2 * np.pi * np.arange(edges) / edges
-    tangents = (
-        np.cos(angle)[:, None] * first[:, None]
-        + np.sin(angle)[:, None] * np.cross(normals, first)[:, None]
-    )
+    second = np.cross(normals, first)[:, None]
+    tangents = np.cos(angle)[:, None] * first[:, None] + np.sin(angle)[:, None] * second
     forces = normals[:, None] + friction * tangents
     torques = np.cross((points - com)[:, None], forces) / length
     return np.concatenate([forces, torques], axis=2).reshape(-1, 6)
 
 
 def _largest_ball(wrenches):
-    """Radius of the largest ball around the origin in the convex hull of wrenches (N, 6) that span
-    all directions, or -1.
+    """Radius of the largest ball around the origin in the hull of wrenches (N, 6), or -1.
 
+    The wrenches span all directions.
     For every unit vector u the radius is at most max w·u; where that is not positive there is no
     closure. The facets of the hull of some wrenches give such u. The wrenches furthest beyond the
     facets nearest to the origin join the hull, until no facet is nearer than the least bound: then
     that is the radius. For 45 contacts a quarter of the time of the hull of all.
     """
-    pairs = np.array(
-        [
-            sign * a + other * b
-            for a, b in combinations(np.eye(6), 2)
-            for sign, other in product((1, -1), repeat=2)
-        ]
-    )
-    reach = np.concatenate([np.eye(6), -np.eye(6), pairs / np.sqrt(2)]) @ wrenches.T
+    signs = list(product((1, -1), repeat=2))
+    pairs = [s * a + t * b for a, b in combinations(np.eye(6), 2) for s, t in signs]
+    reach = np.concatenate([np.eye(6), -np.eye(6), np.array(pairs) / np.sqrt(2)]) @ wrenches.T
     bound, chosen = reach.max(axis=1).min(), np.zeros(len(wrenches), bool)
     chosen[reach.argmax(axis=1)] = True
     if len(wrenches) <= _FEW or chosen.sum() < 7:

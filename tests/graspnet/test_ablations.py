@@ -1,32 +1,24 @@
 import numpy as np
 import pytest
 
-from graspbook.errors import GraspFileError, ParameterError
 from graspbook.graspnet import ablations
 from graspbook.graspnet.ablations import (
-    Variant,
     all_iterations,
     at_iteration,
     drawn_curve,
-    evaluate_variants,
     finals,
-    per_family,
     precision,
     region_shares,
     regions_held,
     sampled_spread,
     score_batches,
     success_coverage,
-    train_variant,
 )
-from graspbook.graspnet.baselines.gpd import GpdSettings
 from graspbook.graspnet.coverage import ViewResult, success_coverage_area, success_coverage_curve
 from graspbook.graspnet.dataset import Examples, stratify
-from graspbook.graspnet.experiments import network_settings
-from graspbook.graspnet.predict import PredictSettings, load_networks
-from graspbook.graspnet.views import ViewEvaluation, evaluate_view
+from graspbook.graspnet.predict import load_networks
+from graspbook.graspnet.views import ViewEvaluation
 from graspbook.objects.sets import FamilySet
-from graspbook.training import TrainSettings
 
 
 def at(*places):
@@ -75,18 +67,6 @@ def run(*values):
     return {f"o{i}": [value] for i, value in enumerate(values)}
 
 
-def test_first_objects_of_each_family():
-    names = ["box_0000", "box_0003", "mug_0001", "mug_0002", "mug_0004", "ball_0000"]
-    assert per_family(names, 2) == ["box_0000", "box_0003", "mug_0001", "mug_0002", "ball_0000"]
-    assert per_family(names, {"mug": 2, "box": 1}) == ["mug_0001", "mug_0002", "box_0000"]
-    with pytest.raises(
-        ParameterError, match="2 objects of family 'ball', expected at most 1: these are box_0000, "
-    ):
-        per_family(names, {"mug": 1, "ball": 2})
-    with pytest.raises(ParameterError, match="1 objects of family 'jug', expected at most 0"):
-        per_family(names, {"jug": 1})
-
-
 def test_all_steps_are_pooled_and_objects_without_positives_left_out():
     found = all_iterations(VIEWS, POSITIVES)
     assert list(found) == ["mug_0000", "cup_0001"]
@@ -108,10 +88,11 @@ def test_fewer_samples_are_among_more():
     views = {"mug_0000": [view(np.zeros(n), np.arange(n) % 2, np.linspace(0.9, 0.1, n))]}
     positives = {"mug_0000": at(0.0)}
     drawn = [
-        set(finals(views, positives, count, seed=3)["mug_0000"][0].scores) for count in (5, 12, 30)
+        set(finals(views, positives, count=count, seed=3)["mug_0000"][0].scores)
+        for count in (5, 12, 30)
     ]
     assert [len(scores) for scores in drawn] == [5, 12, 30] and drawn[0] < drawn[1] < drawn[2]
-    assert drawn[1] != set(finals(views, positives, 12, seed=4)["mug_0000"][0].scores)
+    assert drawn[1] != set(finals(views, positives, count=12, seed=4)["mug_0000"][0].scores)
     assert drawn[0] != set(np.linspace(0.9, 0.1, n)[:5])  # not the best ones
 
 
@@ -177,31 +158,6 @@ def test_drawn_curves_are_thinned_and_keep_their_ends():
     assert coverage[-1] == 1 and success[-1] == pytest.approx(334 / 1000) and success[0] == 1
 
 
-def test_variants_are_evaluated_on_the_same_views_and_found_again(weights, tmp_path):
-    objects = FamilySet({"box": 2}, held_out_fraction=0.5)
-    (name,) = objects.names("held_out")
-    usual = PredictSettings(4, steps=1)
-    uniform = PredictSettings(4, "uniform", steps=1)
-    variants = {
-        "one": Variant(weights, usual, [0, 1], 2),
-        "other": Variant(weights, uniform, [0], 1),
-    }
-    found = evaluate_variants(variants, objects, [name], 5, tmp_path, 1)
-    assert {key: [len(v) for v in by.values()] for key, by in found.items()} == {
-        "one": [2],
-        "other": [1],
-    }
-    assert np.array_equal(found["one"][name][0].cloud, found["other"][name][0].cloud)
-    direct = evaluate_view(objects, name, 1, weights, usual, [0, 1], 5, tmp_path / "direct.npz")
-    assert np.array_equal(direct.scores, found["one"][name][1].scores)
-    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
-    evaluate_variants(variants, objects, [name], 5, tmp_path, 1)
-    assert (
-        written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
-        and len(written) == 4
-    )
-
-
 def test_scores_of_labelled_grasps_by_object(weights):
     rng = np.random.default_rng(0)
     grasps = at(*rng.uniform(-0.1, 0.1, 6))
@@ -235,20 +191,3 @@ def test_regions_only_where_they_are_known():
         (2,),
         (0,),
     ]
-
-
-@pytest.mark.parametrize(
-    ("network", "settings", "message"),
-    [
-        ("gpd", GpdSettings(), "0 GPD candidates"),
-        (
-            "sampler",
-            network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256)[0],
-            "a positive grasp",
-        ),
-        ("evaluator", network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256)[1], "hard negative"),
-    ],
-)
-def test_each_network_is_trained_on_its_own_data(network, settings, message, tmp_path):
-    with pytest.raises(GraspFileError, match=message):
-        train_variant(network, [], settings, TrainSettings(1), tmp_path / "w.safetensors", 1)

@@ -4,18 +4,19 @@ import torch
 
 from graspbook import pose
 from graspbook.errors import ParameterError
-from graspbook.graspnet.dataset import EvaluatorBatch, Examples, stratify
+from graspbook.graspnet.backbone import BackboneSettings
+from graspbook.graspnet.batches import EvaluatorBatch
+from graspbook.graspnet.dataset import Examples, stratify
 from graspbook.graspnet.evaluator import (
+    EVALUATOR,
     Evaluator,
     EvaluatorSettings,
     evaluator_loss,
     load_evaluator,
-    object_groups,
     score,
     success_probability,
-    train_evaluator,
 )
-from graspbook.graspnet.pointnet2 import BackboneSettings
+from graspbook.graspnet.fitting import fit
 from graspbook.training import TrainSettings
 
 SMALL = BackboneSettings(
@@ -51,7 +52,7 @@ def test_grasps_of_a_batch_do_not_see_each_other(kind):
     evaluator, grasps = make(kind), poses(6)
     points = torch.stack([cloud(1), cloud(2)])
     both = torch.stack([grasps[:3], grasps[3:]])
-    together = evaluator(points, object_groups(points, evaluator.settings), both)
+    together = evaluator(points, evaluator.settings.grouper()(points), both)
     for c in range(2):
         torch.testing.assert_close(
             success_probability(together[c]), score(evaluator, points[c], both[c], chunk=2)
@@ -61,14 +62,14 @@ def test_grasps_of_a_batch_do_not_see_each_other(kind):
 @EACH
 def test_what_is_prepared_for_inference_scores_as_what_is_grouped_for_training(kind):
     evaluator, points, grasps = make(kind), cloud()[None], poses(6)[None]
-    grouped = evaluator(points, object_groups(points, evaluator.settings), grasps)
+    grouped = evaluator(points, evaluator.settings.grouper()(points), grasps)
     torch.testing.assert_close(evaluator(points, evaluator.prepare(points), grasps), grouped)
 
 
 @EACH
 def test_gradients_of_the_success_agree_with_finite_differences(kind):
     evaluator, points = make(kind).double(), cloud().double()
-    groups = object_groups(points[None], evaluator.settings)
+    groups = evaluator.settings.grouper()(points[None])
     start = poses(4, seed=3).double()
     angles, shift = pose.matrix_to_euler_sxyz_torch(start[:, :3, :3]), start[:, :3, 3]
 
@@ -124,9 +125,7 @@ def examples():
 def test_training_twice_gives_the_same_bytes(tmp_path, kind):
     files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
     histories = [
-        train_evaluator(
-            examples(), SETTINGS[kind], TrainSettings(3), path, tmp_path / "c", clouds=2
-        )
+        fit(EVALUATOR, examples(), SETTINGS[kind], TrainSettings(3), path, clouds=2)
         for path in files
     ]
     assert histories[0] == histories[1] and len(histories[0]) == 3
@@ -137,5 +136,5 @@ def test_training_twice_gives_the_same_bytes(tmp_path, kind):
 @EACH
 def test_training_learns_to_tell_the_examples_apart(tmp_path, kind):
     settings = TrainSettings(40, 3e-3)
-    history = train_evaluator(examples(), SETTINGS[kind], settings, tmp_path / "w", tmp_path / "c")
+    history = fit(EVALUATOR, examples(), SETTINGS[kind], settings, tmp_path / "w")
     assert np.mean([entry["loss"] for entry in history[-5:]]) < 0.95 * history[0]["loss"]

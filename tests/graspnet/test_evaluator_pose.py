@@ -3,17 +3,18 @@ import pytest
 import torch
 
 from graspbook import pose
+from graspbook.graspnet.backbone import BackboneSettings
 from graspbook.graspnet.evaluator import (
     Evaluator,
     EvaluatorSettings,
     load_evaluator,
-    object_groups,
     score,
 )
 from graspbook.graspnet.evaluator_pose import PoseCloud
-from graspbook.graspnet.pointnet2 import BackboneSettings, PointNet2, group
+from graspbook.graspnet.grouping import group
+from graspbook.graspnet.pointnet2 import PointNet2
 from graspbook.graspnet.refinement import refine_by_gradient
-from graspbook.training import save_weights
+from graspbook.weights_files import save_weights
 
 SMALL = BackboneSettings(
     points=60, centroids=(20, 14), neighbours=(12, 12), width=0.125, length_unit=0.05
@@ -65,7 +66,7 @@ def test_scores_differ_by_pose_and_not_by_the_order_of_grasps(evaluator, cloud, 
 
 def test_groups_are_those_of_the_cloud_alone(evaluator, cloud):
     for found, expected in zip(
-        object_groups(cloud[None], evaluator.settings), group(cloud[None], SMALL), strict=True
+        evaluator.settings.grouper()(cloud[None]), group(cloud[None], SMALL), strict=True
     ):
         assert all(map(torch.equal, found, expected))
 

@@ -5,9 +5,9 @@ import torch
 
 from graspbook import pose
 from graspbook.graspnet import evaluator_probes
-from graspbook.graspnet.dataset import random_roll
+from graspbook.graspnet.backbone import BackboneSettings
+from graspbook.graspnet.batches import random_roll
 from graspbook.graspnet.evaluator_probes import PROBES, Preparer, Probes, observe
-from graspbook.graspnet.pointnet2 import BackboneSettings
 
 SMALL = BackboneSettings(
     points=60, centroids=(20, 14), neighbours=(8, 8), width=0.125, length_unit=0.05

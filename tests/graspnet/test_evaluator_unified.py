@@ -4,9 +4,10 @@ import torch
 
 from graspbook import pose
 from graspbook.errors import ParameterError
+from graspbook.graspnet.backbone import BackboneSettings
 from graspbook.graspnet.evaluator_unified import UnifiedCloud, object_backbone
-from graspbook.graspnet.pointnet2 import BackboneSettings, group
-from graspbook.hands.franka import CONTROL_POINTS
+from graspbook.graspnet.grouping import group
+from graspbook.hands.parallel_jaw import FRANKA
 
 UNIT = 0.05
 CLOUD = 0.03 * torch.randn(60, 3, generator=torch.Generator().manual_seed(0), dtype=torch.double)
@@ -41,7 +42,7 @@ def plain(body, points, groups, grasp):
     """Features (size,) of one grasp: its own unified cloud, and each centroid's neighbours one by
     one.
     """
-    gripper = pose.transform(grasp, torch.tensor(CONTROL_POINTS))
+    gripper = pose.transform(grasp, torch.tensor(FRANKA.control_points))
     label = torch.cat([torch.ones(len(points), 1), torch.zeros(len(gripper), 1)]).double()
     places, network = torch.cat([points, gripper]), body.backbone
     features = torch.cat([places / UNIT, label], dim=-1)

@@ -1,17 +1,18 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import trimesh
 
+from graspbook.grasp_files import read_grasps
 from graspbook.graspnet import extra_grasps
 from graspbook.graspnet.candidates import propose_antipodal, sample_grasps, sample_to_file
 from graspbook.graspnet.extra_grasps import enrich, enrich_task, perturb
-from graspbook.hands import franka
+from graspbook.hands.parallel_jaw import FRANKA
 from graspbook.objects.families import make_shape
 from graspbook.objects.sets import FamilySet
 from graspbook.simulation.shake import Shaker
-from graspbook.storage import read_grasps
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,9 @@ def test_antipodal_candidates_close_on_both_sides_of_a_plate():
     assert (
         np.abs(rotation[across, 0, 0]).min() > np.cos(0.4) - 1e-9
     )  # within the cone of the plate's normal
-    centre = origin + franka.PAD_CENTRE_Z * rotation[..., 2]
+    centre = origin + FRANKA.pad_z * rotation[..., 2]
     # the plate's middle plane lies between the pads, wherever the hand approaches from
-    assert np.abs(centre[across, 0]).max() < franka.MAX_OPENING / 2
+    assert np.abs(centre[across, 0]).max() < FRANKA.opening / 2
 
 
 def test_no_candidate_spans_more_than_the_hand_opens():
@@ -63,7 +64,7 @@ def test_perturbed_grasps_stay_within_the_range_of_equation_5():
 
 def test_enriched_labels_are_those_of_the_shake_test_and_hold_more_positives_of_a_mug(mug):
     grasps = sample_grasps(mug, 60, 0, threads=1, progress=False)
-    more = enrich(mug, grasps, 150, 150, 0)
+    more = enrich(mug, grasps, antipodal=150, perturbed=150, seed=0)
     np.testing.assert_array_equal(
         more.success, Shaker(mug, threads=1).test(more.transforms, grade=False).success
     )
@@ -77,19 +78,20 @@ def test_an_object_without_positives_has_nothing_to_perturb():
         _as_object(trimesh.creation.box([0.02, 0.05, 0.1])), 5, 0, threads=1, progress=False
     )
     none = type(grasps)(grasps.transforms, np.zeros(5, bool))
-    assert len(enrich(_as_object(block), none, 20, 20, 0).success) <= 20
+    assert len(enrich(_as_object(block), none, antipodal=20, perturbed=20, seed=0).success) <= 20
 
 
 def test_the_task_keeps_a_file_that_is_made_already(tmp_path):
     objects = FamilySet(2)
     sample_to_file(objects.load("box_0000"), tmp_path / "box.h5", 20, 0, threads=1, progress=False)
-    arguments = objects, "box_0000", tmp_path / "box.h5", tmp_path / "more.h5", 20, 20
-    enrich_task(*arguments, 0)
+    files = tmp_path / "box.h5", tmp_path / "more.h5"
+    make = partial(enrich_task, objects, "box_0000", *files, antipodal=20, perturbed=20)
+    make(seed=0)
     first = (tmp_path / "more.h5").stat().st_mtime_ns
-    enrich_task(*arguments, 0)
+    make(seed=0)
     assert (tmp_path / "more.h5").stat().st_mtime_ns == first
     one = read_grasps(tmp_path / "more.h5")
-    enrich_task(*arguments, 1)
+    make(seed=1)
     assert not np.array_equal(
         read_grasps(tmp_path / "more.h5").transforms[:10], one.transforms[:10]
     )
@@ -112,7 +114,11 @@ def test_the_task_makes_anew_what_other_parts_or_another_range_decide(tmp_path, 
         before = (
             read_grasps(tmp_path / "more.h5").parameters if (tmp_path / "more.h5").exists() else {}
         )
-        enrich_task(objects, "box_0000", tmp_path / "box.h5", tmp_path / "more.h5", 5, 5, 0)
+        files, counts = (
+            (tmp_path / "box.h5", tmp_path / "more.h5"),
+            {"antipodal": 5, "perturbed": 5},
+        )
+        enrich_task(objects, "box_0000", *files, **counts, seed=0)
         after = read_grasps(tmp_path / "more.h5").parameters
         return {key for key in after if after[key] != before.get(key)}
 

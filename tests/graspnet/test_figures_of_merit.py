@@ -15,7 +15,7 @@ def at(*places):
 
 
 def view(places, scores, held, sampled=None, gravity=None, feasible=None, acceleration=10.0):
-    """A view whose final grasps stand at `places` on x, simulated as sampled and at the last step."""
+    """A view of final grasps at `places` on x, simulated as sampled and at the last step."""
     held, n = np.array(held, bool), len(held)
     steps = np.stack([held if sampled is None else np.array(sampled, bool), held])
     return ViewEvaluation(
@@ -133,7 +133,7 @@ def test_bootstrap_intervals_hold_the_figures_and_are_seeded():
     }
     positives = {name: at(*rng.uniform(0, 1, 20)) for name in evaluations}
     found, again, other = (
-        assess(evaluations, positives, 0.8, seed)["overall"] for seed in (0, 0, 1)
+        assess(evaluations, positives, 0.8, seed=seed)["overall"] for seed in (0, 0, 1)
     )
     assert found == again != other
     for name in ("auc", "coverage", "success_all_final", "success_above_threshold"):

@@ -1,74 +1,17 @@
 import pytest
 import torch
 
-from graspbook.errors import ParameterError
+from graspbook.graspnet.backbone import BackboneSettings
 from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings
-from graspbook.graspnet.pointnet2 import (
-    BackboneSettings,
-    Grouper,
-    PointNet2,
-    SetAbstraction,
-    ball_query,
-    farthest_points,
-    group,
-    segment_max,
-    take,
-)
-from graspbook.graspnet.sampler import Sampler, SamplerSettings
+from graspbook.graspnet.grouping import group, take
+from graspbook.graspnet.pointnet2 import PointNet2, SetAbstraction
+from graspbook.graspnet.sampler import SamplerSettings, make_sampler
 
 SMALL = BackboneSettings(points=64, centroids=(16, 8), neighbours=(8, 8), width=0.125)
 
 
 def cloud(n, seed=0):
     return 0.05 * torch.randn(n, 3, generator=torch.Generator().manual_seed(seed))
-
-
-def test_farthest_points_on_a_line():
-    line = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0], [10, 0, 0]]])
-    # From 0: 10 is farthest, then 3 (3 from 0), then 1 and 2 (both 1 away from a chosen one: the
-    # first is taken).
-    assert farthest_points(line, 4).tolist() == [[0, 4, 3, 1]]
-
-
-def test_farthest_points_of_a_batch_are_those_of_each_cloud():
-    clouds = torch.stack([cloud(50, 1), cloud(50, 2)])
-    alone = [farthest_points(c[None], 10)[0] for c in clouds]
-    assert torch.equal(farthest_points(clouds, 10), torch.stack(alone))
-
-
-def test_farthest_points_of_farthest_points_are_their_beginning():
-    points = cloud(80)[None]
-    first = take(points, farthest_points(points, 20))
-    assert farthest_points(first, 6).tolist() == [list(range(6))]
-
-
-def test_ball_query_takes_the_first_in_order_and_repeats_the_first_one():
-    points = torch.tensor([[[5.0, 0, 0], [0.2, 0, 0], [0, 0, 0], [-0.5, 0, 0], [0.9, 0, 0]]])
-    centres = torch.tensor([[[0.0, 0, 0], [5, 0, 0]]])
-    assert ball_query(points, centres, 1.0, 3).tolist() == [[[1, 2, 3], [0, 0, 0]]]
-    assert ball_query(points, centres, 1.0, 5).tolist() == [[[1, 2, 3, 4, 1], [0] * 5]]
-
-
-def test_a_grouper_gives_what_group_gives_and_computes_it_once(monkeypatch):
-    clouds, grouper = torch.stack([cloud(64, 1), cloud(64, 2)]), Grouper(SMALL, limit=2)
-    expected = group(clouds, SMALL)
-    first = grouper(clouds)
-    monkeypatch.setattr("graspbook.graspnet.pointnet2.farthest_points", None)
-    for levels in (first, grouper(clouds)):
-        assert all(
-            torch.equal(a, b)
-            for pair in zip(levels, expected, strict=True)
-            for a, b in zip(*pair, strict=True)
-        )
-    with pytest.raises(TypeError):
-        grouper(cloud(64, 3)[None])
-
-
-def test_take_matches_plain_indexing():
-    values = torch.randn(3, 2, 7, 4)
-    index = torch.randint(7, (2, 5, 6))
-    expected = torch.stack([values[:, c][:, index[c]] for c in range(2)], dim=1)
-    assert torch.equal(take(values, index), expected)
 
 
 def plain(network, points, features, condition):
@@ -136,30 +79,6 @@ def test_the_network_and_its_gradients_are_the_plain_ones(kind, width):
     )
 
 
-# With few elements a row all of them are in the graph, with many those that hold a maximum.
-@pytest.mark.parametrize("elements", [6, 40])
-def test_the_maximum_of_a_segment_is_shared_by_those_that_hold_it(elements):
-    generator = torch.Generator().manual_seed(0)
-    owner = torch.randint(3, (elements,), generator=generator).sort().values
-    values = (
-        torch.randint(-2, 4, (elements, 5), generator=generator).double().requires_grad_()
-    )  # with many ties
-    base = torch.tensor([0.0, 0, 2, 3, 0]).double().expand(4, -1).clone().requires_grad_()
-    rows = [
-        torch.cat([base[row, None], values[owner == row]]) for row in range(4)
-    ]  # none owns to the last
-    expected = torch.stack([row.amax(dim=0) for row in rows])
-    found = segment_max(values.__getitem__, owner, base, block=7)
-    assert torch.equal(found, expected)
-    with torch.no_grad():
-        assert torch.equal(segment_max(values.__getitem__, owner, base, block=7), expected)
-    weights = torch.randn(4, 5, generator=generator, dtype=torch.double)
-    own, other = (torch.autograd.grad(out, [values, base], weights) for out in (found, expected))
-    held = expected > 0  # at zero, the gradient of a rectified maximum is nothing
-    torch.testing.assert_close(own[0], torch.where(held[owner], other[0], 0))
-    torch.testing.assert_close(own[1], other[1] * held)
-
-
 def test_repeated_neighbours_change_nothing():
     level = SetAbstraction(3, 0, (8, 8, 8), SMALL)
     points, index = torch.randn(1, 9, 3), torch.tensor([[[0, 1, 2], [3, 4, 5]]])
@@ -197,7 +116,7 @@ def test_a_cloud_smaller_than_the_centroid_counts_still_passes():
 
 
 def test_the_size_is_the_papers():
-    networks = Sampler(SamplerSettings()), Evaluator(EvaluatorSettings())
+    networks = make_sampler(SamplerSettings()), Evaluator(EvaluatorSettings())
     sampler, evaluator = (sum(p.numel() for p in network.parameters()) for network in networks)
     assert sampler == pytest.approx(3.9e6, rel=0.05)
     assert evaluator == pytest.approx(1.9e6, rel=0.05)
@@ -223,12 +142,3 @@ def test_batch_norm_counts_repeated_neighbours_in_training():
     points, condition = cloud(64).double()[None], torch.randn(1, 4, 2).double()
     ours = network(points, group(points, settings), points, condition)
     torch.testing.assert_close(ours, plain(network, points, points, condition.transpose(0, 1)))
-
-
-def test_impossible_settings_are_refused_by_name():
-    with pytest.raises(ParameterError, match="layer"):
-        BackboneSettings(normalisation="layer")
-    with pytest.raises(ParameterError, match="precision 'half'"):
-        BackboneSettings(precision="half")
-    with pytest.raises(ParameterError, match="positive"):
-        BackboneSettings(width=0)

@@ -7,19 +7,22 @@ import torch
 
 from graspbook import pose
 from graspbook.errors import CaptureError, ParameterError, WeightsError
+from graspbook.graspnet.backbone import BackboneSettings
 from graspbook.graspnet.baselines.geometric import sample_geometric
+from graspbook.graspnet.baselines.gpd import GpdSettings
 from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings, score
 from graspbook.graspnet.frame import object_frame
-from graspbook.graspnet.pointnet2 import BackboneSettings
 from graspbook.graspnet.predict import (
+    METHODS,
     PredictSettings,
     contact_check,
     load_networks,
     predict,
     weights_files,
 )
-from graspbook.graspnet.sampler import Sampler, SamplerSettings
-from graspbook.hands.franka import PAD_CENTRE_Z
+from graspbook.graspnet.sampler import SamplerSettings, make_sampler
+from graspbook.hands.parallel_jaw import FRANKA
+from graspbook.hands.robotiq import ROBOTIQ_2F85
 
 SMALL = BackboneSettings(
     points=64, centroids=(16, 12), neighbours=(16, 16), width=0.125, length_unit=0.05
@@ -31,7 +34,7 @@ SETTINGS = PredictSettings(samples=40, steps=3, min_points_between=1)
 def networks():
     torch.manual_seed(0)
     evaluator = Evaluator(EvaluatorSettings("probes", backbone=SMALL, probed=200))
-    return Sampler(SamplerSettings(backbone=SMALL)).eval(), evaluator.eval()
+    return make_sampler(SamplerSettings(backbone=SMALL)).eval(), evaluator.eval()
 
 
 def cloud():
@@ -41,9 +44,9 @@ def cloud():
 def test_contacts_by_hand():
     # Two points between the fingers; in another pose of the hand they are inside the palm; in a
     # third nowhere.
-    points = np.array([[0, 0, PAD_CENTRE_Z], [0.01, 0, PAD_CENTRE_Z]])
+    points = np.array([[0, 0, FRANKA.pad_z], [0.01, 0, FRANKA.pad_z]])
     poses = np.tile(np.eye(4), (3, 1, 1))
-    poses[1, 2, 3], poses[2, 2, 3] = PAD_CENTRE_Z - 0.02, -1
+    poses[1, 2, 3], poses[2, 2, 3] = FRANKA.pad_z - 0.02, -1
     collides, between = contact_check(poses, points)
     assert collides.tolist() == [False, True, False] and between.tolist() == [2, 0, 0]
 
@@ -126,6 +129,36 @@ def test_missing_weights_are_an_error(tmp_path):
         load_networks(tmp_path)
 
 
+def test_another_gripper_takes_the_grasps_with_its_pads_in_their_place_and_a_note(networks):
+    ours, theirs = (
+        predict(cloud(), *networks, SETTINGS, np.random.default_rng(0), gripper=gripper)
+        for gripper in (FRANKA, ROBOTIQ_2F85)
+    )
+    assert not ours.note and ours.gripper == FRANKA
+    assert "trained for the Franka Hand, not for the Robotiq 2F-85" in theirs.note
+    pads = [
+        pose.transform(found.camera_T_hand, np.array([[0, 0, found.gripper.pad_z]]))[:, 0]
+        for found in (ours, theirs)
+    ]
+    ours, theirs = (places[np.lexsort(places.T)] for places in pads)
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_gpd_draws_its_candidates_for_the_gripper(monkeypatch):
+    detector = types.SimpleNamespace(settings=GpdSettings())
+    hands = []
+
+    def detect(points, network, settings, n, rng):
+        hands.append(settings.hand)
+        return np.zeros((0, 4, 4)), np.zeros(0)
+
+    monkeypatch.setattr("graspbook.graspnet.predict.detect", detect)
+    for gripper in (FRANKA, ROBOTIQ_2F85):
+        settings = replace(SETTINGS, method="gpd")
+        predict(cloud(), None, detector, settings, np.random.default_rng(0), gripper=gripper)
+    assert hands == ["franka", "robotiq_2f85"]
+
+
 def test_geometric_grasps_are_sampled_on_the_whole_cloud_and_refined_by_the_same_evaluator(
     networks,
 ):
@@ -153,7 +186,7 @@ def test_geometric_grasps_are_sampled_on_the_whole_cloud_and_refined_by_the_same
 
 def test_gpd_ranks_its_own_scores_and_refines_nothing(networks, monkeypatch):
     grasps = np.tile(np.eye(4), (3, 1, 1))
-    grasps[:, :3, 3] = cloud()[:3] - [0, 0, PAD_CENTRE_Z]
+    grasps[:, :3, 3] = cloud()[:3] - [0, 0, FRANKA.pad_z]
     detector = types.SimpleNamespace(settings="of the detector")
 
     def detect(points, network, settings, n, rng):
@@ -176,6 +209,11 @@ def test_gpd_ranks_its_own_scores_and_refines_nothing(networks, monkeypatch):
     assert predict(
         cloud(), None, detector, replace(SETTINGS, method="gpd"), np.random.default_rng(0)
     ).scores.shape == (0,)
+
+
+def test_every_method_has_a_line_for_help_texts():
+    assert list(METHODS) == ["graspnet", "geometric", "gpd"]
+    assert all(method.about and "\n" not in method.about for method in METHODS.values())
 
 
 def test_each_method_asks_for_its_own_weights(weights, tmp_path):

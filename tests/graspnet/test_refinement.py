@@ -6,8 +6,8 @@ import torch
 
 from graspbook import pose
 from graspbook.errors import ParameterError
+from graspbook.graspnet.backbone import BackboneSettings
 from graspbook.graspnet.evaluator import Evaluator, EvaluatorSettings, score
-from graspbook.graspnet.pointnet2 import BackboneSettings
 from graspbook.graspnet.refinement import (
     Refinement,
     best_of_iterations,
@@ -158,7 +158,7 @@ def test_a_flat_score_moves_nothing():
 def test_metropolis_moves_within_its_box_and_keeps_rotations():
     start = poses(100)
     refinement = refine_by_metropolis(
-        Toy(hill), CLOUD, start, torch.Generator().manual_seed(0), steps=20
+        Toy(hill), CLOUD, start, steps=20, generator=torch.Generator().manual_seed(0)
     )
     moved = refinement.grasps[..., :3, 3].diff(dim=0).abs()
     assert float(moved.max()) <= 0.02
@@ -173,7 +173,12 @@ def test_metropolis_moves_within_its_box_and_keeps_rotations():
 
 def test_metropolis_turns_when_asked():
     refinement = refine_by_metropolis(
-        Toy(hill), CLOUD, poses(20), torch.Generator().manual_seed(0), steps=5, rotation=0.1
+        Toy(hill),
+        CLOUD,
+        poses(20),
+        steps=5,
+        generator=torch.Generator().manual_seed(0),
+        rotation=0.1,
     )
     assert float((refinement.grasps[-1] - refinement.grasps[0])[:, :3, :3].abs().max()) > 0.01
 
@@ -183,14 +188,16 @@ def test_metropolis_accepts_by_the_ratio():
     # so 4 of 5 chains end left.
     start = torch.eye(4).repeat(4000, 1, 1)
     toy = Toy(lambda grasps: torch.where(torch.sin(grasps[..., 0, 3] * 200) > 0, 0.1, 0.4))
-    refinement = refine_by_metropolis(toy, CLOUD, start, torch.Generator().manual_seed(0), steps=25)
+    refinement = refine_by_metropolis(
+        toy, CLOUD, start, steps=25, generator=torch.Generator().manual_seed(0)
+    )
     assert float((refinement.scores[-1] > 0.2).float().mean()) == pytest.approx(0.8, abs=0.03)
 
 
 def test_metropolis_repeats_with_its_seed():
     runs = [
         refine_by_metropolis(
-            Toy(hill), CLOUD, poses(5), torch.Generator().manual_seed(s), steps=3
+            Toy(hill), CLOUD, poses(5), steps=3, generator=torch.Generator().manual_seed(s)
         ).grasps
         for s in (1, 1, 2)
     ]
@@ -219,7 +226,7 @@ def test_scores_are_those_of_the_real_evaluator():
     start = poses(10)
     generator = torch.Generator().manual_seed(0)
     for method, steps in product(("gradient", "log_odds", "metropolis"), (0, 3)):
-        refinement = refine(evaluator, CLOUD, start, method, steps, generator)
+        refinement = refine(evaluator, CLOUD, start, steps, method=method, generator=generator)
         assert len(refinement.scores) == steps + 1
         for grasps, scores in zip(refinement.grasps, refinement.scores, strict=True):
             torch.testing.assert_close(
@@ -230,4 +237,4 @@ def test_scores_are_those_of_the_real_evaluator():
 
 def test_an_unknown_method_is_refused():
     with pytest.raises(ParameterError, match="newton"):
-        refine(Toy(hill), CLOUD, poses(1), "newton", 1, None)
+        refine(Toy(hill), CLOUD, poses(1), 1, method="newton", generator=torch.Generator())

@@ -5,7 +5,7 @@ from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet import regions
 from graspbook.graspnet.regions import held_regions
-from graspbook.hands.franka import PAD_CENTRE_Z
+from graspbook.hands.parallel_jaw import FRANKA
 from graspbook.objects.families import make_shape
 
 
@@ -13,7 +13,7 @@ def grasp(centre, approach, closing):
     """The pose whose pads' middle is at `centre`."""
     rotation = np.stack([closing, np.cross(approach, closing), approach], axis=1).astype(float)
     return pose.from_rt(
-        rotation, np.asarray(centre, float) - PAD_CENTRE_Z * np.asarray(approach, float)
+        rotation, np.asarray(centre, float) - FRANKA.pad_z * np.asarray(approach, float)
     )
 
 

@@ -6,11 +6,14 @@ import torch
 
 from graspbook import pose
 from graspbook.errors import ParameterError, WeightsError
-from graspbook.graspnet.dataset import Examples, SamplerBatch, stratify
-from graspbook.graspnet.pointnet2 import BackboneSettings, group
+from graspbook.graspnet.backbone import BackboneSettings
+from graspbook.graspnet.batches import SamplerBatch
+from graspbook.graspnet.dataset import Examples, stratify
+from graspbook.graspnet.fitting import fit
+from graspbook.graspnet.grouping import group
 from graspbook.graspnet.sampler import (
     PRESETS,
-    Sampler,
+    SAMPLER,
     SamplerSettings,
     control_point_distance,
     draw_latents,
@@ -19,9 +22,10 @@ from graspbook.graspnet.sampler import (
     make_sampler,
     sample,
     sampler_loss,
-    train_sampler,
 )
-from graspbook.training import TrainSettings, save_weights
+from graspbook.graspnet.sampler_per_point import PerPointSampler
+from graspbook.training import TrainSettings
+from graspbook.weights_files import save_weights
 
 SMALL = BackboneSettings(
     points=64, centroids=(16, 8), neighbours=(8, 8), width=0.125, length_unit=0.05
@@ -97,7 +101,7 @@ def test_the_loss_is_reconstruction_plus_alpha_times_kl():
     losses = []
     for weight in (0.0, 1.0):
         torch.manual_seed(1)
-        model = Sampler(SamplerSettings(backbone=SMALL, kl_weight=weight))
+        model = PerPointSampler(SamplerSettings(backbone=SMALL, kl_weight=weight))
         losses.append(sampler_loss(model, b, torch.Generator().manual_seed(0)))
     (without, figures), (with_kl, _) = losses
     assert figures["kl"] > 0
@@ -111,7 +115,7 @@ def test_the_released_preset_weighs_the_reconstruction_by_its_confidence():
     )
     b = batch(SMALL)
     torch.manual_seed(0)
-    model = Sampler(settings)
+    model = PerPointSampler(settings)
     torch.nn.init.zeros_(model.confidence.weight)
     torch.nn.init.zeros_(model.confidence.bias)
     loss, figures = sampler_loss(model, b, torch.Generator().manual_seed(0))
@@ -150,7 +154,7 @@ def test_latents():
 
 
 def test_sample_depends_on_its_generator_alone_and_not_on_the_chunk():
-    model = Sampler(SamplerSettings(backbone=SMALL)).eval()
+    model = PerPointSampler(SamplerSettings(backbone=SMALL)).eval()
     cloud = batch(SMALL).points[0]
     runs = [
         sample(model, cloud, 10, torch.Generator().manual_seed(3), chunk=chunk)[0]
@@ -201,27 +205,8 @@ def examples():
 def test_training_twice_gives_the_same_bytes(tmp_path, settings):
     files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
     histories = [
-        train_sampler(examples(), settings, TrainSettings(3), path, tmp_path / "c", clouds=2)
-        for path in files
+        fit(SAMPLER, examples(), settings, TrainSettings(3), path, clouds=2) for path in files
     ]
     assert histories[0] == histories[1] and len(histories[0]) == 3
     assert files[0].read_bytes() == files[1].read_bytes()
     assert load_sampler(files[0]).settings == settings
-
-
-def test_training_again_on_the_same_examples_does_nothing(tmp_path, monkeypatch):
-    path, settings = tmp_path / "w.safetensors", SamplerSettings(backbone=SMALL)
-    history = train_sampler(examples(), settings, TrainSettings(2), path, tmp_path / "c")
-    monkeypatch.setattr("graspbook.graspnet.sampler.sampler_batch", None)
-    assert train_sampler(examples(), settings, TrainSettings(2), path, tmp_path / "c") == history
-    other = [replace(examples()[0], name="other")]
-    with pytest.raises(TypeError):
-        train_sampler(other, settings, TrainSettings(2), path, tmp_path / "c")
-
-
-def test_clouds_of_fewer_points_are_refused(tmp_path):
-    settings = SamplerSettings(backbone=replace(SMALL, points=65))
-    with pytest.raises(
-        ParameterError, match="toy: prepared with clouds of 64 points, the network takes 65"
-    ):
-        train_sampler(examples(), settings, TrainSettings(1), tmp_path / "w", tmp_path / "c")

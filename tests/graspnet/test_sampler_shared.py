@@ -1,9 +1,10 @@
 import torch
 
-from graspbook.graspnet.pointnet2 import BackboneSettings, group
+from graspbook.graspnet.backbone import BackboneSettings
+from graspbook.graspnet.grouping import group
 from graspbook.graspnet.sampler import SamplerSettings, control_point_distance
 from graspbook.graspnet.sampler_shared import Attention, SharedSampler
-from graspbook.hands.franka import PAD_CENTRE_Z
+from graspbook.hands.parallel_jaw import FRANKA
 
 SMALL = BackboneSettings(
     points=64, centroids=(16, 8), neighbours=(8, 8), width=0.125, length_unit=0.05
@@ -60,7 +61,7 @@ def test_without_an_offset_the_pads_close_on_a_place_of_the_cloud():
     torch.nn.init.zeros_(model.translation.weight)
     torch.nn.init.zeros_(model.translation.bias)
     grasps, _ = model.decode(model.observe(points, group(points, SMALL)), 3 * torch.randn(1, 50, 2))
-    between = grasps[0, :, :3, 3] + PAD_CENTRE_Z * grasps[0, :, :3, 2]
+    between = grasps[0, :, :3, 3] + FRANKA.pad_z * grasps[0, :, :3, 2]
     low, high = points[0].amin(dim=0), points[0].amax(dim=0)
     assert (between > low).all() and (between < high).all()
 

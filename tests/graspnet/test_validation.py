@@ -38,7 +38,9 @@ def test_scores_come_in_batches_mixed_as_in_training(examples):
     from graspbook.graspnet.evaluator import Evaluator
     from graspbook.graspnet.experiments import network_settings
 
-    settings = network_settings("ours", 0.1, 128, [8, 8], 2, 0.01, 256)[1]
+    settings = network_settings(
+        "ours", width=0.1, points=128, neighbours=[8, 8], latent=2, kl_weight=0.01, probed=256
+    )[1]
     truth, scores = validation.evaluator_scores(Evaluator(settings).eval(), examples, 3, 0)
     assert truth.shape == scores.shape == (192,)
     assert truth.sum() == 3 * 19
@@ -50,16 +52,17 @@ def test_reconstruction_error_falls_with_training(examples, tmp_path):
     from graspbook.graspnet.sampler import load_sampler, make_sampler
     from graspbook.training import TrainSettings
 
-    settings = network_settings("ours", 0.1, 128, [8, 8], 2, 0.003, 256)[0]
+    settings = network_settings(
+        "ours", width=0.1, points=128, neighbours=[8, 8], latent=2, kl_weight=0.003, probed=256
+    )[0]
     before = validation.reconstruction_error(make_sampler(settings).eval(), examples, 2, 0)
     train_task(
         "sampler",
         examples,
         settings,
-        TrainSettings(60, 3e-3),
-        tmp_path / "sampler.safetensors",
-        2,
-        "cpu",
+        train_settings=TrainSettings(60, 3e-3),
+        weights=tmp_path / "sampler.safetensors",
+        clouds=2,
     )
     assert (
         validation.reconstruction_error(

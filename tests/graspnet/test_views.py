@@ -10,9 +10,14 @@ from graspbook.simulation.shake import shake_test
 SETTINGS = PredictSettings(samples=6, steps=2, min_points_between=1)
 
 
-def evaluate(weights, path, objects=None, view=0):
+def evaluate(weights, path, objects=None, view=0, name="box_0000", **others):
     return views.evaluate_view(
-        objects or FamilySet(1, 0, 0.0), "box_0000", view, weights, SETTINGS, [0, 2], 0, path
+        objects or FamilySet(1, 0, 0.0),
+        name,
+        view,
+        weights=weights,
+        path=path,
+        **{"settings": SETTINGS, "steps": [0, 2], "seed": 0} | others,
     )
 
 
@@ -94,7 +99,7 @@ def test_every_object_is_seen_from_directions_of_its_own_and_all_variants_share_
 ):
     def cloud(name, view, settings=SETTINGS):
         path = tmp_path / f"{name}_{view}_{settings.method}.npz"
-        return views.evaluate_view(Twins(), name, view, weights, settings, [0, 2], 0, path).cloud
+        return evaluate(weights, path, Twins(), view, name=name, settings=settings).cloud
 
     first = cloud("one", 0)
     assert not np.array_equal(first, cloud("other", 0)) and not np.array_equal(
@@ -114,30 +119,16 @@ def test_a_result_of_another_device_or_of_other_code_is_not_read(weights, tmp_pa
     )
     monkeypatch.setattr(views, "predict", lambda *_: nothing_found())
     for device in ("cpu", "cuda", "cuda"):
-        views.evaluate_view(
-            FamilySet(1, 0, 0.0),
-            "box_0000",
-            0,
-            weights,
-            SETTINGS,
-            [0],
-            0,
-            tmp_path / "a.npz",
-            device,
-        )
+        evaluate(weights, tmp_path / "a.npz", steps=[0], device=device)
     assert devices == ["cpu", "cuda"]
     monkeypatch.setattr(views, "code_hash", lambda *rooms: "changed")
-    views.evaluate_view(
-        FamilySet(1, 0, 0.0), "box_0000", 0, weights, SETTINGS, [0], 0, tmp_path / "a.npz", "cuda"
-    )
+    evaluate(weights, tmp_path / "a.npz", steps=[0], device="cuda")
     assert len(devices) == 3
 
 
 def test_steps_that_a_method_does_not_reach_are_its_last(weights, tmp_path):
     settings = replace(SETTINGS, method="geometric", steps=0)
-    found = views.evaluate_view(
-        FamilySet(1, 0, 0.0), "box_0000", 0, weights, settings, [0, 2], 0, tmp_path / "a.npz"
-    )
+    found = evaluate(weights, tmp_path / "a.npz", settings=settings)
     assert found.steps.tolist() == [0] and found.grasps.shape == (1, 6, 4, 4)
     np.testing.assert_array_equal(found.grasps[0], found.final)
     np.testing.assert_array_equal(found.success[0], found.final_success)

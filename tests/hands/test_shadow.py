@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -13,8 +12,6 @@ from graspbook.hands import shadow
 from graspbook.hands.articulated import carry
 from graspbook.hands.library import load_hand
 from graspbook.objects.distance import lookup, signed_distance_grid, stack
-
-REAL = Path(__file__).parents[2].parent / "shared" / "real" / "dexgraspnet"
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +89,12 @@ def real_grasps(file):
     )
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="no real grasps beside the project")
-def test_the_contact_side_of_real_grasps_lies_on_the_object(hand):
+def test_the_contact_side_of_real_grasps_lies_on_the_object(hand, real_data):
     contacts, surface = hand.contacts["default"], hand.surface
     tips = [
         surface.links == hand.links.index(f"{finger}distal") for finger in (*shadow.FINGERS, "th")
     ]
-    for file in sorted(REAL.glob("*.json")):
+    for file in sorted((real_data / "dexgraspnet").glob("*.json")):
         wrist, joints, scale = real_grasps(file)
         mesh, (sizes, which) = (
             trimesh.load(file.with_suffix(".obj"), process=False),

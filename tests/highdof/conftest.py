@@ -51,7 +51,9 @@ def network_file(barrett, examples, tmp_path_factory):
     from graspbook.training import TrainSettings
 
     file = tmp_path_factory.mktemp("highdof") / "highdof_barrett.safetensors"
-    train_network(barrett, examples, SIZES, LossSettings(), TrainSettings(30, 1e-3), file)
+    train_network(
+        barrett, examples, SIZES, LossSettings(), settings=TrainSettings(30, 1e-3), weights=file
+    )
     return file
 
 

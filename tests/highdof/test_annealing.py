@@ -4,9 +4,9 @@ import torch
 from scipy.stats import kstest
 
 from graspbook.errors import ParameterError
-from graspbook.highdof.annealing import AnnealingSettings, anneal, neighbours, temperature
+from graspbook.highdof.annealing import AnnealingSettings, Space, anneal, neighbours, temperature
 
-LOW, HIGH, JUMP = torch.full((2,), -1.0), torch.full((2,), 1.0), torch.full((2,), 0.5)
+SPACE = Space(torch.full((2,), -1.0), torch.full((2,), 1.0), torch.full((2,), 0.5))
 
 
 def generator(seed=0):
@@ -27,14 +27,8 @@ def test_jumps_have_ingbers_distribution():
     t, count = 1e-3, 20000
     states = torch.zeros(count, 1, dtype=torch.float64)
     wide = torch.full((1,), 100.0, dtype=torch.float64)
-    moved = neighbours(
-        states,
-        torch.full((count,), t),
-        -wide,
-        wide,
-        torch.ones(1, dtype=torch.float64),
-        generator(),
-    )
+    space = Space(-wide, wide, torch.ones(1, dtype=torch.float64))
+    moved = neighbours(states, torch.full((count,), t), space, generator())
 
     def distribution(y):
         return 0.5 + 0.5 * np.sign(y) * np.log1p(np.abs(y) / t) / np.log1p(1 / t)
@@ -46,13 +40,8 @@ def test_jumps_beyond_a_limit_are_drawn_anew():
     """Against the loop that GraspIt! has: draw until inside."""
     t, count, limit = 1e-2, 20000, 0.05
     states, rng = torch.zeros(count, 1, dtype=torch.float64), np.random.default_rng(0)
-    low, high = (
-        torch.tensor([-limit], dtype=torch.float64),
-        torch.tensor([100.0], dtype=torch.float64),
-    )
-    moved = neighbours(
-        states, torch.full((count,), t), low, high, torch.ones(1, dtype=torch.float64), generator()
-    )[:, 0].numpy()
+    space = Space(*torch.tensor([[-limit], [100.0], [1.0]], dtype=torch.float64))
+    moved = neighbours(states, torch.full((count,), t), space, generator())[:, 0].numpy()
     drawn = rng.uniform(-1, 1, 4 * count)
     drawn = np.sign(drawn) * t * ((1 + 1 / t) ** np.abs(drawn) - 1)
     assert moved.min() >= -limit
@@ -72,7 +61,7 @@ def run(settings, seed=0, chains=30):
     first = torch.rand(chains, 2, generator=draws) * 1.4 - 0.4
 
     def propose(states, temperatures, chains):
-        return neighbours(states, temperatures, LOW, HIGH, JUMP, draws)
+        return neighbours(states, temperatures, SPACE, draws)
 
     return first, anneal(first, propose, well, settings, draws)
 

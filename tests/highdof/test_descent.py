@@ -15,9 +15,8 @@ WHICH = torch.zeros(8, dtype=torch.long)
 
 
 def begin(generator, energy="graspit"):
-    judge = Judge(HAND, FIELDS, WHICH, energy)
-    low, high, jump = space(HAND, FIELDS)
-    return judge, starts(HAND, FIELDS, judge, generator), low[WHICH], high[WHICH], jump
+    judge = Judge(HAND, FIELDS, WHICH, energy=energy)
+    return judge, starts(HAND, FIELDS, judge, generator), space(HAND, FIELDS).of(WHICH)
 
 
 def test_impossible_settings_are_refused():
@@ -28,20 +27,18 @@ def test_impossible_settings_are_refused():
 
 def test_sliding_lowers_the_energy_and_keeps_to_the_limits(generator):
     for energy in ("graspit", "distance_sum"):
-        judge, first, low, high, _ = begin(generator, energy)
+        judge, first, limits = begin(generator, energy)
         chains = torch.arange(8)
-        moved = slide(judge, first, chains, low, high, DescentSettings(slides=30))
+        moved = slide(judge, first, chains, limits, DescentSettings(slides=30))
         assert judge(moved, chains)[1].sum() >= 4
         both = judge(first, chains)[1] & judge(moved, chains)[1]
         assert (judge(moved, chains)[0] < judge(first, chains)[0])[both].all()
-        assert (moved >= low - 1e-6).all() and (moved <= high + 1e-6).all()
+        assert (moved >= limits.low - 1e-6).all() and (moved <= limits.high + 1e-6).all()
 
 
 def test_chains_end_legal_and_better(generator):
-    judge, first, low, high, jump = begin(generator)
-    found = descend(
-        first, judge, low, high, jump, DescentSettings(rounds=6, slides=8), generator, looks=3
-    )
+    judge, first, limits = begin(generator)
+    found = descend(first, judge, limits, DescentSettings(rounds=6, slides=8), generator, looks=3)
     energies, legal = judge(found.states, torch.arange(8))
     assert legal.all()
     torch.testing.assert_close(energies, found.energies, rtol=1e-4, atol=1e-3)

@@ -47,7 +47,9 @@ def test_the_normal_term_by_hand():
 def test_a_tip_before_a_ball():
     at = states([0, 0, -0.05 - 0.06 - 0.02])  # the tip 2 cm below the ball, looking at it
     for energy in ("distance_sum", "graspit"):
-        found, legal = Judge(finger(), BALL, torch.tensor([0]), energy)(at, torch.tensor([0]))
+        found, legal = Judge(finger(), BALL, torch.tensor([0]), energy=energy)(
+            at, torch.tensor([0])
+        )
         assert legal.all() and float(found) == pytest.approx(20.0, abs=0.5)
 
 
@@ -76,7 +78,7 @@ def test_each_chain_meets_its_own_object():
         ]
     )
     place = [0, 0, -0.05 - 0.06 - 0.02]
-    energies = Judge(finger(), far, torch.tensor([0, 1]), "distance_sum")(
+    energies = Judge(finger(), far, torch.tensor([0, 1]), energy="distance_sum")(
         states(place, place), torch.arange(2)
     )[0]
     assert energies[0] < 25 and energies[1] > 300

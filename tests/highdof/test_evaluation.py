@@ -60,33 +60,31 @@ def test_planned_grasps_are_tested_in_order(tmp_path):
         PlannerSettings(6, search=DescentSettings(rounds=2)),
         workers=1,
     )
-    held = held_plans(BOXES, "box_0000", "barrett", tmp_path / "box.h5", 4)
+    common = {"hand": "barrett", "plan_file": tmp_path / "box.h5"}
+    held = held_plans(BOXES, "box_0000", **common, count=4)
     assert held.shape == (4, 6) and held.dtype == bool
-    np.testing.assert_array_equal(
-        held[:2], held_plans(BOXES, "box_0000", "barrett", tmp_path / "box.h5", 2)
-    )
+    np.testing.assert_array_equal(held[:2], held_plans(BOXES, "box_0000", **common, count=2))
     epsilon = np.array([0.2, -1.0, 0.5, 0.1, 0.4, 0.3])
     write_plan(tmp_path / "box.h5", replace(read_plan(tmp_path / "box.h5"), epsilon=epsilon))
-    every = held_plans(BOXES, "box_0000", "barrett", tmp_path / "box.h5", 6)
-    found = some_plans(BOXES, "box_0000", "barrett", tmp_path / "box.h5", 6, 0, 3)
+    every = held_plans(BOXES, "box_0000", **common, count=6)
+    found = some_plans(BOXES, "box_0000", **common, count=6, seed=0, tested=3)
     assert found["epsilon"].tolist() == [0.5, 0.4, 0.3, 0.2, 0.1, -1.0]
     np.testing.assert_array_equal(found["held"], every[[2, 4, 5]])
     assert len(np.unique(every, axis=0)) > 1  # or any three would do
-    assert set(
-        some_plans(BOXES, "box_0000", "barrett", tmp_path / "box.h5", 2, 0, 1)["epsilon"]
-    ) <= set(epsilon)
+    found = some_plans(BOXES, "box_0000", **common, count=2, seed=0, tested=1)
+    assert set(found["epsilon"]) <= set(epsilon)
 
 
 def test_networks_grasp_an_object(network_file):
     found = grasp_object(
         BOXES,
         "box_0000",
-        "barrett",
-        {"a": network_file, "random": None},
-        ["adjust", "polish"],
-        3,
-        0,
-        2,
+        hand="barrett",
+        weights={"a": network_file, "random": None},
+        ways=["adjust", "polish"],
+        rotations=3,
+        seed=0,
+        tested=2,
     )
     assert set(found) == {"a", "random"} and set(found["a"]) == {"adjust", "polish"}
     assert not np.array_equal(found["a"]["adjust"]["joints"], found["random"]["adjust"]["joints"])

@@ -59,9 +59,7 @@ def test_penetrations_by_hand():
     )[None]
     wrist = pose.from_rt(np.eye(3), [0.2, 0.0, -0.05 + 0.01 - 0.0754])
     x = torch.as_tensor(pose_vector.join(wrist, HAND.open))[None]
-    depths = losses.penetrations(
-        HAND, x, BOX, torch.tensor([0]), turned, CONTACTS.points, CONTACTS.links
-    )[0]
+    depths = losses.penetrations(HAND, x, BOX, torch.tensor([0]), turned, contacts=CONTACTS)[0]
     palm = torch.as_tensor(CONTACTS.links == HAND.links.index("palm"))
     torch.testing.assert_close(
         depths[palm], torch.full((9,), 0.01, dtype=torch.float64), atol=5e-4, rtol=0
@@ -86,8 +84,8 @@ def test_turning_object_and_hand_together_changes_nothing():
         torch.zeros(6, dtype=torch.long),
         torch.eye(4, dtype=torch.float64).expand(6, 4, 4),
     )
-    here = losses.penetrations(HAND, x, BOX, which, still, CONTACTS.points, CONTACTS.links)
-    there = losses.penetrations(HAND, turned, BOX, which, turn, CONTACTS.points, CONTACTS.links)
+    here = losses.penetrations(HAND, x, BOX, which, still, contacts=CONTACTS)
+    there = losses.penetrations(HAND, turned, BOX, which, turn, contacts=CONTACTS)
     assert (here > 0).any()
     torch.testing.assert_close(here, there, atol=1e-6, rtol=0)
 
@@ -97,17 +95,9 @@ def test_the_collision_loss_has_the_gradient_of_finite_differences():
     turned = torch.eye(4, dtype=torch.float64).expand(4, 4, 4)
 
     def loss(x):
-        return losses.collision(
-            losses.penetrations(
-                HAND,
-                x,
-                BOX,
-                torch.zeros(4, dtype=torch.long),
-                turned,
-                CONTACTS.points,
-                CONTACTS.links,
-            )
-        ).sum()
+        which = torch.zeros(4, dtype=torch.long)
+        depths = losses.penetrations(HAND, x, BOX, which, turned, contacts=CONTACTS)
+        return losses.collision(depths).sum()
 
     value = loss(x)
     value.backward()

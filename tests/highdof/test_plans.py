@@ -75,6 +75,14 @@ def test_other_parameters_plan_anew(tmp_path):
     assert not np.array_equal(read_plan(tmp_path / "rod.h5").states, first)
 
 
+def test_an_edit_of_the_code_plans_anew_what_it_was(tmp_path, monkeypatch):
+    plan_files(MESHES, paths(tmp_path), "barrett", SETTINGS, workers=1)
+    first = read_plan(tmp_path / "rod.h5").states
+    monkeypatch.setattr(plans, "code_hash", lambda *modules: "of other code")
+    assert plan_files(MESHES, paths(tmp_path), "barrett", SETTINGS, workers=1) == 12
+    np.testing.assert_array_equal(read_plan(tmp_path / "rod.h5").states, first)
+
+
 def test_what_no_hand_reaches_around_is_refused_before_anything_is_planned(tmp_path):
     hand = load_hand("barrett")
     wide = reach(hand) * 1.01

@@ -35,7 +35,7 @@ def test_candidates_are_clear_ranked_and_within_limits(network_file, barrett, me
 def test_the_same_seed_gives_the_same_candidates(network_file, barrett, meshes):
     network, settings = load_network(network_file, barrett)
     first, second = (
-        generate(barrett, network, meshes["box"], settings, 3, seed=5) for _ in range(2)
+        generate(barrett, network, meshes["box"], settings, rotations=3, seed=5) for _ in range(2)
     )
     np.testing.assert_array_equal(first.object_T_palm, second.object_T_palm)
     np.testing.assert_array_equal(first.joints, second.joints)
@@ -79,7 +79,7 @@ def test_a_hand_that_is_still_inside_comes_after_all_that_are_clear(barrett, mes
 
 def test_predictions_are_the_networks_turned_back(network_file, barrett, examples, meshes):
     network, settings = load_network(network_file, barrett)
-    found = predict(barrett, network, meshes["box"], np.zeros(3), settings, np.array([7]))
+    found = predict(network, meshes["box"], np.zeros(3), settings, np.array([7]))
     with torch.no_grad():
         x = network(examples.grids[0, 7:8])
     wrist, joints = pose_vector.split(x.double())

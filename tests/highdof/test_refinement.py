@@ -50,9 +50,7 @@ def test_the_papers_adjustment_clears_its_contact_points_alone(hand):
     moved, clear = adjust(hand, BOX, which, x, points="contacts")
     contacts, still = hand.contacts["default"], torch.eye(4).expand(len(x), 4, 4)
     assert clear.all()
-    assert (
-        losses.penetrations(hand, moved, BOX, which, still, contacts.points, contacts.links) == 0
-    ).all()
+    assert (losses.penetrations(hand, moved, BOX, which, still, contacts=contacts) == 0).all()
     assert deepest(hand, BOX, which, *pose_vector.split(moved)).max() > SLACK
 
 
@@ -76,21 +74,18 @@ def test_refinement_trades_nearness_for_penetration(hand):
     contacts, still = hand.contacts["default"], torch.eye(4).expand(4, 4, 4)
 
     def terms(moved):
-        depths = losses.penetrations(
-            hand, moved, BOX, which, still, contacts.points, contacts.links
-        )
+        depths = losses.penetrations(hand, moved, BOX, which, still, contacts=contacts)
         return losses.squared_distances(moved, x[:, None])[:, 0], losses.collision(depths)
 
     before = terms(x)[1]
     for beta in (0.75, 0.25):
-        distance, collision = terms(refine(hand, BOX, which, x, beta))
+        distance, collision = terms(refine(hand, BOX, which, x, beta=beta))
         assert (
             losses.combined(distance, collision, beta) < losses.combined(0.0, before, beta)
         ).all()
         assert ((collision < before) & (collision > 0)).all()
-    assert (
-        terms(refine(hand, BOX, which, x, 0.1))[1] < terms(refine(hand, BOX, which, x, 0.9))[1]
-    ).all()
+    low, high = (terms(refine(hand, BOX, which, x, beta=beta))[1] for beta in (0.1, 0.9))
+    assert (low < high).all()
 
 
 def test_polished_hands_are_clear_and_nearer_to_the_surface(hand):

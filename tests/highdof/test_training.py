@@ -15,7 +15,8 @@ from graspbook.highdof.training import (
     residuals,
     train_network,
 )
-from graspbook.training import TrainSettings, load_history
+from graspbook.training import TrainSettings
+from graspbook.weights_files import load_history
 
 from .conftest import DATA, SIZES
 
@@ -24,8 +25,9 @@ TRAIN = TrainSettings(150, 1e-3)
 
 @pytest.mark.parametrize("kind", ["l2", "consistency", "combined"])
 def test_a_network_learns_what_it_is_trained_by(barrett, examples, tmp_path, kind):
+    file = tmp_path / "w.safetensors"
     history = train_network(
-        barrett, examples, SIZES, LossSettings(kind), TRAIN, tmp_path / "w.safetensors"
+        barrett, examples, SIZES, LossSettings(kind), settings=TRAIN, weights=file
     )
     values = [entry["loss"] for entry in history]
     assert np.mean(values[-10:]) < 0.4 * np.mean(values[:5])
@@ -33,11 +35,12 @@ def test_a_network_learns_what_it_is_trained_by(barrett, examples, tmp_path, kin
 
 def test_training_resumes_and_is_found_again(barrett, examples, tmp_path):
     file = tmp_path / "w.safetensors"
-    train_network(barrett, examples, SIZES, LossSettings(), replace(TRAIN, steps=5), file)
+    common = {"settings": replace(TRAIN, steps=5), "weights": file}
+    train_network(barrett, examples, SIZES, LossSettings(), **common)
     first = file.read_bytes()
-    train_network(barrett, examples, SIZES, LossSettings(), replace(TRAIN, steps=5), file)
+    train_network(barrett, examples, SIZES, LossSettings(), **common)
     assert file.read_bytes() == first
-    train_network(barrett, examples, SIZES, LossSettings(beta=0.5), replace(TRAIN, steps=5), file)
+    train_network(barrett, examples, SIZES, LossSettings(beta=0.5), **common)
     assert file.read_bytes() != first
 
 
@@ -47,9 +50,9 @@ def test_training_goes_on_from_other_weights(barrett, examples, network_file, tm
         examples,
         SIZES,
         LossSettings(),
-        replace(TRAIN, steps=2),
-        tmp_path / "w.safetensors",
-        network_file,
+        settings=replace(TRAIN, steps=2),
+        weights=tmp_path / "w.safetensors",
+        init=network_file,
     )
     assert history[0]["loss"] < 0.9 * load_history(network_file)[0]["loss"]
 

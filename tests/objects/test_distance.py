@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -19,8 +17,6 @@ from graspbook.objects.mesh import load_mesh
 from graspbook.objects.solids import union, vessel
 from graspbook.pose import random_rotations
 from graspbook.storage import cache_dir
-
-MESHES = Path(__file__).parents[2].parent / "shared" / "real" / "meshes"
 
 
 @pytest.fixture(autouse=True)
@@ -180,10 +176,9 @@ def test_distances_near_a_hole_are_those_of_the_solid_it_would_close():
     assert max(steps) < 1.5 * field.spacing
 
 
-@pytest.mark.skipif(not MESHES.is_dir(), reason="the real meshes are not here")
 @pytest.mark.parametrize("name", ["mug", "stapler", "teapot"])
-def test_real_meshes_have_zero_on_their_surface(name):
-    mesh = load_mesh(MESHES / f"{name}.stl")
+def test_real_meshes_have_zero_on_their_surface(name, real_data):
+    mesh = load_mesh(real_data / "meshes" / f"{name}.stl")
     field = signed_distance_grid(mesh, 64)
     surface = torch.as_tensor(trimesh.sample.sample_surface(mesh, 2000, seed=0)[0])
     assert lookup(stack([field]), surface[None]).abs().max() < 0.5 * field.spacing

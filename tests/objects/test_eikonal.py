@@ -26,7 +26,7 @@ def test_a_triangle_without_area_has_a_closest_point():
 
 def test_split_triangles_cover_the_same_surface():
     mesh = trimesh.creation.box([30, 20, 1])
-    pieces = split(mesh.triangles, 4.0)
+    pieces = split(mesh.triangles)
     edges = np.linalg.norm(np.roll(pieces, -1, axis=1) - pieces, axis=2)
     assert edges.max() <= 4.0
     split_mesh = trimesh.Trimesh(**trimesh.triangles.to_kwargs(pieces))

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import trimesh
@@ -7,7 +5,6 @@ import trimesh
 from graspbook.errors import MeshError
 from graspbook.objects.mesh import load_mesh
 
-REAL = Path(__file__).parents[2].parent / "shared" / "real"
 BOX = trimesh.creation.box([0.04, 0.05, 0.06])
 
 
@@ -137,12 +134,11 @@ def test_missing_foreign_and_broken_files_are_refused(tmp_path):
         load_mesh(save(BOX, tmp_path / "box.stl"), 0)
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="needs the real data")
-def test_real_meshes_load_and_most_open_ones_get_closed():
-    meshes = {path.stem: load_mesh(path) for path in sorted((REAL / "meshes").glob("*.stl"))}
+def test_real_meshes_load_and_most_open_ones_get_closed(real_data):
+    meshes = {path.stem: load_mesh(path) for path in sorted((real_data / "meshes").glob("*.stl"))}
     assert len(meshes) == 12
     assert [name for name, mesh in meshes.items() if not mesh.is_volume] == ["stapler"]
-    table = next((REAL / "acronym" / "meshes" / "Table").glob("*.obj"))
+    table = next((real_data / "acronym" / "meshes" / "Table").glob("*.obj"))
     assert load_mesh(table, 0.0097).extents.max() == pytest.approx(0.1987, abs=1e-3)
     with pytest.raises(MeshError, match="--scale"):
         load_mesh(table)

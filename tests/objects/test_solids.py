@@ -14,7 +14,7 @@ def test_placed_parts_are_turned_then_moved():
 
 
 def test_a_bow_spans_its_opening_and_touches_the_plane_it_starts_on():
-    handle = union(bow(0.04, 0.05, 0.025, 0.03, 0.01, 0.006))
+    handle = union(bow(0.04, 0.05, 0.025, gap=0.03, thickness=0.01, half_width=0.006))
     assert handle.is_volume and handle.body_count == 1
     np.testing.assert_allclose(
         handle.bounds, [[0.04, -0.006, 0.015], [0.08, 0.006, 0.085]], atol=1e-9

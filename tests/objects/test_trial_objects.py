@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from graspbook.errors import ParameterError
-from graspbook.hands import franka
+from graspbook.hands.parallel_jaw import FRANKA
 from graspbook.objects.trial_objects import CYLINDER_SIDES, TRIAL_OBJECTS, make_trial_object
 
 ROUND = [name for name, trial in TRIAL_OBJECTS.items() if trial.category in ("bowl", "mug")]
@@ -36,7 +36,7 @@ def test_there_are_the_papers_17_in_its_order_and_its_range_of_masses():
     )
 
 
-def test_products_of_the_ycb_set_have_its_published_sizes_and_the_others_say_that_they_are_assumed():
+def test_products_of_the_ycb_set_have_its_sizes_and_the_others_say_that_they_are_assumed():
     for name, trial in TRIAL_OBJECTS.items():
         assert trial.source.startswith("YCB " if name in PUBLISHED else "assumed")
     for name, (size, mass) in PUBLISHED.items():
@@ -88,7 +88,7 @@ def test_volumes_of_boxes_and_cylinders_are_those_of_their_sections():
 def test_a_hand_of_80_mm_fits_around_some_side_of_every_box_and_cylinder():
     for trial in TRIAL_OBJECTS.values():
         if trial.category in ("box", "cylinder"):
-            assert min(trial.size) < franka.MAX_OPENING - 0.01
+            assert min(trial.size) < FRANKA.opening - 0.01
 
 
 @pytest.mark.parametrize("name", ROUND)

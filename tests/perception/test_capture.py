@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import trimesh
@@ -10,7 +8,6 @@ from graspbook.perception.camera import DepthRenderer, backproject, default_came
 from graspbook.perception.capture import extract_object, load_capture
 from graspbook.pose import from_rt, rotation_about
 
-CAPTURES = Path(__file__).parents[2].parent / "shared" / "real" / "captures"
 CAMERA = default_camera()
 
 
@@ -175,10 +172,9 @@ def test_missing_foreign_and_broken_files_are_refused(tmp_path):
                 load_capture(tmp_path / f"broken.{suffix}")
 
 
-@pytest.mark.skipif(not CAPTURES.exists(), reason="needs the real captures")
 @pytest.mark.parametrize("name", ["cheezit", "green_bowl", "mustard", "pepper", "red_mug"])
-def test_extraction_agrees_with_the_object_points_of_real_captures(name):
-    given = load_capture(CAPTURES / f"{name}.npz")
+def test_extraction_agrees_with_the_object_points_of_real_captures(name, real_data):
+    given = load_capture(real_data / "captures" / f"{name}.npz")
     found = extract_object(given.scene)
     assert (cKDTree(given.points).query(found)[0] < 0.005).mean() > 0.99
     assert (cKDTree(found).query(given.points)[0] < 0.005).mean() > 0.99

@@ -45,7 +45,8 @@ def test_the_number_of_points_is_log_uniform_from_a_third_to_all():
 def test_a_cloud_smaller_than_a_third_is_kept_whole():
     few = PLANE[:50]
     np.testing.assert_array_equal(
-        np.unique(degrade(few, 600, np.random.default_rng(0), 0, 0), axis=0), np.unique(few, axis=0)
+        np.unique(degrade(few, 600, np.random.default_rng(0), noise=0, patches=0), axis=0),
+        np.unique(few, axis=0),
     )
 
 
@@ -123,13 +124,15 @@ def test_clouds_that_no_camera_sees_are_refused(cloud, message):
 def test_of_a_view_each_pixel_is_degraded_once(width, monkeypatch):
     clean = []
 
-    def recorded(cloud, n, rng, *how):
+    def recorded(cloud, n, rng, **how):
         clean.append(cloud)
-        return degrade(cloud, n, rng, *how)
+        return degrade(cloud, n, rng, **how)
 
     monkeypatch.setattr("graspbook.perception.degrade.degrade", recorded)
     renderer = DepthRenderer(trimesh.creation.box((width, width, 0.1)))
-    cloud, camera_T_object = degraded_view(renderer, 600, np.random.default_rng(0), 0.001, 3)
+    cloud, camera_T_object = degraded_view(
+        renderer, 600, np.random.default_rng(0), noise=0.001, patches=3
+    )
     assert cloud.shape == (600, 3) and camera_T_object.shape == (4, 4)
     assert len(rows(clean[0])) == len(clean[0]) <= DENSE
     assert (len(clean[0]) == DENSE) == (width == 0.1)

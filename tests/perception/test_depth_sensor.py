@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from graspbook.perception.camera import Camera, backproject
 from graspbook.perception.capture import dominant_plane
 from graspbook.perception.depth_sensor import d415, measure
 
-CAPTURES = Path(__file__).parents[2].parent / "shared" / "real" / "captures"
 D415 = d415()
 CLEAN = replace(D415, noise=0.0, step=1e-4)  # only holes
 FB = D415.camera.K[0, 0] * D415.baseline
@@ -170,10 +168,9 @@ def local_noise(depth, K):
     return (residual - mean)[on].std(), np.where((exact > 0) & (exact < 5), exact, np.nan)
 
 
-@pytest.mark.skipif(not CAPTURES.exists(), reason="needs the real captures")
 @pytest.mark.parametrize("name", ["cheezit", "green_bowl", "mustard", "pepper", "red_mug"])
-def test_noise_and_holes_are_like_those_of_real_captures(name):
-    stored = np.load(CAPTURES / f"{name}.npz")
+def test_noise_and_holes_are_like_those_of_real_captures(name, real_data):
+    stored = np.load(real_data / "captures" / f"{name}.npz")
     real, K = stored["depth"].astype(float), stored["K"].astype(float)
     assert D415.camera.K[0, 0] == pytest.approx(K[0, 0], rel=0.02)
     noise, table = local_noise(real, K)

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from graspbook.perception.depth_sensor import d415, measure
 from graspbook.perception.table import TableSettings, find_object
 from graspbook.pose import from_rt, inverse, rotation_about, transform
 
-CAPTURES = Path(__file__).parents[2].parent / "shared" / "real" / "captures"
 SENSOR = d415()
 
 
@@ -44,7 +42,7 @@ def wrist(tilt=30.0, height=0.5, target=(0.5, 0.0, 0.0)):
 
 
 def seen(*meshes, base_T_camera=None, seed=0):
-    """Measured points (N, 3), base frame, and the exact ones that were measured of the last mesh."""
+    """Measured points (N, 3), base frame, and the exact ones of the last mesh."""
     base_T_camera = wrist() if base_T_camera is None else base_T_camera
     images = [DepthRenderer(mesh).depth(SENSOR.camera, inverse(base_T_camera)) for mesh in meshes]
     exact = np.fmin.reduce(images)
@@ -242,10 +240,9 @@ def test_a_wrong_hand_eye_transform_is_noticed_at_the_table():
         find_object(points - [0, 0, 0.035], replace(TableSettings(), low=(0.25, -0.35, -0.1)))
 
 
-@pytest.mark.skipif(not CAPTURES.exists(), reason="needs the real captures")
 @pytest.mark.parametrize("name", ["cheezit", "green_bowl", "mustard", "pepper", "red_mug"])
-def test_the_objects_of_real_captures_are_found_on_their_tables(name):
-    capture = load_capture(CAPTURES / f"{name}.npz")
+def test_the_objects_of_real_captures_are_found_on_their_tables(name, real_data):
+    capture = load_capture(real_data / "captures" / f"{name}.npz")
     normal, offset, _ = dominant_plane(capture.scene, np.random.default_rng(0))
     ahead = np.array([0, 0, 1.0]) - normal[2] * normal
     x = ahead / np.linalg.norm(ahead)

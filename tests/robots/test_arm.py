@@ -17,13 +17,17 @@ import pytest
 from graspbook import pose
 from graspbook.errors import RobotError
 from graspbook.robots import arm as wrapper
-from graspbook.robots import fr3, paths
+from graspbook.robots import connection, paths
 from graspbook.robots.arm import Arm
-from graspbook.robots.controller import SimulatedController, World
+from graspbook.robots.controller import SimulatedController
+from graspbook.robots.fr3 import FR3
 from graspbook.robots.paths import Path, Waypoint, checked
 from graspbook.robots.planning import MotionSettings, find_way, straight
 from graspbook.robots.scene import Limits, Scene
+from graspbook.robots.simulated_world import World
 from graspbook.simulation.tabletop import tabletop
+
+pytestmark = pytest.mark.timing  # the client has a clock of its own
 
 FREE = Scene()
 SUNK = Scene(
@@ -34,8 +38,8 @@ MOTION = MotionSettings(speed=0.5)
 
 def over_table(height):
     """Joint angles with the hand pointing down and its fingertips at this height."""
-    return fr3.inverse(
-        pose.from_rt(np.diag([1.0, -1.0, -1.0]), [0.5, 0.0, height + 0.1122]), fr3.READY
+    return FR3.inverse(
+        pose.from_rt(np.diag([1.0, -1.0, -1.0]), [0.5, 0.0, height + 0.1122]), FR3.ready
     )
 
 
@@ -58,7 +62,7 @@ def arm(controller):
         yield connected
 
 
-def turned(angle, start=fr3.READY):
+def turned(angle, start=FR3.ready):
     return np.asarray(start) + [angle, 0, 0, 0, 0, 0, 0]
 
 
@@ -117,10 +121,10 @@ def test_what_is_not_checked_or_not_allowed_is_refused_before_anything_is_sent(c
 @pytest.mark.parametrize(
     "goal, message",
     [
-        (fr3.READY + [3.0, 0, 0, 0, 0, 0, 0], "fr3_joint1 at 3.000 rad, expected -2.694 to 2.694"),
-        (fr3.READY + [np.nan, 0, 0, 0, 0, 0, 0], "expected 7 finite numbers"),
+        (FR3.ready + [3.0, 0, 0, 0, 0, 0, 0], "fr3_joint1 at 3.000 rad, expected -2.694 to 2.694"),
+        (FR3.ready + [np.nan, 0, 0, 0, 0, 0, 0], "expected 7 finite numbers"),
         (
-            fr3.READY + [2.0, 0, 0, 0, 0, 0, 0],
+            FR3.ready + [2.0, 0, 0, 0, 0, 0, 0],
             r"the hand at .* expected within \(0.15, -0.6, 0.0\)",
         ),
         (over_table(-0.02), r"the fingertips at \[.*-0.02\] m, expected within"),
@@ -146,7 +150,7 @@ def test_a_line_through_the_table_is_refused_before_anything_is_sent(controller,
 
 def test_contact_ends_an_approach_gently_and_the_arm_goes_on(controller, arm):
     arm.run(checked(FREE, "low", arm.q, [LOW], 0.5))
-    tips = fr3.forward(arm.q) @ [0, 0, 0.1122, 1]
+    tips = FR3.forward(arm.q) @ [0, 0, 0.1122, 1]
     assert not arm.run(
         straight(SUNK, "approach", arm.q, [0, 0, 0.01 - tips[2]], MOTION), contact=True
     )  # touches nothing
@@ -154,8 +158,8 @@ def test_contact_ends_an_approach_gently_and_the_arm_goes_on(controller, arm):
         straight(SUNK, "touch", arm.q, [0, 0, -0.05], MOTION, touching=True), contact=True
     )
     q = rest(controller)
-    assert -0.005 < (fr3.forward(q) @ [0, 0, 0.1122, 1])[2] < 0.002
-    pressing = np.linalg.norm(arm._robot.state.O_F_ext_hat_K[:3])
+    assert -0.005 < (FR3.forward(q) @ [0, 0, 0.1122, 1])[2] < 0.002
+    pressing = np.linalg.norm(arm._line.robot.state.O_F_ext_hat_K[:3])
     assert 5 < pressing < 60
     up = straight(SUNK, "up", arm.q, [0, 0, 0.05], MOTION)
     rest(controller, 0.5)
@@ -168,8 +172,10 @@ def test_an_arm_that_does_not_arrive_is_told(controller, arm, monkeypatch):
         wrapper, "CONTACT_FORCE", 1e4
     )  # what stops it short is no contact that it reacted to
     arm.run(checked(FREE, "low", arm.q, [LOW], 0.5))
-    tips = fr3.forward(arm.q) @ [0, 0, 0.1122, 1]
-    arm._robot.set_collision_behavior(np.full(7, 1e4), np.full(6, 1e4))  # no reflex: it presses on
+    tips = FR3.forward(arm.q) @ [0, 0, 0.1122, 1]
+    arm._line.robot.set_collision_behavior(
+        np.full(7, 1e4), np.full(6, 1e4)
+    )  # no reflex: it presses on
     with pytest.raises(
         RobotError,
         match=r"press: the arm stands 0\.\d+ rad beside the end of its path, expected 0.01",
@@ -188,7 +194,7 @@ def ctrl_c():
 
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_stops_arm_and_hand_and_they_move_again_when_asked(controller, arm):
-    arm.run(checked(FREE, "start", arm.q, [fr3.READY], 0.5))
+    arm.run(checked(FREE, "start", arm.q, [FR3.ready], 0.5))
     arm.open()
     far = checked(FREE, "far", arm.q, [turned(0.5)], 0.01)
     for command, at_end in (
@@ -213,7 +219,7 @@ def test_ctrl_c_stops_arm_and_hand_and_they_move_again_when_asked(controller, ar
         assert controller.commands() == setpoints and not at_end()
     arm.open()
     assert arm.width > 0.078
-    assert not arm.run(checked(FREE, "back", arm.q, [fr3.READY], 0.5))
+    assert not arm.run(checked(FREE, "back", arm.q, [FR3.ready], 0.5))
 
 
 def test_a_reflex_refuses_motion_and_connection_until_recovery_is_asked_for(controller):
@@ -230,7 +236,7 @@ def test_a_reflex_refuses_motion_and_connection_until_recovery_is_asked_for(cont
     ):
         Arm(controller.hostname, execute=True)
     arm = Arm(controller.hostname, execute=True, speed=0.5, recover=True)
-    back = checked(FREE, "back", arm.q, [fr3.READY], 0.5)
+    back = checked(FREE, "back", arm.q, [FR3.ready], 0.5)
     rest(controller, 0.5)
     np.testing.assert_allclose(arm.q, back.start, atol=1e-3)
     assert not arm.run(back)
@@ -238,11 +244,11 @@ def test_a_reflex_refuses_motion_and_connection_until_recovery_is_asked_for(cont
 
 def test_the_limits_are_frankys(arm):
     for ours, name in (
-        (paths.VELOCITY, "velocity"),
-        (paths.ACCELERATION, "acceleration"),
-        (paths.JERK, "jerk"),
+        (FR3.velocity, "velocity"),
+        (FR3.acceleration, "acceleration"),
+        (FR3.jerk, "jerk"),
     ):
-        np.testing.assert_array_equal(ours, getattr(arm._robot, f"joint_{name}_limit").get())
+        np.testing.assert_array_equal(ours, getattr(arm._line.robot, f"joint_{name}_limit").get())
 
 
 def recorded(arm, path):
@@ -272,7 +278,7 @@ def beside(points, path):
     return np.linalg.norm(points[:, None] - nearest, axis=2).min(axis=1).max()
 
 
-def test_the_arm_is_sent_along_the_very_motion_that_was_checked(controller, arm, monkeypatch):
+def test_the_arm_is_sent_along_the_very_motion_that_was_checked(controller, arm):
     x, z = np.meshgrid(np.arange(0.3, 0.9, 0.03), np.arange(0.01, 0.3, 0.03))
     wall = Scene(forbidden=np.column_stack([x.ravel(), np.zeros(x.size), z.ravel()]))
     left, right = turned(0.6, LOW), turned(-0.6, LOW)
@@ -280,17 +286,17 @@ def test_the_arm_is_sent_along_the_very_motion_that_was_checked(controller, arm,
     for plan, limit in (
         (
             lambda: find_way(wall, arm.q, right, MotionSettings(speed=0.5, time_limit=2.0)),
-            "VELOCITY",
+            "velocity",
         ),
-        (lambda: straight(FREE, "line", arm.q, [-0.05, 0.05, 0.1], MOTION), "ACCELERATION"),
+        (lambda: straight(FREE, "line", arm.q, [-0.05, 0.05, 0.1], MOTION), "acceleration"),
     ):
         path = plan()
         points = recorded(arm, path)
         assert len(path.waypoints) > 1 and len(points) > 50
         assert beside(points, path) < 4e-4
-        with monkeypatch.context() as other:  # limits that are not the arm's make another motion
-            other.setattr(paths, limit, getattr(paths, limit) / 2)
-            assert beside(points, path) > 1e-3
+        # Limits that are not the arm's make another motion.
+        slower = replace(FR3, **{limit: getattr(FR3, limit) / 2})
+        assert beside(points, replace(path, arm=slower)) > 1e-3
 
 
 def test_waiting_goes_by_the_controllers_clock(controller, arm):
@@ -298,7 +304,7 @@ def test_waiting_goes_by_the_controllers_clock(controller, arm):
     arm.wait(0.5)
     assert controller.truth().time - begun > 0.499 and controller.commands() == sent
     clock = iter([7.0, 7.1, 7.1, 7.29, 7.3, 7.4])
-    arm._time = lambda what: next(clock)
+    arm._line.time = lambda what: next(clock)
     arm.wait(0.3)
     assert next(clock) == 7.4
 
@@ -322,7 +328,7 @@ def test_every_command_is_in_the_log_before_it_is_sent(controller, caplog):
         arm.open()
         controller.inject("reflex")
         with pytest.raises(RobotError):
-            arm.run(checked(FREE, "another", arm.q, [fr3.READY], 0.4))
+            arm.run(checked(FREE, "another", arm.q, [FR3.ready], 0.4))
         arm.recover()
     told = [
         record.getMessage() for record in caplog.records if record.name == "graspbook.robots.arm"
@@ -343,7 +349,7 @@ def test_nobody_there_is_told_quickly():
 
 
 def test_a_controller_that_falls_silent_once_connected_is_told(controller, monkeypatch):
-    connect, pid = wrapper._connect, controller._process.pid
+    connect, pid = connection._connect, controller._process.pid
 
     def lost(hostname):
         robot, hand = connect(hostname)
@@ -353,7 +359,7 @@ def test_a_controller_that_falls_silent_once_connected_is_told(controller, monke
                 pass
         return robot, hand
 
-    monkeypatch.setattr(wrapper, "_connect", lost)
+    monkeypatch.setattr(connection, "_connect", lost)
     try:
         with pytest.raises(RobotError, match="connect: the controller at .* is gone"):
             Arm(controller.hostname, execute=True)
@@ -363,7 +369,7 @@ def test_a_controller_that_falls_silent_once_connected_is_told(controller, monke
 
 
 def test_a_controller_that_is_gone_or_silent_is_told_and_never_waited_for(monkeypatch):
-    monkeypatch.setattr(wrapper, "_ANSWER", 0.5)
+    monkeypatch.setattr(connection, "_ANSWER", 0.5)
     with controllers() as controller:
         arm = Arm(controller.hostname, execute=True, speed=0.5)
         pid = controller._process.pid

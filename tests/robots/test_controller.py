@@ -9,14 +9,18 @@ import pytest
 from graspbook import pose
 from graspbook.errors import RobotError
 from graspbook.objects.trial_objects import make_trial_object
-from graspbook.robots import fr3
 from graspbook.robots.arm import Arm
-from graspbook.robots.controller import SimulatedController, World, _SimulationServer, _Simulator
+from graspbook.robots.controller import SimulatedController
+from graspbook.robots.fr3 import FR3
 from graspbook.robots.paths import checked
 from graspbook.robots.planning import MotionSettings, straight
 from graspbook.robots.scene import Limits, Scene
-from graspbook.simulation.shake import GRAVITY
+from graspbook.robots.simulated_server import Servers
+from graspbook.robots.simulated_world import Simulator, World
+from graspbook.simulation.shake_model import GRAVITY
 from graspbook.simulation.tabletop import tabletop
+
+pytestmark = pytest.mark.timing  # the client has a clock of its own
 
 BOX, WIDTH, MASS = (
     make_trial_object("jello_strawberry"),
@@ -26,7 +30,7 @@ BOX, WIDTH, MASS = (
 GRASP = pose.from_rt(
     np.diag([1.0, -1.0, -1.0]), [0.5, 0.0, 0.045 + 0.1034]
 )  # from above, pads 45 mm over the table
-AT_GRASP = fr3.inverse(GRASP, fr3.READY)
+AT_GRASP = FR3.inverse(GRASP, FR3.ready)
 MOTION = MotionSettings(speed=0.5)
 SUNK = Scene(
     limits=Limits((0.15, -0.6, -0.2), (0.85, 0.6, 0.95), table=-0.2)
@@ -57,7 +61,7 @@ def rest(controller, seconds=0.2):
 
 def force(arm):
     """N on the arm, base frame, as its state tells."""
-    return np.array(arm._robot.state.O_F_ext_hat_K[:3])
+    return np.array(arm._line.robot.state.O_F_ext_hat_K[:3])
 
 
 def test_a_box_rests_on_the_table_is_held_weighed_carried_and_dropped(controller):
@@ -78,12 +82,12 @@ def test_a_box_rests_on_the_table_is_held_weighed_carried_and_dropped(controller
         assert lifted.held.tolist() == [True] and lifted.table.tolist() == [False]
         assert lifted.base_T_objects[0, 2, 3] == pytest.approx(0.05, abs=3e-3)
         np.testing.assert_allclose(force(arm), [0, 0, -MASS * GRAVITY], atol=0.02 * MASS * GRAVITY)
-        grasped = pose.inverse(fr3.forward(lifted.q)) @ lifted.base_T_objects[0]
+        grasped = pose.inverse(FR3.forward(lifted.q)) @ lifted.base_T_objects[0]
         arm.run(straight(SUNK, "carry", arm.q, [-0.05, 0.08, 0.02], MOTION))
         carried = rest(controller)
         np.testing.assert_allclose(carried.base_T_objects[0, :3, 3], [0.45, 0.08, 0.07], atol=5e-3)
         np.testing.assert_allclose(
-            pose.inverse(fr3.forward(carried.q)) @ carried.base_T_objects[0], grasped, atol=2e-3
+            pose.inverse(FR3.forward(carried.q)) @ carried.base_T_objects[0], grasped, atol=2e-3
         )
         arm.open()
         dropped = rest(controller, 0.5)
@@ -101,7 +105,7 @@ def test_pressing_on_the_table_ends_in_a_reflex_and_nothing_moves_until_it_is_re
         with pytest.raises(RobotError, match="press: .*reflex"):
             arm.run(straight(SUNK, "press", arm.q, [0, 0, -0.15], MOTION))
         pressed = rest(controller)
-        tips = pose.transform(fr3.forward(pressed.q), np.array([[0, 0, 0.1122]]))[0, 2]
+        tips = pose.transform(FR3.forward(pressed.q), np.array([[0, 0, 0.1122]]))[0, 2]
         assert -0.003 < tips < 0.003  # the table is where it is
         up = straight(SUNK, "up", arm.q, [0, 0, 0.08], MOTION)
         with pytest.raises(RobotError, match="up: .*aborted"):
@@ -109,7 +113,7 @@ def test_pressing_on_the_table_ends_in_a_reflex_and_nothing_moves_until_it_is_re
         np.testing.assert_allclose(rest(controller).q, pressed.q, atol=1e-3)
         arm.recover()
         assert not arm.run(up)
-        assert pose.transform(fr3.forward(rest(controller).q), np.zeros((1, 3)))[0, 2] > 0.15
+        assert pose.transform(FR3.forward(rest(controller).q), np.zeros((1, 3)))[0, 2] > 0.15
 
 
 def test_commands_are_counted_arm_and_hand_apart(controller):
@@ -132,13 +136,13 @@ def test_a_motion_does_not_depend_on_how_fast_the_machine_is(controller):
     ) as real:
         for each in (controller, real):
             with connected(each) as arm:
-                arm.run(checked(SUNK, "start", arm.q, [fr3.READY], 0.5))
-                assert np.abs(rest(each).q - fr3.READY).max() < 1e-3
+                arm.run(checked(SUNK, "start", arm.q, [FR3.ready], 0.5))
+                assert np.abs(rest(each).q - FR3.ready).max() < 1e-3
                 each.inject("reflex", after=0.25)  # where the arm is after a quarter of a second
                 with pytest.raises(RobotError, match="far: .*reflex"):
                     arm.run(
                         checked(
-                            SUNK, "far", fr3.READY, [fr3.READY + [0.6, 0, 0, 0, 0, 0, 0.3]], 0.4
+                            SUNK, "far", FR3.ready, [FR3.ready + [0.6, 0, 0, 0, 0, 0, 0.3]], 0.4
                         )
                     )
                 stopped.append(arm.q)
@@ -165,8 +169,8 @@ def test_a_world_that_cannot_be_built_is_told():
 
 
 def test_the_fingers_press_with_the_force_they_were_asked_for():
-    sim = _Simulator(world(), AT_GRASP)
-    with sim, _SimulationServer(sim) as servers:
+    sim = Simulator(world(), AT_GRASP)
+    with sim, Servers(sim) as servers:
         robot, server = sim.robots[0], servers.robot_servers[0]
         fingers = [sim.model.body(f"robot0_{side}_finger").id for side in ("left", "right")]
         for asked in (10.0, 40.0):

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from graspbook import pose
 from graspbook.errors import RobotError
-from graspbook.hands.franka import points_in_hand
-from graspbook.robots import fr3
+from graspbook.hands.parallel_jaw import FRANKA
+from graspbook.robots.fr3 import FR3
 from graspbook.robots.paths import duration, passed, samples
 from graspbook.robots.planning import (
     TURNED,
@@ -25,7 +27,7 @@ ASIDE = pose.from_rt(DOWN, [0.45, 0.25, 0.2])
 
 def low(joint_1):
     """A posture with the hand near the table, turned by joint 1."""
-    q = fr3.inverse(pose.from_rt(DOWN, [0.5, 0, 0.2]), fr3.READY)
+    q = FR3.inverse(pose.from_rt(DOWN, [0.5, 0, 0.2]), FR3.ready)
     return q + [joint_1, 0, 0, 0, 0, 0, 0]
 
 
@@ -63,7 +65,7 @@ def test_a_way_is_found_over_a_wall():
     assert passed(path) and len(path.waypoints) > 1
     np.testing.assert_allclose(path.start, low(-0.6), atol=1e-12)
     np.testing.assert_allclose(path.end, low(0.6), atol=1e-9)
-    hands = fr3.forward(samples(path, 0.02))
+    hands = FR3.forward(samples(path, 0.02))
     crossing = hands[np.abs(hands[:, 1, 3]) < 0.03]
     assert (
         len(crossing) and (crossing[:, 2, 3] > 0.3 + 0.03).all()
@@ -80,7 +82,7 @@ def test_no_way_leads_out_of_a_walled_place():
 
 
 def test_ends_that_are_not_free_are_named():
-    scene = Scene(forbidden=in_hand(fr3.forward(low(0.0)), [0, 0, 0.03]))
+    scene = Scene(forbidden=in_hand(FR3.forward(low(0.0)), [0, 0, 0.03]))
     with pytest.raises(
         RobotError, match="^look: refused: at its start an observed point and hand would touch"
     ):
@@ -99,14 +101,14 @@ def test_ends_that_are_not_free_are_named():
 def test_a_grasp_from_above_is_reachable():
     found = feasibility(Scene(near=[[0.5, 0, 0.09]]), [ABOVE, ASIDE], SETTINGS)
     assert found.clear.all() and found.reachable.all()
-    np.testing.assert_allclose(fr3.forward(found.joints), [ABOVE, ASIDE], atol=3e-4)
+    np.testing.assert_allclose(FR3.forward(found.joints), [ABOVE, ASIDE], atol=3e-4)
     np.testing.assert_array_equal(found.base_T_hand, [ABOVE, ASIDE])
 
 
 def test_none_of_no_grasps():
     found = feasibility(Scene(), np.zeros((0, 4, 4)), SETTINGS)
     assert found.clear.shape == found.reachable.shape == (0,) and found.joints.shape == (0, 7)
-    assert plan_first(Scene(), Scene(), fr3.LOOK, found, SETTINGS) == (None, 0)
+    assert plan_first(Scene(), Scene(), FR3.look, found, SETTINGS) == (None, 0)
 
 
 def test_a_grasp_into_the_table_or_from_below_is_not_clear():
@@ -119,7 +121,7 @@ def test_a_grasp_into_the_table_or_from_below_is_not_clear():
 
 def test_a_hand_that_sweeps_through_the_object_is_not_clear():
     in_finger, behind_palm, between = [0.047, 0, 0.1], [0, 0, -0.05], [0, 0, 0.1]
-    assert not points_in_hand(np.array([behind_palm, between])).any()
+    assert not FRANKA.points_in_hand(np.array([behind_palm, between])).any()
     for point, clear in ((in_finger, False), (behind_palm, False), (between, True)):
         assert feasibility(Scene(near=in_hand(ABOVE, point)), [ABOVE], SETTINGS).clear == [clear]
 
@@ -143,12 +145,12 @@ def test_a_grasp_that_cannot_be_lifted_from_is_not_reachable():
 def test_the_hand_is_turned_where_only_so_the_camera_fits():
     one = aslant(1.0, height=0.02)
     both = np.stack([one, one @ TURNED])
-    fits = hand_clears_table(both, 0.0)
-    assert fits.sum() == 1 and hand_clears_table(both, 0.0, None).all()
+    fits, blind = hand_clears_table(both, 0.0), replace(FR3, hand_T_camera=None)
+    assert fits.sum() == 1 and hand_clears_table(both, 0.0, arm=blind).all()
     found = feasibility(Scene(), both, SETTINGS)
     assert found.clear.all() and found.reachable.all()
     np.testing.assert_array_equal(found.base_T_hand, np.repeat(both[fits], 2, axis=0))
-    np.testing.assert_allclose(fr3.forward(found.joints), found.base_T_hand, atol=3e-4)
+    np.testing.assert_allclose(FR3.forward(found.joints), found.base_T_hand, atol=3e-4)
 
 
 def test_the_world_turned_gives_the_same_grasps():
@@ -185,7 +187,7 @@ def test_reachable_grasps_can_be_approached_and_lifted():
                 for values in (found.clear, found.reachable, found.joints, found.base_T_hand)
             )
         )
-        plan, tried = plan_first(scene, scene, fr3.LOOK, one, SETTINGS)
+        plan, tried = plan_first(scene, scene, FR3.look, one, SETTINGS)
         assert tried == 1 and passed(
             straight(scene, "lift", plan.approach.end, [0, 0, SETTINGS.lift], SETTINGS)
         )
@@ -199,40 +201,40 @@ def test_the_first_reachable_grasp_with_a_way_is_planned():
     far[0, 3] = 0.84
     other = pose.from_rt(DOWN, [0.45, -0.25, 0.2])
     found = feasibility(Scene(), [far, ASIDE, ABOVE, other], SETTINGS)
-    plan, tried = plan_first(Scene(), Scene(), fr3.LOOK, found, SETTINGS)
+    plan, tried = plan_first(Scene(), Scene(), FR3.look, found, SETTINGS)
     assert plan.rank == 1 and tried == 1
     # Where the hand would stand before the second: nothing may stand there on the way.
     before = ASIDE @ pose.from_rt(np.eye(3), [0, 0, -SETTINGS.retreat])
     way = Scene(forbidden=in_hand(before, [0, 0, 0.03]))
-    plan, tried = plan_first(Scene(), way, fr3.LOOK, found, SETTINGS)
+    plan, tried = plan_first(Scene(), way, FR3.look, found, SETTINGS)
     assert plan.rank == 2 and tried == 2
     np.testing.assert_array_equal(plan.base_T_hand, ABOVE)
     assert passed(plan.there) and passed(plan.approach)
-    np.testing.assert_array_equal(plan.there.start, fr3.LOOK)
+    np.testing.assert_array_equal(plan.there.start, FR3.look)
     np.testing.assert_allclose(plan.there.end, plan.approach.start, atol=1e-9)
-    hands = fr3.forward(samples(plan.approach))
+    hands = FR3.forward(samples(plan.approach))
     np.testing.assert_allclose(
         hands[0], ABOVE @ pose.from_rt(np.eye(3), [0, 0, -SETTINGS.retreat]), atol=3e-4
     )
     np.testing.assert_allclose(hands[-1], ABOVE, atol=3e-4)
-    assert plan_first(Scene(), way, fr3.LOOK, found, MotionSettings(tries=1)) == (None, 1)
+    assert plan_first(Scene(), way, FR3.look, found, MotionSettings(tries=1)) == (None, 1)
 
 
 def test_there_is_no_plan_where_nothing_is_reachable_or_every_way_is_closed():
     found = feasibility(Scene(), [ABOVE, ASIDE], SETTINGS)
     nowhere = Scene(limits=Limits(low=(0.8, -0.6, 0.0)))
-    assert plan_first(Scene(), nowhere, fr3.LOOK, found, SETTINGS) == (None, 2)
+    assert plan_first(Scene(), nowhere, FR3.look, found, SETTINGS) == (None, 2)
     none = Feasibility(found.clear, np.zeros(2, bool), np.full((2, 7), np.nan), found.base_T_hand)
-    assert plan_first(Scene(), Scene(), fr3.LOOK, none, SETTINGS) == (None, 0)
+    assert plan_first(Scene(), Scene(), FR3.look, none, SETTINGS) == (None, 0)
 
 
 @pytest.mark.parametrize("retreat", [0.015, 0.03, 0.05])
 def test_a_short_retreat_is_a_line_too(retreat):
     settings = MotionSettings(retreat=retreat)
     plan, _ = plan_first(
-        Scene(), Scene(), fr3.LOOK, feasibility(Scene(), [ABOVE], settings), settings
+        Scene(), Scene(), FR3.look, feasibility(Scene(), [ABOVE], settings), settings
     )
-    moved = fr3.forward(plan.approach.end)[:3, 3] - fr3.forward(plan.approach.start)[:3, 3]
+    moved = FR3.forward(plan.approach.end)[:3, 3] - FR3.forward(plan.approach.start)[:3, 3]
     np.testing.assert_allclose(moved, [0, 0, -retreat], atol=4e-4)
 
 
@@ -242,7 +244,7 @@ def test_a_short_retreat_is_a_line_too(retreat):
 @pytest.mark.parametrize("offset", [(0, 0, 0.1), (0.05, -0.03, 0.02), (0, 0, -0.005), (0, 0, 0)])
 def test_a_straight_line_moves_the_hand_by_what_was_asked(offset):
     q = low(0.2)
-    before, after = fr3.forward([q, straight(Scene(), "lift", q, offset, SETTINGS).end])
+    before, after = FR3.forward([q, straight(Scene(), "lift", q, offset, SETTINGS).end])
     np.testing.assert_allclose(after[:3, 3] - before[:3, 3], offset, atol=2e-4)
     np.testing.assert_allclose(after[:3, :3], before[:3, :3], atol=2e-4)
 
@@ -255,7 +257,7 @@ def test_a_straight_line_that_cannot_be_is_refused():
         straight(Scene(), "reach", low(0.0), [0.6, 0, 0], SETTINGS)
     with pytest.raises(RobotError, match="^lower: refused: the fingertips at"):
         straight(Scene(), "lower", low(0.0), [0, 0, -0.1], SETTINGS)
-    point = in_hand(fr3.forward(low(0.0)), [0.047, 0, 0.12])
+    point = in_hand(FR3.forward(low(0.0)), [0.047, 0, 0.12])
     assert passed(straight(Scene(near=point), "lower", low(0.0), [0, 0, -0.03], SETTINGS))
     with pytest.raises(
         RobotError, match="^lower: refused: .*an observed point and .* finger would touch"

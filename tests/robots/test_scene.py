@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from graspbook import pose
-from graspbook.robots import fr3
+from graspbook.robots.fr3 import FR3
 from graspbook.robots.scene import Limits, Scene, hand_clears_table, thinned
 
+BLIND = replace(FR3, hand_T_camera=None)
 WIDE = Limits((-2.0,) * 3, (2.0,) * 3, -1.0)
 DOWN = np.diag([1.0, -1, -1])
 LEVEL = np.array(
@@ -12,9 +15,9 @@ LEVEL = np.array(
 )  # pointing along the world's x, the camera below
 
 
-def in_hand(point, q=fr3.READY):
+def in_hand(point, q=FR3.ready):
     """A point of the hand's frame, in the base frame."""
-    return pose.transform(fr3.forward(q), np.array([point], float))
+    return pose.transform(FR3.forward(q), np.array([point], float))
 
 
 FINGER, PALM, CAMERA = (
@@ -24,34 +27,34 @@ FINGER, PALM, CAMERA = (
 )
 
 
-@pytest.mark.parametrize("camera", [fr3.HAND_T_CAMERA, None])
-def test_where_one_looks_and_waits_is_free(camera):
-    scene = Scene(hand_T_camera=camera)
-    assert scene.refusal(fr3.LOOK) is None and scene.refusal(fr3.READY) is None
-    assert scene.touches(fr3.LOOK) is None
+@pytest.mark.parametrize("arm", [FR3, BLIND])
+def test_where_one_looks_and_waits_is_free(arm):
+    scene = Scene(arm=arm)
+    assert scene.refusal(FR3.look) is None and scene.refusal(FR3.ready) is None
+    assert scene.touches(FR3.look) is None
 
 
 def test_joint_limits_are_kept():
     scene = Scene()
-    q = fr3.READY.copy()
+    q = FR3.ready.copy()
     q[3] = 0.0
     assert scene.refusal(q) == "fr3_joint4 at 0.000 rad, expected -2.992 to -0.202"
-    q = fr3.READY.copy()
+    q = FR3.ready.copy()
     q[6] = -3.0
     assert scene.refusal(q) == "fr3_joint7 at -3.000 rad, expected -2.966 to 2.966"
 
 
 @pytest.mark.parametrize(
-    "q", [np.full(7, np.nan), [*fr3.READY[:6], np.inf], fr3.READY[:6], [], None]
+    "q", [np.full(7, np.nan), [*FR3.ready[:6], np.inf], FR3.ready[:6], [], None]
 )
 def test_what_is_no_seven_numbers_is_refused(q):
     assert "expected 7 finite numbers" in Scene().refusal(q)
 
 
 def test_hand_and_fingertips_stay_in_the_workspace():
-    refusal = Scene().refusal(fr3.READY + [2.0, 0, 0, 0, 0, 0, 0])
+    refusal = Scene().refusal(FR3.ready + [2.0, 0, 0, 0, 0, 0, 0])
     assert refusal.startswith("the hand at [-0.128, 0.279, 0.59] m, expected within (0.15,")
-    refusal = Scene(limits=Limits(low=(0.15, -0.6, 0.5))).refusal(fr3.READY)
+    refusal = Scene(limits=Limits(low=(0.15, -0.6, 0.5))).refusal(FR3.ready)
     assert (
         refusal.startswith("the fingertips at [0.307, ")
         and "0.478] m, expected within (0.15, -0.6, 0.5)" in refusal
@@ -60,7 +63,7 @@ def test_hand_and_fingertips_stay_in_the_workspace():
 
 @pytest.mark.parametrize("height, touches", [(0.002, True), (0.004, False)])
 def test_three_millimetres_over_the_table_are_kept(height, touches):
-    q = fr3.inverse(pose.from_rt(DOWN, [0.5, 0, height + 0.1122]), fr3.READY)
+    q = FR3.inverse(pose.from_rt(DOWN, [0.5, 0, height + 0.1122]), FR3.ready)
     refusal = Scene().refusal(q)
     assert (
         ("the table and" in refusal and "finger would touch" in refusal)
@@ -70,36 +73,37 @@ def test_three_millimetres_over_the_table_are_kept(height, touches):
 
 
 def test_the_table_is_where_the_limits_say():
-    assert "the table and" in Scene(limits=Limits(table=0.5)).refusal(fr3.READY)
-    assert Scene(limits=Limits(table=0.47)).refusal(fr3.READY) is None
+    assert "the table and" in Scene(limits=Limits(table=0.5)).refusal(FR3.ready)
+    assert Scene(limits=Limits(table=0.47)).refusal(FR3.ready) is None
 
 
 def test_observed_points_are_named():
-    assert Scene(near=FINGER).refusal(fr3.READY) == "the object and left finger would touch"
+    assert Scene(near=FINGER).refusal(FR3.ready) == "the object and left finger would touch"
     assert (
-        Scene(forbidden=FINGER).refusal(fr3.READY)
+        Scene(forbidden=FINGER).refusal(FR3.ready)
         == "an observed point and left finger would touch"
     )
-    assert Scene(forbidden=PALM).refusal(fr3.READY) == "an observed point and hand would touch"
+    assert Scene(forbidden=PALM).refusal(FR3.ready) == "an observed point and hand would touch"
     assert (
-        Scene(forbidden=CAMERA).refusal(fr3.READY) == "an observed point and the camera would touch"
+        Scene(forbidden=CAMERA).refusal(FR3.ready) == "an observed point and the camera would touch"
     )
-    assert Scene(forbidden=CAMERA, hand_T_camera=None).refusal(fr3.READY) is None
-    assert Scene(near=in_hand([0, 0, 0.1])).refusal(fr3.READY) is None  # between the open fingers
+    assert Scene(forbidden=CAMERA, arm=BLIND).refusal(FR3.ready) is None
+    assert Scene(near=in_hand([0, 0, 0.1])).refusal(FR3.ready) is None  # between the open fingers
 
 
 def test_the_camera_is_where_it_was_mounted():
-    opposite = pose.from_rt(pose.rotation_about([0, 0, 1], np.pi), np.zeros(3)) @ fr3.HAND_T_CAMERA
-    scene = Scene(forbidden=in_hand([-0.015, 0.085, 0.01]), hand_T_camera=opposite)
-    assert scene.refusal(fr3.READY) == "an observed point and the camera would touch"
-    assert Scene(forbidden=CAMERA, hand_T_camera=opposite).refusal(fr3.READY) is None
+    turned = pose.from_rt(pose.rotation_about([0, 0, 1], np.pi), np.zeros(3)) @ FR3.hand_T_camera
+    opposite = replace(FR3, hand_T_camera=turned)
+    scene = Scene(forbidden=in_hand([-0.015, 0.085, 0.01]), arm=opposite)
+    assert scene.refusal(FR3.ready) == "an observed point and the camera would touch"
+    assert Scene(forbidden=CAMERA, arm=opposite).refusal(FR3.ready) is None
     # Level, it lies above the hand.
     level = pose.from_rt(LEVEL, [[0, 0, height] for height in (0.0345, 0.0347)])
-    np.testing.assert_array_equal(hand_clears_table(level, 0.0, opposite), [False, True])
+    np.testing.assert_array_equal(hand_clears_table(level, 0.0, arm=opposite), [False, True])
 
 
 def test_the_arm_keeps_off_itself():
-    folded = fr3.READY.copy()
+    folded = FR3.ready.copy()
     folded[5], folded[6] = 0.6, 2.3
     assert Scene(limits=WIDE).refusal(folded) == "fr3 link5 and fr3 link7 would touch"
     folded[6] = -0.8
@@ -109,19 +113,19 @@ def test_the_arm_keeps_off_itself():
 def test_only_the_hand_may_touch_the_object_and_only_when_it_grasps():
     for point in (FINGER, PALM):
         scene = Scene(near=point)
-        assert scene.refusal(fr3.READY) and scene.refusal(fr3.READY, grasping=True) is None
-        assert Scene(forbidden=point).refusal(fr3.READY, grasping=True)
+        assert scene.refusal(FR3.ready) and scene.refusal(FR3.ready, grasping=True) is None
+        assert Scene(forbidden=point).refusal(FR3.ready, grasping=True)
     assert (
-        Scene(near=CAMERA).refusal(fr3.READY, grasping=True)
+        Scene(near=CAMERA).refusal(FR3.ready, grasping=True)
         == "the object and the camera would touch"
     )
     forearm = np.array([[0.218, 0, 0.697]])  # in the fifth link
     assert (
-        Scene(near=forearm).refusal(fr3.READY, grasping=True)
+        Scene(near=forearm).refusal(FR3.ready, grasping=True)
         == "the object and fr3 link5 would touch"
     )
     both = Scene(near=FINGER, forbidden=PALM)
-    assert both.refusal(fr3.READY, grasping=True) == "an observed point and hand would touch"
+    assert both.refusal(FR3.ready, grasping=True) == "an observed point and hand would touch"
 
 
 @pytest.mark.parametrize("angle", [0.4, -1.1])
@@ -130,7 +134,7 @@ def test_the_world_turned_with_joint_1_gives_the_same_answers(angle):
     points = rng.uniform([0.1, -0.4, 0.1], [0.8, 0.4, 0.8], (80, 3))
     world = pose.from_rt(pose.rotation_about([0, 0, 1], angle), np.zeros(3))
     still, turned = Scene(points, limits=WIDE), Scene(pose.transform(world, points), limits=WIDE)
-    angles = np.clip(fr3.READY + rng.normal(0, 0.5, (200, 7)), fr3.LOW + 0.06, fr3.HIGH - 0.06)
+    angles = np.clip(FR3.ready + rng.normal(0, 0.5, (200, 7)), FR3.low + 0.06, FR3.high - 0.06)
     answers = [(still.refusal(q), turned.refusal(q + [angle, 0, 0, 0, 0, 0, 0])) for q in angles]
     assert 20 < sum(a is None for a, _ in answers) < 180
     assert all((a is None) == (b is None) for a, b in answers)
@@ -165,4 +169,4 @@ def test_the_hand_clears_a_table_by_hand():
     np.testing.assert_array_equal(hand_clears_table(level, 0.0), [False, True])
     level[:, 2, 3] = 0.0345, 0.0347
     np.testing.assert_array_equal(hand_clears_table(level, 0.0), [False, False])
-    np.testing.assert_array_equal(hand_clears_table(level, 0.0, hand_T_camera=None), [False, True])
+    np.testing.assert_array_equal(hand_clears_table(level, 0.0, arm=BLIND), [False, True])

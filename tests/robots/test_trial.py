@@ -1,7 +1,6 @@
 """One trial: what goes well, and every fault ends in an outcome, with the arm standing still."""
 
 import time
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,15 +11,20 @@ from graspbook import pose
 from graspbook.errors import RobotError
 from graspbook.objects.trial_objects import make_trial_object
 from graspbook.perception.depth_sensor import d415
-from graspbook.perception.table import TableView
-from graspbook.robots import fr3, trial
+from graspbook.robots import grasp_choice, trial
 from graspbook.robots.arm import Arm
-from graspbook.robots.camera import Frame, SimulatedCamera
-from graspbook.robots.controller import SimulatedController, World
+from graspbook.robots.controller import SimulatedController
+from graspbook.robots.fr3 import FR3
+from graspbook.robots.frames import Frame
+from graspbook.robots.grasp_choice import TrialSettings
 from graspbook.robots.planning import MotionSettings
-from graspbook.robots.trial import TrialSettings, attempt, behind
+from graspbook.robots.simulated_camera import SimulatedCamera
+from graspbook.robots.simulated_world import World
+from graspbook.robots.trial import attempt
 from graspbook.robots.trial_records import STAGES
 from graspbook.simulation.tabletop import tabletop
+
+pytestmark = pytest.mark.timing  # the client has a clock of its own
 
 BOX = make_trial_object("jello_strawberry")
 GRASP = pose.from_rt(
@@ -33,7 +37,7 @@ NO_NETWORKS = (None, None)
 
 def started():
     world = tabletop([BOX], [pose.from_rt(np.eye(3), [0.5, 0, 0])], [0.1]).to_xml()
-    return SimulatedController(World(world, 1), fr3.LOOK, realtime=False)
+    return SimulatedController(World(world, 1), FR3.look, realtime=False)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +51,7 @@ def good_grasps(monkeypatch):
     """In place of the networks: one grasp out of reach, then the good one."""
 
     def predicted(cloud, sampler, scorer, settings, rng, scene):
-        base_T_camera = fr3.forward(fr3.LOOK) @ fr3.HAND_T_CAMERA
+        base_T_camera = FR3.base_T_camera(FR3.forward(FR3.look))
         far = GRASP + np.array([[0, 0, 0, 0.6], [0] * 4, [0] * 4, [0] * 4])
         return SimpleNamespace(
             camera_T_hand=pose.inverse(base_T_camera) @ np.array([far, GRASP]),
@@ -55,7 +59,7 @@ def good_grasps(monkeypatch):
             feasible=np.array([True, True]),
         )
 
-    monkeypatch.setattr(trial, "predict", predicted)
+    monkeypatch.setattr(grasp_choice, "predict", predicted)
 
 
 def camera_of(controller):
@@ -64,7 +68,7 @@ def camera_of(controller):
 
     return SimulatedCamera(
         scene,
-        lambda: fr3.forward(controller.truth().q) @ fr3.HAND_T_CAMERA,
+        lambda: FR3.base_T_camera(FR3.forward(controller.truth().q)),
         d415(),
         np.random.default_rng(0),
     )
@@ -84,8 +88,8 @@ def tried(controller, camera=None, settings=SETTINGS):
             camera or camera_of(controller),
             NO_NETWORKS,
             settings,
-            np.random.default_rng(0),
-            judge,
+            rng=np.random.default_rng(0),
+            judge=judge,
         )
 
 
@@ -119,7 +123,7 @@ def test_a_box_is_lifted_and_put_back_and_the_arm_looks_again(controller):
     np.testing.assert_allclose(
         truth.base_T_objects[0], pose.from_rt(np.eye(3), [0.5, 0, 0]), atol=0.01
     )
-    np.testing.assert_allclose(truth.q, fr3.LOOK, atol=5e-3)
+    np.testing.assert_allclose(truth.q, FR3.look, atol=5e-3)
     assert stands_still(controller)
 
 
@@ -206,12 +210,11 @@ def test_a_hand_that_closes_on_nothing_then_a_controller_that_dies_in_a_motion()
         controller.inject("die", motion=1, after=0.1)
         camera = camera_of(controller)
         with Arm(controller.hostname, execute=True, speed=0.5) as arm:
-            away = fr3.LOOK + [0.3, 0, 0, 0, 0, 0, 0]
+            away = FR3.look + [0.3, 0, 0, 0, 0, 0, 0]
             path = trial.find_way(trial.Scene(), arm.q, away, SETTINGS.motion)
             start = time.monotonic()
-            found = attempt(
-                Leaning(arm, path), camera, NO_NETWORKS, SETTINGS, np.random.default_rng(0), None
-            )
+            leaning, rng = Leaning(arm, path), np.random.default_rng(0)
+            found = attempt(leaning, camera, NO_NETWORKS, SETTINGS, rng=rng, judge=None)
         assert (
             found["outcome"] == "fault"
             and "is gone" in found["reason"]
@@ -244,51 +247,3 @@ def test_an_object_that_slips_while_lifting_is_a_grasp_that_failed():
         )
         assert "lost while lifting" in found["reason"] or "not lifted clear" in found["reason"]
         assert found["lifted"] < 0.02 and controller.truth().table.tolist() == [True]
-
-
-def test_a_table_that_is_higher_than_expected_is_kept_clear_of(monkeypatch):
-    def seen(height, tilt=0.0):
-        normal = np.array([-np.sin(tilt), 0, np.cos(tilt)])
-        points = np.array(
-            [
-                [x, y, z]
-                for x in (0.486, 0.514)
-                for y in (-0.04, 0.04)
-                for z in np.arange(0.02, 0.07, 0.005)
-            ]
-        )
-        return TableView(
-            normal, -height - 0.5 * normal[0], points, np.zeros((0, 3)), np.zeros((0, 3))
-        )
-
-    assert trial.highest_table(seen(0.015)) == pytest.approx(0.015)
-    assert trial.highest_table(seen(0.0, 0.05)) == pytest.approx(0.114 * np.tan(0.05), abs=1e-9)
-    base_T_camera = fr3.forward(fr3.LOOK) @ fr3.HAND_T_CAMERA
-    low = GRASP.copy()
-    low[2, 3] = 0.008 + 0.1122  # fingertips 8 mm over where the table should be
-    monkeypatch.setattr(
-        trial,
-        "predict",
-        lambda *_: SimpleNamespace(
-            camera_T_hand=pose.inverse(base_T_camera) @ low[None],
-            scores=np.array([0.9]),
-            feasible=np.array([True]),
-        ),
-    )
-    for height, clear in ((-0.01, 1), (0.0, 1), (0.015, 0)):
-        choice = trial.choose(
-            seen(height), base_T_camera, fr3.LOOK, NO_NETWORKS, replace(SETTINGS, rounds=1), None
-        )
-        assert choice.counts()["clear"] == clear and (choice.plan is not None) == bool(clear)
-        assert (
-            choice.scene.limits.table
-            == choice.way.limits.table
-            == pytest.approx(max(height, 0.0), abs=1e-9)
-        )
-
-
-def test_what_is_hidden_behind_the_object_is_down_to_the_table():
-    points = np.array([[0.5, 0.0, 0.1], [0.5, 0.0, 0.015]])
-    hidden = behind(points, np.array([0.5, 0.0, 0.5]))
-    np.testing.assert_allclose(hidden[:, :2], [[0.5, 0.0]] * len(hidden), atol=1e-12)
-    np.testing.assert_allclose(np.sort(hidden[:, 2]), np.arange(0.02, 0.081, 0.01), atol=1e-9)

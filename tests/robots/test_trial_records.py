@@ -6,12 +6,15 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from graspbook.errors import OtherTrialsError, OutputError
-from graspbook.robots.trial_records import OUTCOMES, TrialRecords, read_records
+from graspbook.robots.trial_records import TrialRecords, read_records
+
+PUBLISHED = Path(__file__).parents[2] / "outputs" / "published" / "results"
 
 
 def trial(pose=0, **changes):
@@ -122,11 +125,13 @@ def test_a_line_that_a_kill_cut_off_goes_and_the_run_goes_on(tmp_path):
         ("{broken", "not JSON"),
         ("", "not JSON"),
         ("\xff", "not JSON"),
-        ("[1]", "expected keys and values"),
+        ("[1]", "it is '.1.': Input should be a valid dictionary"),
         (
             json.dumps(trial(5, outcome="won")),
-            "outcome is 'won', expected one of success, grasp failed",
+            "outcome is 'won': Input should be 'success', 'grasp failed'",
         ),
+        (json.dumps(trial(5, score="0.5")), "score is '0.5': Input should be a valid number"),
+        (json.dumps(trial(5, colour="red")), "colour: Extra inputs are not permitted"),
         (json.dumps(trial(0)), "the trial of line 1 again"),
     ],
 )
@@ -189,23 +194,22 @@ def test_a_trial_that_never_began_is_not_done_and_the_next_record_of_it_supersed
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"outcome": "won"}, "outcome is 'won', expected one of " + ", ".join(OUTCOMES)),
+        ({"outcome": "won"}, "outcome is 'won': Input should be 'success', 'grasp failed'"),
         ({"outcome": "grasp failed"}, "outcome 'grasp failed' without a reason"),
-        ({"pose": -1}, "pose is '-1', expected a whole number"),
-        ({"pose": True}, "pose is 'True'"),
-        ({"object": ""}, "object is '', expected text"),
-        ({"score": "high"}, "score is 'high', expected a number or null"),
-        ({"scores": None}, "scores is 'None', expected a list"),
-        (
-            {"grasps": {"predicted": 3}},
-            "grasps is .* expected whole numbers of predicted, clear, reachable, tried",
-        ),
-        ({"times": {"nap": 1.0}}, "times is .*nap.* expected seconds"),
-        ({"times": {"look": -1.0}}, "times is "),
-        ({"base_T_hand": [[1, 0, 0]]}, "base_T_hand is .* expected a pose"),
+        ({"pose": -1}, "pose is '-1': Input should be greater than or equal to 0"),
+        ({"pose": True}, "pose is 'True': Input should be a valid integer"),
+        ({"pose": 1.0}, "pose is '1.0': Input should be a valid integer"),
+        ({"object": ""}, "object is '': String should have at least 1"),
+        ({"score": "high"}, "score is 'high': Input should be a valid number"),
+        ({"score": True}, "score is 'True'"),
+        ({"scores": None}, "scores is 'None': Input should be a valid list"),
+        ({"grasps": {"predicted": 3}}, "grasps.clear: Field required; grasps.reachable: Field"),
+        ({"times": {"nap": 1.0}}, "times.nap.* is 'nap': Input should be 'look', 'perceive'"),
+        ({"times": {"look": -1.0}}, "times.look is '-1.0': Input should be greater than or"),
+        ({"base_T_hand": [[1, 0, 0]] * 4}, "base_T_hand.0 is '.1, 0, 0.': List should have at"),
         ({"setup": "xyz"}, "a trial of setup xyz, expected abc"),
         ({"object_hash": "cup"}, "a trial of another red_mug .cup., expected mug"),
-        ({"colour": "red"}, "lacks nothing, has unknown .'colour'"),
+        ({"colour": "red"}, "colour: Extra inputs are not permitted"),
         ({"lifted": float("nan")}, "JSON compliant"),
     ],
 )
@@ -221,7 +225,7 @@ def test_a_record_that_lacks_a_key_or_is_there_already_is_not_appended(tmp_path)
     file = opened(tmp_path / "trials.jsonl")
     without = trial()
     del without["seed"], without["times"]
-    with pytest.raises(ValueError, match=r"lacks \['seed', 'times'\]"):
+    with pytest.raises(ValueError, match="seed: Field required; times: Field required"):
         file.append(without)
     file.append(trial())
     with pytest.raises(ValueError, match="recorded already"):
@@ -300,3 +304,14 @@ def test_a_killed_run_leaves_every_trial_it_reported(tmp_path):
     records = opened(tmp_path / "trials.jsonl").records
     assert reported <= len(records) <= reported + 1
     assert [record["pose"] for record in records] == list(range(len(records)))
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PUBLISHED.glob("robot_trials_*.jsonl")), ids=lambda p: p.stem
+)
+def test_published_records_are_read_and_written_anew_to_the_same_bytes(tmp_path, path):
+    records = read_records(path)
+    again = TrialRecords(tmp_path / "again.jsonl", {}, {})
+    for record in records:
+        again.append(dict(reversed(record.items())))
+    assert records and again.path.read_bytes() == path.read_bytes()

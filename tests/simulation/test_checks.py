@@ -5,7 +5,7 @@ import torch
 from graspbook import pose
 from graspbook.hands.library import load_hand
 from graspbook.simulation.checks import kinematics_deviation, slip_of_a_box
-from graspbook.simulation.shake import ShakeSettings
+from graspbook.simulation.shake_model import ShakeSettings
 
 
 @pytest.mark.parametrize("axis", [1, 2])

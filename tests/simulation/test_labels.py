@@ -1,16 +1,16 @@
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import trimesh
 
-from graspbook import storage
+from graspbook import grasp_files, pose
 from graspbook.errors import GraspFileError
 from graspbook.graspnet import candidates
+from graspbook.hands.grippers import GRIPPERS
 from graspbook.objects.sets import load_object
 from graspbook.simulation import labels
-
-ACRONYM = Path(__file__).parents[3] / "shared" / "real" / "acronym"
 
 
 @pytest.fixture
@@ -23,7 +23,10 @@ def own_file(tmp_path):
 def test_our_own_labels_are_found_again(own_file, tmp_path):
     counts = labels.label_file(own_file, tmp_path, tmp_path / "again.h5")
     assert counts["accuracy"] == 1.0 and counts["tp"] > 0 and counts["tn"] > 0
-    before, after = storage.read_grasps(own_file), storage.read_grasps(tmp_path / "again.h5")
+    before, after = (
+        grasp_files.read_grasps(own_file),
+        grasp_files.read_grasps(tmp_path / "again.h5"),
+    )
     np.testing.assert_array_equal(before.transforms, after.transforms)
     np.testing.assert_array_equal(
         before.grades["max_acceleration"], after.grades["max_acceleration"]
@@ -31,13 +34,36 @@ def test_our_own_labels_are_found_again(own_file, tmp_path):
 
 
 def test_a_file_without_labels_gets_them(own_file, tmp_path):
-    grasps = storage.read_grasps(own_file)
-    bare = storage.Grasps(grasps.transforms, object_file="deep/in/box.stl")
-    storage.write_grasps(tmp_path / "bare.h5", bare)
+    grasps = grasp_files.read_grasps(own_file)
+    bare = grasp_files.Grasps(grasps.transforms, object_file="deep/in/box.stl")
+    grasp_files.write_grasps(tmp_path / "bare.h5", bare)
     assert labels.label_file(tmp_path / "bare.h5", tmp_path, tmp_path / "out.h5") is None
-    labelled = storage.read_grasps(tmp_path / "out.h5")
+    labelled = grasp_files.read_grasps(tmp_path / "out.h5")
     np.testing.assert_array_equal(labelled.success, grasps.success)
     assert labelled.physics["mass"] == pytest.approx(0.5) and labelled.physics["friction"] == 0.45
+
+
+def test_the_hand_that_the_file_names_is_used_and_an_unknown_one_refused(own_file, tmp_path):
+    grasps = grasp_files.read_grasps(own_file)
+    wide = trimesh.creation.box([0.084, 0.04, 0.04])
+    wide.export(tmp_path / "wide.stl")
+    for gripper in GRIPPERS.values():
+        poses = pose.from_rt(np.eye(3), [0, 0, -gripper.pad_z])[None]
+        file = grasp_files.Grasps(poses, object_file="wide.stl", gripper=gripper.name)
+        grasp_files.write_grasps(tmp_path / "wide.h5", file)
+        labels.label_file(tmp_path / "wide.h5", tmp_path, tmp_path / "out.h5", threads=1)
+        labelled = grasp_files.read_grasps(tmp_path / "out.h5")
+        assert labelled.success[0] == (gripper.opening > 0.084)
+        assert labelled.gripper == gripper.name
+    grasp_files.write_grasps(tmp_path / "claw.h5", replace(grasps, gripper="claw"))
+    for use in (labels.calibrate, partial(labels.label_file, out=tmp_path / "out.h5")):
+        with pytest.raises(GraspFileError, match="claw.h5: .* 'claw' .*expected panda or robotiq"):
+            use(tmp_path / "claw.h5", tmp_path)
+    files = tmp_path / "claw.h5", tmp_path, tmp_path / "out.h5"
+    labels.label_file(*files, threads=1, gripper=GRIPPERS["panda"])
+    labelled = grasp_files.read_grasps(tmp_path / "out.h5")
+    np.testing.assert_array_equal(labelled.success, grasps.success)
+    assert labelled.gripper == "panda"
 
 
 def test_a_missing_mesh_is_named(own_file, tmp_path):
@@ -51,15 +77,14 @@ def test_best_width_by_hand():
     assert labels._best_width(np.array([True, True, False, False]), width) == 0.02
 
 
-@pytest.mark.skipif(not ACRONYM.is_dir(), reason="the ACRONYM sample is not there")
-def test_agreement_with_flex_labels(tmp_path):
+def test_agreement_with_flex_labels(tmp_path, real_data):
     # A fifth of the 2000 grasps; the whole file gives 0.85.
-    source = next(ACRONYM.glob("*.h5"))
-    grasps = storage.read_grasps(source)
+    source = next((real_data / "acronym").glob("*.h5"))
+    grasps = grasp_files.read_grasps(source)
     part = slice(None, None, 5)
-    storage.write_grasps(
+    grasp_files.write_grasps(
         tmp_path / "part.h5",
-        storage.Grasps(
+        grasp_files.Grasps(
             grasps.transforms[part],
             grasps.success[part],
             object_file=grasps.object_file,
@@ -67,6 +92,8 @@ def test_agreement_with_flex_labels(tmp_path):
         ),
     )
     assert (
-        labels.label_file(tmp_path / "part.h5", ACRONYM, tmp_path / "out.h5")["balanced_accuracy"]
+        labels.label_file(tmp_path / "part.h5", source.parent, tmp_path / "out.h5")[
+            "balanced_accuracy"
+        ]
         > 0.8
     )

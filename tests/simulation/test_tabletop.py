@@ -8,7 +8,7 @@ from graspbook.errors import MeshError, ParameterError
 from graspbook.objects import GraspObject
 from graspbook.objects.solids import loft, ring
 from graspbook.objects.trial_objects import TRIAL_OBJECTS, make_trial_object
-from graspbook.simulation.shake import ShakeSettings
+from graspbook.simulation.shake_model import ShakeSettings
 from graspbook.simulation.tabletop import _solid_angles, stable_poses, tabletop
 
 TURN = pose.from_rt(pose.rotation_about([1.0, 2, 3], 1.0), [0.3, -0.2, 0.1])
@@ -177,7 +177,8 @@ def test_the_table_and_its_objects_are_where_they_were_put_and_weigh_what_they_s
     mug = make_trial_object("red_ycb_mug")
     brick = solid(trimesh.creation.box([0.04, 0.06, 0.1]).apply_translation([0.01, 0, 0.05]))
     placed = np.stack([at(0.45, 0.2), at(0.6, -0.1) @ TURN])
-    spec = tabletop([mug, brick], placed, [0.118, 0.3], (0.8, 1.0, 0.04), (0.55, 0.1))
+    table = {"table_size": (0.8, 1.0, 0.04), "table_centre": (0.55, 0.1)}
+    spec = tabletop([mug, brick], placed, [0.118, 0.3], **table)
     for model in (spec.compile(), mujoco.MjSpec.from_string(spec.to_xml()).compile()):
         table = model.geom("table")
         np.testing.assert_allclose(table.pos + table.size, [0.95, 0.6, 0])

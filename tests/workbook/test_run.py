@@ -14,7 +14,8 @@ from graspbook.workbook.run import run_notebook
 REPORT = """
 import json, os
 from pathlib import Path
-values = dict(count=count, rate=rate, seed=seed, threads=os.environ["OMP_NUM_THREADS"], cwd=os.getcwd())
+threads = os.environ["OMP_NUM_THREADS"]
+values = dict(count=count, rate=rate, seed=seed, threads=threads, cwd=os.getcwd())
 Path("report.json").write_text(json.dumps(values))
 """
 

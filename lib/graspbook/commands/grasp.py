@@ -1,82 +1,130 @@
-"""Grasps for anything: a mesh, a point cloud or a depth capture in; a grasp file and a page that
-turns out.
-"""
+"""Predict grasps for a mesh, a point cloud or a depth capture."""
 
-from dataclasses import asdict
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+from graspbook.commands._arguments import add, count
 
-from graspbook.errors import ParameterError
-from graspbook.figures import cloud_and_grasps, write_view
-from graspbook.graspnet.predict import PredictSettings, load_networks, predict
-from graspbook.objects.mesh import SUFFIXES as MESHES
-from graspbook.objects.mesh import has_faces, load_mesh
-from graspbook.perception.camera import backproject, default_camera, random_view, render_depth
-from graspbook.perception.capture import SUFFIXES as CLOUDS
-from graspbook.perception.capture import Capture, load_capture
-from graspbook.storage import Grasps, check_writable, write_grasps
+if TYPE_CHECKING:
+    from graspbook.graspnet.predict import Prediction, PredictSettings
 
 
-def observe_input(path, rng, scale=1.0):
-    """The Capture of a file: of a mesh, one random view of it; of a cloud or a capture, what it
-    holds.
+def arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the subcommand.
 
-    A .ply with faces is a mesh. Raises MeshError or CaptureError for what cannot be used,
-    ParameterError for a scale that only a mesh can have.
+    parser: its own.
     """
-    path = Path(path)
-    if path.suffix.lower() not in MESHES or (path.suffix.lower() in CLOUDS and not has_faces(path)):
-        if scale != 1.0:
-            raise ParameterError(
-                f"{path}: --scale {scale:g} is for meshes; depth captures and point clouds are read"
-                " in metres"
-            )
-        return load_capture(path)
-    mesh, camera = load_mesh(path, scale), default_camera()
-    points = backproject(render_depth(mesh, camera, random_view(mesh, rng)), camera.K)
-    return Capture(points, points)
+    text = "mesh (.obj .stl .ply .glb), cloud (.ply .pcd .npy .npz) or depth capture (.npz)"
+    parser.add_argument("input", metavar="INPUT", help=text)
+    text = "grasps in the camera frame, best first, with scores"
+    parser.add_argument("--out", required=True, metavar="GRASPS.h5", help=text)
+    text = "a page with the cloud and the grasps"
+    parser.add_argument("--html", required=True, metavar="VIEW.html", help=text)
+    text = "keep the K best (default: all 200)"
+    parser.add_argument("--top", type=count, metavar="K", help=text)
+    add(parser, "--gripper", "--weights", "--seed")
+    text = "factor from a mesh's units to metres"
+    parser.add_argument("--scale", type=float, default=1.0, help=text)
 
 
-def grasp_input(path, weights, out, html, top=None, seed=0, scale=1.0, settings=None):
-    """Predict grasps for a file, write the best `top` (all if None) to `out` and a page to `html`,
-    and return the Prediction.
+def run(options: Namespace) -> None:
+    """Write the grasps and their page, and print how good they are.
 
-    The grasp file holds `camera_T_hand` as transforms, and as grades the score, whether the hand is
-    inside observed points, and how many of the object's lie between the fingers. Raises the errors
-    of reading, and OutputError.
+    options: what `arguments` asks for.
     """
-    settings = settings or PredictSettings()
+    from graspbook.storage import SHIPPED
+
+    found = grasp_input(
+        options.input,
+        options.weights or SHIPPED,
+        options.out,
+        options.html,
+        top=options.top,
+        seed=options.seed,
+        scale=options.scale,
+        gripper=options.gripper or "panda",
+    )
+    print(
+        f"{options.out}, {options.html}: {len(found.scores[: options.top])} grasps, best score"
+        f" {found.scores[0]:.2f}; of all {len(found.scores)}, {found.feasible.sum()} keep the hand"
+        f" clear and have the object between the fingers, {found.above_threshold.sum()} score above"
+        " the threshold"
+    )
+    if found.note:
+        print(f"note: {found.note}")
+
+
+def grasp_input(
+    path: Path | str,
+    weights: Path | str,
+    out: Path | str,
+    html: Path | str,
+    *,
+    top: int | None = None,
+    seed: int = 0,
+    scale: float = 1.0,
+    settings: PredictSettings | None = None,
+    gripper: str = "panda",
+) -> Prediction:
+    """Predict grasps for a file, write the best of them and a page, and return all.
+
+    path: a mesh, a cloud or a capture.
+    weights: the folder of the networks.
+    out: the grasp file. It holds `camera_T_hand` as transforms, and as grades the score, whether
+        the hand is inside observed points, and how many of the object's lie between the fingers.
+    html: the page.
+    top: how many are kept, all if None.
+    seed: of all that is drawn.
+    scale: factor from a mesh's units to metres.
+    settings: of the prediction, the usual ones if None.
+    gripper: the name of one of `hands.grippers`.
+
+    Raises the errors of reading, ParameterError for an unknown gripper, and OutputError.
+    """
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from graspbook.figures import cloud_and_grasps, write_view
+    from graspbook.grasp_files import Grasps, write_grasps
+    from graspbook.graspnet.predict import PredictSettings, load_networks, predict
+    from graspbook.hands.grippers import load_gripper
+    from graspbook.perception.inputs import observe_input
+    from graspbook.storage import check_writable
+
+    hand, settings = load_gripper(gripper), settings or PredictSettings()
     check_writable(out, html)
-    networks = load_networks(weights)
     rng = np.random.default_rng(seed)
     capture = observe_input(path, rng, scale)
-    prediction = predict(capture.points, *networks, settings, rng, scene=capture.scene)
-    kept = slice(top)
+    networks = load_networks(weights)
+    found = predict(capture.points, *networks, settings, rng, scene=capture.scene, gripper=hand)
     poses, scores, collides = (
-        prediction.camera_T_hand[kept],
-        prediction.scores[kept],
-        prediction.collides[kept],
+        values[:top] for values in (found.camera_T_hand, found.scores, found.collides)
     )
+    grades = {"score": scores, "collides": collides, "points_between": found.points_between[:top]}
     write_grasps(
         out,
         Grasps(
             transforms=poses,
-            grades={
-                "score": scores,
-                "collides": collides,
-                "points_between": prediction.points_between[kept],
-            },
+            grades=grades,
             object_file=Path(path).name,
             object_scale=scale,
             parameters={"frame": "camera", "seed": seed, "settings": asdict(settings)},
+            gripper=hand.name,
+            configuration=hand.configuration,
         ),
     )
     text = (
         f"{len(poses)} grasps, coloured by the evaluator's score, in the camera frame. "
         f"Red: the hand would be inside observed points ({collides.sum()})."
+        f"{' Note: ' + found.note + '.' if found.note else ''}"
     )
     points = capture.points[rng.permutation(len(capture.points))[:5000]]
-    figure = cloud_and_grasps(points, poses, scores, camera_frame=True, marked=collides)
+    figure = cloud_and_grasps(
+        points, poses, scores, camera_frame=True, marked=collides, gripper=hand
+    )
     write_view(html, figure, f"Grasps for {Path(path).name}", text)
-    return prediction
+    return found

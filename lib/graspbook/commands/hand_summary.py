@@ -1,96 +1,41 @@
-"""What a hand's network is worth on several meshes: reports of `hand_grasp`, added up."""
+"""Add up reports of hand-grasp --against, of one hand on several objects."""
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-import numpy as np
-
 from graspbook.errors import ParameterError
-from graspbook.provenance import provenance
-from graspbook.storage import check_writable, read_json, write_json
 
 
-def summarise(paths, out):
-    """Add up reports of `hand_grasp` with the planner's grasps beside, of one hand, and write
-    figures and reports to `out`.
+def arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the subcommand.
 
-    Returns the figures. "best" is the rotation of largest ε, "chosen" the grasp that a report
-    gives; ε is 0 without force closure. Raises ParameterError for what is no such report, for `out`
-    among them, for several hands or numbers of rotations, and where not every object has one report
-    with every seed; OutputError.
+    parser: its own.
     """
-    if Path(out).resolve() in {Path(path).resolve() for path in paths}:
+    text = "with the same seeds for every object"
+    parser.add_argument("reports", nargs="+", metavar="GRASP.json", help=text)
+    text = "the figures, and the reports without contacts"
+    parser.add_argument("--out", required=True, metavar="SUMMARY.json", help=text)
+
+
+def run(options: Namespace) -> None:
+    """Write the sum, with the provenance of the code, and print its figures.
+
+    options: what `arguments` asks for. Raises ParameterError where a report would be overwritten.
+    """
+    import numpy as np
+
+    from graspbook.highdof.reports import summarise
+    from graspbook.provenance import provenance
+    from graspbook.storage import check_writable, write_json
+
+    if Path(options.out).resolve() in {Path(path).resolve() for path in options.reports}:
         raise ParameterError(
-            f"{out}: one of the reports to add up, expected another file for the sum"
+            f"{options.out}: one of the reports to add up, expected another file for the sum"
         )
-    check_writable(out)
-    reports = {}
-    for path in paths:
-        report = _read(path)
-        seed, of_object = (
-            report["parameters"]["seed"],
-            reports.setdefault(Path(report["object"]).stem, {}),
-        )
-        if seed in of_object:
-            raise ParameterError(
-                f"{path}: a second report on {report['object']} with seed {seed}, expected one"
-            )
-        of_object[seed] = report
-    seeds = sorted(set().union(*reports.values()))
-    for name, of_object in reports.items():
-        if len(of_object) < len(seeds):
-            raise ParameterError(
-                f"{name}: reports with seeds {sorted(of_object)}, expected {seeds} as of other"
-                " objects"
-            )
-    rows = [[of_object[seed] for seed in seeds] for of_object in reports.values()]
-    kinds = sorted({(report["hand"], len(report["rotations"])) for row in rows for report in row})
-    if len(kinds) > 1:
-        raise ParameterError(
-            f"reports on {' and '.join(f'{hand}, {count} rotations' for hand, count in kinds)}:"
-            " expected one hand and one number of rotations"
-        )
-
-    def each(figure):
-        return np.array([[figure(report) for report in row] for row in rows], float)
-
-    def most(key):
-        return each(lambda report: max(turned[key] for turned in report["rotations"]))
-
-    best, planned = most("epsilon"), each(lambda report: report["planner"]["best_of_5"]).mean()
-    epsilon = best.clip(0).mean()
-    found = {
-        "hand": kinds[0][0],
-        "objects": len(rows),
-        "seeds": seeds,
-        "rotations": kinds[0][1],
-        "best in force closure, by seed": (best > 0).mean(axis=0).tolist(),
-        "chosen in force closure": float(each(lambda report: report["epsilon"] > 0).mean()),
-        "held in six directions, by seed": (
-            each(lambda report: report["held"]).mean(axis=0).tolist()
-        ),
-        "mean epsilon of the best": float(epsilon),
-        "mean of the planner's best of five": float(planned),
-        "epsilon relative to it": float(epsilon / planned) if planned else None,
-        "deepest of any rotation, adjusted, m": float(most("penetration_adjusted").max()),
-        "deepest of any rotation, closed, m": float(most("penetration_max").max()),
-    }
-    write_json(out, {"summary": found, "reports": reports, "provenance": provenance()})
-    return found
-
-
-def _read(path):
-    """A report without its contacts."""
-    try:
-        report = read_json(path)
-        if report["planner"]["best_of_5"] is None:
-            raise ParameterError(
-                f"{path}: beside {report['planner']['grasps']} planned grasps, expected five or"
-                " more"
-            )
-        [report[key] for key in ("hand", "object", "parameters", "rotations", "epsilon", "held")]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ParameterError(
-            f"{path}: no report of `graspbook hand-grasp --against` ({type(error).__name__}:"
-            f" {error}); expected such ones alone"
-        ) from error
-    return {key: value for key, value in report.items() if key != "contacts"}
+    check_writable(options.out)
+    found, reports = summarise(options.reports)
+    write_json(options.out, {"summary": found, "reports": reports, "provenance": provenance()})
+    print(f"{options.out}: {found['objects']} objects, seeds {', '.join(map(str, found['seeds']))}")
+    for figure, values in list(found.items())[4:]:
+        told = [] if values is None else [f"{value:.3g}" for value in np.atleast_1d(values)]
+        print(f"{figure}: {', '.join(told) or '–'}")

@@ -1,80 +1,121 @@
-"""Robot trials from names to files: objects by name or mesh, records, a picture of each trial, and
-what it all came to.
-"""
+"""Try methods on objects on a table, by the simulated arm or a real one."""
 
-import contextlib
-from dataclasses import replace
-from functools import partial
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from graspbook.commands._arguments import ROBOT, add, count, method_names, seed
 from graspbook.errors import ParameterError
-from graspbook.figures import write_view
-from graspbook.figures.trial_pictures import picture_of_trial, picture_path
-from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
-from graspbook.objects.sets import load_object
-from graspbook.objects.trial_objects import TRIAL_OBJECTS, make_trial_object
-from graspbook.perception.hand_eye import read_hand_eye
-from graspbook.provenance import provenance
-from graspbook.robots.arm import REAL_SPEED
-from graspbook.robots.camera import open_camera
-from graspbook.robots.command_log import command_log
-from graspbook.robots.trial import TrialSettings
-from graspbook.robots.trial_runner import RealSetup, Subject, run_trials
-from graspbook.simulation.shake import GRADE_MASS
-from graspbook.storage import check_writable
-
-OWN = "own"  # the category of meshes
 
 
-def subjects(names):
-    """The `Subject`s of names of trial objects and of paths of meshes, which weigh 0.3 kg. Raises
-    ParameterError, MeshError.
+def arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the subcommand.
+
+    parser: its own.
     """
-    stems = [Path(name).stem for name in names]
-    repeated = sorted({stem for stem in stems if stems.count(stem) > 1})
-    if repeated:
-        raise ParameterError(
-            f"objects {', '.join(repeated)} are named twice; their trials would be mixed up"
-        )
-    found = []
-    for name in names:
-        if name in TRIAL_OBJECTS:
-            trial = TRIAL_OBJECTS[name]
-            found.append(Subject(make_trial_object(name), trial.mass, trial.category))
-        elif Path(name).suffix:
-            found.append(Subject(load_object(name), GRADE_MASS, OWN))
-        else:
-            raise ParameterError(
-                f"object {name!r}, expected the path of a mesh or one of {', '.join(TRIAL_OBJECTS)}"
-            )
-    return found
+    usual, *others = method_names()
+    text = f"{usual} (default), {', '.join(others)}"
+    parser.add_argument("--method", nargs="+", default=[usual], metavar="METHOD", help=text)
+    text = "trial objects by name, meshes by path, in metres (default: the 17 trial objects)"
+    parser.add_argument("--objects", nargs="+", metavar="NAME|MESH", help=text)
+    text = "stable poses of each (default: 3)"
+    parser.add_argument("--poses", type=count, default=3, metavar="N", help=text)
+    parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S")
+    text = "trials.jsonl, commands.log, pictures; a rerun goes on there"
+    parser.add_argument("--out", required=True, metavar="DIR", help=text)
+    add(parser, "--weights")
+    text = "of a real arm: realsense (default) or realsense:SERIAL"
+    parser.add_argument("--camera", metavar="CAMERA", help=text)
+    add(parser, *ROBOT)
+
+
+def run(options: Namespace) -> None:
+    """Do the trials and print how many lifted their object, and why the others did not.
+
+    options: what `arguments` asks for.
+    """
+    from graspbook.figures.trial_tables import failure_table, success_counts
+    from graspbook.objects.trial_objects import TRIAL_OBJECTS
+    from graspbook.storage import SHIPPED
+
+    records = trials(
+        options.objects or list(TRIAL_OBJECTS),
+        options.method,
+        options.out,
+        options.weights or SHIPPED,
+        poses=options.poses,
+        seeds=options.seed,
+        robot=options.robot,
+        camera=options.camera,
+        execute=options.execute,
+        hand_eye=options.hand_eye,
+        recover=options.recover,
+    )
+    for method in dict.fromkeys(record["method"] for record in records):
+        own = [record for record in records if record["method"] == method]
+        successes, number = success_counts(own)["all"]
+        print(f"{method}: {successes} of {number} trials lifted the object")
+    for row in zip(*failure_table(records).values(), strict=True):
+        print(", ".join(str(value) for value in row))
+    print(options.out)
 
 
 def trials(
-    names,
-    methods,
-    poses,
-    seeds,
-    out,
-    weights,
-    robot="",
-    camera="",
-    execute=False,
-    hand_eye="",
-    recover=False,
-    hold=2.0,
-    samples=200,
-    device="cpu",
-):
-    """Run the trials that are not recorded in the folder `out` yet and return the records of all
-    that are asked for.
+    names: Sequence[str],
+    methods: Sequence[str],
+    out: Path | str,
+    weights: Path | str,
+    *,
+    poses: int = 3,
+    seeds: Sequence[int] = (0,),
+    robot: str | None = None,
+    camera: str | None = None,
+    execute: bool = False,
+    hand_eye: Path | str | None = None,
+    recover: bool = False,
+    hold: float = 2.0,
+    samples: int = 200,
+    device: str = "cpu",
+) -> list[dict[str, Any]]:
+    """Run the trials that are not recorded yet, and return the records of all that are asked for.
 
-    robot: the address of a real arm, which goes slowly; camera: for `open_camera`, a RealSense if
-    empty; hand_eye: the file of `hand_T_camera`; device: where torch computes. Writes
-    `trials.jsonl`, `commands.log` and `pictures/`. Raises ParameterError for an unknown object or
-    method, for one named twice and for options of a real arm that do not go together, and the
-    errors of `run_trials`.
+    names: of trial objects, or paths of meshes.
+    methods: of `graspnet.predict.METHODS`.
+    out: the folder of `trials.jsonl`, `commands.log` and `pictures/`.
+    weights: the folder of the networks.
+    poses: stable ones of each object.
+    seeds: of the trials.
+    robot: the address of a real arm, which goes slowly; the simulated one if empty.
+    camera: for `robots.camera.open_camera`, a RealSense if empty.
+    execute: let the real arm move; needed with one.
+    hand_eye: the file of `hand_T_camera`; needed with a real arm.
+    recover: recover the real arm from an error that it is in.
+    hold: how long an object is held up, seconds.
+    samples: grasps per view.
+    device: where torch computes.
+
+    Raises ParameterError for an unknown object or method, for one named twice and for options of a
+    real arm that do not go together, and the errors of `run_trials`.
     """
+    from contextlib import nullcontext
+    from dataclasses import replace
+    from functools import partial
+
+    from graspbook.figures.trial_pictures import draw_trial, picture_path, show_pose
+    from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
+    from graspbook.perception.hand_eye import read_hand_eye
+    from graspbook.provenance import provenance
+    from graspbook.robots.arm import REAL_SPEED
+    from graspbook.robots.camera import open_camera
+    from graspbook.robots.command_log import command_log
+    from graspbook.robots.fr3 import FR3
+    from graspbook.robots.grasp_choice import TrialSettings
+    from graspbook.robots.trial_runner import run_trials
+    from graspbook.robots.trial_setups import RealSetup
+    from graspbook.robots.trials import check_real, subjects
+    from graspbook.storage import check_writable
+
     unknown = [method for method in methods if method not in METHODS]
     if unknown:
         raise ParameterError(f"method {unknown[0]!r}, expected of {', '.join(METHODS)}")
@@ -92,115 +133,48 @@ def trials(
             f"--robot {robot} without --execute: nothing may move; `graspbook pick` plans without"
             " moving"
         )
-    check_real(robot, camera or "realsense", execute, hand_eye, recover)
-    out = Path(out)
-    check_writable(out / "trials.jsonl")
+    camera = camera or "realsense"
+    check_real(robot, camera, execute=execute, hand_eye=hand_eye, recover=recover)
+    records_path, pictures = Path(out) / "trials.jsonl", Path(out) / "pictures"
+    check_writable(records_path)
     settings = TrialSettings(hold=hold, predict=PredictSettings(samples=samples))
-    if robot:
+    if robot and hand_eye:
         settings = replace(
             settings,
-            hand_T_camera=read_hand_eye(hand_eye),
+            arm=replace(FR3, hand_T_camera=read_hand_eye(hand_eye)),
             motion=replace(settings.motion, speed=REAL_SPEED),
         )
-    networks = {method: load_networks(weights, device, method) for method in methods}
+    networks = {method: load_networks(weights, device=device, method=method) for method in methods}
     things = subjects(names)
     meshes = {thing.obj.name: thing.obj.mesh for thing in things}
 
     def draw(record):
-        _draw(record, meshes[record["object"]], out / "pictures")
+        draw_trial(record, meshes[record["object"]], pictures)
 
     with (
-        open_camera(camera or "realsense") if robot else contextlib.nullcontext() as eyes,
-        command_log(out / "commands.log"),
+        open_camera(camera) if robot else nullcontext() as eyes,
+        command_log(Path(out) / "commands.log"),
     ):
-        arm = (
-            RealSetup(robot, eyes, execute, partial(show_pose, folder=out / "pictures"), recover)
-            if robot
-            else None
-        )
+        arm = None
+        if robot and eyes:
+            show = partial(show_pose, folder=pictures)
+            arm = RealSetup(
+                hostname=robot, camera=eyes, show=show, execute=execute, recover=recover
+            )
         records = run_trials(
             things,
             networks,
-            poses,
-            seeds,
-            out / "trials.jsonl",
-            weights,
-            settings,
-            provenance()["revision"],
-            arm,
-            draw,
+            records_path,
+            poses=poses,
+            seeds=seeds,
+            weights=weights,
+            settings=settings,
+            revision=provenance()["revision"],
+            robot=arm,
+            ended=draw,
         )
     for record in records:
-        path = picture_path(record, out / "pictures")
-        if (
-            not path.is_file() and not path.with_suffix(".html").is_file()
-        ):  # a kill came between record and picture
-            draw(record)
+        path = picture_path(record, pictures)
+        if not (path.is_file() or path.with_suffix(".html").is_file()):
+            draw(record)  # a kill came between record and picture
     return records
-
-
-def check_real(robot, source, execute, hand_eye, recover):
-    """Raise ParameterError for options of a real arm that do not go together: it moves only by what
-    a camera sees now, whose place on the hand has been measured.
-    """
-    if not robot and (execute or hand_eye or recover):
-        raise ParameterError(
-            "--execute, --hand-eye and --recover are for a real arm; expected --robot with its"
-            " address"
-        )
-    if execute and str(source).partition(":")[0] != "realsense":
-        raise ParameterError(
-            f"{source}: with --execute a real arm goes by what the camera on it sees now; expected"
-            " realsense or realsense:SERIAL"
-        )
-    if execute and not hand_eye:
-        raise ParameterError(
-            f"--robot {robot} --execute without --hand-eye, expected a file of where the camera is"
-            " on the hand"
-        )
-
-
-def with_method(settings, method, samples):
-    """TrialSettings whose grasps a method predicts, so many a view."""
-    return replace(settings, predict=replace(settings.predict, method=method, samples=samples))
-
-
-def show_pose(subject, index, base_T_object, folder):
-    """Draw how a Subject is to lie in stable pose `index`, base_T_object (4, 4), into a folder; in
-    words, where.
-    """
-    path = Path(folder) / f"place_{subject.obj.name}_{index}.png"
-    record = {
-        "object": subject.obj.name,
-        "pose": index,
-        "method": "before the trial",
-        "outcome": "to be placed",
-        "base_T_object": base_T_object,
-        "base_T_hand": None,
-    }
-    shown = _picture(record, subject.obj.mesh, path, "Base frame of the arm, metres.")
-    return (
-        f"{shown}"
-        f" ({'the arm is beyond its left edge' if shown == path else 'x points away from the arm'})"
-    )
-
-
-def _draw(record, mesh, folder):
-    """The picture of a trial, anew."""
-    return _picture(
-        record, mesh, picture_path(record, folder), record["reason"] or record["outcome"]
-    )
-
-
-def _picture(record, mesh, path, text):
-    """Write a picture, or a page that turns where nothing can be rendered; its path, None where
-    there is nothing to be seen.
-    """
-    page = path.with_suffix(".html")
-    for old in (path, page):
-        old.unlink(missing_ok=True)
-    picture = picture_of_trial(record, mesh, path)
-    if picture is None or picture == path:
-        return picture
-    write_view(page, picture, path.stem, text)
-    return page

@@ -1,4 +1,7 @@
-"""Charts: curves, bars, distributions and maps, as plotly figures. Arrays go to the page as float32."""
+"""Charts: curves, bars, distributions and maps, as plotly figures."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -6,19 +9,34 @@ from plotly.colors import hex_to_rgb
 
 from graspbook.figures.style import COLOURS
 
+Values = Sequence[float] | np.ndarray
+
 
 def curves(
-    lines, x_title, y_title, bands=None, log_y=False, unit_square=False, markers=False, title=None
-):
-    """Curves by name -> (x, y).
+    lines: Mapping[str, Sequence[Values]],
+    x_title: str,
+    y_title: str,
+    bands: Mapping[str, Sequence[Values]] | None = None,
+    *,
+    log_y: bool = False,
+    unit_square: bool = False,
+    markers: bool = False,
+    title: str | None = None,
+) -> go.Figure:
+    """Curves, with intervals around them.
 
-    bands: name -> (low, high), intervals drawn around the curve of that name; unit_square: both
-    axes from 0 to 1.
+    lines: name -> (x, y).
+    x_title, y_title: of the axes.
+    bands: name -> (low, high), drawn around the curve of that name.
+    log_y: a logarithmic y axis.
+    unit_square: both axes from 0 to 1.
+    markers: points on the curves too.
+    title: of the figure.
     """
-    figure = go.Figure()
+    figure, bands = go.Figure(), bands or {}
     for i, (name, (x, y)) in enumerate(lines.items()):
         x, colour = np.asarray(x, np.float32), COLOURS[i % len(COLOURS)]
-        if name in (bands or {}):
+        if name in bands:
             low, high = (np.asarray(edge, np.float32) for edge in bands[name])
             figure.add_scatter(
                 x=np.concatenate([x, x[::-1]]),
@@ -31,77 +49,73 @@ def curves(
                 showlegend=False,
                 legendgroup=name,
             )
-        mode = "lines+markers" if markers else "lines"
-        figure.add_scatter(
-            x=x,
-            y=np.asarray(y, np.float32),
-            name=name,
-            mode=mode,
-            line={"color": colour},
-            legendgroup=name,
-        )
-    figure.update_yaxes(
-        type="log" if log_y else "linear", exponentformat="power" if log_y else "none"
-    )
+        look = {"mode": "lines+markers" if markers else "lines", "line": {"color": colour}}
+        figure.add_scatter(x=x, y=np.asarray(y, np.float32), name=name, legendgroup=name, **look)
+    axis = ("log", "power") if log_y else ("linear", "none")
+    figure.update_yaxes(type=axis[0], exponentformat=axis[1])
     if unit_square:
         figure.update_xaxes(range=[0, 1.02])
         figure.update_yaxes(range=[0, 1.02])
     return _plain(figure, x_title, y_title, title)
 
 
-def bars(groups, categories, y_title, intervals=None, x_title=None, title=None):
-    """Bars side by side: series name -> value for each category; intervals: series name -> (low,
-    high) of each value.
+def bars(
+    groups: Mapping[str, Values],
+    categories: Iterable[Any],
+    y_title: str,
+    intervals: Mapping[str, Sequence[Values] | np.ndarray] | None = None,
+    *,
+    x_title: str | None = None,
+    title: str | None = None,
+) -> go.Figure:
+    """Bars side by side, with intervals on them.
+
+    groups: series name -> value for each category.
+    categories: along x.
+    y_title, x_title: of the axes.
+    intervals: series name -> (low, high) of each value.
+    title: of the figure.
     """
-    figure = go.Figure()
+    figure, intervals = go.Figure(), intervals or {}
     for i, (name, values) in enumerate(groups.items()):
         values = np.asarray(values, float)
         error = None
-        if name in (intervals or {}):
+        if name in intervals:
             low, high = (np.asarray(edge, float) for edge in intervals[name])
-            error = {
-                "type": "data",
-                "symmetric": False,
-                "array": high - values,
-                "arrayminus": values - low,
-                "color": "#444",
-            }
-        figure.add_bar(
-            name=name,
-            x=list(categories),
-            y=values,
-            error_y=error,
-            marker_color=COLOURS[i % len(COLOURS)],
-        )
+            error = {"array": high - values, "arrayminus": values - low, "color": "#444"}
+            error |= {"type": "data", "symmetric": False}
+        bar = {"name": name, "marker_color": COLOURS[i % len(COLOURS)]}
+        figure.add_bar(x=list(categories), y=values, error_y=error, **bar)
     return _plain(figure, x_title, y_title, title)
 
 
-def funnel(stages, title=None):
-    """What is left at each stage: series name -> {stage: count}, as shares of the first stage with
-    the counts beside.
+def funnel(stages: Mapping[str, Mapping[str, float]], title: str | None = None) -> go.Figure:
+    """What is left at each stage, as shares of the first with the counts beside.
+
+    stages: series name -> {stage: count}.
+    title: of the figure.
     """
     figure = go.Figure()
     for i, (name, counts) in enumerate(stages.items()):
         numbers = np.array(list(counts.values()), float)
-        figure.add_bar(
-            name=name,
-            y=list(counts),
-            x=numbers / numbers[0],
-            orientation="h",
-            text=[f"{n:,.0f}" for n in numbers],
-            textposition="outside",
-            cliponaxis=False,
-            marker_color=COLOURS[i % len(COLOURS)],
-        )
+        text = {"text": [f"{n:,.0f}" for n in numbers], "textposition": "outside"}
+        bar = {"name": name, "orientation": "h", "marker_color": COLOURS[i % len(COLOURS)]}
+        figure.add_bar(y=list(counts), x=numbers / numbers[0], cliponaxis=False, **text, **bar)
     order = max((list(counts) for counts in stages.values()), key=len)
     figure.update_yaxes(categoryorder="array", categoryarray=order[::-1])
     figure.update_xaxes(range=[0, 1.15], tickformat=".0%")
     return _plain(figure, "share of the first stage", None, title)
 
 
-def histogram(groups, x_title, bins=40, title=None):
-    """Distributions by name -> values (N,), overlaid, as shares of their own number; bins span all
-    of them.
+def histogram(
+    groups: Mapping[str, Values], x_title: str, *, bins: int = 40, title: str | None = None
+) -> go.Figure:
+    """Distributions, overlaid, as shares of their own number.
+
+    groups: name -> values (N,).
+    x_title: of the axis.
+    bins: that span all values.
+    title: of the figure.
     """
     everything = np.concatenate([np.asarray(values, float) for values in groups.values()])
     edges = np.linspace(everything.min(), everything.max() or 1.0, bins + 1)
@@ -109,24 +123,30 @@ def histogram(groups, x_title, bins=40, title=None):
     for i, (name, values) in enumerate(groups.items()):
         share = np.histogram(values, edges)[0] / max(len(values), 1)
         centres = (edges[:-1] + edges[1:]) / 2
-        figure.add_bar(
-            name=name,
-            x=centres,
-            y=share,
-            width=np.diff(edges),
-            opacity=0.65,
-            marker_color=COLOURS[i % len(COLOURS)],
-        )
+        bar = {"name": name, "marker_color": COLOURS[i % len(COLOURS)], "opacity": 0.65}
+        figure.add_bar(x=centres, y=share, width=np.diff(edges), **bar)
     figure.update_layout(barmode="overlay")
     return _plain(figure, x_title, "share", title)
 
 
-def heat_map(values, extent, x_title, y_title, label, title=None):
-    """Values (n, m), x along the first axis, over extent (x_low, x_high, y_low, y_high), with the
-    contour of zero; equal axes.
+def heat_map(
+    values: np.ndarray,
+    extent: Sequence[float],
+    x_title: str,
+    y_title: str,
+    label: str,
+    *,
+    title: str | None = None,
+) -> go.Figure:
+    """Values over a plane, with the contour of zero; equal axes.
 
-    White is zero, red what is less and blue what is more, both full at the extremes; `label` (give
-    its unit) names the bar.
+    White is zero, red what is less and blue what is more, both full at the extremes.
+
+    values: (n, m), x along the first axis.
+    extent: x_low, x_high, y_low, y_high.
+    x_title, y_title: of the axes.
+    label: of the colour bar (give its unit).
+    title: of the figure.
     """
     x, y = (
         np.linspace(low, high, count)
@@ -135,22 +155,11 @@ def heat_map(values, extent, x_title, y_title, label, title=None):
     low, high = min(float(values.min()), -1e-9), max(float(values.max()), 1e-9)
     scale = [[0.0, "#b2182b"], [low / (low - high), "#f7f7f7"], [1.0, "#2166ac"]]
     values = np.asarray(values.T, np.float32)
-    figure = go.Figure(
-        go.Heatmap(
-            x=x, y=y, z=values, colorscale=scale, zmin=low, zmax=high, colorbar={"title": label}
-        )
-    )
-    surface = {"start": 0, "end": 0, "coloring": "none"}
-    figure.add_contour(
-        x=x,
-        y=y,
-        z=values,
-        contours=surface,
-        line={"width": 2, "color": "black"},
-        showscale=False,
-        hoverinfo="skip",
-        name="surface",
-    )
+    colours = {"colorscale": scale, "zmin": low, "zmax": high, "colorbar": {"title": label}}
+    figure = go.Figure(go.Heatmap(x=x, y=y, z=values, **colours))
+    zero = {"contours": {"start": 0, "end": 0, "coloring": "none"}, "showscale": False}
+    line = {"line": {"width": 2, "color": "black"}, "hoverinfo": "skip", "name": "surface"}
+    figure.add_contour(x=x, y=y, z=values, **zero, **line)
     _plain(figure, x_title, y_title, title).update_xaxes(constrain="domain", showgrid=False)
     return figure.update_yaxes(scaleanchor="x", constrain="domain", showgrid=False).update_layout(
         height=520

@@ -1,20 +1,30 @@
 """One HTML page of figures that turn with no network."""
 
 import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.io import to_html
+from plotly.offline import get_plotlyjs
 
 from graspbook.storage import atomic_path
 
 _CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
 
 
-def write_view(path, figures, title, text=""):
+def write_view(
+    path: Path | str, figures: go.Figure | Sequence[go.Figure], title: str, text: str = ""
+) -> None:
     """Write one HTML page of figures that turns with no network: plotly's script is inside.
 
-    figures: one plotly figure or a list; text: a paragraph under the title. Raises OutputError
-    where it cannot be written.
+    path: of the page.
+    figures: one or several.
+    title: of the page.
+    text: a paragraph under the title.
+
+    Raises OutputError where it cannot be written.
     """
     figures = [figures] if isinstance(figures, go.Figure) else figures
     drawn = [
@@ -34,3 +44,26 @@ def write_view(path, figures, title, text=""):
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def plotly_script() -> str:
+    """Plotly's own script, which pages of `figure_html` need."""
+    return get_plotlyjs()
+
+
+def figure_html(figure: dict[str, Any], identifier: str) -> str:
+    """The part of a page that shows a figure and leaves the script to the page.
+
+    figure: its data and layout, as a notebook holds them.
+    identifier: unique on the page.
+    """
+    config = {"responsive": True, "displaylogo": False, "showSendToCloud": False}
+    return to_html(
+        figure,
+        config=config,
+        include_plotlyjs=False,
+        full_html=False,
+        validate=False,
+        default_width="100%",
+        div_id=identifier,
+    )

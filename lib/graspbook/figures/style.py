@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from graspbook.hands.franka import FINGER_MOUNT, MAX_OPENING, TIP_Z
+from graspbook.hands.parallel_jaw import FRANKA, ParallelJaw
 
 SCALE = "Viridis"
 
@@ -12,16 +12,17 @@ GOOD, BAD = "#1b9e77", "#d95f02"  # told apart by the colour-blind too
 
 OBJECT_COLOUR, POINT_COLOUR = "#b8bec6", "#87909b"
 
-# The hand as a fork drawn in one stroke: tip, finger, palm, stem to the flange and back, palm,
-# finger, tip.
-FORK = np.array(
-    [
-        [MAX_OPENING / 2, 0, TIP_Z],
-        [MAX_OPENING / 2, 0, FINGER_MOUNT],
-        [0, 0, FINGER_MOUNT],
-        [0, 0, 0],
-        [0, 0, FINGER_MOUNT],
-        [-MAX_OPENING / 2, 0, FINGER_MOUNT],
-        [-MAX_OPENING / 2, 0, TIP_Z],
-    ]
-)
+
+def fork(gripper: ParallelJaw) -> np.ndarray:
+    """A gripper drawn in one stroke (7, 3), in the grasp frame: tip, finger, palm, stem to the
+    flange and back, palm, finger, tip.
+
+    gripper: whose opening and lengths these are.
+    """
+    half, mount, tip = gripper.opening / 2, gripper.mount_z, gripper.tip_z
+    x = [half, half, 0, 0, 0, -half, -half]
+    z = [tip, mount, mount, 0, mount, mount, tip]
+    return np.stack([x, np.zeros(7), z], axis=1)
+
+
+FORK = fork(FRANKA)

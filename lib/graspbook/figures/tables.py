@@ -1,11 +1,15 @@
 """Tables in notebooks, as markdown: they show in JupyterLab and on the rendered pages alike."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from IPython.display import Markdown
 
 
-def table(columns):
-    """Show columns of equal length, {heading: values}; floats with four significant digits, None as
-    a dash.
+def table(columns: Mapping[str, Sequence[Any]]) -> Markdown:
+    """Show a table; floats have four significant digits, None is a dash.
+
+    columns: {heading: values}, of equal length.
     """
     rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
     return Markdown("\n".join(f"| {' | '.join(_text(value) for value in row)} |" for row in rows))

@@ -1,6 +1,9 @@
 """A small picture of a scene as SVG, drawn without a screen."""
 
+from pathlib import Path
+
 import numpy as np
+import trimesh
 from plotly.colors import sample_colorscale
 
 from graspbook.figures.style import FORK, POINT_COLOUR, SCALE
@@ -17,14 +20,29 @@ _FROM_ABOVE = np.stack(
 
 
 def thumbnail_svg(
-    path, mesh=None, cloud=None, poses=None, values=None, view_T_object=None, size=(360, 240)
-):
-    """Draw a small picture without a screen: shaded faces, points and forks, sorted from back to
-    front.
+    path: Path | str,
+    mesh: trimesh.Trimesh | None = None,
+    cloud: np.ndarray | None = None,
+    poses: np.ndarray | None = None,
+    values: np.ndarray | None = None,
+    *,
+    view_T_object: np.ndarray | None = None,
+    size: tuple[int, int] = (360, 240),
+) -> None:
+    """Draw a small picture without a screen: shaded faces, points and forks, from back to front.
 
-    mesh: a trimesh; cloud: (M, 3); poses: (N, 4, 4), coloured by values (N,) in 0 … 1.
+    Lengths fit the picture.
+
+    path: of the picture.
+    mesh: what is shaded.
+    cloud: (M, 3).
+    poses: (N, 4, 4) of the hand.
+    values: (N,) in 0 … 1, which colour the forks.
     view_T_object: the rotation (4, 4) to a frame with x right, y down, z away from the viewer; from
-    above at an angle if omitted. Lengths fit the picture.
+        above at an angle if omitted.
+    size: width and height, pixels.
+
+    Raises OutputError.
     """
     rotation = (_FROM_ABOVE if view_T_object is None else np.asarray(view_T_object)[:3, :3]).T
     shapes = []  # (depth, corners (k, 2), svg attributes)
@@ -41,16 +59,10 @@ def thumbnail_svg(
     if poses is not None and len(poses):
         share = np.ones(len(poses)) if values is None else np.clip(np.asarray(values, float), 0, 1)
         colours = sample_colorscale(SCALE, 0.9 * share)  # its brightest yellow is lost on white
-        for fork, colour in zip(
-            transform(np.asarray(poses), FORK) @ rotation, colours, strict=True
-        ):
-            shapes.append(
-                (
-                    fork[:, 2].mean(),
-                    fork[:, :2],
-                    f'fill="none" stroke="{colour}" stroke-width="1.6"',
-                )
-            )
+        forks = transform(np.asarray(poses), FORK) @ rotation
+        for fork, colour in zip(forks, colours, strict=True):
+            look = f'fill="none" stroke="{colour}" stroke-width="1.6"'
+            shapes.append((fork[:, 2].mean(), fork[:, :2], look))
     everything = np.concatenate([corners for _, corners, _ in shapes])
     low, high = everything.min(axis=0), everything.max(axis=0)
     scale = 0.92 * np.min(np.array(size) / np.maximum(high - low, 1e-9))

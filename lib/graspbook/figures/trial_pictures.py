@@ -1,24 +1,37 @@
 """Pictures of robot trials: the set of objects, and each trial's table, object and hand."""
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
 import mujoco
 import numpy as np
+import plotly.graph_objects as go
+import trimesh
 from PIL import Image, ImageDraw
 
 from graspbook import figures
+from graspbook.figures.trial_tables import Record
 from graspbook.figures.trials import scene_figure
-from graspbook.hands.franka import collision_parts
+from graspbook.hands.parallel_jaw import FRANKA
 from graspbook.objects.trial_objects import TRIAL_OBJECTS, make_trial_object
+from graspbook.robots.trial_subjects import Subject
 from graspbook.storage import atomic_path
 
 WIDTH, HEIGHT = 640, 480
 _GREY, _BLUE, _WOOD = [0.32, 0.35, 0.39, 1.0], [0.23, 0.43, 0.65, 1.0], [0.80, 0.72, 0.60, 1.0]
 
 
-def object_set_figure(names=tuple(TRIAL_OBJECTS), columns=None, title=None):
+def object_set_figure(
+    names: Sequence[str] = tuple(TRIAL_OBJECTS),
+    columns: int | None = None,
+    title: str | None = None,
+) -> go.Figure:
     """The trial objects (Fig. 12 of the paper) in rows and in one scale, metres; mass and source on
     hovering.
 
-    Raises ParameterError for a name that is not in TRIAL_OBJECTS.
+    names: of TRIAL_OBJECTS, else ParameterError.
+    columns: objects in a row.
+    title: of the figure.
     """
     figure = figures.mesh_figure([make_trial_object(name) for name in names], title, columns)
     for trace, name in zip(figure.data, names, strict=True):
@@ -27,13 +40,19 @@ def object_set_figure(names=tuple(TRIAL_OBJECTS), columns=None, title=None):
     return figure
 
 
-def picture_of_trial(record, mesh, out_png):
+def picture_of_trial(
+    record: Record, mesh: trimesh.Trimesh, out_png: Path
+) -> Path | go.Figure | None:
     """Draw a trial's table, object and open hand at the chosen grasp, before the lift.
 
-    record: of `robots.trial_records`; mesh: a trimesh in the object frame. Writes a PNG of 640 x 480 by
-    MuJoCo's renderer where EGL is there and returns its path; else returns a plotly figure of the
-    same. None where the record has neither pose, so that nothing is to be seen. Raises OutputError
-    where the file cannot be written.
+    Returns the path of a PNG of 640 x 480 by MuJoCo's renderer where EGL is there, else a plotly
+    figure of the same; None where the record has neither pose, so that nothing is to be seen.
+
+    record: of `robots.trial_records`.
+    mesh: in the object frame.
+    out_png: of the picture.
+
+    Raises OutputError where the file cannot be written.
     """
     base_T_object, base_T_hand = (_pose(record[key]) for key in ("base_T_object", "base_T_hand"))
     if base_T_object is None and base_T_hand is None:
@@ -42,12 +61,9 @@ def picture_of_trial(record, mesh, out_png):
     context = _gl_context()
     if context is None:
         poses = np.empty((0, 4, 4)) if base_T_hand is None else base_T_hand[None]
-        return scene_figure(
-            np.empty((0, 3)) if placed is None else placed,
-            poses,
-            ["chosen"] * len(poses),
-            _caption(record),
-        )
+        shown = np.empty((0, 3)) if placed is None else placed
+        title = "{object}, pose {pose}, {method}: {outcome}".format(**record)
+        return scene_figure(shown, poses, ["chosen"] * len(poses), title)
     try:
         pixels = _render(_model(placed, base_T_hand))
     finally:
@@ -61,10 +77,6 @@ def _pose(value):
     return None if value is None else np.asarray(value, float)
 
 
-def _caption(record):
-    return f"{record['object']}, pose {record['pose']}, {record['method']}: {record['outcome']}"
-
-
 def _model(placed, base_T_hand):
     """MuJoCo model of table, object (a trimesh in the base frame) and hand, and a camera on them
     from the side and above.
@@ -73,42 +85,21 @@ def _model(placed, base_T_hand):
     spec.visual.global_.offwidth, spec.visual.global_.offheight = WIDTH, HEIGHT
     spec.visual.headlight.ambient, spec.visual.headlight.diffuse = [0.35] * 3, [0.35] * 3
     spec.visual.rgba.haze = [1, 1, 1, 1]
-    spec.add_texture(
-        name="sky",
-        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
-        builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT,
-        rgb1=[0.96, 0.97, 0.98],
-        rgb2=[0.96, 0.97, 0.98],
-        width=64,
-        height=384,
-    )
-    world = spec.worldbody
-    world.add_light(
-        pos=[0.2, -0.6, 1.6],
-        dir=[0.2, 0.4, -1.0],
-        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-        diffuse=[0.6] * 3,
-    )
-    world.add_geom(
-        name="table",
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        size=[0.45, 0.6, 0.02],
-        pos=[0.5, 0, -0.021],
-        rgba=_WOOD,
-    )
+    sky, flat = mujoco.mjtTexture.mjTEXTURE_SKYBOX, mujoco.mjtBuiltin.mjBUILTIN_FLAT
+    colours = {"rgb1": [0.96, 0.97, 0.98], "rgb2": [0.96, 0.97, 0.98]}
+    spec.add_texture(name="sky", type=sky, builtin=flat, width=64, height=384, **colours)
+    world, far = spec.worldbody, mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
+    world.add_light(pos=[0.2, -0.6, 1.6], dir=[0.2, 0.4, -1.0], type=far, diffuse=[0.6] * 3)
+    where = {"size": [0.45, 0.6, 0.02], "pos": [0.5, 0, -0.021]}
+    world.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, rgba=_WOOD, **where)
     centres = []
     if placed is not None:
         _add(spec, "object", placed.vertices, placed.faces, _BLUE)
         centres.append(placed.bounds.mean(axis=0))
     if base_T_hand is not None:
-        for i, vertices in enumerate(collision_parts()):
-            _add(
-                spec,
-                f"hand_{i}",
-                vertices @ base_T_hand[:3, :3].T + base_T_hand[:3, 3],
-                None,
-                _GREY,
-            )
+        for i, vertices in enumerate(FRANKA.collision_parts()):
+            corners = vertices @ base_T_hand[:3, :3].T + base_T_hand[:3, 3]
+            _add(spec, f"hand_{i}", corners, None, _GREY)
         centres.append(base_T_hand[:3, 3])
     aim = np.mean(centres, axis=0)
     eye = aim + [-0.25, -0.62, 0.30]
@@ -120,37 +111,29 @@ def _model(placed, base_T_hand):
 
 def _add(spec, name, vertices, faces, colour):
     mesh = spec.add_mesh(name=name, uservert=np.asarray(vertices, float).ravel())
-    mesh.inertia = (
-        mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
-    )  # also for what is not closed: only its surface is drawn
+    # Also for what is not closed: only its surface is drawn.
+    mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
     if faces is not None:
         mesh.userface = np.asarray(faces, np.int32).ravel()
-    spec.worldbody.add_geom(
-        name=name,
-        type=mujoco.mjtGeom.mjGEOM_MESH,
-        meshname=name,
-        rgba=colour,
-        contype=0,
-        conaffinity=0,
-    )
+    look = {"type": mujoco.mjtGeom.mjGEOM_MESH, "meshname": name, "rgba": colour}
+    spec.worldbody.add_geom(name=name, contype=0, conaffinity=0, **look)
 
 
 def _gl_context():
     """An OpenGL context that needs no screen, current; None where there is none."""
     try:
-        from mujoco.egl import (
-            GLContext,
-        )  # itself, for mujoco.Renderer's choice is fixed by what imported mujoco first
+        # Itself: mujoco.Renderer's choice is fixed by what imported mujoco first.
+        from mujoco.egl import GLContext
 
         context = GLContext(WIDTH, HEIGHT)
         context.make_current()
-    except Exception:  # the library, its Python binding, the driver and the device may each be missing, each in its own way
+    except Exception:  # library, binding, driver and device may each be missing in its own way
         return None
     return context
 
 
 def _render(model):
-    """Pixels (HEIGHT, WIDTH, 3) uint8 of the model from its camera, by the current OpenGL context."""
+    """Pixels (HEIGHT, WIDTH, 3) uint8 of a model from its camera, by the current OpenGL context."""
     data, scene = mujoco.MjData(model), mujoco.MjvScene(model, maxgeom=model.ngeom + 10)
     camera, viewport = mujoco.MjvCamera(), mujoco.MjrRect(0, 0, WIDTH, HEIGHT)
     camera.type, camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, 0
@@ -168,9 +151,16 @@ def _render(model):
     return pixels[::-1]
 
 
-def contact_sheet(records, folder, most=24, columns=4, width=240):
-    """One image of the rendered pictures of trials in a folder, each with what became of it:
-    failures first, `most` in all.
+def contact_sheet(
+    records: Iterable[Record], folder: Path, *, most: int = 24, columns: int = 4, width: int = 240
+) -> Image.Image | None:
+    """One image of the rendered pictures of trials, each with what became of it: failures first.
+
+    records: of the trials.
+    folder: of the pictures.
+    most: how many in all.
+    columns: pictures in a row.
+    width: of each, pixels.
 
     None where there are none.
     """
@@ -193,6 +183,68 @@ def contact_sheet(records, folder, most=24, columns=4, width=240):
     return sheet
 
 
-def picture_path(record, folder):
-    """Where the picture of a trial lies."""
+def picture_path(record: Record, folder: Path) -> Path:
+    """Where the picture of a trial lies.
+
+    record: of the trial.
+    folder: of the pictures.
+    """
     return folder / f"{record['object']}_{record['pose']}_{record['method']}_{record['seed']}.png"
+
+
+def write_picture(record: Record, mesh: trimesh.Trimesh, path: Path, text: str) -> Path | None:
+    """Write a picture anew, or a page that turns where nothing can be rendered; its path, None
+    where there is nothing to be seen.
+
+    record: of `robots.trial_records`, as for `picture_of_trial`.
+    mesh: of its object.
+    path: of the picture.
+    text: under the title of a page.
+
+    Raises OutputError.
+    """
+    page = path.with_suffix(".html")
+    for old in (path, page):
+        old.unlink(missing_ok=True)
+    picture = picture_of_trial(record, mesh, path)
+    if picture is None or picture == path:
+        return picture
+    figures.write_view(page, picture, path.stem, text)
+    return page
+
+
+def draw_trial(record: Record, mesh: trimesh.Trimesh, folder: Path) -> Path | None:
+    """Write the picture of a trial anew, as `write_picture` does.
+
+    record: of `robots.trial_records`.
+    mesh: of its object.
+    folder: of the pictures.
+
+    Raises OutputError.
+    """
+    text = record["reason"] or record["outcome"]
+    return write_picture(record, mesh, picture_path(record, folder), text)
+
+
+def show_pose(subject: Subject, index: int, base_T_object: np.ndarray, folder: Path) -> str:
+    """Draw how an object is to lie, and say where the picture is.
+
+    subject: the object.
+    index: of its stable pose.
+    base_T_object: (4, 4).
+    folder: of the pictures.
+
+    Raises OutputError.
+    """
+    path = Path(folder) / f"place_{subject.obj.name}_{index}.png"
+    record = {
+        "object": subject.obj.name,
+        "pose": index,
+        "method": "before the trial",
+        "outcome": "to be placed",
+        "base_T_object": base_T_object,
+        "base_T_hand": None,
+    }
+    shown = write_picture(record, subject.obj.mesh, path, "Base frame of the arm, metres.")
+    where = "the arm is beyond its left edge" if shown == path else "x points away from the arm"
+    return f"{shown} ({where})"

@@ -5,6 +5,9 @@ the object from being lifted, a fault of the equipment too, is a failure. Record
 `robots.trial_records`.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from graspbook.errors import ParameterError
@@ -12,6 +15,8 @@ from graspbook.metrics import wilson_interval
 from graspbook.objects.trial_objects import TRIAL_OBJECTS
 from graspbook.robots.trial_records import OUTCOMES, STAGES
 
+Record = Mapping[str, Any]
+Columns = dict[str, list[Any]]
 CATEGORIES = ("box", "cylinder", "bowl", "mug")
 METHODS = {"graspnet": "6-DOF GraspNet", "gpd": "GPD"}
 # Table 2, trials #1 to #3 with either method: + lifted, - not. Its two kinds of failure differ by
@@ -52,18 +57,29 @@ MARKS = dict(zip(OUTCOMES, "✓✗∅!", strict=True))
 _PAPER_MARKS = str.maketrans("+-", "✓✗")
 
 
-def methods_of(records):
-    """Methods in records, in the order in which they come first; raises ParameterError for no
-    records.
+def methods_of(records: Sequence[Record]) -> list[str]:
+    """Methods in the order in which they come first.
+
+    records: at least one, else ParameterError.
     """
     if not records:
         raise ParameterError("no trials recorded, expected at least one")
     return list(dict.fromkeys(record["method"] for record in records))
 
 
-def success_counts(records):
-    """(successes, trials) of one method's records by category, the paper's four first, and of
-    "all".
+def of_method(records: Sequence[Record], method: str) -> list[Record]:
+    """The records of one method.
+
+    records: of it and others.
+    method: its name.
+    """
+    return [record for record in records if record["method"] == method]
+
+
+def success_counts(records: Sequence[Record]) -> dict[str, tuple[int, int]]:
+    """(successes, trials) by category, the paper's four first, and of "all".
+
+    records: of one method.
     """
     names = dict.fromkeys([*CATEGORIES, *(record["category"] for record in records)])
     counts = {
@@ -72,8 +88,11 @@ def success_counts(records):
     return {**counts, "all": _count(records)}
 
 
-def paper_counts(method):
-    """(successes, trials) by category and of "all" of one of the paper's METHODS, from its Table 2."""
+def paper_counts(method: str) -> dict[str, tuple[int, int]]:
+    """(successes, trials) by category and of "all", from the paper's Table 2.
+
+    method: one of METHODS.
+    """
     marks = {name: "" for name in (*CATEGORIES, "all")}
     for name, trials in PAPER_TRIALS.items():
         marks[TRIAL_OBJECTS[name].category] += trials[method]
@@ -81,22 +100,23 @@ def paper_counts(method):
     return {name: (text.count("+"), len(text)) for name, text in marks.items()}
 
 
-def success_table(records):
+def success_table(records: Sequence[Record]) -> Columns:
     """Table 1: success by category, over all trials, and the mean of the four categories, of each
     method beside the paper's.
 
     Rates in per cent with 95 % Wilson intervals; the paper's rates as printed, its intervals from
     its counts.
+
+    records: at least one, else ParameterError, as for all tables.
     """
     methods = methods_of(records)
     rows = [*(name for name in success_counts(records) if name != "all"), "mean of the four", "all"]
-    columns = {"category": rows}
+    columns: Columns = {"category": rows}
     for method in methods:
-        counts = success_counts(_of(records, method))
-        shares = [
-            counts[name][0] / counts[name][1] if counts[name][1] else None for name in CATEGORIES
-        ]
-        mean = None if None in shares else round(100 * float(np.mean(shares)), 1)
+        counts = success_counts(of_method(records, method))
+        shares = [counts[name][0] / counts[name][1] for name in CATEGORIES if counts[name][1]]
+        full = len(shares) == len(CATEGORIES)
+        mean = round(100 * float(np.mean(shares)), 1) if full else None
         own = {name: (_share(*count), _interval(*count)) for name, count in counts.items()} | {
             "mean of the four": (mean, None)
         }
@@ -112,13 +132,15 @@ def success_table(records):
     return columns
 
 
-def outcome_table(records):
+def outcome_table(records: Sequence[Record]) -> Columns:
     """Table 2 in sum: how many trials of each method ended how; of the paper's failures the kinds
     are not known apart.
+
+    records: of any methods.
     """
-    columns = {"outcome": [*OUTCOMES, "all"]}
+    columns: Columns = {"outcome": [*OUTCOMES, "all"]}
     for method in methods_of(records):
-        outcomes = [record["outcome"] for record in _of(records, method)]
+        outcomes = [record["outcome"] for record in of_method(records, method)]
         columns[method] = [*(outcomes.count(outcome) for outcome in OUTCOMES), len(outcomes)]
         if method in METHODS:
             lifted, trials = paper_counts(method)["all"]
@@ -127,12 +149,14 @@ def outcome_table(records):
     return columns
 
 
-def object_table(records):
+def object_table(records: Sequence[Record]) -> Columns:
     """Table 2: each object's trials in the order of seed and pose, ✓ lifted, ✗ grasp failed, ∅ no
     feasible grasp, ! fault.
 
     The paper's have ✗ for failures of either kind. Objects in the order of TRIAL_OBJECTS, then
     others as they come.
+
+    records: of any methods.
     """
     methods = methods_of(records)
     used = dict.fromkeys(record["object"] for record in records)
@@ -146,7 +170,8 @@ def object_table(records):
         "object": [_cell(name) for name in names],
     }
     for method in methods:
-        own = [_of(records, method, name) for name in names]
+        ordered = sorted(of_method(records, method), key=lambda one: (one["seed"], one["pose"]))
+        own = [[record for record in ordered if record["object"] == name] for name in names]
         columns[method] = [
             "".join(MARKS[record["outcome"]] for record in trials) or None for trials in own
         ]
@@ -160,12 +185,13 @@ def object_table(records):
     return columns
 
 
-def failure_table(records):
-    """Every trial that did not end in success or after it in a fault, in the order of the records,
-    with its reason or fault.
+def failure_table(records: Sequence[Record]) -> Columns:
+    """Every trial that did not end in success or after it in a fault, with its reason or fault.
+
+    records: in the order of the table.
     """
     failed = [
-        record | {"reason": record["reason"] or record["fault"]}
+        {**record, "reason": record["reason"] or record["fault"]}
         for record in records
         if record["outcome"] != "success" or record["fault"]
     ]
@@ -173,20 +199,26 @@ def failure_table(records):
     return {heading: [_cell(record[heading]) for record in failed] for heading in headings}
 
 
-def stage_times(records, stage):
-    """Seconds (N,) that a stage took in the records whose trials came to it."""
+def stage_times(records: Sequence[Record], stage: str) -> np.ndarray:
+    """Seconds (N,) that a stage took in the trials that came to it.
+
+    records: of these and others.
+    stage: one of `robots.trial_records.STAGES`.
+    """
     times = [record["times"].get(stage) for record in records]
     return np.array([seconds for seconds in times if seconds is not None], float)
 
 
-def time_table(records):
+def time_table(records: Sequence[Record]) -> Columns:
     """Seconds of each stage by method: median and 95th percentile over the trials that came to it,
     and their number.
+
+    records: of any methods.
     """
     methods = methods_of(records)
-    columns = {"stage": [stage.replace("_", " ") for stage in STAGES]}
+    columns: Columns = {"stage": [stage.replace("_", " ") for stage in STAGES]}
     for method in methods:
-        times = [stage_times(_of(records, method), stage) for stage in STAGES]
+        times = [stage_times(of_method(records, method), stage) for stage in STAGES]
         columns[f"{method}, median [s]"] = [
             float(np.median(seconds)) if seconds.size else None for seconds in times
         ]
@@ -194,20 +226,6 @@ def time_table(records):
         columns[f"{method}, 95th percentile [s]"] = slow
         columns[f"{method}: trials"] = [int(seconds.size) for seconds in times]
     return columns
-
-
-def _of(records, method, name=None):
-    """A method's records, of one object in the order of seed and pose if it is named."""
-    chosen = [
-        record
-        for record in records
-        if record["method"] == method and name in (None, record["object"])
-    ]
-    return (
-        chosen
-        if name is None
-        else sorted(chosen, key=lambda record: (record["seed"], record["pose"]))
-    )
 
 
 def _count(records):

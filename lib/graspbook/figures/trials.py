@@ -2,18 +2,24 @@
 stage, the grasps in the scene.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
+import trimesh
 
 from graspbook import figures
 from graspbook.figures.trial_tables import (
     METHODS,
+    Record,
     methods_of,
+    of_method,
     paper_counts,
     stage_times,
     success_counts,
 )
 from graspbook.metrics import wilson_interval
+from graspbook.robots.grasp_choice import Choice
 from graspbook.robots.trial_records import STAGES
 
 # Kind of grasp -> colour and width of its fork, drawn last on top; the palette is told apart by the
@@ -26,25 +32,22 @@ KINDS = {
 }
 
 
-def success_figure(records, title=None):
+def success_figure(records: Sequence[Record], title: str | None = None) -> go.Figure:
     """Success by category and over all trials of each method, per cent with 95 % Wilson intervals,
     beside the paper's (hatched).
 
-    Raises ParameterError for no records; so do the other figures.
+    records: at least one, else ParameterError, as for the other figures.
+    title: of the figure.
     """
     methods = methods_of(records)
     categories, series, intervals, looks = list(success_counts(records)), {}, {}, {}
     for i, method in enumerate(methods):
-        counts = {
-            method: success_counts([record for record in records if record["method"] == method])
-        }
+        counts = {method: success_counts(of_method(records, method))}
         if method in METHODS:
             counts[f"paper, {METHODS[method]}"] = paper_counts(method)
         for name, by_category in counts.items():
             tried = [by_category.get(category, (0, 0)) for category in categories]
-            series[name] = [
-                100 * successes / trials if trials else np.nan for successes, trials in tried
-            ]
+            series[name] = [100 * won / trials if trials else np.nan for won, trials in tried]
             limits = 100 * np.array([wilson_interval(*count) for count in tried]).T
             intervals[name] = np.where(np.isnan(series[name]), np.nan, limits)
             looks[name] = figures.COLOURS[i % len(figures.COLOURS)], "" if name == method else "/"
@@ -59,72 +62,69 @@ def success_figure(records, title=None):
     return figure.update_yaxes(range=[0, 105]).update_layout(showlegend=True)
 
 
-def grasp_figure(records, title=None):
+def grasp_figure(records: Sequence[Record], title: str | None = None) -> go.Figure:
     """How many grasps a method predicts, how many of them are clear of table and object, and how
     many the arm reaches too.
 
     Medians over the trials that came to the prediction, with quartiles (Fig. 2, right, of the paper
     in numbers).
+
+    records: of any methods.
+    title: of the figure.
     """
     stages, medians, quartiles = ("predicted", "clear", "reachable"), {}, {}
     for method in methods_of(records):
-        came = [
-            record
-            for record in records
-            if record["method"] == method and record["times"].get("predict") is not None
-        ]
-        numbers = np.array(
-            [[record["grasps"][stage] for stage in stages] for record in came], float
-        )
+        own = of_method(records, method)
+        came = [record["grasps"] for record in own if record["times"].get("predict") is not None]
+        numbers = np.array([[grasps[stage] for stage in stages] for grasps in came], float)
         low, medians[method], high = (
             np.percentile(numbers, [25, 50, 75], axis=0) if came else np.full((3, 3), np.nan)
         )
         quartiles[method] = low, high
-    figure = figures.bars(
-        medians,
-        stages,
-        "grasps a trial: median and quartiles",
-        quartiles,
-        x_title="grasps",
-        title=title,
-    )
+    text = "grasps a trial: median and quartiles"
+    figure = figures.bars(medians, stages, text, quartiles, x_title="grasps", title=title)
     return figure.update_layout(showlegend=True)
 
 
-def time_figure(records, title=None):
-    """Seconds of each stage by method: the median as a bar, up to the 95th percentile as a line."""
-    methods = methods_of(records)
-    times = {
-        method: [record for record in records if record["method"] == method] for method in methods
-    }
+def time_figure(records: Sequence[Record], title: str | None = None) -> go.Figure:
+    """Seconds of each stage by method: the median as a bar, up to the 95th percentile as a line.
+
+    records: of any methods.
+    title: of the figure.
+    """
+    times = {method: of_method(records, method) for method in methods_of(records)}
     reached = [stage for stage in STAGES if stage != "total" and stage_times(records, stage).size]
     medians, limits = {}, {}
     for method, own in times.items():
         seconds = [stage_times(own, stage) for stage in reached]
         medians[method] = [np.median(values) if values.size else np.nan for values in seconds]
-        limits[method] = (
-            medians[method],
-            [np.percentile(values, 95) if values.size else np.nan for values in seconds],
-        )
+        slow = [np.percentile(values, 95) if values.size else np.nan for values in seconds]
+        limits[method] = medians[method], slow
     names = [stage.replace("_", " ") for stage in reached]
-    figure = figures.bars(
-        medians, names, "time [s]: median and 95th percentile", limits, "stage of the trial", title
-    )
+    text, stages = "time [s]: median and 95th percentile", "stage of the trial"
+    figure = figures.bars(medians, names, text, limits, x_title=stages, title=title)
     return figure.update_layout(showlegend=True)
 
 
-def scene_figure(mesh_or_points, base_T_hand, kinds, title=None):
+def scene_figure(
+    mesh_or_points: trimesh.Trimesh | np.ndarray,
+    base_T_hand: np.ndarray,
+    kinds: Sequence[str] | np.ndarray,
+    title: str | None = None,
+) -> go.Figure:
     """Grasps in the scene (Fig. 2, right): the chosen one, those the arm reaches, those it does
     not, those that collide.
 
-    mesh_or_points: a trimesh or observed points (M, 3), base frame; base_T_hand: (N, 4, 4); kinds:
-    (N,) of KINDS. Raises ValueError for another kind.
+    mesh_or_points: a trimesh or observed points (M, 3), base frame.
+    base_T_hand: (N, 4, 4).
+    kinds: (N,) of KINDS, else ValueError.
+    title: of the figure.
     """
     kinds = np.asarray(kinds, str)
     unknown = sorted(set(kinds.tolist()) - set(KINDS))
     if unknown:
         raise ValueError(f"kinds {unknown}, expected of {list(KINDS)}")
-    if hasattr(mesh_or_points, "faces"):
+    if isinstance(mesh_or_points, trimesh.Trimesh):
         figure = figures.cloud_and_grasps(mesh=mesh_or_points, title=title)
         figure.data[0].update(name="object", showlegend=True)
     else:
@@ -135,19 +135,15 @@ def scene_figure(mesh_or_points, base_T_hand, kinds, title=None):
         poses = np.asarray(base_T_hand, float).reshape(-1, 4, 4)[kinds == kind]
         if len(poses):
             forks = figures.cloud_and_grasps(poses=poses).data[0]
-            figure.add_trace(
-                forks.update(
-                    name=f"{kind} ({len(poses)})",
-                    line={"color": colour, "width": width},
-                    showlegend=True,
-                )
-            )
+            forks.update(name=f"{kind} ({len(poses)})", line={"color": colour, "width": width})
+            figure.add_trace(forks.update(showlegend=True))
     return figure.update_layout(showlegend=True)
 
 
-def kinds_of(choice):
-    """Poses (K, 4, 4) and kinds (K,) for `scene_figure` of a `robots.trial.Choice`: the chosen
-    grasp as it is carried out.
+def kinds_of(choice: Choice) -> tuple[np.ndarray, np.ndarray]:
+    """Poses (K, 4, 4) and kinds (K,) for `scene_figure`.
+
+    choice: its chosen grasp is shown as it is carried out.
     """
     kinds = np.where(
         choice.reachable, "reachable", np.where(choice.clear, "unreachable", "collides")
@@ -158,8 +154,12 @@ def kinds_of(choice):
     return poses, kinds
 
 
-def depth_figure(depth, title=None):
-    """A depth image (H, W) in metres, every third pixel; white where nothing was measured."""
+def depth_figure(depth: np.ndarray, title: str | None = None) -> go.Figure:
+    """A depth image, every third pixel; white where nothing was measured.
+
+    depth: (H, W) in metres.
+    title: of the figure.
+    """
     image = go.Heatmap(
         z=depth[::3, ::3],
         x=np.arange(0, depth.shape[1], 3),

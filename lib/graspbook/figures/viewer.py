@@ -4,6 +4,7 @@ import os
 import sys
 
 import numpy as np
+import trimesh
 
 from graspbook.errors import ParameterError
 from graspbook.figures.style import FORK
@@ -11,14 +12,26 @@ from graspbook.pose import transform
 
 
 def open_viewer(
-    mesh=None, cloud=None, poses=None, values=None, label="score", backend=None, frames=None
-):
+    mesh: trimesh.Trimesh | None = None,
+    cloud: np.ndarray | None = None,
+    poses: np.ndarray | None = None,
+    values: np.ndarray | None = None,
+    *,
+    label: str = "score",
+    backend: str | None = None,
+    frames: int | None = None,
+) -> None:
     """Open a window on one scene and return when it is closed.
 
-    mesh: a trimesh; cloud: (M, 3); poses: (N, 4, 4) of the hand in the same frame, metres; values:
-    (N,) numbers that colour the grippers, named `label`. backend: polyscope's, its own choice if
-    omitted ("openGL_mock" draws nothing); frames: close by itself after so many. Raises
-    ParameterError where polyscope or a screen is missing.
+    mesh: of the object.
+    cloud: (M, 3).
+    poses: (N, 4, 4) of the hand in the same frame, metres.
+    values: (N,) numbers that colour the grippers.
+    label: their name.
+    backend: polyscope's, its own choice if omitted ("openGL_mock" draws nothing).
+    frames: close by itself after so many.
+
+    Raises ParameterError where polyscope or a screen is missing.
     """
     try:
         import polyscope

@@ -16,14 +16,22 @@ from tqdm import tqdm
 
 from graspbook import pose
 from graspbook.errors import MeshError
-from graspbook.hands import franka
-from graspbook.simulation.shake import Shaker, ShakeSettings, physics
-from graspbook.storage import Grasps, code_hash, content_hash, read_grasps, write_grasps
+from graspbook.grasp_files import Grasps, read_grasps, write_grasps
+from graspbook.hands.parallel_jaw import FRANKA, ParallelJaw
+from graspbook.objects.grasp_object import GraspObject
+from graspbook.objects.sets import FamilySet, FolderSet
+from graspbook.simulation.shake import Shaker
+from graspbook.simulation.shake_grades import GRADES
+from graspbook.simulation.shake_model import ShakeSettings, physics
+from graspbook.storage import code_hash, content_hash, object_hash
 
-# Distance from the surface point to the origin of the grasp frame, along the approach. "paper":
-# from the fingers' mount touching the surface to the fingertips touching it. "released": the limits
-# in NVlabs/6dof-graspnet, which leave the palm free.
-STANDOFFS = {"paper": (franka.FINGER_MOUNT, franka.TIP_Z), "released": (0.0670, 0.1122)}
+# Of a hand: the distance from the surface point to the origin of the grasp frame, along the
+# approach. "paper": from the fingers' mount touching the surface to the fingertips touching it.
+# "released": the limits in NVlabs/6dof-graspnet, which leave the palm free.
+STANDOFFS = {
+    "paper": lambda hand: (hand.mount_z, hand.tip_z),
+    "released": lambda hand: (hand.palm[:, 2].max() + 0.001, hand.tip_z),
+}
 # Largest angle in radians between the fingers' axis and the normal where it enters: about arctan of
 # the friction.
 _CONE = 0.4
@@ -32,35 +40,62 @@ _PATIENCE = 20 * _BATCH  # candidates that need not lead to any
 _FEWEST_SIMULABLE = 0.005  # share of candidates below which the search is given up
 
 
-def propose(mesh, n, rng, standoff="paper"):
-    """Poses `object_T_hand` (n, 4, 4): approach against the normal at uniform surface points,
-    uniform standoff and roll.
+def propose(
+    mesh: trimesh.Trimesh,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    standoff: str = "paper",
+    gripper: ParallelJaw = FRANKA,
+) -> np.ndarray:
+    """Poses `object_T_hand` (n, 4, 4) that approach uniform surface points against their normals.
+
+    mesh: of the object.
+    n: how many.
+    rng: what draws them.
+    standoff, gripper: see `approach`.
     """
     points, faces = trimesh.sample.sample_surface(mesh, n, seed=rng)
-    return approach(points, mesh.face_normals[faces], rng, standoff)
+    return approach(points, mesh.face_normals[faces], rng, standoff=standoff, gripper=gripper)
 
 
-def approach(points, normals, rng, standoff):
-    """Poses (n, 4, 4) of hands that approach points (n, 3) against their unit normals (n, 3), in
-    the frame of these.
+def approach(
+    points: np.ndarray,
+    normals: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    standoff: str = "paper",
+    gripper: ParallelJaw = FRANKA,
+) -> np.ndarray:
+    """Poses (n, 4, 4) of hands that approach points against their normals, in the frame of these.
+
+    points, normals: (n, 3), the normals unit.
+    rng: draws standoffs and rolls, uniform.
+    standoff: one of `STANDOFFS`.
+    gripper: the hand.
     """
     rotation = pose.align_z(-normals) @ pose.rotation_about(
         [0.0, 0.0, 1.0], rng.uniform(0, 2 * np.pi, len(points))
     )
-    distance = rng.uniform(*STANDOFFS[standoff], len(points))
+    distance = rng.uniform(*STANDOFFS[standoff](gripper), len(points))
     return pose.from_rt(rotation, points - distance[:, None] * rotation[..., 2])
 
 
-def closing_region_filled(surface, object_T_hand):
-    """Which grasps (N,) have a point of `surface` (M, 3), dense on the object, between the open
-    pads.
+def closing_region_filled(
+    surface: np.ndarray, object_T_hand: np.ndarray, *, gripper: ParallelJaw = FRANKA
+) -> np.ndarray:
+    """Which grasps (N,) have a point of the object between the open pads.
+
+    surface: (M, 3), dense on the object.
+    object_T_hand: (N, 4, 4).
+    gripper: the hand.
     """
     # In blocks: a thousand grasps times thousands of points would not fit a small cache, let alone
     # memory.
     blocks = np.array_split(object_T_hand, max(1, len(object_T_hand) // 64))
     return np.concatenate(
         [
-            franka.points_in_closing_region(pose.transform(pose.inverse(block), surface)).any(
+            gripper.points_in_closing_region(pose.transform(pose.inverse(block), surface)).any(
                 axis=1
             )
             for block in blocks
@@ -68,27 +103,47 @@ def closing_region_filled(surface, object_T_hand):
     )
 
 
-def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2, progress=True):
-    """Label `n` simulated candidates of a GraspObject and return them as `Grasps`, both classes.
+def sample_grasps(
+    obj: GraspObject,
+    n: int,
+    seed: int,
+    settings: ShakeSettings | None = None,
+    *,
+    standoff: str = "paper",
+    threads: int = 2,
+    progress: bool = True,
+    gripper: ParallelJaw = FRANKA,
+) -> Grasps:
+    """Label simulated candidates of an object and return them, both classes.
 
     A pure function of all but `threads` and `progress`. `parameters` in the result holds the
     settings and the counts at each stage: candidates, not_colliding, simulable (the object between
-    the fingers too), simulated (`n` of those), successes. Raises MeshError where too few candidates
-    fit the hand.
+    the fingers too), simulated (`n` of those), successes.
+
+    obj: what is grasped.
+    n: how many are simulated.
+    seed: of the candidates.
+    settings: of the shake test, the frozen ones if None.
+    standoff: one of `STANDOFFS`.
+    threads: of the simulation.
+    progress: show a bar.
+    gripper: the hand.
+
+    Raises MeshError where too few candidates fit the hand.
     """
     settings = settings or ShakeSettings()
     rng = np.random.default_rng(seed)
     surface = trimesh.sample.sample_surface(obj.mesh, 8192, seed=seed)[0]
-    shaker = Shaker(obj, settings, threads)
+    shaker = Shaker(obj, settings, threads=threads, gripper=gripper)
     counts = dict.fromkeys(("candidates", "not_colliding", "simulable", "simulated"), 0)
     kept, outcomes = [], []
     with tqdm(total=n, desc=obj.name, unit="grasp", leave=False, disable=not progress) as bar:
         while counts["simulated"] < n and counts["simulable"] >= _FEWEST_SIMULABLE * (
             counts["candidates"] - _PATIENCE
         ):
-            batch = propose(obj.mesh, _BATCH, rng, standoff)
+            batch = propose(obj.mesh, _BATCH, rng, standoff=standoff, gripper=gripper)
             free = ~shaker.collides(batch)
-            wanted = free & closing_region_filled(surface, batch)
+            wanted = free & closing_region_filled(surface, batch, gripper=gripper)
             chosen = batch[wanted][: n - counts["simulated"]]
             counts["candidates"] += len(batch)
             counts["not_colliding"] += int(free.sum())
@@ -102,73 +157,100 @@ def sample_grasps(obj, n, seed, settings=None, standoff="paper", threads=2, prog
         raise MeshError(
             f"{obj.name}: only {counts['simulated']} of {counts['candidates']} candidates leave the"
             f" hand free and put the object between its fingers, {n} were asked for; the hand opens"
-            f" {1000 * franka.MAX_OPENING:.0f} mm, the object measures {sides} mm"
+            f" {1000 * gripper.opening:.0f} mm, the object measures {sides} mm"
         )
-    return _grasps(
-        obj,
+    parameters = _parameters(obj, n, seed, settings=settings, standoff=standoff, gripper=gripper)
+    success = np.concatenate([outcome.success for outcome in outcomes])
+    return Grasps(
         np.concatenate(kept),
-        outcomes,
-        settings,
-        _parameters(obj, n, seed, settings, standoff),
-        counts,
+        success,
+        grades={
+            name: np.concatenate([getattr(outcome, name) for outcome in outcomes])
+            for name in GRADES
+        },
+        object_file=obj.file,
+        object_scale=obj.scale,
+        physics=physics(obj, settings),
+        parameters=parameters | {"counts": counts | {"successes": int(success.sum())}},
+        gripper=gripper.name,
+        configuration=gripper.configuration,
     )
 
 
-def sample_to_file(obj, path, n, seed, threads=2, progress=True):
+def sample_to_file(
+    obj: GraspObject,
+    path: Path | str,
+    n: int,
+    seed: int,
+    *,
+    threads: int = 2,
+    progress: bool = True,
+    gripper: ParallelJaw = FRANKA,
+) -> dict[str, int]:
     """`sample_grasps` into a grasp file; returns the counts of each stage.
 
     A file that is there and was made by the same code with the same parameters stays as it is, so a
     killed run goes on where it was.
+
+    obj, n, seed, threads, progress, gripper: see `sample_grasps`.
+    path: file to write.
     """
     path = Path(path)
     if path.is_file():
-        known = read_grasps(path).parameters
-        if _parameters(obj, n, seed, ShakeSettings(), "paper").items() <= known.items():
+        known, frozen = read_grasps(path).parameters, ShakeSettings()
+        wanted = _parameters(obj, n, seed, settings=frozen, standoff="paper", gripper=gripper)
+        if wanted.items() <= known.items():
             return known["counts"]
-    grasps = sample_grasps(obj, n, seed, threads=threads, progress=progress)
+    grasps = sample_grasps(obj, n, seed, threads=threads, progress=progress, gripper=gripper)
     write_grasps(path, grasps)
     return grasps.parameters["counts"]
 
 
-def sample_task(objects, name, path, n, seed):
-    """`sample_to_file` of one object of a set, on one thread: a task for `parallel.run_tasks`."""
-    return sample_to_file(objects.load(name), path, n, seed, threads=1, progress=False)
+def sample_task(
+    objects: FamilySet | FolderSet,
+    name: str,
+    path: Path | str,
+    n: int,
+    seed: int,
+    *,
+    gripper: ParallelJaw = FRANKA,
+) -> dict[str, int]:
+    """`sample_to_file` of one object of a set, on one thread: a task for `parallel.run_tasks`.
+
+    objects, name: the set, and which of its objects.
+    path: file to write.
+    n, seed, gripper: see `sample_grasps`.
+    """
+    obj = objects.load(name)
+    return sample_to_file(obj, path, n, seed, threads=1, progress=False, gripper=gripper)
 
 
-def _parameters(obj, n, seed, settings, standoff):
+def _parameters(obj, n, seed, *, settings, standoff, gripper):
     return {
         "code": code_hash(__name__),
         "grasps": n,
         "seed": seed,
         "standoff": standoff,
         "settings": asdict(settings),
-        "object": content_hash(
-            obj.mesh.vertices, obj.mesh.faces, *(part.vertices for part in obj.parts)
-        ),
+        "object": object_hash(obj),
+        "gripper": content_hash(asdict(gripper)),
     }
 
 
-def _grasps(obj, transforms, outcomes, settings, parameters, counts):
-    success = np.concatenate([outcome.success for outcome in outcomes])
-    return Grasps(
-        transforms=transforms,
-        success=success,
-        grades={
-            name: np.concatenate([getattr(outcome, name) for outcome in outcomes])
-            for name in ("gravity_held", "max_acceleration", "closing_width")
-        },
-        object_file=obj.file,
-        object_scale=obj.scale,
-        physics=physics(obj, settings),
-        parameters=parameters | {"counts": counts | {"successes": int(success.sum())}},
-    )
+def propose_antipodal(
+    mesh: trimesh.Trimesh, n: int, rng: np.random.Generator, *, gripper: ParallelJaw = FRANKA
+) -> np.ndarray:
+    """Poses `object_T_hand` (K, 4, 4), K at most n, whose fingers close on two opposite points.
 
+    The fingers' axis enters at a uniform surface point within a cone about the normal and leaves
+    the object again less than an opening further. The roll about it and the depth between the pads
+    are uniform, the object anywhere between the fingers. Points whose ray stays inside for longer
+    make no candidate.
 
-def propose_antipodal(mesh, n, rng):
-    """Up to n poses `object_T_hand` (K, 4, 4): the fingers' axis enters at a uniform surface point
-    within a cone about the normal and leaves it again less than an opening further; the roll about
-    it and the depth between the pads are uniform, the object anywhere between the fingers. Points
-    whose ray stays inside for longer make no candidate.
+    mesh: of the object.
+    n: how many points are tried.
+    rng: what draws them.
+    gripper: the hand.
     """
     start, faces = trimesh.sample.sample_surface(mesh, n, seed=rng)
     normal = mesh.face_normals[faces]
@@ -184,7 +266,7 @@ def propose_antipodal(mesh, n, rng):
     hits, rays, _ = mesh.ray.intersects_location(inside, axis, multiple_hits=False)
     width = np.full(n, np.inf)
     width[rays] = np.linalg.norm(hits - start[rays], axis=1)
-    keep = width < franka.MAX_OPENING
+    keep = width < gripper.opening
     start, axis, width = start[keep], axis[keep], width[keep]
     count = len(width)
     rotation = pose.align_z(axis) @ pose.rotation_about(
@@ -193,7 +275,7 @@ def propose_antipodal(mesh, n, rng):
     rotation = rotation[:, :, [2, 0, 1]]  # x of the hand along the axis
     middle = (
         start
-        + (width / 2 + rng.uniform(-0.5, 0.5, count) * (franka.MAX_OPENING - width))[:, None] * axis
+        + (width / 2 + rng.uniform(-0.5, 0.5, count) * (gripper.opening - width))[:, None] * axis
     )
-    depth = franka.PAD_CENTRE_Z + rng.uniform(-1, 1, count) * franka.PAD_HALF_WIDTH
+    depth = gripper.pad_z + rng.uniform(-1, 1, count) * gripper.pad_half_height
     return pose.from_rt(rotation, middle - depth[:, None] * rotation[..., 2])

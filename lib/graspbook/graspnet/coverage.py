@@ -1,5 +1,6 @@
 """Success rate, coverage, and the curve of one over the other (section 4, "Evaluation Metrics")."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,12 @@ RADIUS = 0.02
 
 @dataclass(frozen=True)
 class ViewResult:
-    """What was predicted for one cloud, all in one frame: grasps (K, 4, 4), scores (K,), labels
-    success (K,) bool by the shake test, and the ground truth's positives (P, 4, 4).
+    """What was predicted for one cloud, all in one frame.
+
+    grasps: (K, 4, 4).
+    scores: (K,).
+    success: (K,) bool, labels by the shake test.
+    positives: (P, 4, 4), of the ground truth.
     """
 
     grasps: np.ndarray
@@ -24,8 +29,10 @@ class ViewResult:
 
 @dataclass(frozen=True)
 class Visit:
-    """What the curve needs of one view, its grasps from the highest score down: scores and success
-    (K,), and the grasp (P,) that first covers each positive, K where none does.
+    """What the curve needs of one view, its grasps from the highest score down.
+
+    scores, success: (K,).
+    first: (P,), the grasp that first covers each positive, K where none does.
     """
 
     scores: np.ndarray
@@ -33,8 +40,12 @@ class Visit:
     first: np.ndarray
 
 
-def visit(view, radius=RADIUS):
-    """The Visit of a ViewResult; grasps of equal score keep their order."""
+def visit(view: ViewResult, *, radius: float = RADIUS) -> Visit:
+    """The Visit of a view; grasps of equal score keep their order.
+
+    view: what was predicted for it.
+    radius: within which a positive is covered, metres.
+    """
     order = np.argsort(-view.scores, kind="stable")
     return Visit(
         view.scores[order],
@@ -43,32 +54,40 @@ def visit(view, radius=RADIUS):
     )
 
 
-def coverage_rate(grasps, positives, radius=RADIUS):
-    """Share of positive grasps (P, 4, 4) whose translation is at most `radius` metres from that of
-    a grasp (K, 4, 4).
+def coverage_rate(grasps: np.ndarray, positives: np.ndarray, *, radius: float = RADIUS) -> float:
+    """Share of positives whose translation is near that of a grasp; NaN without positives.
 
-    Rotations are not compared (the paper's choice). NaN without positives.
+    Rotations are not compared (the paper's choice).
+
+    grasps: (K, 4, 4).
+    positives: (P, 4, 4).
+    radius: how near, metres.
     """
     if not len(positives):
         return float("nan")
     return float(np.mean(_first_cover(grasps, positives, radius) < len(grasps)))
 
 
-def success_coverage_curve(views, radius=RADIUS):
-    """Success rate and coverage (M,) over the grasps of all `ViewResult`s, visited from the highest
-    score down.
+def success_coverage_curve(
+    views: Sequence[ViewResult], *, radius: float = RADIUS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Success rate and coverage (M,) over all views' grasps, visited from the highest score down.
 
     Entry k: success is the mean label of the first k + 1 grasps of all views together; coverage is
-    the share of all views' positives (each view brings its own) within `radius` metres of a visited
-    grasp of the same view. Grasps of equal score keep their order. This is the released code's
-    definition as the paper's figures 8-11 use it.
+    the share of all views' positives (each view brings its own) near a visited grasp of the same
+    view. Grasps of equal score keep their order. This is the released code's definition as the
+    paper's figures 8-11 use it.
+
+    views: what was predicted for each.
+    radius: how near, metres.
     """
-    return pooled_curve([visit(view, radius) for view in views])
+    return pooled_curve([visit(view, radius=radius) for view in views])
 
 
-def pooled_curve(visits):
-    """Success rate and coverage (M,) of the grasps of all `Visit`s together; see
-    `success_coverage_curve`.
+def pooled_curve(visits: Sequence[Visit]) -> tuple[np.ndarray, np.ndarray]:
+    """Success rate and coverage (M,) of all views' grasps; see `success_coverage_curve`.
+
+    visits: of the views.
     """
     sizes = [len(seen.scores) for seen in visits]
     order = np.argsort(-np.concatenate([seen.scores for seen in visits]), kind="stable")
@@ -85,8 +104,11 @@ def pooled_curve(visits):
     return success, np.cumsum(found) / max(1, sum(len(seen.first) for seen in visits))
 
 
-def success_coverage_area(success, coverage):
-    """Area under success over coverage by trapezoids, from the first coverage on."""
+def success_coverage_area(success: np.ndarray, coverage: np.ndarray) -> float:
+    """Area under success over coverage by trapezoids, from the first coverage on.
+
+    success, coverage: (M,) of a curve.
+    """
     return area_under_curve(coverage, success)
 
 

@@ -2,40 +2,43 @@
 equation 4).
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from graspbook.errors import ParameterError
-from graspbook.graspnet import evaluator_probes
-from graspbook.graspnet.dataset import (
-    check_points,
-    evaluator_batch,
-    examples_hash,
-    held_out_figures,
-    random_roll,
-)
+from graspbook.graspnet.backbone import QUICK, BackboneSettings, settings_of
+from graspbook.graspnet.batches import EvaluatorBatch, evaluator_batch, random_roll
 from graspbook.graspnet.evaluator_pose import PoseCloud
-from graspbook.graspnet.evaluator_unified import UnifiedCloud, object_backbone
-from graspbook.graspnet.pointnet2 import QUICK, BackboneSettings, Grouper, settings_of
-from graspbook.training import load_model, train_to_file
+from graspbook.graspnet.evaluator_probes import Probes
+from graspbook.graspnet.evaluator_unified import UnifiedCloud
+from graspbook.graspnet.fitting import Learner
+from graspbook.graspnet.network_kinds import Body, Grouping
+from graspbook.weights_files import load_model
 
 CENTROIDS = ("literal", "object_and_gripper")
-REPRESENTATIONS = {"unified": UnifiedCloud, "pose": PoseCloud, "probes": evaluator_probes.Probes}
+REPRESENTATIONS: dict[str, type[Body]] = {
+    "unified": UnifiedCloud,
+    "pose": PoseCloud,
+    "probes": Probes,
+}
 
 
 @dataclass(frozen=True)
 class EvaluatorSettings:
     """The evaluator's choices; the defaults are the paper's.
 
-    representation: "unified", the paper's PointNet++ over the cloud of object and gripper; "pose",
-    the alternative it rejects, see `pose_cloud`; or "probes", ours, see `probes`. centroids of the
-    unified cloud: "literal", farthest points of each grasp's own; or "object_and_gripper", where
-    the gripper's points are always centroids and the rest are farthest points of the object, chosen
-    once a cloud. What is then common to all grasps of a cloud is computed once, and no gripper
-    point is lost to a full neighbourhood. probed: the observed points that probes look up, of which
-    the backbone encodes the first ones.
+    representation: of cloud and grasp, one of `REPRESENTATIONS`: "unified", the paper's PointNet++
+        over the cloud of object and gripper; "pose", the alternative it rejects; or "probes", ours.
+    centroids: of the unified cloud: "literal", farthest points of each grasp's own; or
+        "object_and_gripper", where the gripper's points are always centroids and the rest are
+        farthest points of the object, chosen once per cloud. What is then common to all grasps of a
+        cloud is computed once, and no gripper point is lost to a full neighbourhood.
+    backbone: of its PointNet++.
+    probed: observed points that probes look up, of which the backbone encodes the first ones.
     """
 
     representation: str = "unified"
@@ -43,21 +46,28 @@ class EvaluatorSettings:
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
     probed: int = 2048
 
-    @property
-    def points(self):
-        """Points of the clouds that the evaluator takes."""
-        return (
-            max(self.probed, self.backbone.points)
-            if self.representation == "probes"
-            else self.backbone.points
-        )
-
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, known in (("representation", REPRESENTATIONS), ("centroids", CENTROIDS)):
             if getattr(self, name) not in known:
                 raise ParameterError(
                     f"evaluator {name} {getattr(self, name)!r}, expected one of {', '.join(known)}"
                 )
+
+    @property
+    def kind(self) -> type[Body]:
+        """The class of the representation."""
+        return REPRESENTATIONS[self.representation]
+
+    @property
+    def points(self) -> int:
+        """Points of the clouds that the evaluator takes."""
+        return self.kind.points(self)
+
+    def grouper(self) -> Grouping:
+        """A function of clouds (C, N, 3) to what an evaluator needs to know of them, whatever the
+        grasps and its weights; it remembers the clouds it has seen.
+        """
+        return self.kind.grouper(self)
 
 
 PRESETS = {
@@ -68,62 +78,46 @@ PRESETS = {
 }
 
 
-def object_grouper(settings):
-    """A function of clouds (C, N, 3) to what an evaluator of these settings needs to know of them,
-    whatever the grasps and its weights; it remembers the clouds it has seen.
-    """
-    if settings.representation == "probes":
-        return evaluator_probes.Preparer(settings.backbone)
-    if settings.representation == "pose":
-        return Grouper(settings.backbone)
-    return (
-        _no_groups
-        if settings.centroids == "literal"
-        else Grouper(object_backbone(settings.backbone))
-    )
-
-
-def _no_groups(points):
-    """Literal centroids: each grasp has groups of its own."""
-    return None
-
-
-def object_groups(points, settings):
-    """What `object_grouper` makes of clouds (C, N, 3), once."""
-    return object_grouper(settings)(points)
-
-
 class Evaluator(nn.Module):
-    """P(S | g, X): two logits, failure and success, of grasps (C, G, 4, 4) on clouds (C, N, 3), in
-    metres: (C, G, 2).
-    """
+    """P(S | g, X): two logits, failure and success, of the features that its body makes."""
 
-    def __init__(self, settings):
+    def __init__(self, settings: EvaluatorSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.body = REPRESENTATIONS[settings.representation](settings.backbone)
+        self.body = settings.kind(settings.backbone)
         self.logits = nn.Linear(self.body.size, 2)
 
-    def forward(self, points, groups, grasps, roll=None):
-        """`groups` is what `object_groups` or `prepare` made of the points; `roll`, for probes
-        alone: see `Probes.forward`.
+    def forward(
+        self, points: Tensor, groups: Any, grasps: Tensor, roll: Tensor | None = None
+    ) -> Tensor:
+        """Logits (C, G, 2) of grasps.
+
+        points: (C, N, 3), metres.
+        groups: what `settings.grouper()` or `prepare` made of the points.
+        grasps: (C, G, 4, 4), metres.
+        roll: (C, 3, 3), see `network_kinds.Body`.
         """
-        inputs = (points, groups, grasps) if roll is None else (points, groups, grasps, roll)
-        return self.logits(self.body(*inputs))
+        return self.logits(self.body(points, groups, grasps, roll))
 
     @torch.no_grad()
-    def prepare(self, points):
-        """All that the scores of any grasps on clouds (C, N, 3) share: computed once, for inference
-        alone.
+    def prepare(self, points: Tensor) -> Any:
+        """All that the scores of any grasps on clouds share: computed once, for inference alone.
+
+        points: (C, N, 3), metres.
         """
-        return self.body.prepare(points, object_groups(points, self.settings))
+        return self.body.prepare(points, self.settings.grouper()(points))
 
 
-def evaluator_loss(evaluator, batch, generator):
-    """Cross-entropy (equation 4) of an `EvaluatorBatch`, with its accuracy; probes' clouds are
-    rolled by the `generator`.
+def evaluator_loss(
+    evaluator: Evaluator, batch: EvaluatorBatch, generator: torch.Generator
+) -> tuple[Tensor, dict[str, float]]:
+    """Cross-entropy (equation 4), with the accuracy.
+
+    evaluator: the network.
+    batch: views and their grasps; in training they are rolled for a kind that `rolls`.
+    generator: of the rolls.
     """
-    rolled = evaluator.settings.representation == "probes" and evaluator.training
+    rolled = evaluator.settings.kind.rolls and evaluator.training
     roll = random_roll(len(batch.points), generator) if rolled else None
     logits = evaluator(batch.points, batch.groups, batch.grasps, roll)
     loss = nn.functional.cross_entropy(logits.flatten(0, 1), batch.success.flatten().long())
@@ -131,84 +125,43 @@ def evaluator_loss(evaluator, batch, generator):
     return loss, {"accuracy": float(correct)}
 
 
-def success_probability(logits):
-    """P(S) (...) of logits (..., 2)."""
+def success_probability(logits: Tensor) -> Tensor:
+    """P(S) (...).
+
+    logits: (..., 2).
+    """
     return logits.softmax(-1)[..., 1]
 
 
 @torch.no_grad()
-def score(evaluator, cloud, grasps, chunk=256):
-    """Success probabilities (K,) of grasps (K, 4, 4) on a cloud (N, 3), both in the graspnet object
-    frame.
+def score(evaluator: Evaluator, cloud: Tensor, grasps: Tensor, chunk: int = 256) -> Tensor:
+    """Success probabilities (K,) of grasps on a cloud, both in the graspnet object frame.
+
+    evaluator: the network.
+    cloud: (N, 3), metres.
+    grasps: (K, 4, 4), metres.
+    chunk: grasps scored together.
     """
     groups = evaluator.prepare(cloud[None])
-    return torch.cat(
-        [
-            success_probability(evaluator(cloud[None], groups, part[None]))[0]
-            for part in grasps.split(chunk)
-        ]
-    )
+    parts = [
+        success_probability(evaluator(cloud[None], groups, part[None]))[0]
+        for part in grasps.split(chunk)
+    ]
+    return torch.cat(parts)
 
 
-def train_evaluator(
-    examples,
-    settings,
-    train_settings,
-    weights_path,
-    checkpoint_path,
-    clouds=1,
-    device="cpu",
-    held_out=(),
-    init=None,
-):
-    """Train an evaluator on batches of `clouds` views with 64 grasps each, write its weights, and
-    return the history.
+EVALUATOR = Learner("evaluator", Evaluator, evaluator_batch, evaluator_loss)
 
-    Weights already there that were made from the same settings and examples are kept; a checkpoint
-    of theirs is resumed. held_out: examples to stop early by, see `training.train`. init: weights
-    to start from. Raises ParameterError for examples whose clouds have fewer points than the
-    network takes.
+
+def load_evaluator(path: Path | str) -> Evaluator:
+    """The evaluator in a weights file.
+
+    path: of the file.
+
+    Raises WeightsError if it is missing, of another network, or does not fit.
     """
-    check_points([*examples, *held_out], settings.points)
-    prepare, shape = (
-        object_grouper(settings),
-        {"points": settings.points, "clouds": clouds, "device": device},
-    )
 
-    def batch_of(step):
-        return evaluator_batch(examples, prepare, train_settings.seed, step, **shape)
+    def make(parameters):
+        return Evaluator(settings_of(path, parameters, "evaluator", EvaluatorSettings))
 
-    def validate(model):
-        return held_out_figures(
-            model, lambda step: evaluator_batch(held_out, prepare, 0, step, **shape), evaluator_loss
-        )
-
-    parameters = {
-        "network": "evaluator",
-        "evaluator": asdict(settings),
-        "clouds": clouds,
-        "examples": examples_hash(examples),
-        "held_out": examples_hash(held_out),
-    }
-    return train_to_file(
-        weights_path,
-        checkpoint_path,
-        lambda: Evaluator(settings).to(device),
-        batch_of,
-        evaluator_loss,
-        train_settings,
-        parameters,
-        "evaluator",
-        validate=validate if held_out else None,
-        init=init,
-    )
-
-
-def load_evaluator(path):
-    """The evaluator in a weights file. Raises WeightsError if it is missing, of another network, or
-    does not fit.
-    """
-    return load_model(
-        path,
-        lambda parameters: Evaluator(settings_of(path, parameters, "evaluator", EvaluatorSettings)),
-    )[0]
+    return load_model(path, make)[0]

@@ -11,14 +11,18 @@ the last layers.
 """
 
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
 from graspbook import pose
-from graspbook.graspnet.nearest_table import join, nearest_points, tabulate
-from graspbook.graspnet.pointnet2 import Grouper, PointNet2, layers, linear, scaled
+from graspbook.graspnet.backbone import BackboneSettings, scaled
+from graspbook.graspnet.grouping import Grouper, Groups
+from graspbook.graspnet.nearest_table import Tables, join, nearest_points, tabulate
+from graspbook.graspnet.network_kinds import Body
+from graspbook.graspnet.pointnet2 import PointNet2, layers, linear
 from graspbook.training import multiplies_bfloat16
 
 _CONTEXT, _LAYERS = 512, (3072, 3072, 1024)  # times the width
@@ -39,39 +43,68 @@ PROBES = np.concatenate(
 )
 
 
-class Probes(nn.Module):
-    """Features (C, G, size) of grasps (C, G, 4, 4) on clouds (C, N, 3) in metres, in their
-    `frame.object_frame`.
-    """
+# Tables and levels of clouds, and the clouds encoded (C, 1, context), None where that is to come.
+Prepared = tuple[Tables, Groups, Tensor | None]
 
-    def __init__(self, settings):
-        super().__init__()
-        self.settings = settings
+
+class Probes(Body):
+    """What probes see of the cloud, in its `frame.object_frame`, joined with the cloud encoded."""
+
+    rolls = True
+
+    def __init__(self, settings: BackboneSettings) -> None:
+        super().__init__(settings)
         self.cloud = PointNet2(settings, 3)
         context, sizes = scaled(_CONTEXT, settings), [scaled(size, settings) for size in _LAYERS]
         self.context = linear(self.cloud.size, context)
         self.layers = layers(5 * len(PROBES) + 3 + context + _POSE, *sizes)
         self.size = sizes[-1]
 
-    def encode(self, points, levels, roll=None):
-        """The shared features (C, 1, context) of the clouds; roll (C, 3, 3): rotations that they
-        are seen under.
+    @staticmethod
+    def points(settings: Any) -> int:
+        """Points of the clouds that the network takes: those that probes look up.
+
+        settings: `evaluator.EvaluatorSettings`.
+        """
+        return max(settings.probed, settings.backbone.points)
+
+    @classmethod
+    def grouper(cls, settings: Any) -> "Preparer":
+        """A function of clouds to their tables and groups, which remembers the clouds.
+
+        settings: `evaluator.EvaluatorSettings`.
+        """
+        return Preparer(settings.backbone)
+
+    def encode(self, points: Tensor, levels: Groups, roll: Tensor | None = None) -> Tensor:
+        """The shared features (C, 1, context) of clouds.
+
+        points: (C, N, 3), metres, of which the first are encoded.
+        levels: the groups of these.
+        roll: (C, 3, 3), rotations that they are seen under.
         """
         seen = points[:, : self.settings.points]
         seen = seen if roll is None else seen @ roll.mT
         return self.context(self.cloud(seen, levels, seen / self.settings.length_unit)).relu()
 
-    def prepare(self, points, groups):
-        """Groups with the clouds encoded, for inference."""
+    def prepare(self, points: Tensor, groups: Prepared) -> Prepared:
+        """Groups with the clouds encoded, for inference.
+
+        points, groups: as for `network_kinds.Body`.
+        """
         tables, levels, _ = groups
         return tables, levels, self.encode(points, levels)
 
-    def forward(self, points, groups, grasps, roll=None):
-        """groups: of a `Preparer` (the clouds are encoded here, with their gradient) or of
-        `prepare`.
+    def forward(
+        self, points: Tensor, groups: Prepared, grasps: Tensor, roll: Tensor | None = None
+    ) -> Tensor:
+        """Features (C, G, size) of grasps.
 
-        roll (C, 3, 3): rotations about the camera's axis to see the clouds under, for training.
-        They change nothing that probes see, only what the shared part does.
+        points, grasps: as for `network_kinds.Body`.
+        groups: of a `Preparer`, and the clouds are encoded here with their gradient, or of
+            `prepare`.
+        roll: (C, 3, 3), rotations about the camera's axis to see the clouds under, for training.
+            They change nothing that probes see, only what the shared part does.
         """
         tables, levels, context = groups
         if context is None:
@@ -80,26 +113,24 @@ class Probes(nn.Module):
         if roll is not None:
             rotation, translation = roll[:, None] @ rotation, translation @ roll.mT
         placed = torch.cat([rotation.flatten(-2), translation / self.settings.length_unit], dim=-1)
-        features = [
-            observe(grasps, points, tables),
-            context.expand(-1, grasps.shape[1], -1),
-            placed,
-        ]
+        shared = context.expand(-1, grasps.shape[1], -1)
+        features = [observe(grasps, points, tables), shared, placed]
         kind = points.device.type
-        with torch.autocast(
-            kind,
-            torch.bfloat16,
-            self.settings.precision == "bfloat16" and multiplies_bfloat16(kind),
-        ):
+        reduced = self.settings.precision == "bfloat16" and multiplies_bfloat16(kind)
+        with torch.autocast(kind, torch.bfloat16, enabled=reduced):
             return self.layers(torch.cat(features, dim=-1)).to(points.dtype)
 
 
-def observe(grasps, points, tables):
-    """What the probes of grasps (C, G, 4, 4) see of clouds (C, N, 3): (C, G, 5·182 + 3).
+def observe(grasps: Tensor, points: Tensor, tables: Tables) -> Tensor:
+    """What the probes of grasps see of clouds: (C, G, 5·182 + 3).
 
     Of each probe the vector v to the nearest point, in the hand's frame, as v / (2 cm + |v|); how
     far it lies behind the surface point nearest in the image, likewise; and that point's distance
     in the image. Last the direction of view, in the hand's frame.
+
+    grasps: (C, G, 4, 4), metres.
+    points: (C, N, 3), metres.
+    tables: of the points.
     """
     rotation = grasps[..., :3, :3]
     probes = pose.transform(
@@ -115,27 +146,20 @@ def observe(grasps, points, tables):
 
 
 class Preparer:
-    """Tables, groups and no context yet of clouds (C, N, 3): what no weight decides.
+    """Tables, groups and no context yet of clouds: what no weight decides.
 
     It remembers up to `limit` clouds, since training comes back to each view often: some 150 KB for
     what is 12 cm long, as much again for every doubling of the box around it.
     """
 
-    def __init__(self, settings, limit=8192):
-        self.grouper, self.points, self.limit, self.known = (
-            Grouper(settings, limit),
-            settings.points,
-            limit,
-            {},
-        )
+    def __init__(self, settings: BackboneSettings, limit: int = 8192) -> None:
+        self.grouper, self.points = Grouper(settings, limit), settings.points
+        self.limit, self.known = limit, dict[bytes, Tables]()
 
-    def __call__(self, points):
-        """The `groups` of `Probes.forward`."""
-        return (
-            join([self._tables(cloud) for cloud in points], points.shape[1]),
-            self.grouper(points[:, : self.points]),
-            None,
-        )
+    def __call__(self, points: Tensor) -> Prepared:
+        """The `groups` of `Probes.forward`, of clouds (C, N, 3)."""
+        tables = join([self._tables(cloud) for cloud in points], points.shape[1])
+        return tables, self.grouper(points[:, : self.points]), None
 
     def _tables(self, cloud):
         key = blake2b(cloud.cpu().numpy().tobytes(), digest_size=16).digest()

@@ -10,25 +10,31 @@ neighbourhood. `prepare` computes what is without a gripper, once; a grasp then 
 its own.
 """
 
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
 from graspbook import pose
 from graspbook.errors import ParameterError
-from graspbook.graspnet.pointnet2 import Level, PointNet2, group, real_pairs, segment_max
-from graspbook.hands.franka import CONTROL_POINTS
+from graspbook.graspnet.backbone import BackboneSettings
+from graspbook.graspnet.grouping import Grouper, Groups, Level, group, real_pairs
+from graspbook.graspnet.network_kinds import Body, Grouping
+from graspbook.graspnet.pointnet2 import PointNet2
+from graspbook.graspnet.segment_max import segment_max
+from graspbook.hands.parallel_jaw import FRANKA
 
 # A point that is there twice changes no maximum.
-_DISTINCT = np.unique(CONTROL_POINTS, axis=0)
+_DISTINCT = np.unique(FRANKA.control_points, axis=0)
 
 
-def object_backbone(settings):
-    """The backbone's settings for the centroids that are left to the object when the gripper's
-    points are centroids too.
+def object_backbone(settings: BackboneSettings) -> BackboneSettings:
+    """Settings for the centroids that are left to the object when the gripper's points are
+    centroids too.
+
+    settings: of the unified cloud.
 
     Raises ParameterError for normalisation "batch".
     """
@@ -38,51 +44,66 @@ def object_backbone(settings):
             " computed once, not with a batch's statistics; expected normalisation 'none', or"
             " centroids 'literal'"
         )
-    return replace(
-        settings, centroids=tuple(count - len(CONTROL_POINTS) for count in settings.centroids)
-    )
+    first, second = (count - len(FRANKA.control_points) for count in settings.centroids)
+    return replace(settings, centroids=(first, second))
 
 
-class Alone(NamedTuple):
+@dataclass(frozen=True)
+class Alone:
     """A set abstraction over the object without a gripper.
 
     points (N, 3) in length units and features (N, F); centroids (M,) among them and what is pooled
     there (M, H); of the pairs their centroid and neighbour (E,), and the values (E, H).
     """
 
-    points: torch.Tensor
-    features: torch.Tensor
-    centroids: torch.Tensor
-    pooled: torch.Tensor
-    centre: torch.Tensor
-    point: torch.Tensor
-    values: torch.Tensor
+    points: Tensor
+    features: Tensor
+    centroids: Tensor
+    pooled: Tensor
+    centre: Tensor
+    point: Tensor
+    values: Tensor
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """The points of G grasps' unified clouds, of which N are the object's and P the gripper's.
 
     points (R, 3) in length units and features (R, F), the first N those of the object alone; index
     (G, N + P): each point's row.
     """
 
-    points: torch.Tensor
-    features: torch.Tensor
-    index: torch.Tensor
+    points: Tensor
+    features: Tensor
+    index: Tensor
 
 
-class UnifiedCloud(nn.Module):
-    """Features (C, G, size) of PointNet++ over X ∪ X_g."""
+Prepared = list[list[Alone]]  # of each cloud, its two set abstractions
 
-    def __init__(self, settings):
-        super().__init__()
-        self.settings = settings
+
+class UnifiedCloud(Body):
+    """PointNet++ over X ∪ X_g."""
+
+    def __init__(self, settings: BackboneSettings) -> None:
+        super().__init__(settings)
         self.backbone = PointNet2(settings, 4)
         self.size = self.backbone.size
 
-    def prepare(self, points, groups):
-        """What all grasps on clouds (C, N, 3) share, to be used in place of `groups` while the
-        weights stay as they are.
+    @classmethod
+    def grouper(cls, settings: Any) -> Grouping:
+        """A function of clouds to the groups of the object; to None where centroids are literal,
+        and each grasp has groups of its own.
+
+        settings: `evaluator.EvaluatorSettings`.
+        """
+        if settings.centroids == "literal":
+            return _no_groups
+        return Grouper(object_backbone(settings.backbone), cls.remembered)
+
+    def prepare(self, points: Tensor, groups: Groups | None) -> Any:
+        """What all grasps on clouds share.
+
+        points, groups: as for `network_kinds.Body`.
         """
         return groups and [
             self._alone(cloud, [Level(*(index[c] for index in level)) for level in groups])
@@ -96,39 +117,42 @@ class UnifiedCloud(nn.Module):
             _, centre, point = real_pairs(neighbours[None])
             parts = level.point_part(points, features), level.centre_part(points[centroids])
             values = level.rest(parts[0][point] + parts[1][centre])
-            pooled = segment_max(
-                values.__getitem__, centre, values.new_zeros(len(centroids), values.shape[-1])
-            )
+            base = values.new_zeros(len(centroids), values.shape[-1])
+            pooled = segment_max(values.__getitem__, centre, base)
             found.append(Alone(points, features, centroids, pooled, centre, point, values))
             points, features = points[centroids], pooled
         return found
 
-    def forward(self, points, groups, grasps):
-        """Of grasps (C, G, 4, 4) on clouds (C, N, 3), in metres.
+    def forward(
+        self,
+        points: Tensor,
+        groups: Groups | Prepared | None,
+        grasps: Tensor,
+        roll: Tensor | None = None,
+    ) -> Tensor:
+        """Features (C, G, size) of grasps.
 
+        points, grasps, roll: as for `network_kinds.Body`.
         groups: None, and every grasp has a cloud and centroids of its own; or what `group` makes of
-        the points with the settings of `object_backbone`, or `prepare` of that.
+            the points with the settings of `object_backbone`, or `prepare` of that.
         """
         if groups is None:
-            return self._literal(points, _placed(grasps, CONTROL_POINTS))
+            return self._literal(points, _placed(grasps, FRANKA.control_points))
         prepared = groups if isinstance(groups, list) else self.prepare(points, groups)
         gripper = _placed(grasps, _DISTINCT) / self.settings.length_unit
-        return self.backbone.head(
-            torch.stack([self._shared(*pair) for pair in zip(prepared, gripper, strict=True)])
-        )
+        found = [self._shared(*pair) for pair in zip(prepared, gripper, strict=True)]
+        return self.backbone.head(torch.stack(found))
 
     def _literal(self, points, gripper):
         """Features (C, G, size): each grasp has a cloud and groups of its own."""
         clouds, grasps = gripper.shape[:2]
-        unified = torch.cat([points[:, None].expand(-1, grasps, -1, -1), gripper], dim=2).flatten(
-            0, 1
-        )
+        tiled = points[:, None].expand(-1, grasps, -1, -1)
+        unified = torch.cat([tiled, gripper], dim=2).flatten(0, 1)
         label = torch.ones_like(unified[..., :1])
         label[:, points.shape[1] :] = 0
         features = torch.cat([unified / self.settings.length_unit, label], dim=-1)
-        return self.backbone(unified, group(unified, self.settings), features).view(
-            clouds, grasps, -1
-        )
+        found = self.backbone(unified, group(unified, self.settings), features)
+        return found.view(clouds, grasps, -1)
 
     def _shared(self, alone, gripper):
         """Pooled features (G, H) of the grasps of one cloud with gripper points (G, P, 3) in length
@@ -136,27 +160,28 @@ class UnifiedCloud(nn.Module):
         """
         flat, n = gripper.flatten(0, 1), len(alone[0].points)
         every = torch.arange(n + len(flat), device=flat.device)
-        index = torch.cat(
-            [every[:n].expand(len(gripper), -1), every[n:].view(len(gripper), -1)], dim=1
-        )
-        label = torch.zeros_like(flat[:, :1])
+        own = every[:n].expand(len(gripper), -1), every[n:].view(len(gripper), -1)
+        labelled = torch.cat([flat, torch.zeros_like(flat[:, :1])], dim=-1)
         rows = Rows(
             torch.cat([alone[0].points, flat]),
-            torch.cat([alone[0].features, torch.cat([flat, label], dim=-1)]),
-            index,
+            torch.cat([alone[0].features, labelled]),
+            torch.cat(own, dim=1),
         )
-        for level, radius, objects in zip(
-            self.backbone.levels[:2], self.settings.radii, alone, strict=True
-        ):
-            rows = abstracted(level, radius / self.settings.length_unit, rows, objects)
-        return pooled(self.backbone.levels[2], rows)
+        levels = self.backbone.levels
+        for level, radius, objects in zip(levels[:2], self.settings.radii, alone, strict=True):
+            rows = _abstracted(level, radius / self.settings.length_unit, rows, objects)
+        return _pooled(levels[2], rows)
+
+
+def _no_groups(points):
+    return None
 
 
 def _placed(grasps, points):
     return pose.transform(grasps, torch.as_tensor(points, dtype=grasps.dtype, device=grasps.device))
 
 
-def abstracted(level, radius, rows, alone):
+def _abstracted(level, radius, rows, alone):
     """A set abstraction: the Rows of the centroids, which are M of the object's N points and all P
     of the gripper's.
 
@@ -186,7 +211,7 @@ def abstracted(level, radius, rows, alone):
     centres = torch.cat([rows.index[:, alone.centroids], rows.index[:, n:]], dim=1)
     parts = level.point_part(rows.points, rows.features), level.centre_part(rows.points)
     pairs = rows.index[grasp, own_point], centres[grasp, own_centre]
-    features = level.pool(*parts, pairs, owner[grasp, own_centre], base)
+    features = level.pool(parts, pairs, owner[grasp, own_centre], base)
     index = torch.where(touched, m + owner, torch.arange(touched.shape[1], device=centre.device))
     places = torch.cat([alone.points[alone.centroids], rows.points[centres[touched]]])
     return Rows(places, torch.cat([alone.pooled, features]), index)
@@ -225,7 +250,7 @@ def _triples(mask, centre, point):
     return mask.nonzero().T + torch.tensor([[0], [centre], [point]], device=mask.device)
 
 
-def pooled(level, rows):
+def _pooled(level, rows):
     """The third set abstraction, of all points: features (G, H)."""
     n = rows.index.shape[1] - len(_DISTINCT)
     values = level.rest(level.point_part(rows.points, rows.features) + level.first.bias)

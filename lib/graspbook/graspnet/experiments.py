@@ -1,77 +1,214 @@
-"""The tasks of a training run: examples of one object, and one network, each from the numbers of a
-notebook's parameters.
+"""Recipes of a training run and of an evaluation: each from the numbers of a notebook's parameters.
+
+Functions whose name ends in `_task`, and those of `views`, are tasks for `parallel.run_tasks`.
 """
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from graspbook.errors import ParameterError
+from graspbook.grasp_files import read_grasps
 from graspbook.graspnet import evaluator, sampler
-from graspbook.graspnet.dataset import prepare
-from graspbook.storage import read_grasps
+from graspbook.graspnet.baselines.gpd_network import train_gpd
+from graspbook.graspnet.dataset import DataSettings, Examples, prepare
+from graspbook.graspnet.fitting import History, fit
+from graspbook.graspnet.predict import PredictSettings
+from graspbook.graspnet.views import ViewEvaluation, evaluate_view
+from graspbook.objects.grasp_object import ObjectSet
+from graspbook.parallel import run_tasks
+from graspbook.training import TrainSettings
 
 NETWORKS = tuple(sampler.PRESETS)
 
 
-def network_settings(network, width, points, neighbours, latent, kl_weight, probed=2048):
-    """Settings of a sampler and an evaluator: those of the presets named `network`, at the given
-    sizes.
+@dataclass(frozen=True)
+class Variant:
+    """What is evaluated.
+
+    weights: folder of weights.
+    settings: how grasps are predicted.
+    steps: refinement steps to simulate.
+    views: per object.
+    """
+
+    weights: Path
+    settings: PredictSettings
+    steps: Sequence[int]
+    views: int
+
+
+def network_settings(
+    network: str,
+    *,
+    width: float,
+    points: int,
+    neighbours: Sequence[int],
+    latent: int,
+    kl_weight: float,
+    probed: int = 2048,
+) -> tuple[sampler.SamplerSettings, evaluator.EvaluatorSettings]:
+    """Settings of a sampler and an evaluator: those of the presets of a name, at the given sizes.
 
     network: "paper" (section 4), "released" (the authors' code), "paper_shared" (the paper's
-    evaluator with the gripper's points and farthest points of the object as centroids), or "ours",
-    see the presets of `sampler` and `evaluator`. width, points, neighbours: see
-    `pointnet2.BackboneSettings`; probed: see `evaluator.EvaluatorSettings`.
+        evaluator with the gripper's points and farthest points of the object as centroids), or
+        "ours", see the presets of `sampler` and `evaluator`.
+    width, points, neighbours: see `backbone.BackboneSettings`.
+    latent, kl_weight: see `sampler.SamplerSettings`.
+    probed: see `evaluator.EvaluatorSettings`.
     """
     if network not in NETWORKS:
         raise ParameterError(f"network {network!r}, expected one of {', '.join(NETWORKS)}")
-    backbone = replace(
-        sampler.PRESETS[network].backbone, width=width, points=points, neighbours=tuple(neighbours)
-    )
+    first, second = neighbours
+    sampling, scoring = sampler.PRESETS[network], evaluator.PRESETS[network]
+    backbone = replace(sampling.backbone, width=width, points=points, neighbours=(first, second))
     return (
-        replace(sampler.PRESETS[network], latent=latent, kl_weight=kl_weight, backbone=backbone),
-        replace(evaluator.PRESETS[network], backbone=backbone, probed=probed),
+        replace(sampling, latent=latent, kl_weight=kl_weight, backbone=backbone),
+        replace(scoring, backbone=backbone, probed=probed),
     )
 
 
-def prepare_task(objects, name, settings, grasp_file, more_file=None):
-    """The `dataset.Examples` of one object of a set from its grasp file, and from that of its
-    `enrichment` if there is one.
+def prepare_task(
+    objects: ObjectSet,
+    name: str,
+    settings: DataSettings,
+    *,
+    grasp_file: Path | str,
+    more_file: Path | str | None = None,
+) -> Examples:
+    """The examples of one object.
+
+    objects: the set.
+    name: of the object in it.
+    settings: what is prepared.
+    grasp_file: its labelled candidates.
+    more_file: its further grasps (`extra_grasps`), if there are any.
     """
-    return prepare(
-        objects.load(name), read_grasps(grasp_file), settings, more_file and read_grasps(more_file)
-    )
+    more = read_grasps(more_file) if more_file else None
+    return prepare(objects.load(name), read_grasps(grasp_file), settings, more)
 
 
 def train_task(
-    network, examples, settings, train_settings, weights, clouds, device, held_out=(), init=None
-):
-    """Train the network named "sampler" or "evaluator" into the file `weights`, or find it there;
-    returns its history.
+    network: str,
+    data: Sequence[Any],
+    settings: Any,
+    *,
+    train_settings: TrainSettings,
+    weights: Path | str,
+    device: str = "cpu",
+    **options: Any,
+) -> History:
+    """Train a network into a file, or find it there; returns its history.
+
+    network: one of `TRAINERS`.
+    data: examples, of "gpd" files of labelled candidates.
+    settings: of the network.
+    train_settings: of the training.
+    weights: the file.
+    device: "cpu" or "cuda".
+    options: clouds, held_out and init of `fitting.fit`; "gpd" has none.
     """
-    train = {"sampler": sampler.train_sampler, "evaluator": evaluator.train_evaluator}[network]
-    return train(
-        examples,
-        settings,
-        train_settings,
-        weights,
-        Path(weights).with_suffix(".checkpoint"),
-        clouds,
-        device,
-        held_out,
-        init,
-    )
+    train = TRAINERS[network]
+    return train(data, settings, train_settings, weights, device=device, **options)
 
 
-def kept_back(names):
-    """Those of the names "family_number" that early stopping watches: the last of each family of
-    three or more.
+def _train_gpd(files, settings, train_settings, weights, *, device):
+    checkpoint = Path(weights).with_suffix(".checkpoint")
+    return train_gpd(files, settings, train_settings, weights, checkpoint, device=device)
+
+
+TRAINERS: dict[str, Callable[..., History]] = {
+    "sampler": partial(fit, sampler.SAMPLER),
+    "evaluator": partial(fit, evaluator.EVALUATOR),
+    "gpd": _train_gpd,
+}
+
+
+def evaluate_variants(
+    variants: Mapping[str, Variant],
+    objects: ObjectSet,
+    names: Sequence[str],
+    *,
+    seed: int,
+    folder: Path | str,
+    workers: int,
+    device: str = "cpu",
+) -> dict[str, dict[str, list[ViewEvaluation]]]:
+    """`evaluate_view` of all variants: {variant: {object: [ViewEvaluation]}}.
+
+    variants: by name.
+    objects: the set.
+    names: of objects in it.
+    seed: decides the views of an object, which are the same for all variants, and with them a
+        variant's random numbers.
+    folder: of the results; what is there already, from the same weights and numbers, is read.
+    workers: processes.
+    device: "cpu" or "cuda".
+
+    Raises the errors of `evaluate_view`.
+    """
+    keys = [
+        (key, name, view)
+        for key, variant in variants.items()
+        for name in names
+        for view in range(variant.views)
+    ]
+    tasks = [
+        {
+            "name": name,
+            "view": view,
+            "weights": variants[key].weights,
+            "settings": variants[key].settings,
+            "steps": variants[key].steps,
+            "path": Path(folder) / key / f"{name}_{view}.npz",
+        }
+        for key, name, view in keys
+    ]
+    common = {"objects": objects, "seed": seed, "device": device}
+    results = run_tasks(evaluate_view, tasks, workers, "predict and shake", common=common)
+    found: dict = {key: {name: [] for name in names} for key in variants}
+    for (key, name, _), evaluation in zip(keys, results, strict=True):
+        found[key][name].append(evaluation)
+    return found
+
+
+def by_family(names: Iterable[str]) -> dict[str, list[str]]:
+    """The names of each family.
+
+    names: "family_number".
+    """
+    families: dict[str, list[str]] = {}
+    for name in names:
+        families.setdefault(name.rsplit("_", 1)[0], []).append(name)
+    return families
+
+
+def kept_back(names: Iterable[str]) -> list[str]:
+    """The objects that early stopping watches: the last of each family of three or more.
+
+    names: "family_number".
     """
     return [members[-1] for members in by_family(names).values() if len(members) >= 3]
 
 
-def by_family(names):
-    """The names "family_number" of each family: {family: [name]}."""
-    families = {}
-    for name in names:
-        families.setdefault(name.rsplit("_", 1)[0], []).append(name)
-    return families
+def per_family(names: Sequence[str], counts: int | Mapping[str, int]) -> list[str]:
+    """The first objects of each family.
+
+    names: "family_number".
+    counts: how many of a family, {family: count}; or at most so many of every one.
+
+    Raises ParameterError for a family that has fewer than are named.
+    """
+    found = by_family(names)
+    if isinstance(counts, int):
+        return [name for family in found.values() for name in family[:counts]]
+    for family, count in counts.items():
+        have = len(found.get(family, ()))
+        if have < count:
+            raise ParameterError(
+                f"{count} objects of family {family!r}, expected at most {have}: these are"
+                f" {', '.join(names)}"
+            )
+    return [name for family, count in counts.items() for name in found[family][:count]]

@@ -5,7 +5,10 @@ over whole objects: views of one object are alike, and what is asked is how the 
 objects.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +20,7 @@ from graspbook.graspnet.coverage import (
     success_coverage_curve,
     visit,
 )
+from graspbook.graspnet.views import Positives, Views
 from graspbook.metrics import bootstrap_interval, wilson_interval
 
 SHARES_OF_VIEWS = (
@@ -42,6 +46,7 @@ _FIGURES = (
     "auc_feasible",
     "feasible_share",
 )
+Recorded = dict[str, Any]  # of a view, in plain numbers
 COMPARED = ("auc", "success_best", "success_above_threshold", "coverage")
 
 
@@ -56,117 +61,126 @@ class _View:
     visits: dict[str, Visit]
 
 
-def assess(evaluations, positives, threshold, seed=0, reasons=None):
+def assess(
+    evaluations: Views,
+    positives: Positives,
+    threshold: float,
+    *,
+    seed: int = 0,
+    reasons: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Figures of a method: {"overall": figures, "objects": {name: figures}}, plain numbers, None
     where one is not defined.
 
-    evaluations: object name -> its `ViewEvaluation`s; positives: object name -> ground-truth grasps
-    (P, 4, 4), in the same frame; seed: of the bootstrap. An object without positives or views
-    cannot be judged: its figures are None, `reason` says why (by name in `reasons` where known),
+    An object without positives or views cannot be judged. Its figures are None, `reason` says why,
     and overall figures leave it out.
 
-    Means over views: `success_best` and `gravity_best`, whether the best-ranked grasp holds in the
-    shake test, and against gravity on 0.3 kg from six directions; `acceleration_best`, the largest
-    acceleration in m/s² that it survives; `success_top10` and `success_all_final`, the share of the
-    ten best, and of all grasps at their best-scoring step, that hold; `sampled` and `refined`, that
-    of all grasps as sampled and at the last simulated step; `coverage`, the share of positives
-    within 2 cm of a final grasp; `grasps_above_threshold`, how many score above the threshold, and
-    `views_with_20_above_threshold`, whether 20 or more do; `feasible_share`, the share of final
-    grasps that keep the hand out of observed points and have enough of them between the fingers. A
-    view without any grasp counts as 0 everywhere. Over the grasps of all views:
-    `success_above_threshold`, the share of those above the threshold that hold; `auc`, the area
-    under success over coverage of all final grasps, pooled by score (Figs 8-11). Names ending in
-    `_feasible` count feasible grasps alone.
+    Means over views. A view without any grasp counts as 0 everywhere.
 
-    `intervals_over_views`: Wilson's of the shares of views. `intervals_over_objects` (overall only): bootstrapped, of every
-    figure; None for a single object.
+    - `success_best`, `gravity_best`: whether the best-ranked grasp holds in the shake test, and
+      against gravity on 0.3 kg from six directions.
+    - `acceleration_best`: the largest acceleration in m/s² that it survives.
+    - `success_top10`, `success_all_final`: the share of the ten best, and of all grasps at their
+      best-scoring step, that hold.
+    - `sampled`, `refined`: that of all grasps as sampled and at the last simulated step.
+    - `coverage`: the share of positives within 2 cm of a final grasp.
+    - `grasps_above_threshold`, `views_with_20_above_threshold`: how many score above the threshold,
+      and whether 20 or more do.
+    - `feasible_share`: the share of final grasps that keep the hand out of observed points and have
+      enough of them between the fingers.
+
+    Over the grasps of all views:
+
+    - `success_above_threshold`: the share of those above the threshold that hold.
+    - `auc`: the area under success over coverage of all final grasps, pooled by score (Figs 8-11).
+
+    Names ending in `_feasible` count feasible grasps alone. `intervals_over_views`: Wilson's of the
+    shares of views. `intervals_over_objects` (overall only): bootstrapped, of every figure; None
+    for a single object.
+
+    evaluations: of each object, its views.
+    positives: of each object, its ground-truth grasps (P, 4, 4), in the same frame.
+    threshold: of scores.
+    seed: of the bootstrap.
+    reasons: of objects without positives, why, where that is known.
     """
-    judged = _judged(evaluations, positives, threshold)
+    judged = _of_each(partial(_view, threshold=threshold), evaluations, positives)
     objects = {}
     for name in evaluations:
-        objects[name] = _report(judged.get(name, [])) | {
-            "counts": _counts(judged.get(name, []), len(positives[name]))
-        }
+        objects[name] = _report(judged.get(name, []), len(positives[name]))
         if name not in judged:
-            objects[name]["reason"] = (reasons or {}).get(name) or (
-                "no views" if len(positives[name]) else "no positive grasps"
-            )
-    every = _views(judged, judged)
-    overall = _report(every) | {
-        "counts": _counts(every, sum(len(positives[name]) for name in judged))
-    }
-    overall["counts"] |= {
-        "objects": len(judged),
-        "objects_left_out": len(evaluations) - len(judged),
-    }
-    overall["intervals_over_objects"] = _intervals(
-        lambda drawn: _figures(_views(judged, drawn)), _FIGURES, list(judged), seed
-    )
+            missing = "no views" if len(positives[name]) else "no positive grasps"
+            objects[name]["reason"] = (reasons or {}).get(name) or missing
+    overall = _report(_views(judged, judged), sum(len(positives[name]) for name in judged))
+    left_out = len(evaluations) - len(judged)
+    overall["counts"] |= {"objects": len(judged), "objects_left_out": left_out}
+
+    def figures(drawn):
+        return _figures(_views(judged, drawn))
+
+    overall["intervals_over_objects"] = _intervals(figures, _FIGURES, list(judged), seed)
     return {"overall": overall, "objects": objects}
 
 
-def record(evaluations, positives):
-    """What `compare` needs of each judged object's views, in plain numbers: {name: [view]};
-    arguments as for `assess`.
+def record(evaluations: Views, positives: Positives) -> dict[str, list[Recorded]]:
+    """What `compare` needs of each judged object's views, in plain numbers: {name: [view]}.
 
     Of a view: `success_best`, 0 or 1; `scores` (K) and `success` (K), 0 or 1, of its final grasps
     by falling score; and `covers` (K + 1), how many positives each of these is the first to cover,
     the last entry those that none does.
+
+    evaluations, positives: as for `assess`.
     """
-    return {
-        name: [_record(view, positives[name]) for view in views]
-        for name, views in evaluations.items()
-        if len(positives[name]) and len(views)
-    }
+    return _of_each(_record, evaluations, positives)
 
 
-def compare(recorded, others, threshold, seed=0):
+def compare(
+    recorded: Mapping[str, list[Recorded]],
+    others: Mapping[str, list[Recorded]],
+    threshold: float,
+    *,
+    seed: int = 0,
+) -> dict[str, Any]:
     """How much higher the `COMPARED` figures of a method are than those of another on the same
-    views, in plain numbers.
+    views, in plain numbers, None where not defined.
 
-    recorded, others: what `record` returned of either. Returns {figure: the overall figure of the
-    first less that of the second}, the number of `objects` that both were judged on, and
-    `intervals_over_objects`: bootstrapped from the seed, 95 %. A resample draws the same objects
-    for both, so what makes an object hard for both cancels. None where not defined.
+    Returns {figure: the overall figure of the first less that of the second}, the number of
+    `objects` that both were judged on, and `intervals_over_objects` (bootstrapped, 95 %). A
+    resample draws the same objects for both, so what makes an object hard for both cancels.
+
+    recorded, others: what `record` returned of either.
+    threshold: of scores.
+    seed: of the bootstrap.
     """
     both = [name for name in recorded if name in others]
 
     def differences(drawn):
-        first, second = (
-            _compared([view for name in drawn for view in views[name]], threshold)
-            for views in (recorded, others)
-        )
+        first, second = (_compared(_views(by, drawn), threshold) for by in (recorded, others))
         return {name: first[name] - second[name] for name in COMPARED}
 
-    found = (
-        {name: _plain(value) for name, value in differences(both).items()}
-        if both
-        else dict.fromkeys(COMPARED)
-    )
-    return found | {
-        "objects": len(both),
-        "intervals_over_objects": _intervals(differences, COMPARED, both, seed),
-    }
+    found: dict[str, Any] = dict.fromkeys(COMPARED)
+    if both:
+        found = {name: _plain(value) for name, value in differences(both).items()}
+    intervals = _intervals(differences, COMPARED, both, seed)
+    return found | {"objects": len(both), "intervals_over_objects": intervals}
 
 
-def pooled_success_coverage(evaluations, positives):
+def pooled_success_coverage(
+    evaluations: Views, positives: Positives
+) -> tuple[np.ndarray, np.ndarray]:
     """Success and coverage (M,) of all final grasps of the objects that have positives, by falling
-    score; see `assess`.
+    score.
+
+    evaluations, positives: as for `assess`.
     """
-    return success_coverage_curve(
-        [
-            view.at_best(positives[name])
-            for name, views in evaluations.items()
-            if len(positives[name])
-            for view in views
-        ]
-    )
+    results = _of_each(lambda view, truth: view.at_best(truth), evaluations, positives)
+    return success_coverage_curve(_views(results, results))
 
 
-def _judged(evaluations, positives, threshold):
-    """The `_View`s of every object that has positives and views, by name."""
+def _of_each(figure, evaluations, positives):
+    """`figure` of a view and positives, for the views of every object that has both, by name."""
     return {
-        name: [_view(view, positives[name], threshold) for view in views]
+        name: [figure(view, positives[name]) for view in views]
         for name, views in evaluations.items()
         if len(positives[name]) and len(views)
     }
@@ -211,11 +225,11 @@ def _intervals(figures, labels, names, seed):
     """
     if not names:
         return dict.fromkeys(labels)
-    edges = bootstrap_interval(
-        lambda drawn: list(figures([names[i] for i in drawn]).values()),
-        len(names),
-        np.random.default_rng(seed),
-    )
+
+    def of_drawn(drawn):
+        return list(figures([names[i] for i in drawn]).values())
+
+    edges = bootstrap_interval(of_drawn, len(names), np.random.default_rng(seed))
     return {
         name: [_plain(low), _plain(high)] if np.isfinite(low) else None
         for name, low, high in zip(labels, *edges, strict=True)
@@ -240,12 +254,10 @@ def _view(view, positives, threshold):
         own[f"coverage{kind}"] = coverage_rate(view.final[chosen], positives)
         own[f"grasps_above_threshold{kind}"] = count
         own[f"views_with_20_above_threshold{kind}"] = count >= 20
+    above = {kind: view.final_success[high & chosen] for kind, chosen in kinds.items()}
     return _View(
         own,
-        {
-            kind: (int((high & chosen).sum()), int(view.final_success[high & chosen].sum()))
-            for kind, chosen in kinds.items()
-        },
+        {kind: (len(held), int(held.sum())) for kind, held in above.items()},
         {kind: visit(view.at_best(positives, chosen)) for kind, chosen in kinds.items()},
     )
 
@@ -260,32 +272,27 @@ def _figures(views):
     for kind in ("", "_feasible"):
         count, held = np.sum([view.above[kind] for view in views], axis=0)
         figures[f"success_above_threshold{kind}"] = held / count if count else np.nan
-        figures[f"auc{kind}"] = success_coverage_area(
-            *pooled_curve([view.visits[kind] for view in views])
-        )
+        curve = pooled_curve([view.visits[kind] for view in views])
+        figures[f"auc{kind}"] = success_coverage_area(*curve)
     return {name: figures[name] for name in _FIGURES}
 
 
-def _report(views):
-    """The figures of views as plain numbers, with Wilson's intervals."""
-    if not views:
-        return dict.fromkeys((*_FIGURES, "intervals_over_views"))
-    figures = {name: _plain(value) for name, value in _figures(views).items()}
-    return figures | {
-        "intervals_over_views": {
+def _report(views, positives):
+    """The figures of views as plain numbers, with Wilson's intervals and counts."""
+    report = dict.fromkeys((*_FIGURES, "intervals_over_views"))
+    if views:
+        report = {name: _plain(value) for name, value in _figures(views).items()}
+        report["intervals_over_views"] = {
             name: list(wilson_interval(sum(view.own[name] for view in views), len(views)))
             for name in SHARES_OF_VIEWS
         }
-    }
-
-
-def _counts(views, positives):
-    return {
+    report["counts"] = {
         "views": len(views),
         "grasps": sum(len(view.visits[""].scores) for view in views),
         "positives": positives,
         "grasps_above_threshold": sum(view.above[""][0] for view in views),
     }
+    return report
 
 
 def _plain(value):

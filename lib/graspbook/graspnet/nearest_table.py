@@ -1,16 +1,18 @@
-"""Nearest observed points by table: built once a cloud, a few operations a query, for networks that
-ask very often.
+"""Nearest observed points by table: built once per cloud, a few operations per query, for networks
+that ask very often.
 
 A cell of the table knows the observed points nearest to its centre, and a query in it gets the
-nearest of these: seldom another than the nearest of all, and within the table never one farther by
-more than the cell's diagonal. Two tables a cloud: of the points in space, and of their image along
-z, the view (`frame.object_frame`; rays count as parallel).
+nearest of these. That is seldom another than the nearest of all, and within the table never one
+farther by more than the cell's diagonal. Two tables per cloud: of the points in space, and of their
+image along z, the view (`frame.object_frame`; rays count as parallel).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from scipy.spatial import cKDTree
+from torch import Tensor
 
 CELL = 0.008
 CANDIDATES = 4
@@ -23,17 +25,18 @@ class Tables(NamedTuple):
     indices of its nearest points among all C·N.
     """
 
-    origin: torch.Tensor
-    size: torch.Tensor
-    start: torch.Tensor
-    space: torch.Tensor
-    image: torch.Tensor
+    origin: Tensor
+    size: Tensor
+    start: Tensor
+    space: Tensor
+    image: Tensor
 
 
 @torch.no_grad()
-def tabulate(points):
-    """Tables of one cloud (N, 3) in metres; they reach `MARGIN` beyond it, further out the nearest
-    cell answers.
+def tabulate(points: Tensor) -> Tables:
+    """Tables of one cloud; they reach `MARGIN` beyond it, further out the nearest cell answers.
+
+    points: (N, 3), metres.
     """
     low = points.min(dim=0).values - MARGIN
     size = ((points.max(dim=0).values + MARGIN - low) / CELL).ceil().long()
@@ -49,13 +52,16 @@ def tabulate(points):
 def _candidates(centres, points):
     ranks = range(1, min(CANDIDATES, len(points)) + 1)
     found = cKDTree(points.cpu().numpy()).query(centres.cpu().numpy(), ranks)[1]
-    return torch.from_numpy(found.astype("int16" if len(points) < 2**15 else "int32")).to(
-        points.device
-    )
+    kind = "int16" if len(points) < 2**15 else "int32"
+    return torch.from_numpy(found.astype(kind)).to(points.device)
 
 
-def join(tables, points):
-    """One `Tables` of those of several clouds of `points` points each."""
+def join(tables: Sequence[Tables], points: int) -> Tables:
+    """One `Tables` of those of several clouds.
+
+    tables: of one cloud each.
+    points: of each cloud.
+    """
     ends = torch.tensor([[len(table.space), len(table.image)] for table in tables]).cumsum(0)
     start = torch.cat([torch.zeros_like(ends[:1]), ends[:-1]]).to(tables[0].start.device)
     return Tables(
@@ -67,9 +73,12 @@ def join(tables, points):
     )
 
 
-def nearest_points(queries, points, tables):
-    """The observed points nearest to queries (C, Q, 3), in space and in the image: (C, Q, 3) each,
-    of clouds (C, N, 3).
+def nearest_points(queries: Tensor, points: Tensor, tables: Tables) -> tuple[Tensor, Tensor]:
+    """The observed points nearest to queries, in space and in the image: (C, Q, 3) each.
+
+    queries: (C, Q, 3), metres.
+    points: (C, N, 3), metres.
+    tables: of the points.
     """
     every = points.flatten(0, 1)
     with torch.no_grad():
@@ -77,12 +86,10 @@ def nearest_points(queries, points, tables):
         cell = ((queries - tables.origin[:, None]) / CELL).long()
         x, y, z = torch.minimum(cell.clamp_min(0), size - 1).unbind(-1)
         column = x * size[..., 1] + y
-        space = _nearest(
-            queries, every, tables.space[tables.start[:, :1] + column * size[..., 2] + z].long()
-        )
-        image = _nearest(
-            queries[..., :2], every[:, :2], tables.image[tables.start[:, 1:] + column].long()
-        )
+        in_space = tables.space[tables.start[:, :1] + column * size[..., 2] + z].long()
+        in_image = tables.image[tables.start[:, 1:] + column].long()
+        space = _nearest(queries, every, in_space)
+        image = _nearest(queries[..., :2], every[:, :2], in_image)
     return every[space], every[image]
 
 

@@ -13,63 +13,83 @@ import numpy as np
 import torch
 
 from graspbook import pose
-from graspbook.graspnet.evaluator import load_evaluator
+from graspbook.grasp_files import Grasps, read_grasps, write_grasps
+from graspbook.graspnet.dataset import Examples
+from graspbook.graspnet.evaluator import Evaluator, load_evaluator
+from graspbook.graspnet.network_kinds import Sampler
 from graspbook.graspnet.refinement import best_of_iterations, refine_by_log_odds
 from graspbook.graspnet.sampler import load_sampler, sample
+from graspbook.objects.grasp_object import GraspObject, ObjectSet
 from graspbook.simulation.shake import Shaker
-from graspbook.storage import (
-    Grasps,
-    code_hash,
-    content_hash,
-    hash_number,
-    object_hash,
-    read_grasps,
-    write_grasps,
-)
+from graspbook.storage import code_hash, content_hash, hash_number, object_hash
 
 _STEPS, _EARLY = 10, 3
 
 
-def explore(obj, examples, sampler, evaluator, views, samples, seed):
-    """`Grasps` `object_T_hand` of a GraspObject, in its frame, labelled by the shake test.
+def explore(
+    obj: GraspObject,
+    examples: Examples,
+    sampler: Sampler,
+    evaluator: Evaluator,
+    *,
+    views: int,
+    samples: int,
+    seed: int,
+) -> Grasps:
+    """Grasps `object_T_hand` of an object, labelled by the shake test.
 
-    On each of the first `views` clouds of its `dataset.Examples` so many samples, refined in ten
-    steps; a quarter of them as sampled, a quarter after three steps, the others at their best step.
-    The networks compute on the device that they are on; latents come from the seed and the object's
-    name.
+    Of the samples on a view, refined in ten steps, a quarter are taken as sampled, a quarter after
+    three steps, and the others at their best step.
+
+    obj: the object.
+    examples: of the object.
+    sampler, evaluator: the networks; they compute on the device that they are on.
+    views: how many clouds of the examples, from the first on.
+    samples: per view.
+    seed: of the latents, with the object's name.
     """
     generator = torch.Generator().manual_seed(hash_number(seed, obj.name))
     device = next(evaluator.parameters()).device
     found, quarter = [], samples // 4
-    for cloud, view_T_object in zip(
-        examples.clouds[:views], examples.view_T_object[:views], strict=True
-    ):
+    seen = zip(examples.clouds[:views], examples.view_T_object[:views], strict=True)
+    for cloud, view_T_object in seen:
         points = torch.from_numpy(cloud).to(device)
-        sampled, _ = sample(sampler, points[: sampler.settings.backbone.points], samples, generator)
-        refinement = refine_by_log_odds(
-            evaluator, points[: evaluator.settings.points], sampled, _STEPS
-        )
-        best = best_of_iterations(refinement)[0]
-        grasps = torch.cat(
-            [
-                refinement.grasps[0, :quarter],
-                refinement.grasps[_EARLY, quarter : 2 * quarter],
-                best[2 * quarter :],
-            ]
-        )
+        sampled, _ = sample(sampler, points[: sampler.settings.points], samples, generator)
+        observed = points[: evaluator.settings.points]
+        refinement = refine_by_log_odds(evaluator, observed, sampled, _STEPS)
+        best, steps = best_of_iterations(refinement)[0], refinement.grasps
+        parts = steps[0, :quarter], steps[_EARLY, quarter : 2 * quarter], best[2 * quarter :]
+        grasps = torch.cat(parts)
         found.append(pose.inverse(view_T_object) @ grasps.cpu().numpy().astype(float))
     transforms = np.concatenate(found)
     success = Shaker(obj, threads=1).test(transforms, grade=False).success
     return Grasps(transforms, success, object_file=obj.file, object_scale=obj.scale)
 
 
-def explore_task(objects, examples, sampler, evaluator, path, views, samples, seed, device="cpu"):
-    """`explore` one object of a set with the networks of two weights files into a grasp file, and
-    return the examples with these.
+def explore_task(
+    objects: ObjectSet,
+    examples: Examples,
+    *,
+    sampler: Path | str,
+    evaluator: Path | str,
+    path: Path | str,
+    views: int,
+    samples: int,
+    seed: int,
+    device: str = "cpu",
+) -> Examples:
+    """`explore` one object of a set into a grasp file, and return the examples with these grasps.
 
-    device: "cpu" or "cuda", where the networks compute. A task for `parallel.run_tasks`; a file
-    made from the same is read instead. Raises WeightsError for weights that are missing or do not
-    fit.
+    A task for `parallel.run_tasks`; a file made from the same is read instead.
+
+    objects: the set.
+    examples: of the object.
+    sampler, evaluator: weights files.
+    path: of the grasp file.
+    views, samples, seed: as for `explore`.
+    device: "cpu" or "cuda", where the networks compute.
+
+    Raises WeightsError for weights that are missing or do not fit.
     """
     obj = objects.load(examples.name)
     hashes = [
@@ -88,6 +108,6 @@ def explore_task(objects, examples, sampler, evaluator, path, views, samples, se
     }
     if not Path(path).is_file() or read_grasps(path).parameters != parameters:
         networks = load_sampler(sampler).to(device), load_evaluator(evaluator).to(device)
-        found = explore(obj, examples, *networks, views, samples, seed)
+        found = explore(obj, examples, *networks, views=views, samples=samples, seed=seed)
         write_grasps(path, replace(found, parameters=parameters))
     return replace(examples, explored=read_grasps(path))

@@ -1,13 +1,12 @@
 """From an observed cloud to ranked grasps: sample, refine, pick, and check against what was seen.
 
-Where grasps come from is a named choice: "graspnet" samples them from the VAE (section 3.1),
-"geometric" against the observed surface's normals (the baseline of Fig. 11); both are refined by
-the same evaluator. "gpd" is ten Pas et al.'s detector (the baseline of Table 1), whose grasps and
-scores are final.
+Where grasps come from is a named choice, see `METHODS`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,25 +17,25 @@ from graspbook.graspnet.baselines.geometric import sample_geometric
 from graspbook.graspnet.baselines.gpd_network import detect, load_gpd
 from graspbook.graspnet.evaluator import load_evaluator
 from graspbook.graspnet.frame import object_frame
+from graspbook.graspnet.network_kinds import Sampler
 from graspbook.graspnet.refinement import Refinement, best_of_iterations, refine
 from graspbook.graspnet.sampler import load_sampler, sample
-from graspbook.hands.franka import points_in_closing_region, points_in_hand
+from graspbook.hands.parallel_jaw import FRANKA, ParallelJaw
 from graspbook.perception.normals import checked_cloud
 from graspbook.perception.resample import resample
-
-METHODS = {
-    "graspnet": ("sampler", "evaluator"),
-    "geometric": ("evaluator",),
-    "gpd": ("gpd",),
-}  # and the weights they need
 
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """Grasps sampled a cloud, where latents come from, refinement (method, steps), score above
-    which a grasp is kept in the paper's protocol, the observed points that a grasp must have
-    between its fingers to be feasible, and the method, one of `METHODS`. Only graspnet draws
-    latents, and gpd refines nothing.
+    """How grasps are predicted.
+
+    samples: grasps sampled per cloud.
+    latents: where they come from, see `sampler.draw_latents`; only graspnet draws them.
+    refinement: one of `refinement.METHODS`; gpd refines nothing.
+    steps: of the refinement.
+    threshold: score above which a grasp is kept in the paper's protocol.
+    min_points_between: observed points that a feasible grasp has between its fingers.
+    method: one of `METHODS`.
     """
 
     samples: int = 200
@@ -52,10 +51,16 @@ class PredictSettings:
 class Prediction:
     """Grasps for one cloud, feasible ones first, then by falling score.
 
-    camera_T_hand (K, 4, 4); scores (K,); step (K,): the refinement step each is from; collides (K,)
-    bool: observed points inside the open hand; points_between (K,): observed points between its
-    fingers; above_threshold (K,) bool; feasible (K,) bool: no collision and enough points between.
-    iterations (S + 1, K, 4, 4) and iteration_scores (S + 1, K): every step of the same samples.
+    camera_T_hand: (K, 4, 4).
+    scores: (K,).
+    step: (K,), the refinement step each is from.
+    collides: (K,) bool, observed points inside the open hand.
+    points_between: (K,), observed points between its fingers.
+    above_threshold: (K,) bool.
+    feasible: (K,) bool, no collision and enough points between.
+    iterations, iteration_scores: (S + 1, K, 4, 4) and (S + 1, K), every step of the same samples.
+    gripper: whose poses these are.
+    note: what to know about them, "" where there is nothing.
     """
 
     camera_T_hand: np.ndarray
@@ -67,89 +72,167 @@ class Prediction:
     feasible: np.ndarray
     iterations: np.ndarray
     iteration_scores: np.ndarray
+    gripper: ParallelJaw = FRANKA
+    note: str = ""
 
 
-def weights_files(folder, method="graspnet"):
-    """Paths of the weights that a method needs in a weights folder. Raises ParameterError for an
-    unknown method.
+@dataclass(frozen=True)
+class Method:
+    """A way from a cloud to grasps.
+
+    about: a line for help texts.
+    weights: name of each weights file it needs -> what loads it. The last one's network scores
+        grasps; one before it samples them.
+    find: function of the cloud, both networks, the settings, `rng` and `gripper`, to the
+        `Refinement` of its samples and `camera_T_frame` (4, 4).
+    """
+
+    about: str
+    weights: Mapping[str, Callable[[Path], Any]]
+    find: Callable[..., tuple[Refinement, np.ndarray]]
+
+
+def weights_files(folder: Path | str, method: str = "graspnet") -> list[Path]:
+    """Paths of the weights that a method needs.
+
+    folder: of weights.
+    method: one of `METHODS`.
+
+    Raises ParameterError for an unknown method.
     """
     if method not in METHODS:
         raise ParameterError(f"method {method!r}, expected one of {', '.join(METHODS)}")
-    return [Path(folder) / f"{name}.safetensors" for name in METHODS[method]]
+    return [Path(folder) / f"{name}.safetensors" for name in METHODS[method].weights]
 
 
-def load_networks(folder, device="cpu", method="graspnet"):
-    """The networks (sampler, scorer) of a weights folder: the method's source of grasps, None where
-    it has no network, and what scores them, the evaluator or GPD's classifier. Raises WeightsError
-    if one is missing or does not fit.
+def load_networks(
+    folder: Path | str, *, device: str = "cpu", method: str = "graspnet"
+) -> tuple[Sampler | None, Any]:
+    """The networks of a method: its source of grasps, None where it has no network, and what scores
+    them, the evaluator or GPD's classifier.
+
+    folder: of weights.
+    device: "cpu" or "cuda".
+    method: one of `METHODS`.
+
+    Raises WeightsError if one is missing or does not fit.
     """
-    *source, scorer = weights_files(folder, method)
-    sampler = load_sampler(source[0]).to(device) if source else None
-    if method == "gpd":
-        return sampler, load_gpd(scorer).to(device)
-    return sampler, load_evaluator(scorer).to(device)
+    files = weights_files(folder, method)
+    loads = METHODS[method].weights.values()
+    *source, scorer = [load(file).to(device) for load, file in zip(loads, files, strict=True)]
+    return (source[0] if source else None), scorer
 
 
-def predict(cloud, sampler, evaluator, settings, rng, scene=None):
-    """Prediction for the observed points (M, 3) of one object, camera frame, metres; `rng` is a
-    numpy generator.
+def predict(
+    cloud: np.ndarray,
+    sampler: Sampler | None,
+    evaluator: Any,
+    settings: PredictSettings,
+    rng: np.random.Generator,
+    *,
+    scene: np.ndarray | None = None,
+    gripper: ParallelJaw = FRANKA,
+) -> Prediction:
+    """Grasps for the observed points of one object.
 
-    sampler, evaluator: what `load_networks` returns for `settings.method`. The networks see a
-    random resample in its `frame.object_frame`; points between the fingers are counted on all M
-    points, and collisions on these and on the `scene` (K, 3), what was observed around the object,
-    where it is given. Raises CaptureError for a cloud that is empty, of a wrong shape, or not
-    finite.
+    The networks see a random resample in its `frame.object_frame`. Points between the fingers are
+    counted on all points.
+
+    cloud: (M, 3), camera frame, metres.
+    sampler, evaluator: what `load_networks` returns for the method.
+    settings: with the method.
+    rng: of all that is drawn.
+    scene: (K, 3), what was observed around the object: a hand that holds one of these collides too.
+    gripper: the networks know the Franka Hand alone; another one takes its grasps with the pads in
+        the same place, and `note` says so.
+
+    Raises CaptureError for a cloud that is empty, of a wrong shape, or not finite.
     """
-    cloud = checked_cloud(cloud)
-    if settings.method == "gpd":
-        refinement, camera_T_frame = _detect(cloud, evaluator, settings, rng), np.eye(4)
-    else:
-        refinement, camera_T_frame = _sample_and_refine(cloud, sampler, evaluator, settings, rng)
-    return _rank(refinement, camera_T_frame, cloud, scene, settings)
+    cloud, note, method = checked_cloud(cloud), "", METHODS[settings.method]
+    refinement, camera_T_frame = method.find(
+        cloud, sampler, evaluator, settings, rng=rng, gripper=gripper
+    )
+    if gripper.name != FRANKA.name:
+        note = f"the networks were trained for the {FRANKA.title}, not for the {gripper.title}"
+    told = {"scene": scene, "settings": settings, "gripper": gripper, "note": note}
+    return _rank(refinement, camera_T_frame, cloud, **told)
 
 
-def _sample_and_refine(cloud, sampler, evaluator, settings, rng):
-    """The `Refinement` of a method's samples in the graspnet object frame, and `camera_T_frame` (4,
-    4).
-    """
+def _graspnet(cloud, sampler, evaluator, settings, *, rng, gripper):
+    def propose(points, frame_T_camera, generator):
+        seen = points[: sampler.settings.points]
+        latents = settings.latents
+        return sample(sampler, seen, settings.samples, generator, latents=latents)[0]
+
+    taken = max(evaluator.settings.points, sampler.settings.points)
+    return _refined(propose, cloud, evaluator, settings, rng, taken=taken, gripper=gripper)
+
+
+def _geometric(cloud, sampler, evaluator, settings, *, rng, gripper):
+    def propose(points, frame_T_camera, generator):
+        poses = frame_T_camera @ sample_geometric(cloud, settings.samples, rng)
+        return torch.as_tensor(poses, dtype=points.dtype, device=points.device)
+
+    taken = evaluator.settings.points
+    return _refined(propose, cloud, evaluator, settings, rng, taken=taken, gripper=gripper)
+
+
+def _refined(propose, cloud, evaluator, settings, rng, *, taken, gripper):
+    """The refinement of what `propose` makes of `taken` points in the graspnet object frame."""
     device = next(evaluator.parameters()).device
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    observed, encoded = (
-        evaluator.settings.points,
-        sampler.settings.backbone.points if sampler else 0,
-    )
-    seen = resample(cloud, max(observed, encoded), rng)
+    seen = resample(cloud, taken, rng)
     camera_T_frame = object_frame(seen)
     frame_T_camera = pose.inverse(camera_T_frame)
-    points = torch.as_tensor(
-        pose.transform(frame_T_camera, seen), dtype=torch.float32, device=device
+    points = pose.transform(frame_T_camera, seen)
+    points = torch.as_tensor(points, dtype=torch.float32, device=device)
+    grasps, observed = (
+        propose(points, frame_T_camera, generator),
+        points[: evaluator.settings.points],
     )
-    if settings.method == "geometric":
-        poses = frame_T_camera @ sample_geometric(cloud, settings.samples, rng)
-        grasps = torch.as_tensor(poses, dtype=torch.float32, device=device)
-    else:
-        grasps, _ = sample(sampler, points[:encoded], settings.samples, generator, settings.latents)
-    return refine(
-        evaluator, points[:observed], grasps, settings.refinement, settings.steps, generator
-    ), camera_T_frame
+    how = {"method": settings.refinement, "generator": generator}
+    refinement = refine(evaluator, observed, grasps, settings.steps, **how)
+    if gripper.name != FRANKA.name:
+        to_pads = torch.eye(4, dtype=refinement.grasps.dtype, device=device)
+        to_pads[2, 3] = FRANKA.pad_z - gripper.pad_z
+        refinement = replace(refinement, grasps=refinement.grasps @ to_pads)
+    return refinement, camera_T_frame
 
 
-def _detect(cloud, network, settings, rng):
-    """GPD's grasps and scores as a `Refinement` of no steps, in the camera frame."""
-    grasps, scores = detect(cloud, network, network.settings, settings.samples, rng)
-    return Refinement(torch.as_tensor(grasps)[None], torch.as_tensor(scores)[None])
+def _gpd(cloud, sampler, network, settings, *, rng, gripper):
+    # Grasps and scores are final: no steps, in the camera frame.
+    chosen = network.settings
+    if gripper.name != FRANKA.name:
+        chosen = replace(chosen, hand=gripper.name)
+    grasps, scores = detect(cloud, network, chosen, settings.samples, rng)
+    return Refinement(torch.as_tensor(grasps)[None], torch.as_tensor(scores)[None]), np.eye(4)
 
 
-def _rank(refinement, camera_T_frame, cloud, scene, settings):
+METHODS = {
+    "graspnet": Method(
+        "6-DOF GraspNet, samples of the VAE refined by the evaluator (section 3)",
+        {"sampler": load_sampler, "evaluator": load_evaluator},
+        _graspnet,
+    ),
+    "geometric": Method(
+        "samples along the observed surface's normals, refined by the evaluator (Fig. 11)",
+        {"evaluator": load_evaluator},
+        _geometric,
+    ),
+    "gpd": Method("the detector GPD of ten Pas et al. (Table 1)", {"gpd": load_gpd}, _gpd),
+}
+
+
+def _rank(refinement, camera_T_frame, cloud, *, scene, settings, gripper, note):
     """The Prediction of a `Refinement` in a frame (4, 4)."""
     _, scores, step, above = (
         values.cpu().numpy() for values in best_of_iterations(refinement, settings.threshold)
     )
     iterations = camera_T_frame @ refinement.grasps.cpu().numpy().astype(float)
     best = iterations[step, np.arange(len(step))]
-    collides, between = contact_check(best, cloud)
+    collides, between = contact_check(best, cloud, gripper=gripper)
     if scene is not None:
-        collides |= contact_check(best, scene)[0]
+        collides |= contact_check(best, scene, gripper=gripper)[0]
     feasible = ~collides & (between >= settings.min_points_between)
     order = np.lexsort([-scores, ~feasible])
     return Prediction(
@@ -162,16 +245,25 @@ def _rank(refinement, camera_T_frame, cloud, scene, settings):
         feasible[order],
         iterations[:, order],
         refinement.scores.cpu().numpy()[:, order],
+        gripper,
+        note,
     )
 
 
-def contact_check(camera_T_hand, cloud, chunk=32):
-    """Whether the open hand at poses (K, 4, 4) holds points of a cloud (M, 3) inside it, bool (K,),
-    and how many lie between its fingers, (K,).
+def contact_check(
+    camera_T_hand: np.ndarray, cloud: np.ndarray, *, chunk: int = 32, gripper: ParallelJaw = FRANKA
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the open hand holds points of a cloud inside it, bool (K,), and how many lie between
+    its fingers (K,).
+
+    camera_T_hand: (K, 4, 4).
+    cloud: (M, 3), metres, in the same frame.
+    chunk: poses checked together.
+    gripper: the hand.
     """
     collides, between = [], []
     for start in range(0, max(1, len(camera_T_hand)), chunk):
         local = pose.transform(pose.inverse(camera_T_hand[start : start + chunk]), cloud)
-        collides.append(points_in_hand(local).any(axis=1))
-        between.append(points_in_closing_region(local).sum(axis=1))
+        collides.append(gripper.points_in_hand(local).any(axis=1))
+        between.append(gripper.points_in_closing_region(local).sum(axis=1))
     return np.concatenate(collides), np.concatenate(between)

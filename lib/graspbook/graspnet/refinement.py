@@ -2,15 +2,17 @@
 Metropolis-Hastings (released code), or along the gradient of the log odds (ours).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
+from torch import Tensor
 
 from graspbook import pose
 from graspbook.errors import ParameterError
-from graspbook.graspnet.evaluator import score, success_probability
+from graspbook.graspnet.evaluator import Evaluator, score, success_probability
 
-METHODS = ("gradient", "log_odds", "metropolis")
 MAX_TRANSLATION = 0.01
 # Ours: length of the first and of the last step in metres, and the metres that one radian counts
 # as: about half a hand.
@@ -23,81 +25,84 @@ class Refinement:
     frame.
     """
 
-    grasps: torch.Tensor
-    scores: torch.Tensor
-
-
-def refine(evaluator, cloud, grasps, method, steps, generator):
-    """The refinement of grasps (K, 4, 4) on a cloud (N, 3) by a named method."""
-    if method == "gradient":
-        return refine_by_gradient(evaluator, cloud, grasps, steps)
-    if method == "log_odds":
-        return refine_by_log_odds(evaluator, cloud, grasps, steps)
-    if method == "metropolis":
-        return refine_by_metropolis(evaluator, cloud, grasps, generator, steps)
-    raise ParameterError(f"refinement {method!r}, expected one of {', '.join(METHODS)}")
+    grasps: Tensor
+    scores: Tensor
 
 
 def refine_by_gradient(
-    evaluator, cloud, grasps, steps=10, max_translation=MAX_TRANSLATION, chunk=256
-):
-    """Climb the success probability S of grasps (K, 4, 4) on a cloud (N, 3), both in the graspnet
-    object frame.
+    evaluator: Evaluator,
+    cloud: Tensor,
+    grasps: Tensor,
+    steps: int = 10,
+    *,
+    generator: torch.Generator | None = None,
+    max_translation: float = MAX_TRANSLATION,
+    chunk: int = 256,
+) -> Refinement:
+    """Climb the success probability S (section 3.3, equation 6).
 
     Each step adds η·∂S/∂(Euler angles) to the static-axes x, y, z angles and η·∂S/∂T to the
-    translation, with η = min(max_translation / |∂S/∂T|, 1), so that no translation moves further
-    than max_translation metres a step.
+    translation, with η = min(max_translation / |∂S/∂T|, 1).
+
+    evaluator: that gives S.
+    cloud: (N, 3), metres, in the graspnet object frame.
+    grasps: (K, 4, 4), in the same frame.
+    steps: how many.
+    generator: unused, nothing is drawn.
+    max_translation: metres that a grasp moves at most in a step.
+    chunk: grasps refined together.
     """
+    climb = partial(_climb, steps=steps, max_translation=max_translation)
+    return _in_chunks(climb, evaluator, cloud, grasps, chunk)
+
+
+def _in_chunks(climb, evaluator, cloud, grasps, chunk):
     groups = evaluator.prepare(cloud[None])
-    parts = [
-        _climb(evaluator, cloud[None], groups, part, steps, max_translation)
-        for part in grasps.split(chunk)
-    ]
-    return Refinement(
-        torch.cat([g for g, _ in parts], dim=1), torch.cat([s for _, s in parts], dim=1)
-    )
+    parts = [climb(evaluator, cloud[None], groups, part) for part in grasps.split(chunk)]
+    return Refinement(*(torch.cat(part, dim=1) for part in zip(*parts, strict=True)))
 
 
-def _climb(evaluator, points, groups, grasps, steps, max_translation):
+def _climb(evaluator, points, groups, grasps, *, steps, max_translation):
     angles, translation = pose.matrix_to_euler_sxyz_torch(grasps[:, :3, :3]), grasps[:, :3, 3]
     visited, scores = [], []
     for step in range(steps + 1):
-        angles, translation = (
-            angles.detach().requires_grad_(),
-            translation.detach().requires_grad_(),
-        )
+        angles = angles.detach().requires_grad_()
+        translation = translation.detach().requires_grad_()
         placed = pose.from_rt_torch(pose.euler_sxyz_to_matrix_torch(angles), translation)
         success = success_probability(evaluator(points, groups, placed[None]))[0]
         visited.append(placed.detach())
         scores.append(success.detach())
         if step < steps:
             turn, shift = torch.autograd.grad(success.sum(), [angles, translation])
-            eta = (max_translation / shift.norm(dim=-1, keepdim=True).clamp_min(1e-12)).clamp_max(
-                1.0
-            )
+            size = shift.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+            eta = (max_translation / size).clamp_max(1.0)
             angles, translation = angles + eta * turn, translation + eta * shift
     return torch.stack(visited), torch.stack(scores)
 
 
-def refine_by_log_odds(evaluator, cloud, grasps, steps=10, chunk=256):
-    """Climb the log odds log(S / (1 - S)) of grasps (K, 4, 4) on a cloud (N, 3), both in the
-    graspnet object frame.
+def refine_by_log_odds(
+    evaluator: Evaluator,
+    cloud: Tensor,
+    grasps: Tensor,
+    steps: int = 10,
+    *,
+    generator: torch.Generator | None = None,
+    chunk: int = 256,
+) -> Refinement:
+    """Climb the log odds log(S / (1 - S)) of the success probability S (ours).
 
     Each step goes along the gradient over translation and rotation in the hand's own frame, a
     radian counted as 6 cm, by a length that falls geometrically from 6 mm to 1 mm. Unlike S, its
-    log odds have a slope where the grasp is hopeless and where it is nearly certain; and steps of a
-    set length that shrink neither stall nor overshoot.
+    log odds have a slope where the grasp is hopeless and where it is nearly certain. Steps of a set
+    length that shrink neither stall nor overshoot.
+
+    evaluator, cloud, grasps, steps, generator, chunk: as for `refine_by_gradient`.
     """
-    groups = evaluator.prepare(cloud[None])
-    parts = [
-        _climb_log_odds(evaluator, cloud[None], groups, part, steps) for part in grasps.split(chunk)
-    ]
-    return Refinement(
-        torch.cat([g for g, _ in parts], dim=1), torch.cat([s for _, s in parts], dim=1)
-    )
+    climb = partial(_climb_log_odds, steps=steps)
+    return _in_chunks(climb, evaluator, cloud, grasps, chunk)
 
 
-def _climb_log_odds(evaluator, points, groups, grasps, steps):
+def _climb_log_odds(evaluator, points, groups, grasps, *, steps):
     first, last = STEP_LENGTHS
     visited, scores = [], []
     for step in range(steps + 1):
@@ -108,9 +113,8 @@ def _climb_log_odds(evaluator, points, groups, grasps, steps):
         if step < steps:
             slope = torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), motion)[0]
             length = first * (last / first) ** (step / max(1, steps - 1))
-            grasps = _moved(
-                grasps, length * slope / slope.norm(dim=-1, keepdim=True).clamp_min(1e-12)
-            )
+            size = slope.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+            grasps = _moved(grasps, length * slope / size)
     return torch.stack(visited), torch.stack(scores)
 
 
@@ -120,21 +124,29 @@ def _moved(grasps, motion):
     """
     turn = pose.euler_sxyz_to_matrix_torch(motion[:, 3:] / RADIAN)
     rotation = grasps[:, :3, :3]
-    return pose.from_rt_torch(
-        rotation @ turn, grasps[:, :3, 3] + (rotation @ motion[:, :3, None])[..., 0]
-    )
+    shift = (rotation @ motion[:, :3, None])[..., 0]
+    return pose.from_rt_torch(rotation @ turn, grasps[:, :3, 3] + shift)
 
 
 @torch.no_grad()
 def refine_by_metropolis(
-    evaluator, cloud, grasps, generator, steps=20, translation=0.02, rotation=0.0
-):
-    """Metropolis-Hastings over grasps (K, 4, 4) on a cloud (N, 3) with the success probability as
-    density.
+    evaluator: Evaluator,
+    cloud: Tensor,
+    grasps: Tensor,
+    steps: int = 20,
+    *,
+    generator: torch.Generator,
+    translation: float = 0.02,
+    rotation: float = 0.0,
+) -> Refinement:
+    """Metropolis-Hastings with the success probability as density (released code).
 
-    A proposal moves each coordinate by up to `translation` metres and each Euler angle by up to
-    `rotation` radians (the released code's is zero); it replaces the grasp with probability min(1,
-    p'/p).
+    A proposal replaces the grasp with probability min(1, p'/p).
+
+    evaluator, cloud, grasps, steps: as for `refine_by_gradient`.
+    generator: of the proposals.
+    translation: metres that a proposal moves each coordinate at most.
+    rotation: radians that it turns each Euler angle at most; the released code's is zero.
     """
     angles, place = pose.matrix_to_euler_sxyz_torch(grasps[:, :3, :3]), grasps[:, :3, 3]
     current, scores = grasps, [score(evaluator, cloud, grasps)]
@@ -146,18 +158,50 @@ def refine_by_metropolis(
         moved = pose.from_rt_torch(pose.euler_sxyz_to_matrix_torch(moved_angles), moved_place)
         moved_score = score(evaluator, cloud, moved)
         accept = draws[:, 6] * scores[-1] <= moved_score
-        place, angles = (
-            torch.where(accept[:, None], moved_place, place),
-            torch.where(accept[:, None], moved_angles, angles),
-        )
+        place = torch.where(accept[:, None], moved_place, place)
+        angles = torch.where(accept[:, None], moved_angles, angles)
         current = torch.where(accept[:, None, None], moved, current)
         visited.append(current)
         scores.append(torch.where(accept, moved_score, scores[-1]))
     return Refinement(torch.stack(visited), torch.stack(scores))
 
 
-def best_of_iterations(refinement, threshold=0.8):
+METHODS: dict[str, Callable[..., Refinement]] = {
+    "gradient": refine_by_gradient,
+    "log_odds": refine_by_log_odds,
+    "metropolis": refine_by_metropolis,
+}
+
+
+def refine(
+    evaluator: Evaluator,
+    cloud: Tensor,
+    grasps: Tensor,
+    steps: int,
+    *,
+    method: str,
+    generator: torch.Generator,
+) -> Refinement:
+    """The refinement of grasps on a cloud by a named method.
+
+    evaluator, cloud, grasps, steps: as for `refine_by_gradient`.
+    method: one of `METHODS`.
+    generator: of what the method draws.
+
+    Raises ParameterError for an unknown method.
+    """
+    if method not in METHODS:
+        raise ParameterError(f"refinement {method!r}, expected one of {', '.join(METHODS)}")
+    return METHODS[method](evaluator, cloud, grasps, steps, generator=generator)
+
+
+def best_of_iterations(
+    refinement: Refinement, threshold: float = 0.8
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Each sample's best-scoring step (released code).
+
+    refinement: of K samples.
+    threshold: of scores.
 
     Returns grasps (K, 4, 4), scores (K,), the step each was found at (K,), and which scores exceed
     the threshold (K,) bool.

@@ -9,9 +9,10 @@ import trimesh
 
 from graspbook import pose
 from graspbook.errors import ParameterError
-from graspbook.hands import franka
+from graspbook.hands.parallel_jaw import FRANKA, ParallelJaw
 from graspbook.objects.everyday import SECTORS
 from graspbook.objects.families import BOWL_SECTORS, MUG_SECTORS
+from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.solids import HANDLE_SEGMENTS
 
 REGIONS = ("rim", "handle", "body", "nothing")
@@ -29,14 +30,21 @@ _RAYS = 5  # a side of the pad
 _WALL, _HANDLE = 1, 2
 
 
-def held_regions(obj, grasps):
-    """The region, one of `REGIONS`, that the pads of each grasp (K, 4, 4) `object_T_hand` meet
-    first when they close: (K,) str.
+def held_regions(
+    obj: GraspObject, grasps: np.ndarray, *, gripper: ParallelJaw = FRANKA
+) -> np.ndarray:
+    """The region, one of `REGIONS`, that the pads of each grasp meet first: (K,) str.
 
     Rays along the closing direction from a grid over both pads find where each pad touches. "rim":
     both touch the wall of the vessel, one from its inside; "handle": both touch the handle; "body":
     anything else; "nothing": no ray meets the object. Meant for grasps that do not start in
-    collision. Raises ParameterError for an object whose family is not one of `FAMILIES`.
+    collision.
+
+    obj: of a family whose parts are known.
+    grasps: (K, 4, 4) `object_T_hand`.
+    gripper: whose pads.
+
+    Raises ParameterError for an object whose family is not one of `FAMILIES`.
     """
     if obj.family not in _PARTS:
         raise ParameterError(
@@ -48,7 +56,7 @@ def held_regions(obj, grasps):
     kind[wall], kind[handle] = _WALL, _HANDLE
     every = trimesh.util.concatenate(obj.parts)
     part = np.repeat(np.arange(len(obj.parts)), [len(p.faces) for p in obj.parts])
-    touched = [_touch(every, grasps, side) for side in (1, -1)]
+    touched = [_touch(every, grasps, side, gripper) for side in (1, -1)]
     met = np.logical_and.reduce([face >= 0 for face, _ in touched])
     left, right = (kind[part[face]] for face, _ in touched)
     inside = [_faces_axis(every, face, place) for face, place in touched]
@@ -58,16 +66,17 @@ def held_regions(obj, grasps):
     )
 
 
-def _touch(mesh, grasps, side):
-    """The face (K,) that the pad on one side (1: +x) meets first, -1 where none, and where (K, 3)."""
-    y = np.linspace(-1, 1, _RAYS) * 0.9 * franka.PAD_HALF_WIDTH
-    grid = np.meshgrid([side * franka.MAX_OPENING / 2], y, y + franka.PAD_CENTRE_Z, indexing="ij")
+def _touch(mesh, grasps, side, gripper):
+    """The face (K,) that the pad on one side (1: +x) meets first, -1 for none, and where (K, 3)."""
+    part = np.linspace(-1, 1, _RAYS) * 0.9
+    y, z = part * gripper.pad_half_width, part * gripper.pad_half_height + gripper.pad_z
+    grid = np.meshgrid([side * gripper.opening / 2], y, z, indexing="ij")
     start = np.stack(grid, axis=-1).reshape(-1, 3)
     origins = pose.transform(grasps, start).reshape(-1, 3)
     along = np.repeat(-side * grasps[:, :3, 0], len(start), axis=0)
     places, rays, faces = mesh.ray.intersects_location(origins, along, multiple_hits=False)
     travelled = np.einsum("nj,nj->n", places - origins[rays], along[rays])
-    near = travelled < franka.MAX_OPENING
+    near = travelled < gripper.opening
     places, owner, faces, travelled = (
         places[near],
         rays[near] // len(start),

@@ -1,37 +1,28 @@
 """The variational grasp sampler: encoder, decoder, and the loss of equations 1-3.
 
 Equation 2 as printed subtracts α·KL from a loss that is minimised, which would drive the encoder
-away from N(0, I); the released code (NVlabs/6dof-graspnet) adds it, and so does this.
+away from N(0, I). The released code (NVlabs/6dof-graspnet) adds it, and so does this.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from graspbook import pose
 from graspbook.errors import ParameterError
-from graspbook.graspnet.dataset import (
-    check_points,
-    examples_hash,
-    held_out_figures,
-    random_roll,
-    sampler_batch,
-)
-from graspbook.graspnet.pointnet2 import (
-    QUICK,
-    BackboneSettings,
-    Grouper,
-    PointNet2,
-    group,
-    settings_of,
-)
+from graspbook.graspnet.backbone import QUICK, BackboneSettings, settings_of
+from graspbook.graspnet.batches import SamplerBatch, random_roll, sampler_batch
+from graspbook.graspnet.fitting import Learner
+from graspbook.graspnet.network_kinds import Grouping, Sampler
+from graspbook.graspnet.sampler_per_point import PerPointSampler
 from graspbook.graspnet.sampler_shared import SharedSampler
-from graspbook.hands.franka import CONTROL_POINTS
-from graspbook.training import load_model, train_to_file
+from graspbook.hands.parallel_jaw import FRANKA
+from graspbook.weights_files import load_model
 
 LATENTS = ("normal", "uniform")
-CONDITIONINGS = ("per_point", "shared")
+CONDITIONINGS: dict[str, type[Sampler]] = {"per_point": PerPointSampler, "shared": SharedSampler}
 RECONSTRUCTIONS = ("plain", "nearest_symmetric")
 
 
@@ -39,12 +30,16 @@ RECONSTRUCTIONS = ("plain", "nearest_symmetric")
 class SamplerSettings:
     """The sampler's choices; the defaults are the paper's.
 
-    latent: dimensions of z. kl_weight: α of equation 2. confidence: a second output c that weighs
-    the reconstruction loss and costs -log c (released code, not in the paper). conditioning: where
-    pose and latent enter, "per_point" (the paper) or "shared" (ours: the cloud is encoded once and
-    all of its grasps ask it, see `attention`; seen under random rolls in training). reconstruction:
-    "plain" (equation 3) or "nearest_symmetric", the nearer of the grasp and its image turned by
-    180° about the approach axis, which is the same grasp of a parallel-jaw hand.
+    latent: dimensions of z.
+    kl_weight: α of equation 2.
+    confidence: a second output c that weighs the reconstruction loss and costs -log c (released
+        code, not in the paper).
+    conditioning: where pose and latent enter, one of `CONDITIONINGS`: "per_point" (the paper) or
+        "shared" (ours: the cloud is encoded once and all of its grasps ask it).
+    reconstruction: "plain" (equation 3), or "nearest_symmetric": the nearer of the grasp and its
+        image turned by 180° about the approach axis, which is the same grasp of a parallel-jaw
+        hand.
+    backbone: of its PointNet++.
     """
 
     latent: int = 2
@@ -54,17 +49,31 @@ class SamplerSettings:
     reconstruction: str = "plain"
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, known in (("conditioning", CONDITIONINGS), ("reconstruction", RECONSTRUCTIONS)):
             if getattr(self, name) not in known:
                 raise ParameterError(
                     f"sampler {name} {getattr(self, name)!r}, expected one of {', '.join(known)}"
                 )
-        if self.confidence and self.conditioning == "shared":
+        if self.confidence and not self.kind.confident:
+            able = ", ".join(repr(name) for name, kind in CONDITIONINGS.items() if kind.confident)
             raise ParameterError(
-                "sampler confidence True: only with conditioning 'per_point', as in the released"
-                " code"
+                f"sampler confidence True: only with conditioning {able}, as in the released code"
             )
+
+    @property
+    def kind(self) -> type[Sampler]:
+        """The class of the conditioning."""
+        return CONDITIONINGS[self.conditioning]
+
+    @property
+    def points(self) -> int:
+        """Points of the clouds that the sampler takes."""
+        return self.kind.points(self)
+
+    def grouper(self) -> Grouping:
+        """A function of clouds to their groups, which remembers the clouds it has seen."""
+        return self.kind.grouper(self)
 
 
 PRESETS = {
@@ -77,66 +86,24 @@ PRESETS = {
 }
 
 
-def make_sampler(settings):
-    """An untrained sampler of these settings: `sampler_shared.SharedSampler` or `Sampler`, alike to
-    their users.
+def make_sampler(settings: SamplerSettings) -> Sampler:
+    """An untrained sampler.
+
+    settings: its choices.
     """
-    return SharedSampler(settings) if settings.conditioning == "shared" else Sampler(settings)
+    return settings.kind(settings)
 
 
-class Sampler(nn.Module):
-    """Encoder Q(z | X, g) and decoder of g from X and z (section 3.1, figure 4), both of every
-    point of the cloud.
+def control_point_distance(
+    grasps: Tensor, targets: Tensor, reconstruction: str = "plain"
+) -> Tensor:
+    """L(g, ĝ) of equation 3 in metres (...): summed over x, y, z and averaged over the control
+    points.
+
+    grasps, targets: (..., 4, 4), metres.
+    reconstruction: one of `RECONSTRUCTIONS`.
     """
-
-    def __init__(self, settings):
-        super().__init__()
-        self.settings = settings
-        self.encoder = PointNet2(settings.backbone, 3, 16)
-        self.mean = nn.Linear(self.encoder.size, settings.latent)
-        self.log_variance = nn.Linear(self.encoder.size, settings.latent)
-        self.decoder = PointNet2(settings.backbone, 3, settings.latent)
-        self.quaternion = nn.Linear(self.decoder.size, 4)
-        self.translation = nn.Linear(self.decoder.size, 3)
-        if settings.confidence:
-            self.confidence = nn.Linear(self.decoder.size, 1)
-
-    def observe(self, points, groups):
-        """What `encode` and `decode` take of clouds (C, N, 3) in metres: here themselves and what
-        `group` made of them.
-        """
-        return points, groups
-
-    def encode(self, seen, grasps):
-        """Mean and log variance (C, G, latent) of the latents of grasps (C, G, 4, 4), in metres, on
-        observed clouds.
-        """
-        points, groups = seen
-        unit = self.settings.backbone.length_unit
-        numbers = torch.cat([grasps[..., :3, :3], grasps[..., :3, 3:] / unit], dim=-1)
-        numbers = torch.cat([numbers, grasps[..., 3:, :]], dim=-2).flatten(-2)
-        features = self.encoder(points, groups, points / unit, numbers)
-        return self.mean(features), self.log_variance(features)
-
-    def decode(self, seen, latents):
-        """Grasps (C, G, 4, 4) of latents (C, G, latent) on observed clouds, and confidences (C, G),
-        ones without that output.
-        """
-        points, groups = seen
-        unit = self.settings.backbone.length_unit
-        features = self.decoder(points, groups, points / unit, latents)
-        rotation = pose.quat_wxyz_to_matrix_torch(self.quaternion(features))
-        grasps = pose.from_rt_torch(rotation, self.translation(features) * unit)
-        if not self.settings.confidence:
-            return grasps, torch.ones_like(grasps[..., 0, 0])
-        return grasps, self.confidence(features).sigmoid()[..., 0]
-
-
-def control_point_distance(grasps, targets, reconstruction="plain"):
-    """L(g, ĝ) of equation 3 in metres: (...) of poses (..., 4, 4), summed over x, y, z and averaged
-    over the control points.
-    """
-    points = torch.as_tensor(CONTROL_POINTS, dtype=grasps.dtype, device=grasps.device)
+    points = torch.as_tensor(FRANKA.control_points, dtype=grasps.dtype, device=grasps.device)
     placed = pose.transform(grasps, points)
     distance = (placed - pose.transform(targets, points)).abs().sum(-1).mean(-1)
     if reconstruction == "plain":
@@ -145,23 +112,29 @@ def control_point_distance(grasps, targets, reconstruction="plain"):
     return torch.minimum(distance, (placed - turned).abs().sum(-1).mean(-1))
 
 
-def kl_divergence(mean, log_variance):
-    """D_KL[N(mean, exp(log_variance)), N(0, I)] (...) of (..., latent), summed over the dimensions."""
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """D_KL[N(mean, exp(log_variance)), N(0, I)] (...), summed over the dimensions.
+
+    mean, log_variance: (..., latent).
+    """
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(-1)
 
 
-def sampler_loss(sampler, batch, generator):
-    """L_vae (equation 2) of a `SamplerBatch`, with its parts as plain numbers; the latents' noise
-    comes from `generator`.
+def sampler_loss(
+    sampler: Sampler, batch: SamplerBatch, generator: torch.Generator
+) -> tuple[Tensor, dict[str, float]]:
+    """L_vae (equation 2), with its parts as plain numbers.
+
+    sampler: the network.
+    batch: views and their grasps; in training they are rolled for a kind that `rolls`.
+    generator: of rolls and of the latents' noise.
     """
     settings = sampler.settings
     points, targets = batch.points, batch.grasps
-    if settings.conditioning == "shared" and sampler.training:
+    if sampler.rolls and sampler.training:
         roll = random_roll(len(points), generator)
-        points, targets = (
-            points @ roll.mT,
-            pose.from_rt_torch(roll, torch.zeros_like(roll[:, 0]))[:, None] @ targets,
-        )
+        turn = pose.from_rt_torch(roll, torch.zeros_like(roll[:, 0]))[:, None]
+        points, targets = points @ roll.mT, turn @ targets
     seen = sampler.observe(points, batch.groups)
     mean, log_variance = sampler.encode(seen, targets)
     noise = torch.randn(mean.shape, generator=generator, device=mean.device)
@@ -174,9 +147,14 @@ def sampler_loss(sampler, batch, generator):
     return loss, {"reconstruction": float(reconstruction.detach()), "kl": float(kl.detach())}
 
 
-def draw_latents(n, dimensions, generator, latents="normal"):
-    """Latents (n, dimensions): "normal" from N(0, I) (section 3.1) or "uniform" from [-2, 2]
-    (released code).
+def draw_latents(
+    n: int, dimensions: int, generator: torch.Generator, latents: str = "normal"
+) -> Tensor:
+    """Latents (n, dimensions).
+
+    n, dimensions: how many, and of how many numbers.
+    generator: of torch, on the processor.
+    latents: "normal" from N(0, I) (section 3.1) or "uniform" from [-2, 2] (released code).
     """
     if latents not in LATENTS:
         raise ParameterError(f"latents {latents!r}, expected one of {', '.join(LATENTS)}")
@@ -186,73 +164,43 @@ def draw_latents(n, dimensions, generator, latents="normal"):
 
 
 @torch.no_grad()
-def sample(sampler, cloud, n, generator, latents="normal", chunk=64):
-    """Grasps (n, 4, 4) and their latents (n, latent) for a cloud (N, 3), both in the graspnet
-    object frame.
+def sample(
+    sampler: Sampler,
+    cloud: Tensor,
+    n: int,
+    generator: torch.Generator,
+    *,
+    latents: str = "normal",
+    chunk: int = 64,
+) -> tuple[Tensor, Tensor]:
+    """Grasps (n, 4, 4) for a cloud, in its frame, and their latents (n, latent).
+
+    sampler: the network.
+    cloud: (N, 3), metres, in the graspnet object frame.
+    n: how many.
+    generator: of the latents.
+    latents: see `draw_latents`.
+    chunk: grasps decoded together.
     """
-    drawn = draw_latents(n, sampler.settings.latent, generator, latents).to(cloud.device)
-    seen = sampler.observe(cloud[None], group(cloud[None], sampler.settings.backbone))
+    settings = sampler.settings
+    drawn = draw_latents(n, settings.latent, generator, latents).to(cloud.device)
+    seen = sampler.observe(cloud[None], settings.grouper()(cloud[None]))
     parts = [sampler.decode(seen, part[None])[0][0] for part in drawn.split(chunk)]
     return torch.cat(parts), drawn
 
 
-def train_sampler(
-    examples,
-    settings,
-    train_settings,
-    weights_path,
-    checkpoint_path,
-    clouds=1,
-    device="cpu",
-    held_out=(),
-    init=None,
-):
-    """Train a sampler on batches of `clouds` views with 64 grasps each, write its weights, and
-    return the history.
+SAMPLER = Learner("sampler", make_sampler, sampler_batch, sampler_loss)
 
-    Weights already there that were made from the same settings and examples are kept; a checkpoint
-    of theirs is resumed. held_out: examples to stop early by, see `training.train`. init: weights
-    to start from. Raises ParameterError for examples whose clouds have fewer points than the
-    network takes.
+
+def load_sampler(path: Path | str) -> Sampler:
+    """The sampler in a weights file.
+
+    path: of the file.
+
+    Raises WeightsError if it is missing, of another network, or does not fit.
     """
-    check_points([*examples, *held_out], settings.backbone.points)
-    grouper = Grouper(settings.backbone, limit=8192)
-    shape = {"points": settings.backbone.points, "clouds": clouds, "device": device}
 
-    def batch_of(step):
-        return sampler_batch(examples, grouper, train_settings.seed, step, **shape)
+    def make(parameters):
+        return make_sampler(settings_of(path, parameters, "sampler", SamplerSettings))
 
-    def validate(model):
-        return held_out_figures(
-            model, lambda step: sampler_batch(held_out, grouper, 0, step, **shape), sampler_loss
-        )
-
-    parameters = {
-        "network": "sampler",
-        "sampler": asdict(settings),
-        "clouds": clouds,
-        "examples": examples_hash(examples),
-        "held_out": examples_hash(held_out),
-    }
-    return train_to_file(
-        weights_path,
-        checkpoint_path,
-        lambda: make_sampler(settings).to(device),
-        batch_of,
-        sampler_loss,
-        train_settings,
-        parameters,
-        "sampler",
-        validate=validate if held_out else None,
-        init=init,
-    )
-
-
-def load_sampler(path):
-    """The sampler in a weights file. Raises WeightsError if it is missing, of another network, or
-    does not fit.
-    """
-    return load_model(
-        path,
-        lambda parameters: make_sampler(settings_of(path, parameters, "sampler", SamplerSettings)),
-    )[0]
+    return load_model(path, make)[0]

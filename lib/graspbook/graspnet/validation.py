@@ -2,49 +2,71 @@
 calibration.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
-from graspbook.graspnet.dataset import evaluator_batch, sampler_batch
-from graspbook.graspnet.evaluator import object_grouper, success_probability
-from graspbook.graspnet.pointnet2 import Grouper
+from graspbook.graspnet.batches import evaluator_batch, sampler_batch
+from graspbook.graspnet.dataset import Examples
+from graspbook.graspnet.evaluator import Evaluator, success_probability
+from graspbook.graspnet.network_kinds import Sampler
 from graspbook.graspnet.sampler import control_point_distance
 
 
 @torch.no_grad()
-def reconstruction_error(sampler, examples, batches, seed):
-    """Control-point distance (equation 3) in metres, mean over `batches` of 64 positives, decoded
-    from their mean latents.
+def reconstruction_error(
+    sampler: Sampler, examples: Sequence[Examples], batches: int, seed: int
+) -> float:
+    """Control-point distance (equation 3) in metres, mean over positives that are decoded from
+    their mean latents.
+
+    sampler: the network.
+    examples: objects.
+    batches: how many, of 64 positives each.
+    seed: of the batches.
     """
-    errors, group = [], Grouper(sampler.settings.backbone)
+    errors, settings = [], sampler.settings
+    grouper = settings.grouper()
     for step in range(batches):
-        batch = sampler_batch(examples, group, seed, step, sampler.settings.backbone.points)
+        batch = sampler_batch(examples, grouper, seed, step, points=settings.points)
         seen = sampler.observe(batch.points, batch.groups)
         grasps, _ = sampler.decode(seen, sampler.encode(seen, batch.grasps)[0])
-        errors.append(
-            control_point_distance(grasps, batch.grasps, sampler.settings.reconstruction).mean()
-        )
+        distance = control_point_distance(grasps, batch.grasps, settings.reconstruction)
+        errors.append(distance.mean())
     return float(torch.stack(errors).mean())
 
 
 @torch.no_grad()
-def evaluator_scores(evaluator, examples, batches, seed):
-    """Labels (N,) bool and predicted success probabilities (N,) on `batches` of 64 grasps, 30/30/40
-    as in training.
+def evaluator_scores(
+    evaluator: Evaluator, examples: Sequence[Examples], batches: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (N,) bool and predicted success probabilities (N,).
+
+    evaluator: the network.
+    examples: objects.
+    batches: how many, of 64 grasps each, 30/30/40 as in training.
+    seed: of the batches.
     """
-    truth, scores, group = [], [], object_grouper(evaluator.settings)
+    truth, scores, settings = [], [], evaluator.settings
+    grouper = settings.grouper()
     for step in range(batches):
-        batch = evaluator_batch(examples, group, seed, step, evaluator.settings.points)
-        scores.append(
-            success_probability(evaluator(batch.points, batch.groups, batch.grasps)).flatten()
-        )
+        batch = evaluator_batch(examples, grouper, seed, step, points=settings.points)
+        logits = evaluator(batch.points, batch.groups, batch.grasps)
+        scores.append(success_probability(logits).flatten())
         truth.append(batch.success.flatten())
     return torch.cat(truth).numpy(), torch.cat(scores).numpy().astype(float)
 
 
-def calibration(truth, scores, bins=10):
-    """Mean score, observed share of positives and count of the grasps in each equal bin of [0, 1]
-    that is not empty.
+def calibration(
+    truth: np.ndarray, scores: np.ndarray, *, bins: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean score, observed share of positives and count of the grasps in each bin that is not
+    empty.
+
+    truth: (N,) bool.
+    scores: (N,), in 0..1.
+    bins: of equal width.
     """
     which = np.minimum((scores * bins).astype(int), bins - 1)
     used = [k for k in range(bins) if (which == k).any()]

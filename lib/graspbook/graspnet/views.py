@@ -3,6 +3,7 @@ test, and the ground truth.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import numpy as np
 
 from graspbook import pose
 from graspbook.errors import MeshError
+from graspbook.grasp_files import read_grasps
 from graspbook.graspnet.candidates import sample_to_file
 from graspbook.graspnet.coverage import ViewResult
-from graspbook.graspnet.predict import load_networks, predict, weights_files
+from graspbook.graspnet.predict import PredictSettings, load_networks, predict, weights_files
+from graspbook.objects.grasp_object import ObjectSet
 from graspbook.perception.camera import DepthRenderer
-from graspbook.simulation.shake import Shaker, ShakeSettings
+from graspbook.simulation.shake import Shaker
+from graspbook.simulation.shake_model import ShakeSettings
 from graspbook.storage import (
     atomic_path,
     cache_dir,
@@ -22,7 +26,6 @@ from graspbook.storage import (
     content_hash,
     hash_number,
     object_hash,
-    read_grasps,
 )
 
 CLOUD_POINTS = 4096
@@ -33,12 +36,16 @@ GRADED = 10  # of the final grasps, the best: grading one that holds takes longe
 class ViewEvaluation:
     """One view of one object and the labelled grasps predicted for it, in the object frame.
 
-    cloud (M, 3). steps: the refinement steps that were simulated, and at each of them grasps (S, K,
-    4, 4) `object_T_hand`, scores (S, K), success and collides (S, K) bool: the open hand in the
-    whole object, seen or not. final (K, 4, 4): each sample's best step, feasible ones first and
-    then by falling score, with final_scores, final_success, final_collides (hand inside observed
-    points) and final_feasible, all (K,); gravity_held and max_acceleration in m/s² of the first
-    ten.
+    cloud: (M, 3), metres.
+    steps: (S,), the refinement steps that were simulated.
+    grasps: (S, K, 4, 4), `object_T_hand` at each of them.
+    scores: (S, K).
+    success: (S, K) bool, whether the shake test holds them.
+    collides: (S, K) bool, the open hand in the whole object, seen or not.
+    final: (K, 4, 4), each sample's best step, feasible ones first and then by falling score.
+    final_scores, final_success, final_collides, final_feasible: (K,), of these; here the hand
+        collides with observed points.
+    gravity_held, max_acceleration: of the first ten; the second in m/s².
     """
 
     cloud: np.ndarray
@@ -55,32 +62,60 @@ class ViewEvaluation:
     gravity_held: np.ndarray
     max_acceleration: np.ndarray
 
-    def at_step(self, step, positives):
-        """The `coverage.ViewResult` of one simulated refinement step, against ground-truth
-        `positives` (P, 4, 4).
+    def at_step(self, step: int, positives: np.ndarray) -> ViewResult:
+        """The grasps of one simulated refinement step, against the ground truth.
+
+        step: of the refinement.
+        positives: (P, 4, 4), `object_T_hand`.
         """
         row = int(np.flatnonzero(self.steps == step)[0])
         return ViewResult(self.grasps[row], self.scores[row], self.success[row], positives)
 
-    def at_best(self, positives, only=slice(None)):
-        """The `coverage.ViewResult` of the final grasps, or of those that `only`, (K,) bool or
-        integers, picks, against `positives` (P, 4, 4).
+    def at_best(self, positives: np.ndarray, only: slice | np.ndarray = slice(None)) -> ViewResult:
+        """The final grasps, or some of them, against the ground truth.
+
+        positives: (P, 4, 4), `object_T_hand`.
+        only: (K,) bool or integers that pick some.
         """
         return ViewResult(
             self.final[only], self.final_scores[only], self.final_success[only], positives
         )
 
 
-def evaluate_view(objects, name, view, weights, settings, steps, seed, path=None, device="cpu"):
-    """Predict grasps for random view number `view` of an object of a set, simulate them, write
-    `path`, return the ViewEvaluation.
+Views = Mapping[str, Sequence[ViewEvaluation]]  # of each object
+Positives = Mapping[str, np.ndarray]  # of each object, (P, 4, 4) `object_T_hand`
 
-    The method is `settings.method`. The seed, the name and the view decide where the camera stands,
-    for all methods and weights alike. steps: the refinement steps to simulate; those beyond the
-    method's last are its last (gpd has only 0). path: under `cache_dir()` by its parameters if
-    None. A task for `parallel.run_tasks`: a pure function of the object, the numbers, the settings,
-    the weights and the device. What `path` already holds for the same ones is read instead. Raises
-    the errors of meshes and weights, and ParameterError for an unknown method.
+
+def evaluate_view(
+    objects: ObjectSet,
+    name: str,
+    view: int,
+    *,
+    weights: Path | str,
+    settings: PredictSettings,
+    steps: Sequence[int],
+    seed: int,
+    path: Path | str | None = None,
+    device: str = "cpu",
+) -> ViewEvaluation:
+    """Predict grasps for a random view of an object, simulate them and keep the result.
+
+    The seed, the name and the view decide where the camera stands, for all methods and weights
+    alike. A task for `parallel.run_tasks`: a pure function of the object, the numbers, the
+    settings, the weights and the device. What `path` already holds for the same ones is read.
+
+    objects: the set.
+    name: of the object in it.
+    view: number of the view.
+    weights: folder of weights.
+    settings: of the prediction, with the method.
+    steps: refinement steps to simulate; those beyond the method's last are its last (gpd has only
+        0).
+    seed: of the view and the prediction.
+    path: of the result; under `cache_dir()` by its parameters if None.
+    device: "cpu" or "cuda".
+
+    Raises the errors of meshes and weights, and ParameterError for an unknown method.
     """
     obj = objects.load(name)
     parameters = {
@@ -102,19 +137,25 @@ def evaluate_view(objects, name, view, weights, settings, steps, seed, path=None
                     **{key: stored[key] for key in ViewEvaluation.__dataclass_fields__}
                 )
     rng = np.random.default_rng([seed, 2, view, hash_number(name)])
-    evaluation = _evaluate(obj, rng, weights, settings, np.array(steps), device)
+    networks = load_networks(weights, device=device, method=settings.method)
+    evaluation = _evaluate(obj, rng, networks, settings, np.array(steps))
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, parameters=json.dumps(parameters), **asdict(evaluation))
     return evaluation
 
 
-def ground_truth(objects, name, candidates, seed=0):
-    """Positive grasps (P, 4, 4) `object_T_hand` of an object of a set, and why there are none,
-    empty otherwise.
+def ground_truth(
+    objects: ObjectSet, name: str, *, candidates: int, seed: int = 0
+) -> tuple[np.ndarray, str]:
+    """Positive grasps (P, 4, 4) `object_T_hand` of an object, and why there are none, else empty.
 
-    They are those of `candidates` simulated candidates on the mesh, labelled by the frozen shake
-    test, that hold. The grasp file is kept under `cache_dir()` by the object's content. A task for
-    `parallel.run_tasks`.
+    They are those simulated candidates on the mesh that hold in the frozen shake test. The grasp
+    file is kept under `cache_dir()` by the object's content. A task for `parallel.run_tasks`.
+
+    objects: the set.
+    name: of the object in it.
+    candidates: how many are simulated.
+    seed: of the candidates.
     """
     obj = objects.load(name)
     path = cache_dir() / "grasps" / f"{content_hash(object_hash(obj), candidates, seed)}.h5"
@@ -123,36 +164,37 @@ def ground_truth(objects, name, candidates, seed=0):
     except MeshError as error:
         return np.zeros((0, 4, 4)), str(error)
     grasps = read_grasps(path)
-    return grasps.transforms[
-        grasps.success
-    ], "" if grasps.success.any() else f"none of {candidates} simulated candidates holds"
+    held = grasps.transforms[grasps.success]
+    return held, "" if len(held) else f"none of {candidates} simulated candidates holds"
 
 
-def evaluation_code():
+def evaluation_code() -> str:
     """Hash of the code that an evaluation depends on, whatever the method."""
     return code_hash(__name__)
 
 
-def weights_hashes(folder, method):
-    """Hashes of the weights files that a method needs: name -> hash."""
+def weights_hashes(folder: Path | str, method: str) -> dict[str, str]:
+    """Hashes of the weights files that a method needs, by name.
+
+    folder: of weights.
+    method: one of `predict.METHODS`.
+    """
     return {
         path.stem: content_hash(np.frombuffer(path.read_bytes(), np.uint8))
         for path in weights_files(folder, method)
     }
 
 
-def _evaluate(obj, rng, weights, settings, steps, device):
+def _evaluate(obj, rng, networks, settings, steps):
     cloud, camera_T_object = DepthRenderer(obj.mesh).observe(rng, CLOUD_POINTS)
-    found = predict(cloud, *load_networks(weights, device, settings.method), settings, rng)
+    found = predict(cloud, *networks, settings, rng)
     steps = np.unique(np.minimum(steps, len(found.iterations) - 1))
     object_T_camera = pose.inverse(camera_T_object)
     grasps, final = object_T_camera @ found.iterations[steps], object_T_camera @ found.camera_T_hand
     shaker = Shaker(obj, threads=1)
     graded, others = shaker.test(final[:GRADED]), shaker.test(final[GRADED:], grade=False)
-    success, inside = (
-        np.concatenate(pair)
-        for pair in ((graded.success, others.success), (graded.collides, others.collides))
-    )
+    success = np.concatenate([graded.success, others.success])
+    inside = np.concatenate([graded.collides, others.collides])
     # A sample whose best step is among the simulated ones is tested once.
     known = found.step == steps[:, None]
     labels, collides = np.tile(success, (len(steps), 1)), np.tile(inside, (len(steps), 1))

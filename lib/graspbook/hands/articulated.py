@@ -7,7 +7,9 @@ that planners and networks see, and `Hand.all_joints`, which has the coupled one
 numpy float64; torch functions keep dtype and device.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -62,10 +64,10 @@ class Hand:
             for layout, rows in contacts.items()
         }
         self._depths = np.array([depth[link] for link in self.links])
-        self._by_kind = {}
+        self._by_kind: dict[Any, Any] = {}
 
     @cached_property
-    def surface(self):
+    def surface(self) -> Points:
         """Points over the whole hand, neighbours 3.5 to 5.5 mm apart, coarse before fine.
 
         Their order is that of farthest-point sampling in the open hand, so any leading part of them
@@ -75,18 +77,23 @@ class Hand:
 
         return shape.surface_points(self)
 
-    def forward(self, joints, base=None):
-        """Poses of the links (..., L, 4, 4) for the values (..., J) of `joints`, torch,
-        differentiable.
+    def forward(self, joints: Any, base: Any = None) -> Any:
+        """Poses of the links (..., L, 4, 4), torch, differentiable.
 
-        They are `palm_T_link`; with base (..., 4, 4), the pose of the palm, they are in the frame
-        that the base is in.
+        They are `palm_T_link`; with a base they are in the frame that the base is in.
+
+        joints: values (..., J) of `joints`.
+        base: pose of the palm (..., 4, 4).
         """
         coupling, offset = self._constants(joints)[:2]
         return self.forward_all(joints @ coupling + offset, base)
 
-    def forward_all(self, values, base=None):
-        """The same for values (..., A) of `all_joints`, where coupled joints have their own."""
+    def forward_all(self, values: Any, base: Any = None) -> Any:
+        """What `forward` gives, where coupled joints have their own values.
+
+        values: (..., A) of `all_joints`.
+        base: pose of the palm (..., 4, 4).
+        """
         import torch
 
         # Batches last: every product below then runs over long contiguous rows.
@@ -120,20 +127,26 @@ class Hand:
             .reshape(*values.shape[:-1], len(self.links), 4, 4)
         )
 
-    def expand(self, joints):
-        """Values (..., A) of `all_joints` from those (..., J) of `joints`; torch or numpy."""
+    def expand(self, joints: Any) -> Any:
+        """Values (..., A) of `all_joints`.
+
+        joints: those (..., J) of `joints`, torch or numpy.
+        """
         if isinstance(joints, np.ndarray):
             return joints @ self._matrices[0] + self._matrices[1]
         coupling, offset = self._constants(joints)[:2]
         return joints @ coupling + offset
 
-    def vector(self, values, source="joints"):
-        """Joint vector (J,) in the order of `joints` from a dict name -> value in rad (metres for
-        slides).
+    def vector(self, values: Mapping[str, Any], source: Any = "joints") -> np.ndarray:
+        """Joint vector (J,) in the order of `joints`.
 
-        Values that overstep a limit by rounding (1e-4) are clipped. Raises ParameterError, naming
-        `source`, for missing or unknown names, for what is not a finite number, and for values
-        outside their limits.
+        Values that overstep a limit by rounding (1e-4) are clipped.
+
+        values: name -> value in rad (metres for slides).
+        source: what errors name.
+
+        Raises ParameterError for missing or unknown names, for what is not a finite number, and for
+        values outside their limits.
         """
         missing, unknown = (
             [j for j in self.joints if j not in values],
@@ -159,8 +172,13 @@ class Hand:
                 )
         return np.clip([float(values[joint]) for joint in self.joints], *self.limits.T)
 
-    def named(self, joints):
-        """The dict name -> value of a joint vector (J,); ParameterError for another length."""
+    def named(self, joints: Any) -> dict[str, float]:
+        """The values of a joint vector by name.
+
+        joints: (J,), in the order of `joints`.
+
+        Raises ParameterError for another length.
+        """
         if len(joints) != len(self.joints):
             raise ParameterError(
                 f"a joint vector of {len(joints)}, the {self.name} hand has {len(self.joints)}"
@@ -226,18 +244,25 @@ def _rows(poses):
     return poses.reshape(-1, 4, 4)[:, :3].permute(1, 2, 0)
 
 
-def carry(poses, points, links):
-    """Points (..., P, 3) of points (P, 3) in the frames of the links with index (P,), for poses
-    (..., L, 4, 4) of all links.
+def carry(poses: Any, points: Any, links: Any) -> Any:
+    """Points (..., P, 3) that links carry along, in the frame of the poses.
 
-    Torch, differentiable in the poses; points and links may be numpy. This is T(p, x) of the
-    high-DOF paper, section IV-C.
+    This is T(p, x) of the high-DOF paper, section IV-C. Torch, differentiable in the poses.
+
+    poses: (..., L, 4, 4) of all links.
+    points: (P, 3) in the frames of their links; may be numpy.
+    links: (P,) indices of these; may be numpy.
     """
     return _carry(poses, points, links, 1.0)
 
 
-def carry_normals(poses, normals, links):
-    """Directions (..., P, 3) of normals (P, 3) in link frames: `carry` without the translation."""
+def carry_normals(poses: Any, normals: Any, links: Any) -> Any:
+    """Directions (..., P, 3): `carry` without the translation.
+
+    poses: (..., L, 4, 4) of all links.
+    normals: (P, 3) in the frames of their links.
+    links: (P,) indices of these.
+    """
     return _carry(poses, normals, links, 0.0)
 
 
@@ -258,8 +283,13 @@ def _carry(poses, vectors, links, last):
     return carried.permute(2, 1, 0).reshape(*poses.shape[:-3], len(links), 3)
 
 
-def place(hand, wrist, joints, points, links):
-    """Points (..., P, 3) of a hand whose palm has the pose wrist (..., 4, 4) and whose `joints`
-    have the values (..., J).
+def place(hand: Hand, wrist: Any, joints: Any, points: Any, links: Any) -> Any:
+    """Points (..., P, 3) of a posed hand, torch.
+
+    hand: whose points.
+    wrist: pose of the palm (..., 4, 4).
+    joints: (..., J).
+    points: (P, 3) in the frames of their links.
+    links: (P,) indices of these.
     """
     return carry(hand.forward(joints, wrist), points, links)

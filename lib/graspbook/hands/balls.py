@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
+from graspbook.hands.articulated import Hand
 from graspbook.hands.shape import part_distance, part_mesh, thin
 
 _APART = 1.0  # largest distance of the balls of a capsule, in radii
@@ -19,8 +20,11 @@ _FINE = 0.35  # distance of the samples of a polyhedron's faces, as a share of t
 
 
 class Balls(NamedTuple):
-    """Balls inside a hand: centres (S, 3) in the frames of their links, given by index (S,), and
-    radii (S,), metres.
+    """Balls inside a hand.
+
+    centres: (S, 3), in the frames of their links.
+    radii: (S,), metres.
+    links: (S,) indices of their links.
     """
 
     centres: np.ndarray
@@ -29,9 +33,11 @@ class Balls(NamedTuple):
 
 
 @cache
-def inner_balls(hand, slack=0.004):
-    """The Balls of a hand: no point of a part's surface is further than `slack` metres outside all
-    of them.
+def inner_balls(hand: Hand, slack: float = 0.004) -> Balls:
+    """The Balls of a hand.
+
+    hand: whose parts they fill.
+    slack: no point of a part's surface is further outside all of them, metres.
     """
     rows = []
     for index, link in enumerate(hand.links):

@@ -29,7 +29,7 @@ PALM_RADIUS = 0.042
 _SIDE, _ANGLE = (-1, 1, 0), (-np.pi / 2, -np.pi / 2, np.pi / 2)
 
 
-def build():
+def build() -> Hand:
     """The Barrett Hand with the joints spread, finger_1, finger_2, finger_3, and 45 contact points
     in two layouts.
 

@@ -4,38 +4,56 @@ A hand is data: a module beside this one whose `build()` returns an `articulated
 in HANDS. Say a gripper with one driven joint, as the Franka Hand is (`franka.build` is the whole of
 it, in the grasp frame):
 
-    palm = Part("palm", corners)                                    # a convex polyhedron: its corners (V, 3), in metres
-    finger = Part("right", np.array([root, tip]), radius=0.008)     # or a segment with a radius: a capsule
-    links = [Link("palm"),                                          # the first link is the hand's frame
-             Link("right", "palm", palm_T_right, "finger_joint1", axis=(1, 0, 0), limits=(0, 0.04), effort=70, slides=True,
-                  closes=-1),                                       # smaller values close it
-             Link("left", "palm", palm_T_left, "finger_joint2", (1, 0, 0), (0, 0.04), 70, slides=True, closes=-1)]
-    coupling = {"finger_joint2": ("finger_joint1", 1.0, 0.0)}       # dependent joint: whose value, factor, offset
-    contacts = {"default": [("right", point, outward_normal), ...]} # in the frame of the link
+    # a convex polyhedron: its corners (V, 3), in metres; or a segment with a radius: a capsule
+    palm = Part("palm", corners)
+    finger = Part("right", np.array([root, tip]), radius=0.008)
+    # the first link is the hand's frame; smaller values close these fingers
+    slide = {"axis": (1, 0, 0), "limits": (0, 0.04), "effort": 70, "slides": True, "closes": -1}
+    links = [Link("palm"),
+             Link("right", "palm", palm_T_right, "finger_joint1", **slide),
+             Link("left", "palm", palm_T_left, "finger_joint2", **slide)]
+    # dependent joint: whose value, factor, offset
+    coupling = {"finger_joint2": ("finger_joint1", 1.0, 0.0)}
+    # in the frame of the link
+    contacts = {"default": [("right", point, outward_normal), ...]}
     return Hand("franka", links, [palm, finger, ...], contacts, coupling)
 
-1. Links: parent before child, `parent_T_link` at joint value 0; hinges turn about `axis` through the link's origin, in rad;
-   slides move along it, in metres. Effort is what the joint's motor gives in simulation, N·m or N.
+1. Links: parent before child, `parent_T_link` at joint value 0; hinges turn about `axis` through
+   the link's origin, in rad; slides move along it, in metres. Effort is what the joint's motor
+   gives in simulation, N·m or N.
 2. Parts decide collisions, closing and what is drawn. A link may have several or none.
-3. Contact points lie on the surface of the parts, on the side that grips; planner, collision loss and the width that the hand
-   can get around come from "default". More layouts are more names.
-4. Look at it: `shape.mesh(hand, np.eye(4), hand.open).show()`. The tests in tests/hands/test_library.py run for every name in
-   HANDS: kinematics against MuJoCo's, contact points on the surface with outward normals, none of them buried.
+3. Contact points lie on the surface of the parts, on the side that grips. Planner, collision loss
+   and the width that the hand can get around come from "default". More layouts are more names.
+4. Look at it: `shape.mesh(hand, np.eye(4), hand.open).show()`. The tests in
+   tests/hands/test_library.py run for every name in HANDS: kinematics against MuJoCo's, contact
+   points on the surface with outward normals, none of them buried.
 
-`graspbook plan --hand NAME` then works at once; `graspbook hand-grasp` needs a network trained on such plans. `barrett` is an
-example from a Denavit-Hartenberg table, `shadow` one read from MJCF.
+`graspbook plan --hand NAME` then works at once; `graspbook hand-grasp` needs a network trained on
+such plans. `barrett` is an example from a Denavit-Hartenberg table, `shadow` one read from MJCF.
+Two-finger hands as paper 1 takes them are in `grippers`.
 """
 
+from __future__ import annotations
+
 from functools import cache
+from typing import TYPE_CHECKING
 
 from graspbook.errors import ParameterError
+
+if TYPE_CHECKING:  # the command line reads HANDS for its help
+    from graspbook.hands.articulated import Hand
 
 HANDS = ("shadow", "barrett", "franka")
 
 
 @cache
-def load_hand(name):
-    """The Hand of a name in HANDS, built once; ParameterError for another name."""
+def load_hand(name: str) -> Hand:
+    """The Hand of a name, built once.
+
+    name: one of HANDS.
+
+    Raises ParameterError for another name.
+    """
     if name not in HANDS:
         raise ParameterError(f"unknown hand {name!r}; there are {', '.join(HANDS)}")
     from graspbook.hands import barrett, franka, shadow

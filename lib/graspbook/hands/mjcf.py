@@ -2,10 +2,14 @@
 parts, for steps of 2 ms.
 """
 
+from typing import Any
+
 import mujoco
 import numpy as np
 
 from graspbook import pose
+from graspbook.hands.articulated import Hand
+from graspbook.hands.parts import Link
 
 # The motor of a joint gives its full effort this share of the joint's range away from its target,
 # and a free joint crosses as much again in the settling time: firm, without ringing at 2 ms steps.
@@ -18,18 +22,25 @@ _SMALL = {
 }  # of links without a shape, as in the Shadow's MJCF
 
 
-def add_hand(spec, hand, friction=1.0, prefix="hand/"):
-    """Add a hand, its palm fixed at the world's origin, to a mujoco.MjSpec; bodies, joints and
-    motors are prefix + their name.
+def add_hand(
+    spec: mujoco.MjSpec, hand: Hand, *, friction: float = 1.0, prefix: str = "hand/"
+) -> None:
+    """Add a hand, its palm fixed at the world's origin, to a world.
 
     One position motor for each of `hand.joints`, in that order, limited to the joint's effort; its
     target may lie so far beyond the joint's limits that it gives all of it there. Coupled joints
     follow by joint equalities. Links weigh nothing under gravity. Geoms are prefix + link + "/" +
     number of the part, with contype 1 and conaffinity 2: they meet what has contype 2, not each
     other. Angles in the spec count as radians from then on.
+
+    spec: the world.
+    hand: the hand.
+    friction: Coulomb's, of its geoms.
+    prefix: bodies, joints and motors are this + their name.
     """
     spec.compiler.degree = False
-    bodies, driven = {}, {}
+    bodies: dict[str, Any] = {}
+    driven: dict[str, Link] = {}
     for link in hand.tree:
         parts = [part for part in hand.parts if part.link == link.name]
         rotation = pose.matrix_to_quat_wxyz(link.parent_T_link[:3, :3])

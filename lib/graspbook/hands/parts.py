@@ -10,19 +10,24 @@ import numpy as np
 class Link:
     """A rigid link and the joint that moves it against its parent.
 
-    parent: name of an earlier link, None for the palm. parent_T_link: (4, 4) at joint value 0.
-    joint: its name, None for a link that is fixed to its parent. axis: (3,) unit vector in the
-    link's frame; a hinge turns about it through the link's origin, a slide moves along it. limits:
-    rad, or metres for a slide. effort: largest torque in N·m, or force in N. closes: the sign of
-    the motion that closes the hand, 0 for none.
+    name: of the link.
+    parent: name of an earlier link, None for the palm.
+    parent_T_link: (4, 4) at joint value 0.
+    joint: its name, None for a link that is fixed to its parent.
+    axis: unit vector in the link's frame; a hinge turns about it through the link's origin, a slide
+        moves along it.
+    limits: rad, or metres for a slide.
+    effort: largest torque in N·m, or force in N.
+    slides: the joint is no hinge.
+    closes: the sign of the motion that closes the hand, 0 for none.
     """
 
     name: str
     parent: str | None = None
     parent_T_link: np.ndarray = field(default_factory=lambda: np.eye(4))
     joint: str | None = None
-    axis: tuple = (0.0, 0.0, 1.0)
-    limits: tuple = (0.0, 0.0)
+    axis: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    limits: tuple[float, float] = (0.0, 0.0)
     effort: float = 0.0
     slides: bool = False
     closes: int = 0
@@ -30,10 +35,11 @@ class Link:
 
 @dataclass(frozen=True)
 class Part:
-    """A convex piece of a link: all points within `radius` of the convex hull of `core` (V, 3), in
-    the link's frame, metres.
+    """A convex piece of a link: all points within a radius of the convex hull of its core.
 
-    Radius 0 makes a polyhedron. With a radius the core has two points and the part is a capsule.
+    link: name of the link.
+    core: (V, 3), in the link's frame.
+    radius: 0 makes a polyhedron; with a radius the core has two points and the part is a capsule.
     """
 
     link: str
@@ -42,8 +48,11 @@ class Part:
 
 
 class Points(NamedTuple):
-    """Points (P, 3) on a hand with outward unit normals (P, 3), both in the frames of their links,
-    given by index (P,).
+    """Points on a hand.
+
+    points: (P, 3), in the frames of their links.
+    normals: (P, 3), unit, outward, likewise.
+    links: (P,) indices of their links.
     """
 
     points: np.ndarray

@@ -6,13 +6,19 @@ x = [translation (3, metres), quaternion w, x, y, z (4), joints (J, rad, in the 
 Quaternions have unit length and w >= 0.
 """
 
+from typing import Any
+
 import numpy as np
 
 from graspbook import pose
 
 
-def join(wrist, joints):
-    """Pose vectors (..., 7 + J), numpy, of wrist poses (..., 4, 4) and joint values (..., J)."""
+def join(wrist: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """Pose vectors (..., 7 + J), numpy.
+
+    wrist: poses (..., 4, 4).
+    joints: values (..., J).
+    """
     wrist, joints = np.asarray(wrist, float), np.asarray(joints, float)
     head = np.concatenate(
         [wrist[..., :3, 3], pose.matrix_to_quat_wxyz(wrist[..., :3, :3])], axis=-1
@@ -24,16 +30,18 @@ def join(wrist, joints):
     )
 
 
-def split(x):
-    """Wrist poses (..., 4, 4) and joint values (..., J) of pose vectors, torch, differentiable;
-    quaternions of any length.
+def split(x: Any) -> tuple[Any, Any]:
+    """Wrist poses (..., 4, 4) and joint values (..., J), torch, differentiable.
+
+    x: pose vectors, their quaternions of any length.
     """
     return pose.from_rt_torch(pose.quat_wxyz_to_matrix_torch(x[..., 3:7]), x[..., :3]), x[..., 7:]
 
 
-def normalise(x):
-    """The same pose vectors, torch, with their quaternions of unit length and w >= 0;
-    differentiable.
+def normalise(x: Any) -> Any:
+    """The same pose vectors with quaternions of unit length and w >= 0; torch, differentiable.
+
+    x: pose vectors.
     """
     import torch
 

@@ -16,6 +16,7 @@ LICENSE.md beside it). It is read where pip put it; nothing of it is part of thi
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -34,15 +35,13 @@ _PREFIX = "robot0:"
 _BOX = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
 
 
-def model_path():
+def model_path() -> Path:
     """The MJCF file of the hand with its forearm, in the installed gymnasium-robotics."""
-    return (
-        Path(find_spec("gymnasium_robotics").submodule_search_locations[0])
-        / "envs/assets/hand/reach.xml"
-    )
+    package: Any = find_spec("gymnasium_robotics")
+    return Path(package.submodule_search_locations[0]) / "envs/assets/hand/reach.xml"
 
 
-def build():
+def build() -> Hand:
     """The Shadow Hand with 45 contact points in two layouts: "default" over palm and fingers,
     "fingertips" on the last links.
     """

@@ -2,30 +2,36 @@
 mesh to look at.
 """
 
+from typing import Any
+
 import numpy as np
 import trimesh
 from scipy.spatial import cKDTree
 
 from graspbook import pose
-from graspbook.hands.parts import Points
+from graspbook.hands.parts import Part, Points
 
 SPACING = 0.0035
 _SPHERE = trimesh.creation.icosphere(subdivisions=2, radius=1.0)
 
 
-def part_mesh(part):
-    """A convex trimesh of a part in its link's frame; round parts have facets, up to 4 % of the
-    radius inside.
+def part_mesh(part: Part) -> trimesh.Trimesh:
+    """A convex mesh of a part in its link's frame.
+
+    part: round ones get facets, up to 4 % of the radius inside.
     """
     return trimesh.convex.convex_hull(
         (part.core[:, None] + part.radius * _SPHERE.vertices[None]).reshape(-1, 3)
     )
 
 
-def part_distance(part, points):
-    """Signed distances (N,) of points (N, 3) in the link's frame to a part, negative inside.
+def part_distance(part: Part, points: np.ndarray) -> np.ndarray:
+    """Signed distances (N,) of points to a part, negative inside.
 
     Exact for capsules; for polyhedra exact inside and on them, and a lower bound outside.
+
+    part: convex.
+    points: (N, 3), in the link's frame.
     """
     if part.radius:
         return np.linalg.norm(points - _on_axis(part, points), axis=1) - part.radius
@@ -35,8 +41,11 @@ def part_distance(part, points):
     )
 
 
-def surface_points(hand):
-    """What `Hand.surface` is: see there. Points inside another part of the same link are left out."""
+def surface_points(hand: Any) -> Points:
+    """What `Hand.surface` is: see there. Points inside another part of the same link are left out.
+
+    hand: an `articulated.Hand`.
+    """
     points, normals, links = [], [], []
     for index, link in enumerate(hand.links):
         clouds = []
@@ -58,9 +67,12 @@ def surface_points(hand):
     return Points(*(values[order] for values in found))
 
 
-def link_poses(hand, wrist, joints):
-    """Poses (L, 4, 4) of the links, numpy, for one pose of the palm (4, 4) and one joint vector
-    (J,).
+def link_poses(hand: Any, wrist: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """Poses (L, 4, 4) of the links, in numpy.
+
+    hand: an `articulated.Hand`.
+    wrist: pose of the palm (4, 4).
+    joints: (J,).
     """
     import torch
 
@@ -69,14 +81,17 @@ def link_poses(hand, wrist, joints):
     ).numpy()
 
 
-def mesh(hand, wrist, joints):
-    """One trimesh of all parts of the hand, posed by wrist (4, 4) and joints (J,): parts overlap at
-    the joints.
+def mesh(hand: Any, wrist: np.ndarray, joints: np.ndarray) -> trimesh.Trimesh:
+    """One mesh of all parts of the posed hand; they overlap at the joints.
+
+    hand: an `articulated.Hand`.
+    wrist: pose of the palm (4, 4).
+    joints: (J,).
     """
     poses = dict(zip(hand.links, link_poses(hand, wrist, joints), strict=True))
-    return trimesh.util.concatenate(
-        [part_mesh(part).apply_transform(poses[part.link]) for part in hand.parts]
-    )
+    parts = [part_mesh(part).apply_transform(poses[part.link]) for part in hand.parts]
+    whole: Any = trimesh.util.concatenate(parts)
+    return whole
 
 
 def _on_axis(part, points):
@@ -85,9 +100,12 @@ def _on_axis(part, points):
     return start + np.clip((points - start) @ along / (along @ along), 0, 1)[:, None] * along
 
 
-def dense(part):
-    """Random points, one a square millimetre or two, on the surface of a part, and their normals,
-    (N, 3) each.
+def dense(part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Random points on the surface of a part, and their normals, (N, 3) each.
+
+    There is one per square millimetre or two.
+
+    part: convex.
     """
     facets = part_mesh(part)
     points, faces = trimesh.sample.sample_surface(facets, int(facets.area / 1.5e-6), seed=0)
@@ -98,9 +116,11 @@ def dense(part):
     return axis + part.radius * normals, normals
 
 
-def thin(points, gap):
-    """Indices of points (N, 3) with at least `gap` between any two, and no further point within
-    `gap` of none of them.
+def thin(points: np.ndarray, gap: float) -> np.ndarray:
+    """Indices of points that lie apart, so many that no further one could be added.
+
+    points: (N, 3).
+    gap: least distance between any two.
     """
     near = cKDTree(points).query_ball_point(points, gap)
     free, chosen = np.ones(len(points), bool), []

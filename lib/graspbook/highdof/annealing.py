@@ -5,8 +5,11 @@ GraspIt! is the planner that the high-DOF paper made its data with (section V-A1
 those of its sources.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import torch
 
 from graspbook.errors import ParameterError
 
@@ -19,9 +22,12 @@ class AnnealingSettings:
 
     Temperature at step k: t0 · exp(-c · k^(1/d)), from k = start on. A state of higher energy is
     accepted with probability exp(error · (E_old - E_new) / T). The paper's "10 candidates during
-    each iteration" read in two ways: "tries", GraspIt!'s: up to `candidates` neighbours until one
-    is legal, which is then judged (none: the chain does not cool); "candidates": so many
-    neighbours, of which the legal one of least energy is judged. iterations: the paper's 10000.
+    each iteration" can be read in two ways.
+
+    iterations: the paper's 10000.
+    reading: "tries", GraspIt!'s: up to `candidates` neighbours until one is legal, which is then
+        judged; if none is, the chain does not cool. "candidates": as many neighbours, of which the
+        legal one of least energy is judged.
     """
 
     iterations: int = 10000
@@ -33,7 +39,7 @@ class AnnealingSettings:
     start: int = 30000
     error: float = 1e-6
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.reading not in READINGS:
             raise ParameterError(
                 f"reading {self.reading!r} of an iteration, expected one of {', '.join(READINGS)}"
@@ -45,56 +51,97 @@ class AnnealingSettings:
             )
 
 
+class Space(NamedTuple):
+    """Where states may be: least and largest values (V,) or (N, V), and largest jumps (V,)."""
+
+    low: torch.Tensor
+    high: torch.Tensor
+    jump: torch.Tensor
+
+    def of(self, chains: torch.Tensor) -> "Space":
+        """The space of some chains.
+
+        chains: their indices.
+        """
+        return Space(self.low[chains], self.high[chains], self.jump)
+
+
 class Annealed(NamedTuple):
-    """The best legal state of each chain: states (N, V), energies (N,); and for the curves over
-    time the iterations (R,) at which was looked, and the best energies (R, N) until then.
+    """The best legal state of each chain.
+
+    states, energies: (N, V) and (N,).
+    iterations: (R,), at which it was noted what was found until then.
+    history: (R, N), the best energies then.
     evaluations: how many states were judged, in all chains.
     """
 
-    states: Any
-    energies: Any
-    iterations: Any
-    history: Any
+    states: torch.Tensor
+    energies: torch.Tensor
+    iterations: torch.Tensor
+    history: torch.Tensor
     evaluations: int
 
 
-def temperature(step, settings):
-    """T(k) of steps (...), a torch tensor of double precision."""
+Propose = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+Judging = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+def temperature(step: torch.Tensor, settings: AnnealingSettings) -> torch.Tensor:
+    """T(k) of steps, of double precision.
+
+    step: (...), a tensor.
+    settings: their t0, c and d count.
+    """
     return settings.t0 * (-settings.c * step.double() ** (1 / settings.d)).exp()
 
 
-def neighbours(states, temperature, low, high, jump, generator):
-    """States (N, V) near `states` (N, V) at temperatures (N,): every variable jumps by y · jump and
-    stays in low to high.
+def neighbours(
+    states: torch.Tensor, temperature: torch.Tensor, space: Space, generator: torch.Generator
+) -> torch.Tensor:
+    """States (N, V) near others: every variable jumps by y · jump and stays within its limits.
 
-    low, high, jump: (V,) or (N, V). y = ±T ((1 + 1/T)^|u| - 1) for u uniform in (-1, 1), drawn anew
-    where the variable would leave its limits; here u is drawn at once from the interval that keeps
-    it inside, which has the same distribution.
+    y = ±T ((1 + 1/T)^|u| - 1) for u uniform in (-1, 1), drawn anew where the variable would leave
+    its limits. Here u is drawn at once from the interval that keeps it inside, which has the same
+    distribution.
+
+    states: (N, V).
+    temperature: (N,).
+    space: limits and jumps, (V,) or (N, V).
+    generator: of the states' device.
     """
-    import torch
-
     t = temperature[:, None].to(states.dtype)
     scale = torch.log1p(1 / t)
 
     def reach(bound):
-        y = ((bound - states) / jump).clamp(-1, 1)
+        y = ((bound - states) / space.jump).clamp(-1, 1)
         return y.sign() * torch.log1p(y.abs() / t) / scale
 
-    first, last = reach(low), reach(high)
+    first, last = reach(space.low), reach(space.high)
     u = first + (last - first) * torch.rand(
         states.shape, generator=generator, dtype=states.dtype, device=states.device
     )
-    return states + u.sign() * t * torch.expm1(u.abs() * scale) * jump
+    return states + u.sign() * t * torch.expm1(u.abs() * scale) * space.jump
 
 
-def anneal(states, propose, judge, settings, generator, looks=50):
-    """Anneal chains from legal states (N, V) and return the `Annealed`.
+def anneal(
+    states: torch.Tensor,
+    propose: Propose,
+    judge: Judging,
+    settings: AnnealingSettings,
+    generator: torch.Generator,
+    *,
+    looks: int = 50,
+) -> Annealed:
+    """Anneal chains from legal states.
 
-    propose(states (M, V), temperatures (M,), chains (M,)) -> neighbours (M, V), each of the chain
-    with that index, and judge(states (M, V), chains (M,)) -> energies (M,), legal (M,) bool.
-    generator: for the accepting. looks: how often the best energies are noted.
+    states: (N, V), one of each chain.
+    propose: gives neighbours (M, V) of states (M, V) at temperatures (M,) of the chains with
+        indices (M,).
+    judge: gives energies (M,) and legal (M,) bool of states (M, V) of the chains (M,).
+    settings: how chains cool.
+    generator: for the accepting.
+    looks: how often the best energies are noted.
     """
-    import torch
 
     def number(value, **kind):
         return torch.full((len(states),), value, device=states.device, **kind)
@@ -105,7 +152,9 @@ def anneal(states, propose, judge, settings, generator, looks=50):
     steps, left, tries = number(settings.start), number(settings.iterations), number(0)
     abreast = settings.candidates if settings.reading == "candidates" else 1
     marks = torch.linspace(0, settings.iterations, looks + 1).long().tolist()
-    history, seen, evaluations = [], [], len(states)
+    history: list[torch.Tensor] = []
+    seen: list[int] = []
+    evaluations = len(states)
     while True:
         done = settings.iterations - int(left.max())
         if done >= marks[len(seen)]:

@@ -5,32 +5,37 @@ quality.
 from functools import lru_cache
 
 import numpy as np
+import torch
 
-from graspbook.hands.articulated import carry
+from graspbook.hands.articulated import Hand, carry
 from graspbook.hands.balls import inner_balls
 from graspbook.hands.shape import thin
-from graspbook.objects.distance import lookup, lookup_gradient
+from graspbook.highdof.object_field import Target
+from graspbook.objects.distance import Fields, lookup, lookup_gradient
 from graspbook.quality import epsilon
 
 _STEPS = (0.04, 0.01, 0.0025)  # shares of a joint's range
 SLACK = 0.002  # metres, of the balls that say how deep a hand is inside an object
 _LEAST_SLOPE = 0.3
-TOUCH, APART = (
-    0.0015,
-    0.006,
-)  # metres from the surface that count as touching, and between contacts of one link
+TOUCH = 0.0015  # metres from the surface that count as touching
+APART = 0.006  # metres between contacts of one link
 
 
-def close(hand, fields, which, wrist, joints):
-    """Joint values (N, J), torch, of hands closed from (N, J) at wrist poses (N, 4, 4) on the
-    objects `which` (N,) of `fields`.
+def close(
+    hand: Hand, fields: Fields, which: torch.Tensor, wrist: torch.Tensor, joints: torch.Tensor
+) -> torch.Tensor:
+    """Joint values (N, J) of hands that have closed on objects.
 
     All closing joints turn at once, each over its range in the same time. A joint stops where a
     link that it moves would overlap the object, or at its limit; the links beyond go on by their
     own joints. A link that overlaps the object from the start keeps its joints where they are.
-    """
-    import torch
 
+    hand: of all of them.
+    fields: of the objects.
+    which: (N,), the object of each.
+    wrist: (N, 4, 4), in the objects' frames.
+    joints: (N, J), from which they close.
+    """
     balls, moves = inner_balls(hand, SLACK), torch.as_tensor(_moves(hand))
     radii = torch.as_tensor(balls.radii, dtype=joints.dtype)
     low, high = (torch.as_tensor(limit, dtype=joints.dtype) for limit in hand.limits.T)
@@ -65,39 +70,45 @@ def _moves(hand):
     return moves
 
 
-def touching(hand, fields, which, wrist, joints):
-    """Where one hand at wrist (4, 4) with joints (J,), torch, touches object `which` of `fields`,
-    in the object frame.
+def touching(
+    hand: Hand, fields: Fields, which: int, wrist: torch.Tensor, joints: torch.Tensor
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where one hand touches an object, in the object frame.
 
     Contacts (P, 3) on the object's surface, unit normals (P, 3) into it, and the index (P,) of the
-    link that touches, numpy. Surface points of the hand nearer than 1.5 mm count; those of one link
-    are at least 6 mm apart, nearest first.
-    """
-    import torch
+    link that touches. Surface points of the hand nearer than 1.5 mm count; those of one link are at
+    least 6 mm apart, nearest first.
 
+    hand: whose surface is asked.
+    fields: of objects.
+    which: the object, by index.
+    wrist, joints: (4, 4) and (J,).
+    """
     surface = hand.surface
     points = carry(hand.forward(joints, wrist), surface.points, surface.links)
-    distances, gradients = lookup_gradient(fields, points[None], torch.tensor([which]))
-    distances, gradients, points = distances[0].numpy(), gradients[0].numpy(), points.numpy()
-    slopes = np.linalg.norm(
-        gradients, axis=1
-    )  # 1 but at ridges, as in the middle of a thin wall: no side to push to there
-    chosen = []
+    found = lookup_gradient(fields, points[None], torch.tensor([which]))
+    distances, gradients, points = found[0][0].numpy(), found[1][0].numpy(), points.numpy()
+    # 1 but at ridges, as in the middle of a thin wall: there is no side to push to.
+    slopes = np.linalg.norm(gradients, axis=1)
+    touches, parts = (distances < TOUCH) & (slopes > _LEAST_SLOPE), [np.zeros(0, int)]
     for link in range(len(hand.links)):
-        near = np.flatnonzero(
-            (surface.links == link) & (distances < TOUCH) & (slopes > _LEAST_SLOPE)
-        )
+        near = np.flatnonzero((surface.links == link) & touches)
         near = near[np.argsort(distances[near], kind="stable")]
         if len(near):
-            chosen.append(near[thin(points[near], APART)])
-    chosen = np.concatenate(chosen) if chosen else np.zeros(0, int)
+            parts.append(near[thin(points[near], APART)])
+    chosen = np.concatenate(parts)
     inwards = -gradients[chosen] / slopes[chosen, None]
     return points[chosen] + distances[chosen, None] * inwards, inwards, surface.links[chosen]
 
 
-def closed_epsilon(hand, target, wrist, joints):
-    """The ε (N,), numpy, of hands at wrist poses (N, 4, 4) with closed joints (N, J), torch, on a
-    `object_field.Target`.
+def closed_epsilon(
+    hand: Hand, target: Target, wrist: torch.Tensor, joints: torch.Tensor
+) -> np.ndarray:
+    """The ε (N,) of hands that have closed on an object.
+
+    hand: of all of them.
+    target: the object.
+    wrist, joints: (N, 4, 4) and (N, J), closed.
     """
     contacts = [
         touching(hand, target.fields, 0, *closed) for closed in zip(wrist, joints, strict=True)

@@ -3,26 +3,36 @@ distance fields (V-A and V-B).
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors
+import torch
+import trimesh
+from safetensors.torch import save_file
 
 from graspbook.errors import GraspFileError
 from graspbook.hands import pose_vector
-from graspbook.objects.distance import Fields, signed_distance_grid, stack
+from graspbook.objects.distance import DistanceField, Fields, signed_distance_grid, stack
 from graspbook.objects.occupancy import occupancy_grids
 from graspbook.objects.rotations import rotations, turned_frame
 from graspbook.storage import atomic_path
 
+# One object's grids, turned_T_object, grasps and distance field.
+Prepared = tuple[np.ndarray, np.ndarray, np.ndarray, DistanceField]
+
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How objects are shown. grid: voxels a side. length: metres that a grid's 0.95 stand for, the
-    same for all objects. nodes: of the distance fields, a side; the paper's 128. turned: by the
-    paper's 27 rotations, of which one is the identity, or only as it is stored.
+    """How objects are shown.
+
+    grid: voxels per side.
+    length: metres that a grid's 0.95 stand for, the same for all objects.
+    nodes: of the distance fields, per side; the paper's 128.
+    turned: by the paper's 27 rotations, of which one is the identity, or only as it is stored.
     """
 
     grid: int = 64
@@ -33,26 +43,35 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class Examples:
-    """N objects in R rotations with K grasps each, as torch tensors on one device.
+    """N objects in R rotations with K grasps each, as tensors on one device.
 
-    names (N,). grids (N, R, n, n, n) uint8. turned_T_object (N, R, 4, 4). grasps (N, R, K, 7 + J):
-    pose vectors in the turned frames, of least energy first. fields: `distance.Fields` of the N
-    objects, in their own frames. settings: DataSettings.
+    settings: how the objects are shown.
+    names: N of them.
+    grids: (N, R, n, n, n) uint8.
+    turned_T_object: (N, R, 4, 4).
+    grasps: (N, R, K, 7 + J), pose vectors in the turned frames, of least energy first.
+    fields: of the N objects, in their own frames.
     """
 
     settings: DataSettings
-    names: tuple
-    grids: Any
-    turned_T_object: Any
-    grasps: Any
-    fields: Any
+    names: tuple[str, ...]
+    grids: torch.Tensor
+    turned_T_object: torch.Tensor
+    grasps: torch.Tensor
+    fields: Fields
 
-    def named(self, names):
-        """The Examples of the objects of these names."""
+    def named(self, names: Iterable[str]) -> "Examples":
+        """The Examples of some objects.
+
+        names: of these.
+        """
         return self.take([self.names.index(name) for name in names])
 
-    def to(self, device):
-        """The Examples on a device of torch's."""
+    def to(self, device: str) -> "Examples":
+        """The Examples on a device.
+
+        device: of torch's.
+        """
         return replace(
             self,
             grids=self.grids.to(device),
@@ -61,8 +80,11 @@ class Examples:
             fields=Fields(*(values.to(device) for values in self.fields)),
         )
 
-    def turned(self, chosen):
-        """The Examples in some of their rotations, by index or slice."""
+    def turned(self, chosen: slice | Sequence[int]) -> "Examples":
+        """The Examples in some of their rotations.
+
+        chosen: of the R rotations.
+        """
         return replace(
             self,
             grids=self.grids[:, chosen],
@@ -70,8 +92,11 @@ class Examples:
             grasps=self.grasps[:, chosen],
         )
 
-    def take(self, objects):
-        """The Examples of some objects, by index."""
+    def take(self, objects: Sequence[int]) -> "Examples":
+        """The Examples of some objects.
+
+        objects: their indices.
+        """
         return replace(
             self,
             names=tuple(self.names[i] for i in objects),
@@ -82,62 +107,78 @@ class Examples:
         )
 
 
-def frames(com, settings):
-    """`turned_T_object` (R, 4, 4) of an object with its centre of mass (3,) at com."""
+def frames(com: np.ndarray, settings: DataSettings) -> np.ndarray:
+    """`turned_T_object` (R, 4, 4) of an object.
+
+    com: (3,), its centre of mass.
+    settings: whether it is turned.
+    """
     matrices = rotations() if settings.turned else np.eye(3)[None]
     return turned_frame(matrices, com)
 
 
-def prepare(mesh, com, states, settings):
+def prepare(
+    mesh: trimesh.Trimesh, com: np.ndarray, states: np.ndarray, settings: DataSettings
+) -> Prepared:
     """One object's part of the Examples: grids (R, n, n, n) uint8, turned_T_object (R, 4, 4),
-    grasps (R, K, 7 + J), numpy, and its DistanceField.
+    grasps (R, K, 7 + J), and its DistanceField.
 
-    com (3,): its centre of mass; states (K, 7 + J): pose vectors in the object frame. Raises what
-    `occupancy_grids` raises.
+    Raises what `occupancy_grids` raises.
+
+    mesh: of the object.
+    com: (3,), its centre of mass.
+    states: (K, 7 + J), pose vectors in the object frame.
+    settings: how it is shown.
     """
     turned_T_object = frames(com, settings)
-    grids = occupancy_grids(mesh, turned_T_object, settings.grid, settings.length)[0].astype(
-        np.uint8
-    )
-    return (
-        grids,
-        turned_T_object,
-        turn(states, turned_T_object[:, None]),
-        signed_distance_grid(mesh, settings.nodes),
-    )
+    grids, _ = occupancy_grids(mesh, turned_T_object, settings.grid, settings.length)
+    grasps = turn(states, turned_T_object[:, None])
+    field = signed_distance_grid(mesh, settings.nodes)
+    return grids.astype(np.uint8), turned_T_object, grasps, field
 
 
-def turn(states, turned_T_object):
-    """Pose vectors (..., 7 + J) of the object frame in turned frames (..., 4, 4), numpy."""
-    import torch
+def turn(states: np.ndarray | torch.Tensor, turned_T_object: np.ndarray) -> np.ndarray:
+    """Pose vectors (..., 7 + J) in turned frames.
 
+    states: (..., 7 + J), in the object frame.
+    turned_T_object: (..., 4, 4).
+    """
     wrist, joints = pose_vector.split(torch.as_tensor(states, dtype=torch.float64))
     return pose_vector.join(turned_T_object @ wrist.numpy(), joints.numpy())
 
 
-def gather(settings, names, parts, device="cpu"):
-    """The Examples of objects from what `prepare` gave for each with DataSettings."""
-    import torch
+def gather(
+    settings: DataSettings,
+    names: Iterable[str],
+    parts: Iterable[Prepared],
+    *,
+    device: str = "cpu",
+) -> Examples:
+    """The Examples of objects from what `prepare` gave for each.
 
+    settings: that it was given.
+    names: of the objects.
+    parts: of each.
+    device: of torch's.
+    """
     grids, turned, grasps, fields = zip(*parts, strict=True)
-    floats = [
-        torch.as_tensor(np.array(arrays, np.float32), device=device) for arrays in (turned, grasps)
-    ]
     return Examples(
         settings,
         tuple(names),
         torch.as_tensor(np.array(grids), device=device),
-        *floats,
+        torch.as_tensor(np.array(turned, np.float32), device=device),
+        torch.as_tensor(np.array(grasps, np.float32), device=device),
         stack(fields, device),
     )
 
 
-def write_examples(path, examples, made_from):
-    """Write Examples to a safetensors file, with plain data `made_from` that says what they depend
-    on.
-    """
-    from safetensors.torch import save_file
+def write_examples(path: Path | str, examples: Examples, made_from: dict[str, Any]) -> None:
+    """Write Examples to a safetensors file.
 
+    path: of the file.
+    examples: to write.
+    made_from: plain data that says what they depend on.
+    """
     tensors = {
         "grids": examples.grids,
         "turned_T_object": examples.turned_T_object,
@@ -157,8 +198,11 @@ def write_examples(path, examples, made_from):
         )
 
 
-def read_examples(path):
-    """The Examples in a file. Raises GraspFileError for one that is missing, broken or foreign."""
+def read_examples(path: Path | str) -> Examples:
+    """The Examples in a file. Raises GraspFileError for one that is missing, broken or foreign.
+
+    path: that `write_examples` wrote.
+    """
     header = examples_header(path)
     with safetensors.safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
@@ -168,9 +212,12 @@ def read_examples(path):
     )
 
 
-def examples_header(path):
-    """`names`, `settings` and `made_from` of a file of Examples; raises GraspFileError as
-    `read_examples` does.
+def examples_header(path: Path | str) -> dict[str, Any]:
+    """`names`, `settings` and `made_from` of a file of Examples.
+
+    Raises GraspFileError as `read_examples` does.
+
+    path: of the file.
     """
     if not Path(path).is_file():
         raise GraspFileError(f"{path}: no such file of examples")

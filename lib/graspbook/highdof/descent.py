@@ -10,19 +10,25 @@ from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import carry, carry_normals
 from graspbook.hands.balls import inner_balls
-from graspbook.highdof.annealing import Annealed, neighbours
-from graspbook.highdof.energies import distance_sum, graspit
+from graspbook.highdof.annealing import Annealed, Space, neighbours
+from graspbook.highdof.energies import Judge, distance_sum, graspit
 from graspbook.highdof.losses import units
 from graspbook.objects.distance import lookup, lookup_gradient
 
-_SLACK = 0.008  # metres, of the balls that slides keep out of the object: half as many as decide what is legal
+# Metres, of the balls that slides keep out of the object: half as many as decide what is legal.
+_SLACK = 0.008
 
 
 @dataclass(frozen=True)
 class DescentSettings:
-    """rounds: jumps of a chain. slides: gradient steps after each, the first of `step` (rad, or 0.1
-    m), then shorter. hot, cold: temperatures of the first and the last jump, see
-    `annealing.neighbours`, and of accepting, in units of energy `heat` to none.
+    """How chains jump and slide.
+
+    rounds: jumps of a chain.
+    slides: gradient steps after each.
+    step: length of the first of these, rad or 0.1 m; then they are shorter.
+    hot, cold: temperatures of the first and the last jump, see `annealing.neighbours`.
+    heat: temperature of accepting at first, in units of energy; none at last.
+    overlap: energy of each millimetre that a ball of the hand is inside the object.
     """
 
     rounds: int = 60
@@ -31,9 +37,9 @@ class DescentSettings:
     hot: float = 0.5
     cold: float = 0.01
     heat: float = 3.0
-    overlap: float = 2.0  # energy a millimetre that a ball of the hand is inside the object
+    overlap: float = 2.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.rounds < 1 or self.slides < 0 or not (self.step > 0 and self.hot >= self.cold > 0):
             raise ParameterError(
                 f"{self}: expected at least one round, no fewer than 0 slides, a step above 0 and a"
@@ -41,9 +47,23 @@ class DescentSettings:
             )
 
 
-def descend(states, judge, low, high, jump, settings, generator, looks=50):
-    """As `annealing.anneal`, from legal states (N, V), with gradient steps; evaluations count each
-    of them.
+def descend(
+    states: torch.Tensor,
+    judge: Judge,
+    space: Space,
+    settings: DescentSettings,
+    generator: torch.Generator,
+    *,
+    looks: int = 50,
+) -> Annealed:
+    """As `annealing.anneal`, with gradient steps; evaluations count each of them.
+
+    states: (N, V), legal, one of each chain.
+    judge: of the chains.
+    space: limits (N, V) and jumps of the states.
+    settings: how chains jump and slide.
+    generator: for jumps and accepting.
+    looks: how often the best energies are noted.
     """
     chains = torch.arange(len(states), device=states.device)
     energies = judge(states, chains)[0]
@@ -52,68 +72,65 @@ def descend(states, judge, low, high, jump, settings, generator, looks=50):
     marks = set(torch.linspace(1, settings.rounds, looks).long().tolist())
     for number in range(settings.rounds):
         cooled = number / max(1, settings.rounds - 1)
-        temperature = torch.full_like(
-            energies, settings.hot * (settings.cold / settings.hot) ** cooled
-        )
-        proposed = pose_vector.normalise(
-            neighbours(states, temperature, low, high, jump, generator)
-        )
-        proposed = slide(judge, proposed, chains, low, high, settings)
+        hot = settings.hot * (settings.cold / settings.hot) ** cooled
+        proposed = neighbours(states, torch.full_like(energies, hot), space, generator)
+        proposed = slide(judge, pose_vector.normalise(proposed), chains, space, settings)
         energy, legal = judge(proposed, chains)
         evaluations += len(states) * (settings.slides + 1)
         heat = settings.heat * (1 - cooled) + 1e-9
         drawn = torch.rand(len(states), generator=generator, device=states.device)
         jumps = legal & (((energies - energy) / heat).exp() > drawn)
-        states, energies = (
-            torch.where(jumps[:, None], proposed, states),
-            torch.where(jumps, energy, energies),
-        )
+        states = torch.where(jumps[:, None], proposed, states)
+        energies = torch.where(jumps, energy, energies)
         better = energies < best_energies
-        best, best_energies = (
-            torch.where(better[:, None], states, best),
-            torch.where(better, energies, best_energies),
-        )
+        best = torch.where(better[:, None], states, best)
+        best_energies = torch.where(better, energies, best_energies)
         if number + 1 in marks:
             seen.append(number + 1)
             history.append(best_energies.clone())
     return Annealed(best, best_energies, torch.tensor(seen), torch.stack(history), evaluations)
 
 
-def slide(judge, states, chains, low, high, settings):
-    """States (N, V) after gradient steps of shrinking length on energy and overlap, within their
+def slide(
+    judge: Judge,
+    states: torch.Tensor,
+    chains: torch.Tensor,
+    space: Space,
+    settings: DescentSettings,
+) -> torch.Tensor:
+    """States (M, V) after gradient steps of shrinking length on energy and overlap, within their
     limits.
+
+    judge: whose energy is descended.
+    states: (M, V), to start from.
+    chains: (M,), of the judge's.
+    space: limits (M, V) of the states.
+    settings: their slides, step and overlap count.
     """
     unit = units(states)
     for number in range(settings.slides):
         moved = (states / unit).requires_grad_()
-        gradient = torch.autograd.grad(
-            _objective(judge, moved * unit, chains, settings.overlap).sum(), moved
-        )[0]
+        objective = _objective(judge, moved * unit, chains, settings.overlap)
+        gradient = torch.autograd.grad(objective.sum(), moved)[0]
         length = settings.step * (1 - number / settings.slides)
-        states = (
-            moved.detach() - length * gradient / gradient.norm(dim=1, keepdim=True).clamp(min=1e-9)
-        ) * unit
-        states = pose_vector.normalise(states.clamp(low, high))
+        steps = length * gradient / gradient.norm(dim=1, keepdim=True).clamp(min=1e-9)
+        states = (moved.detach() - steps) * unit
+        states = pose_vector.normalise(states.clamp(space.low, space.high))
     return states
 
 
 def _objective(judge, states, chains, overlap):
     wrist, joints = pose_vector.split(states)
-    links, which, balls = (
-        judge.hand.forward(joints, wrist),
-        judge.which[chains],
-        inner_balls(judge.hand, _SLACK),
-    )
-    points = carry(links, judge.contacts.points, judge.contacts.links)
-    distances = lookup(
-        judge.fields, torch.cat([carry(links, balls.centres, balls.links), points], dim=1), which
-    )
+    links, which = judge.hand.forward(joints, wrist), judge.which[chains]
+    balls, contacts = inner_balls(judge.hand, _SLACK), judge.contacts
+    points = carry(links, contacts.points, contacts.links)
+    centres = carry(links, balls.centres, balls.links)
+    distances = lookup(judge.fields, torch.cat([centres, points], dim=1), which)
     radii = torch.as_tensor(balls.radii, dtype=states.dtype, device=states.device)
     penalty = overlap * 1000 * (radii - distances[:, : len(radii)]).clamp(min=0).sum(dim=1)
     distances = distances[:, len(radii) :]
     if judge.energy == "distance_sum":
         return penalty + distance_sum(distances)
     gradients = lookup_gradient(judge.fields, points.detach(), which)[1]
-    return penalty + graspit(
-        distances, gradients, carry_normals(links, judge.contacts.normals, judge.contacts.links)
-    )
+    normals = carry_normals(links, contacts.normals, contacts.links)
+    return penalty + graspit(distances, gradients, normals)

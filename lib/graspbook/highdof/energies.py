@@ -2,32 +2,40 @@
 object's distance field.
 """
 
+import torch
+
 from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
-from graspbook.hands.articulated import carry, carry_normals
+from graspbook.hands.articulated import Hand, carry, carry_normals
 from graspbook.hands.balls import inner_balls
-from graspbook.objects.distance import lookup, lookup_gradient
+from graspbook.objects.distance import Fields, lookup, lookup_gradient
 
 ENERGIES = ("distance_sum", "graspit")
 _MILLIMETRES, _TURN = 1000.0, 50.0
 
 
-def distance_sum(distances):
-    """Sum of |o_s| over the contact points (..., P), in millimetres and divided by P: the high-DOF
-    paper's cost (V-A1).
+def distance_sum(distances: torch.Tensor) -> torch.Tensor:
+    """Sum of |o_s| over the contact points, in millimetres and divided by P: the high-DOF paper's
+    cost (V-A1).
 
     The paper names no unit. As a mean in millimetres it has the size that GraspIt!'s temperatures
     are made for.
+
+    distances: (..., P), metres.
     """
     return distances.abs().mean(dim=-1) * _MILLIMETRES
 
 
-def graspit(distances, gradients, normals):
+def graspit(
+    distances: torch.Tensor, gradients: torch.Tensor, normals: torch.Tensor
+) -> torch.Tensor:
     """GraspIt!'s contact energy: mean of |o_s| in millimetres + 50 (1 - n·p), n the contact's
     normal, p the way to the surface.
 
-    distances (..., P), gradients of the distance field and the hand's outward normals (..., P, 3);
     p is -gradient, so for a point inside the object it goes on pointing inwards.
+
+    distances: (..., P), metres.
+    gradients, normals: (..., P, 3), of the distance field, and the hand's outward ones.
     """
     facing = -(normals * gradients).sum(dim=-1) / gradients.norm(dim=-1).clamp(min=1e-6)
     return (distances.abs() * _MILLIMETRES + _TURN * (1 - facing)).mean(dim=-1)
@@ -36,13 +44,28 @@ def graspit(distances, gradients, normals):
 class Judge:
     """Energy and legality of pose vectors (M, 7 + J) of a hand at objects, in the objects' frames.
 
-    fields: `distance.Fields` of the objects; which (N,): the object of each chain. A state is legal
-    if no ball inside the hand overlaps the object by more than `overlap` metres. Of the hand up to
-    4 mm are outside the balls, see `hands.balls`, so a legal hand reaches up to 5 mm into the
-    object at worst. Raises ParameterError for an unknown energy or layout.
+    A state is legal if no ball inside the hand overlaps the object by more than `overlap` metres.
+    Up to 4 mm of the hand are outside the balls, see `hands.balls`, so a legal hand reaches up to
+    5 mm into the object at worst. Raises ParameterError for an unknown energy or layout.
+
+    hand: whose balls and contact points are asked.
+    fields: of the objects.
+    which: (N,), the object of each chain.
+    energy: one of ENERGIES.
+    layout: of the hand's contact points.
+    overlap: metres.
     """
 
-    def __init__(self, hand, fields, which, energy="distance_sum", layout="default", overlap=0.001):
+    def __init__(
+        self,
+        hand: Hand,
+        fields: Fields,
+        which: torch.Tensor,
+        *,
+        energy: str = "distance_sum",
+        layout: str = "default",
+        overlap: float = 0.001,
+    ) -> None:
         if energy not in ENERGIES:
             raise ParameterError(
                 f"unknown energy {energy!r}, expected one of {', '.join(ENERGIES)}"
@@ -52,33 +75,22 @@ class Judge:
                 f"unknown contact layout {layout!r}, the {hand.name} hand has"
                 f" {', '.join(hand.contacts)}"
             )
-        import torch
-
-        self.hand, self.fields, self.which, self.energy, self.overlap = (
-            hand,
-            fields,
-            which,
-            energy,
-            overlap,
-        )
+        self.hand, self.fields, self.which = hand, fields, which
+        self.energy, self.overlap = energy, overlap
         self.contacts, self.balls = hand.contacts[layout], inner_balls(hand)
-        self.radii = torch.as_tensor(
-            self.balls.radii, dtype=fields.values.dtype, device=fields.values.device
-        )
+        values = fields.values
+        self.radii = torch.as_tensor(self.balls.radii, dtype=values.dtype, device=values.device)
 
-    def __call__(self, states, chains):
+    def __call__(
+        self, states: torch.Tensor, chains: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Energies (M,), infinite where not legal, and legal (M,) bool of states (M, 7 + J) of
         chains (M,).
         """
-        import torch
-
         wrist, joints = pose_vector.split(states)
-        links = self.hand.forward(joints, wrist)
-        which = self.which[chains]
-        depth = (
-            lookup(self.fields, carry(links, self.balls.centres, self.balls.links), which)
-            - self.radii
-        )
+        links, which = self.hand.forward(joints, wrist), self.which[chains]
+        centres = carry(links, self.balls.centres, self.balls.links)
+        depth = lookup(self.fields, centres, which) - self.radii
         legal = depth.amin(dim=1) > -self.overlap
         energies = torch.full((len(states),), torch.inf, dtype=states.dtype, device=states.device)
         if legal.any():
@@ -90,6 +102,5 @@ class Judge:
         if self.energy == "distance_sum":
             return distance_sum(lookup(self.fields, points, which))
         distances, gradients = lookup_gradient(self.fields, points, which)
-        return graspit(
-            distances, gradients, carry_normals(links, self.contacts.normals, self.contacts.links)
-        )
+        normals = carry_normals(links, self.contacts.normals, self.contacts.links)
+        return graspit(distances, gradients, normals)

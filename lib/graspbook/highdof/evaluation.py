@@ -5,7 +5,10 @@ What is measured of N grasps of one object is a dict of arrays: "epsilon" (N,), 
 closure, "held" (T, 6) bool of T of them, and others by name.
 """
 
+from collections.abc import Mapping, Sequence
 from math import comb
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,41 +19,62 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof.closing import SLACK
 from graspbook.highdof.dataset import read_examples, turn
 from graspbook.highdof.energies import Judge
+from graspbook.highdof.experiments import ByObject, shown
 from graspbook.highdof.losses import squared_distances
 from graspbook.highdof.object_field import make_target
 from graspbook.highdof.planner import starts
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.predict import ask, complete, deepest
-from graspbook.highdof.recipe import shown
 from graspbook.highdof.refinement import adjust, polish, refine
 from graspbook.highdof.training import load_network, residuals
 from graspbook.metrics import average_precision, confusion
 from graspbook.objects.distance import lookup
+from graspbook.objects.sets import FamilySet, FolderSet
 from graspbook.simulation.hold import Holder
 
 _KEPT = "rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints"
 
 
-def held_plans(objects, name, hand, plan_file, count):
-    """In which directions the `count` planned grasps of an object of least energy hold it, (count,
-    6) bool.
+def held_plans(
+    objects: FamilySet | FolderSet, name: str, *, hand: str, plan_file: Path | str, count: int
+) -> np.ndarray:
+    """In which directions the planned grasps of least energy hold an object, (count, 6) bool.
+
+    objects, name: a set, and the object in it.
+    hand: its name.
+    plan_file: of planned grasps for the object.
+    count: grasps.
     """
-    hand = load_hand(hand)
-    return _held(objects, name, hand, read_plan(plan_file, hand), np.arange(count))
+    loaded = load_hand(hand)
+    return _held(objects, name, loaded, read_plan(plan_file, loaded), np.arange(count))
 
 
-def some_plans(objects, name, hand, plan_file, count, seed, tested):
-    """Of `count` random ones of an object's planned grasps "epsilon" (count,), the largest first,
-    and of the T = `tested` first of these the directions in which they are "held", (T, 6) bool.
+def some_plans(
+    objects: FamilySet | FolderSet,
+    name: str,
+    *,
+    hand: str,
+    plan_file: Path | str,
+    count: int,
+    seed: int,
+    tested: int,
+) -> dict[str, np.ndarray]:
+    """Of random ones of an object's planned grasps "epsilon" (count,), the largest first, and of
+    the T = `tested` first of these the directions in which they are "held", (T, 6) bool.
+
+    objects, name: a set, and the object in it.
+    hand: its name.
+    plan_file: of planned grasps for the object.
+    count: grasps.
+    seed: of the choice.
+    tested: of these.
     """
-    hand = load_hand(hand)
-    plan = read_plan(plan_file, hand)
+    loaded = load_hand(hand)
+    plan = read_plan(plan_file, loaded)
     drawn = np.random.default_rng(seed).permutation(len(plan.epsilon))[:count]
     drawn = drawn[np.argsort(-plan.epsilon[drawn], kind="stable")]
-    return {
-        "epsilon": plan.epsilon[drawn],
-        "held": _held(objects, name, hand, plan, drawn[:tested]),
-    }
+    held = _held(objects, name, loaded, plan, drawn[:tested])
+    return {"epsilon": plan.epsilon[drawn], "held": held}
 
 
 def _held(objects, name, hand, plan, chosen):
@@ -58,12 +82,14 @@ def _held(objects, name, hand, plan, chosen):
     return Holder(hand, objects.load(name), threads=1).test(wrist.numpy(), plan.closed[chosen])
 
 
-def grasp_figures(items):
+def grasp_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
     """Figures of grasps of objects, for `comparison.contrast`.
 
     "force closure": share of the grasps; "epsilon": their mean ε, 0 without force closure; "best
     epsilon": the mean over objects of the largest; "best of 5": of the largest of five; "held":
     share of those tested that hold in all six directions.
+
+    items: of each object, what is measured.
     """
     epsilon = np.concatenate([item["epsilon"] for item in items])
     held = np.concatenate([item["held"] for item in items])
@@ -76,13 +102,17 @@ def grasp_figures(items):
     }
 
 
-def agreement_figures(items):
-    """How far ε tells which of some grasps, "epsilon" and "held" of as many, hold in all six
-    directions: the "balanced accuracy" of force closure, the "average precision" of ε, and the
-    shares that hold with and without force closure.
+def agreement_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
+    """How far ε tells which grasps hold in all six directions.
+
+    The "balanced accuracy" of force closure, the "average precision" of ε, and the shares that hold
+    with and without force closure.
+
+    items: of each object, "epsilon" and "held" of as many grasps.
     """
-    epsilon, held = (np.concatenate([item[key] for item in items]) for key in ("epsilon", "held"))
-    held, closure = held.all(axis=1), epsilon > 0
+    epsilon = np.concatenate([item["epsilon"] for item in items])
+    held = np.concatenate([item["held"].all(axis=1) for item in items])
+    closure = epsilon > 0
     return {
         "balanced accuracy": confusion(held, closure)["balanced_accuracy"],
         "average precision": average_precision(held, epsilon),
@@ -91,29 +121,46 @@ def agreement_figures(items):
     }
 
 
-def grasp_object(objects, name, hand, weights, ways, rotations, seed, tested):
-    """Grasps of one object by networks, weights {label: file}, mended in some `ways` (see
-    `generate`).
+def grasp_object(
+    objects: FamilySet | FolderSet,
+    name: str,
+    *,
+    hand: str,
+    weights: Mapping[str, Path | str | None],
+    ways: Sequence[str],
+    rotations: int,
+    seed: int,
+    tested: int,
+) -> dict[str, dict[str, dict[str, np.ndarray]]]:
+    """Grasps of one object by networks, mended in some ways (see `predict.generate`).
 
-    A label without a file, None, stands for random starts of the planner in the place of
-    predictions. Returns {label: {way: {"rotation", "epsilon", "penetration", "clear",
-    "object_T_palm", "joints", "held"}}}: arrays as `predict.Candidates` has them, and of the T =
-    `tested` of largest ε in which directions they hold, (T, 6) bool.
+    Returns {label: {way: {"rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints",
+    "held"}}}: arrays as `predict.Candidates` has them, and of the T = `tested` of largest ε in
+    which directions they hold, (T, 6) bool.
+
+    objects, name: a set, and the object in it.
+    hand: its name.
+    weights: of a network by label; None stands for random starts of the planner in the place of
+        predictions.
+    ways: of mending.
+    rotations: of the object.
+    seed: of their choice.
+    tested: grasps.
     """
-    hand, obj = load_hand(hand), objects.load(name)
-    holder, target = Holder(hand, obj, threads=1), make_target(obj.mesh)
-    found = {}
+    loaded, obj = load_hand(hand), objects.load(name)
+    holder, target = Holder(loaded, obj, threads=1), make_target(obj.mesh)
+    found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
     for label, file in weights.items():
         if file:
-            network, settings = load_network(file, hand)
-            chosen, predicted = ask(hand, network, obj.mesh, target, settings, rotations, seed)
+            network, settings = load_network(file, loaded)
+            asked = ask(network, obj.mesh, target, settings, rotations=rotations, seed=seed)
         else:
-            judge = Judge(hand, target.fields, torch.zeros(rotations, dtype=torch.long))
-            chosen = np.arange(rotations)
-            predicted = starts(hand, target.fields, judge, torch.Generator().manual_seed(seed))
+            judge = Judge(loaded, target.fields, torch.zeros(rotations, dtype=torch.long))
+            generator = torch.Generator().manual_seed(seed)
+            asked = np.arange(rotations), starts(loaded, target.fields, judge, generator)
         found[label] = {}
         for way in ways:
-            grasps = complete(hand, target, chosen, predicted, way)
+            grasps = complete(loaded, target, *asked, way)
             found[label][way] = {key: getattr(grasps, key) for key in _KEPT}
             found[label][way]["held"] = holder.test(
                 grasps.object_T_palm[:tested], grasps.joints[:tested]
@@ -121,9 +168,11 @@ def grasp_object(objects, name, hand, weights, ways, rotations, seed, tested):
     return found
 
 
-def expected_best(values, count):
-    """Mean of the largest of `count` of the values (N,), over all choices of so many; NaN for fewer
-    values.
+def expected_best(values: np.ndarray, count: int) -> float:
+    """Mean of the largest of some of the values, over all choices of so many; NaN for fewer values.
+
+    values: (N,).
+    count: how many are chosen.
     """
     ranked = np.sort(np.asarray(values, float))
     if len(ranked) < count:
@@ -132,38 +181,46 @@ def expected_best(values, count):
     return float(weights @ ranked / weights.sum())
 
 
-def mend_predictions(hand, examples, names, weights):
-    """Predictions for objects in a file of examples, in all rotations, as they are, refined,
-    adjusted in both ways, and polished.
+def mend_predictions(
+    hand: str, examples: Path | str, names: Sequence[str], weights: Path | str
+) -> dict[str, ByObject]:
+    """Predictions for objects in all rotations as they are, refined, adjusted in both ways, and
+    polished.
 
     Returns {way: {object: [{"x" (R, 7 + J) in the object's frame, "points": how many contact points
     are inside, "deepest": depth of the deepest point of the whole hand, "surface": mean distance of
     the contact points from the surface, metres, "moved": ‖x - x'‖ from the prediction, each
-    (R,)}]}}. hand: a name.
+    (R,)}]}}.
+
+    hand: its name.
+    examples: a file of them.
+    names: of the objects in it that are asked for.
+    weights: of the network.
     """
-    hand, examples = load_hand(hand), shown(read_examples(examples).named(names), True)
-    answers = residuals(hand, load_network(weights, hand)[0], examples).x
-    found = {}
+    loaded, chosen = load_hand(hand), shown(read_examples(examples).named(names), turned=True)
+    answers = residuals(loaded, load_network(weights, loaded)[0], chosen).x
+    found: dict[str, ByObject] = {}
     for index, name in enumerate(names):
-        back = np.linalg.inv(examples.turned_T_object[index].double().numpy())
+        back = np.linalg.inv(chosen.turned_T_object[index].double().numpy())
         x = torch.as_tensor(turn(answers[index], back), dtype=torch.float32)
-        which = torch.full((len(x),), index)
+        given = loaded, chosen.fields, torch.full((len(x),), index)
         mended = {
             "predicted": x,
-            "refined": refine(hand, examples.fields, which, x),
-            "adjusted by contacts": adjust(hand, examples.fields, which, x, "contacts")[0],
-            "adjusted": adjust(hand, examples.fields, which, x)[0],
-            "polished": polish(hand, examples.fields, which, x)[0],
+            "refined": refine(*given, x),
+            "adjusted by contacts": adjust(*given, x, points="contacts")[0],
+            "adjusted": adjust(*given, x)[0],
+            "polished": polish(*given, x)[0],
         }
         for way, moved in mended.items():
-            found.setdefault(way, {})[name] = [_state_of(hand, examples.fields, which, moved, x)]
+            found.setdefault(way, {})[name] = [_state_of(*given, moved, x)]
     return found
 
 
 def _state_of(hand, fields, which, x, predicted):
     contacts = hand.contacts["default"]
     wrist, joints = pose_vector.split(x)
-    distances = lookup(fields, place(hand, wrist, joints, contacts.points, contacts.links), which)
+    placed = place(hand, wrist, joints, contacts.points, contacts.links)
+    distances = lookup(fields, placed, which)
     return {
         "x": x.numpy(),
         "points": (distances < 0).sum(dim=1).numpy(),
@@ -173,9 +230,11 @@ def _state_of(hand, fields, which, x, predicted):
     }
 
 
-def mended_figures(items):
+def mended_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, float]:
     """Means over objects and rotations of `mend_predictions`, with "free": the share with no
     contact point inside, and "clear": that with no point of the hand deeper than 2 mm.
+
+    items: of each object, {figure: (R,)}.
     """
     means = {
         figure: float(np.mean([item[figure] for item in items]))

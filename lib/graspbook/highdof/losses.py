@@ -8,27 +8,35 @@ all of the paper's figures. In this one 2.563 points at 0.0553 m make 0.78 of th
 L_collision of 0.914, but 0.719 points at 0.0081 m only 0.005 of the printed 0.345.
 """
 
+from typing import TypeVar
+
+import numpy as np
 import torch
 
 from graspbook.hands import pose_vector
-from graspbook.hands.articulated import place
+from graspbook.hands.articulated import Hand, place
+from graspbook.hands.parts import Points
+from graspbook.objects.distance import Fields
 from graspbook.objects.rotations import turned_distance
 
 LENGTH = 0.1
+Loss = TypeVar("Loss", torch.Tensor, np.ndarray, float)
 
 
-def units(x):
-    """The unit (7 + J,) of each number of pose vectors x (B, 7 + J), in metres, as it is, or in
-    rad.
+def units(x: torch.Tensor) -> torch.Tensor:
+    """The unit (7 + J,) of each number of pose vectors, in metres, as it is, or in rad.
+
+    x: (B, 7 + J).
     """
     found = torch.ones_like(x[0])
     found[:3] = LENGTH
     return found
 
 
-def squared_parts(x, grasps):
-    """The parts (B, K, 3) of ‖x - x_j‖² that translations, quaternions and joints have; see
-    `squared_distances`.
+def squared_parts(x: torch.Tensor, grasps: torch.Tensor) -> torch.Tensor:
+    """The parts (B, K, 3) of ‖x - x_j‖² that translations, quaternions and joints have.
+
+    x, grasps: (B, 7 + J) and (B, K, 7 + J).
     """
     squares = (x[:, None] - grasps).square()
     turned = (x[:, None, 3:7] + grasps[..., 3:7]).square().sum(dim=-1)
@@ -39,35 +47,59 @@ def squared_parts(x, grasps):
     )
 
 
-def squared_distances(x, grasps):
-    """‖x - x_j‖² (B, K) of pose vectors x (B, 7 + J) to grasps (B, K, 7 + J); differentiable in x."""
+def squared_distances(x: torch.Tensor, grasps: torch.Tensor) -> torch.Tensor:
+    """‖x - x_j‖² (B, K) of pose vectors to grasps; differentiable in x.
+
+    x, grasps: (B, 7 + J) and (B, K, 7 + J).
+    """
     return squared_parts(x, grasps).sum(dim=-1)
 
 
-def consistency(x, grasps):
+def consistency(x: torch.Tensor, grasps: torch.Tensor) -> torch.Tensor:
     """L_consistency (B,): the squared distance to the nearest of the K grasps, whose subgradient
     the paper gives (IV-B).
+
+    x, grasps: (B, 7 + J) and (B, K, 7 + J).
     """
     return squared_distances(x, grasps).amin(dim=1)
 
 
-def penetrations(hand, x, fields, which, turned_T_object, points, links):
-    """How deep (B, P), metres, points (P, 3) on the `links` (P,) of a hand are inside objects, 0
-    outside: -min(o_s, 0).
+def penetrations(
+    hand: Hand,
+    x: torch.Tensor,
+    fields: Fields,
+    which: torch.Tensor,
+    turned_T_object: torch.Tensor,
+    *,
+    contacts: Points,
+) -> torch.Tensor:
+    """How deep (B, P), metres, points of a hand are inside objects, 0 outside: -min(o_s, 0) of
+    equation 3.
 
-    x (B, 7 + J) in the turned frames turned_T_object (B, 4, 4) of the objects which (B,) of
-    `distance.Fields`: equation 3.
+    hand: whose points they are.
+    x: (B, 7 + J), pose vectors in the turned frames.
+    fields: of objects in their own frames.
+    which: (B,), the object of each pose.
+    turned_T_object: (B, 4, 4).
+    contacts: the P points.
     """
     wrist, joints = pose_vector.split(x)
-    placed = place(hand, wrist, joints, points, links)
+    placed = place(hand, wrist, joints, contacts.points, contacts.links)
     return -turned_distance(fields, turned_T_object, placed, which).clamp(max=0)
 
 
-def collision(depths):
-    """L_collision (B,) of penetrations (B, P): the sum of their squares (IV-C)."""
+def collision(depths: torch.Tensor) -> torch.Tensor:
+    """L_collision (B,): the sum of the squares of penetrations (IV-C).
+
+    depths: (B, P), metres.
+    """
     return (depths / LENGTH).square().sum(dim=-1)
 
 
-def combined(consistency, collision, beta):
-    """Equation 2: β · L_consistency + (1 - β) · L_collision."""
+def combined(consistency: Loss, collision: Loss, beta: float) -> Loss:
+    """Equation 2: β · L_consistency + (1 - β) · L_collision.
+
+    consistency, collision: losses, tensors, arrays or numbers.
+    beta: 0 to 1.
+    """
     return beta * consistency + (1 - beta) * collision

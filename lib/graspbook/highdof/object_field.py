@@ -5,14 +5,18 @@ mass and size.
 from dataclasses import dataclass
 
 import numpy as np
+import trimesh
 
 from graspbook.objects.distance import Fields, centre_of_mass, signed_distance_grid, stack
 
 
 @dataclass(frozen=True)
 class Target:
-    """fields: `distance.Fields` of the object alone. com (3,): its centre of mass. length: the
-    largest distance of a vertex from it, metres, by which ε measures torques.
+    """One object.
+
+    fields: of it alone.
+    com: (3,), its centre of mass.
+    length: the largest distance of a vertex from it, metres, by which ε measures torques.
     """
 
     fields: Fields
@@ -20,8 +24,11 @@ class Target:
     length: float
 
 
-def make_target(mesh):
-    """The Target of a mesh; raises what `signed_distance_grid` and `centre_of_mass` raise."""
+def make_target(mesh: trimesh.Trimesh) -> Target:
+    """The Target of a mesh; raises what `signed_distance_grid` and `centre_of_mass` raise.
+
+    mesh: in metres.
+    """
     grid = signed_distance_grid(mesh)
     com = centre_of_mass(grid)
     return Target(stack([grid]), com, float(np.linalg.norm(mesh.vertices - com, axis=1).max()))

@@ -3,24 +3,31 @@ be stopped at any moment.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+import torch
 import trimesh
 
 from graspbook.errors import GraspFileError, MeshError, PlanError
 from graspbook.hands import pose_vector
+from graspbook.hands.articulated import Hand
 from graspbook.hands.library import load_hand
 from graspbook.highdof.closing import close, closed_epsilon
-from graspbook.highdof.object_field import make_target
-from graspbook.highdof.planner import plan, reach
+from graspbook.highdof.object_field import Target, make_target
+from graspbook.highdof.planner import PlannerSettings, plan, reach
 from graspbook.objects.distance import Fields
 from graspbook.parallel import run_tasks
 from graspbook.storage import atomic_path, code_hash, content_hash, hash_number
 
 CHAINS = 160  # annealed abreast: beyond it the time of a step grows with them
+# Random numbers depend on what is planned, not on the code. They did when the published grasps were
+# planned; the hash of the code of that time stays among what they are drawn from.
+_PUBLISHED_CODE = "0c2df9a5bda75a507e237cbe088b8c99"
 _THIN = 0.02  # of its longest side: such a mesh may have no inside on the grid of a distance field
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
 
@@ -30,15 +37,19 @@ class HandGrasps:
     """Planned grasps of one object by one hand, of least energy first, in the frame of its mesh
     after scaling.
 
-    hand: its name; joints: names of the J joints. states (K, 7 + J): pose vectors as planned.
-    closed (K, J): joint values after closing on the object; epsilon (K,): then. energies (K,).
-    iterations (R,), history (R, K): the least energy of each chain over time. evaluations: states
-    judged, of a chain, mean over those that ran abreast. com (3,), length: of the object, by which
-    ε is measured. parameters: what they depend on.
+    hand: its name.
+    joints: names of the J joints.
+    states: (K, 7 + J), pose vectors as planned.
+    closed: (K, J), joint values after closing on the object.
+    energies, epsilon: (K,), as planned and after closing.
+    iterations, history: (R,) and (R, K), the least energy of each chain over time.
+    com, length: (3,) and metres, of the object, by which ε is measured.
+    evaluations: states judged per chain, mean over those that ran abreast.
+    parameters: what they depend on.
     """
 
     hand: str
-    joints: tuple
+    joints: tuple[str, ...]
     states: np.ndarray
     closed: np.ndarray
     energies: np.ndarray
@@ -48,26 +59,30 @@ class HandGrasps:
     com: np.ndarray
     length: float
     evaluations: float
-    parameters: dict = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
-def write_plan(path, grasps):
-    """Write a file of HandGrasps: HDF5, its arrays under their names, all else in the attributes."""
+def write_plan(path: Path | str, grasps: HandGrasps) -> None:
+    """Write a file of HandGrasps: HDF5, its arrays under their names, all else in the attributes.
+
+    path: of the file.
+    grasps: to write.
+    """
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         for name in _ARRAYS:
             file[name] = getattr(grasps, name)
-        file["com"], file["length"], file["evaluations"] = (
-            grasps.com,
-            grasps.length,
-            grasps.evaluations,
-        )
+        for name in ("com", "length", "evaluations"):
+            file[name] = getattr(grasps, name)
         file.attrs["hand"], file.attrs["joints"] = grasps.hand, json.dumps(grasps.joints)
         file.attrs["parameters"] = json.dumps(grasps.parameters, sort_keys=True)
 
 
-def read_plan(path, hand=None):
+def read_plan(path: Path | str, hand: Hand | None = None) -> HandGrasps:
     """The HandGrasps in a file; GraspFileError for one that is missing, broken, foreign, or of
-    another hand than `hand`.
+    another hand.
+
+    path: that `write_plan` wrote.
+    hand: that is expected, None for any.
     """
     path = Path(path)
     if not path.is_file():
@@ -75,12 +90,9 @@ def read_plan(path, hand=None):
     try:
         with h5py.File(path, "r") as file:
             arrays = {name: file[name][()] for name in (*_ARRAYS, "com")}
-            numbers = {name: float(file[name][()]) for name in ("length", "evaluations")}
-            name = file.attrs["hand"]
-            joints, parameters = (
-                tuple(json.loads(file.attrs["joints"])),
-                json.loads(file.attrs["parameters"]),
-            )
+            length, evaluations = (float(file[name][()]) for name in ("length", "evaluations"))
+            name, joints = file.attrs["hand"], tuple(json.loads(file.attrs["joints"]))
+            parameters = json.loads(file.attrs["parameters"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise GraspFileError(f"{path}: not a file of planned grasps ({error})") from error
     if hand is not None and (name, joints) != (hand.name, hand.joints):
@@ -88,20 +100,28 @@ def read_plan(path, hand=None):
             f"{path}: grasps of the {name} hand with joints {', '.join(joints)}, expected the "
             f"{hand.name} hand with {', '.join(hand.joints)}"
         )
-    return HandGrasps(name, joints, **arrays, **numbers, parameters=parameters)
+    return HandGrasps(
+        name, joints, **arrays, length=length, evaluations=evaluations, parameters=parameters
+    )
 
 
-def read_plan_of(path, hand, source, mesh):
-    """The HandGrasps of a hand for a mesh, called `source`, in a file that `plan_files` wrote.
+def read_plan_of(
+    path: Path | str, hand: Hand, source: Path | str, mesh: trimesh.Trimesh
+) -> HandGrasps:
+    """The HandGrasps of a hand for a mesh in a file that `plan_files` wrote.
 
     Raises what `read_plan` raises, and GraspFileError for grasps of another mesh, or of this one at
     another scale.
+
+    path: of the file.
+    hand: that is expected.
+    source: what messages call the mesh.
+    mesh: that is expected.
     """
     plan = read_plan(path, hand)
     group = plan.parameters.get("group", {})
-    planned = (
-        next(iter(group)) if len(group) == 1 else Path(path).stem
-    )  # of a group it is the file's name that tells which
+    # Of a group the file's name tells which mesh it is.
+    planned = next(iter(group)) if len(group) == 1 else Path(path).stem
     if group.get(planned) != content_hash(mesh.vertices, mesh.faces):
         raise GraspFileError(
             f"{path}: grasps for another mesh, {planned}, or at another scale, expected those that "
@@ -110,20 +130,34 @@ def read_plan_of(path, hand, source, mesh):
     return plan
 
 
-def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
-    """Plan grasps for meshes {name: trimesh}, write them to paths {name: file}, and return how many
-    chains were run.
+def plan_files(
+    meshes: Mapping[str, trimesh.Trimesh],
+    paths: Mapping[str, Path],
+    hand: str,
+    settings: PlannerSettings,
+    *,
+    seed: int = 0,
+    workers: int = 2,
+) -> int:
+    """Plan grasps for meshes, write them to files, and return how many chains were run.
 
     Files that are there with the same parameters stay; those missing are planned in the groups of
-    the whole list, so that a stopped run ends with the same bytes. hand: a name. Before anything is
-    planned raises, naming it, PlanError for an object that is too wide, see `check_size`, MeshError
-    for one whose distance field has no inside, and GraspFileError for a file of another kind in the
+    the whole list, so that a stopped run ends with the same bytes. Before anything is planned it
+    raises, naming the object, PlanError for one that is too wide, see `check_size`, MeshError for
+    one whose distance field has no inside, and GraspFileError for a file of another kind in the
     place of a plan.
+
+    meshes: by name.
+    paths: the file of each name.
+    hand: its name.
+    settings: how grasps are planned.
+    seed: of all random numbers.
+    workers: processes.
     """
     for name, mesh in meshes.items():
         check_size(load_hand(hand), name, mesh)
     names, size = list(meshes), max(1, CHAINS // settings.grasps)
-    tasks, chains = [], 0
+    tasks: list[dict[str, Any]] = []
     for start in range(0, len(names), size):
         group = {name: meshes[name] for name in names[start : start + size]}
         parameters = {
@@ -137,20 +171,24 @@ def plan_files(meshes, paths, hand, settings, seed=0, workers=2):
         }
         missing = {name: paths[name] for name in group if not _is_there(paths[name], parameters)}
         if missing:
-            tasks.append((group, missing, hand, settings, parameters))
-            chains += len(group) * settings.grasps
-    for name, mesh in (item for group, *_ in tasks for item in group.items()):
+            tasks.append({"group": group, "paths": missing, "parameters": parameters})
+    for name, mesh in (item for task in tasks for item in task["group"].items()):
         if not mesh.is_volume or min(mesh.extents) < _THIN * max(mesh.extents):
             named_target(name, mesh)
-    run_tasks(plan_group, tasks, workers, "objects in groups")
-    return chains
+    common = {"hand": hand, "settings": settings}
+    run_tasks(plan_group, tasks, workers, "objects in groups", common=common)
+    return sum(len(task["group"]) * settings.grasps for task in tasks)
 
 
-def check_size(hand, name, mesh):
+def check_size(hand: Hand, name: str, mesh: trimesh.Trimesh) -> None:
     """Raise PlanError for a mesh whose smallest box, however turned, is wider on its shortest side
     than a hand's `reach`.
 
     That is an upper bound: of what passes, some is still too wide to be held.
+
+    hand: that is to grasp it.
+    name: of the mesh, for the message.
+    mesh: in metres.
     """
     width, span = float(min(trimesh.bounds.oriented_bounds(mesh)[1])), reach(hand)
     if width > span:
@@ -160,9 +198,12 @@ def check_size(hand, name, mesh):
         )
 
 
-def named_target(name, mesh):
+def named_target(name: str, mesh: trimesh.Trimesh) -> Target:
     """The Target of a mesh; raises MeshError, naming it, for one whose distance field has no
     inside, such as a thin sheet.
+
+    name: of the mesh.
+    mesh: in metres.
     """
     try:
         return make_target(mesh)
@@ -170,30 +211,34 @@ def named_target(name, mesh):
         raise MeshError(f"{name}: {error}") from error
 
 
-def plan_group(group, paths, hand, settings, parameters):
-    """Plan for a group of meshes {name: trimesh} at once and write those files that paths {name:
-    file} has.
+def plan_group(
+    group: Mapping[str, trimesh.Trimesh],
+    paths: Mapping[str, Path],
+    parameters: dict[str, Any],
+    *,
+    hand: str,
+    settings: PlannerSettings,
+) -> None:
+    """Plan for a group of meshes at once, on one thread: its bits do not depend on how many
+    processes run.
 
-    On one thread, whose bits do not depend on how many processes run.
+    group: meshes by name.
+    paths: the files that are to be written, by name.
+    parameters: what the grasps depend on.
+    hand: its name.
+    settings: how grasps are planned.
     """
-    import torch
-
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        hand, targets = load_hand(hand), [named_target(name, mesh) for name, mesh in group.items()]
-        fields = Fields(
-            *(
-                torch.cat(parts)
-                for parts in zip(*(target.fields for target in targets), strict=True)
-            )
-        )
-        planned = plan(
-            hand, fields, settings, torch.Generator().manual_seed(hash_number(parameters))
-        )
+        loaded, targets = load_hand(hand), [named_target(*item) for item in group.items()]
+        columns = zip(*(target.fields for target in targets), strict=True)
+        fields = Fields(*(torch.cat(parts) for parts in columns))
+        seed = hash_number(parameters | {"code": _PUBLISHED_CODE})
+        planned = plan(loaded, fields, settings, torch.Generator().manual_seed(seed))
         for name, target, found in zip(group, targets, planned, strict=True):
             if name in paths:
-                write_plan(paths[name], _closed(hand, target, found, len(group), parameters))
+                write_plan(paths[name], _closed(loaded, target, found, len(group), parameters))
     finally:
         torch.set_num_threads(threads)
 
@@ -202,8 +247,6 @@ def _closed(hand, target, found, abreast, parameters):
     """The HandGrasps of a `planner.Planned` of a Target, one of so many objects that were planned
     abreast.
     """
-    import torch
-
     which = torch.zeros(len(found.states), dtype=torch.long)
     wrist, joints = pose_vector.split(found.states)
     closed = close(hand, target.fields, which, wrist, joints)

@@ -2,25 +2,31 @@
 ranked (section V-C4).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import trimesh
 
 from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
-from graspbook.hands.articulated import carry
+from graspbook.hands.articulated import Hand, carry
 from graspbook.hands.balls import inner_balls
 from graspbook.highdof.closing import SLACK, close, touching
-from graspbook.highdof.dataset import frames
-from graspbook.highdof.object_field import make_target
+from graspbook.highdof.dataset import DataSettings, frames
+from graspbook.highdof.network import GraspNetwork
+from graspbook.highdof.object_field import Target, make_target
 from graspbook.highdof.refinement import adjust, polish
-from graspbook.objects.distance import lookup
+from graspbook.objects.distance import Fields, lookup
 from graspbook.objects.occupancy import occupancy_grids
 from graspbook.quality import epsilon
 
-WAYS = {"polish": polish, "adjust": adjust}
+WAYS: dict[str, Callable[..., tuple[torch.Tensor, torch.Tensor]]] = {
+    "polish": polish,
+    "adjust": adjust,
+}
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,13 @@ class Candidates:
     """Grasps of one object from R of its rotations in the object frame: those that are clear first,
     and of these the best ε.
 
-    rotation (R,): which of the rotations. object_T_palm (R, 4, 4); joints (R, J): closed values of
-    `hand.joints`. epsilon (R,): -1 too where the hand is still inside. clear (R,) bool: whether the
-    mending ended with nothing inside. penetration (R, 3): depth in metres of the deepest part of
-    the whole hand in the object, 0 if none is: as predicted, mended, and closed, see `deepest`.
+    rotation: (R,), which of the rotations.
+    object_T_palm: (R, 4, 4).
+    joints: (R, J), closed values of `hand.joints`.
+    epsilon: (R,), -1 too where the hand is still inside.
+    clear: (R,) bool, whether the mending ended with nothing inside.
+    penetration: (R, 3), depth in metres of the deepest part of the whole hand in the object, 0 if
+        none is: as predicted, mended, and closed, see `deepest`.
     contacts: for each the points (P, 3), normals (P, 3) into the object, and links (P,) by index.
     """
 
@@ -41,44 +50,81 @@ class Candidates:
     epsilon: np.ndarray
     clear: np.ndarray
     penetration: np.ndarray
-    contacts: tuple
+    contacts: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
 
 
-def predict(hand, network, mesh, com, settings, chosen):
-    """Pose vectors (R, 7 + J), torch, in the object frame, of a network for the rotations `chosen`
-    (R,) of an object.
+def predict(
+    network: GraspNetwork,
+    mesh: trimesh.Trimesh,
+    com: np.ndarray,
+    settings: DataSettings,
+    chosen: np.ndarray,
+) -> torch.Tensor:
+    """Pose vectors (R, 7 + J) of a network for rotations of an object, in the object frame.
 
-    com (3,): its centre of mass; settings: the DataSettings that the network was trained with.
     Raises what `occupancy_grids` raises.
+
+    network: trained.
+    mesh: of the object.
+    com: (3,), its centre of mass.
+    settings: that the network was trained with.
+    chosen: (R,), the rotations by index.
     """
     turned_T_object = frames(com, settings)[chosen]
-    grids = torch.as_tensor(
-        occupancy_grids(mesh, turned_T_object, settings.grid, settings.length)[0]
-    )
+    grids, _ = occupancy_grids(mesh, turned_T_object, settings.grid, settings.length)
     with torch.no_grad():
-        wrist, joints = pose_vector.split(network(grids).double())
-    return torch.as_tensor(
-        pose_vector.join(pose.inverse(turned_T_object) @ wrist.numpy(), joints.numpy()),
-        dtype=torch.float32,
-    )
+        wrist, joints = pose_vector.split(network(torch.as_tensor(grids)).double())
+    answers = pose_vector.join(pose.inverse(turned_T_object) @ wrist.numpy(), joints.numpy())
+    return torch.as_tensor(answers, dtype=torch.float32)
 
 
-def generate(hand, network, mesh, settings, rotations=5, seed=0, way="polish"):
-    """The Candidates of an object, from as many random rotations of those the network knows.
+def generate(
+    hand: Hand,
+    network: GraspNetwork,
+    mesh: trimesh.Trimesh,
+    settings: DataSettings,
+    *,
+    rotations: int = 5,
+    seed: int = 0,
+    way: str = "polish",
+) -> Candidates:
+    """The Candidates of an object, from random rotations of those that the network knows.
 
-    Each pose is mended until no part of the hand is inside, by `refinement.adjust`, the paper's
-    way, or by `refinement.polish`, ours; then the hand is closed and ε measured. Raises
-    ParameterError for another way, and what `make_target` and `ask` raise.
+    Each pose is mended until no part of the hand is inside; then the hand is closed and ε measured.
+    Raises ParameterError for another way, and what `make_target` and `ask` raise.
+
+    hand: that the network was trained for.
+    network: trained.
+    mesh: of the object, in metres.
+    settings: that the network was trained with.
+    rotations: how many.
+    seed: of the choice of rotations.
+    way: of mending: "adjust", the paper's, or "polish", ours; see `refinement`.
     """
     target = make_target(mesh)
-    return complete(hand, target, *ask(hand, network, mesh, target, settings, rotations, seed), way)
+    asked = ask(network, mesh, target, settings, rotations=rotations, seed=seed)
+    return complete(hand, target, *asked, way)
 
 
-def ask(hand, network, mesh, target, settings, rotations, seed):
+def ask(
+    network: GraspNetwork,
+    mesh: trimesh.Trimesh,
+    target: Target,
+    settings: DataSettings,
+    *,
+    rotations: int,
+    seed: int,
+) -> tuple[np.ndarray, torch.Tensor]:
     """Which of the rotations (R,) are drawn, and the network's pose vectors (R, 7 + J) for them,
     see `predict`.
 
     Raises ParameterError for more rotations than there are, and what `occupancy_grids` raises.
+
+    network: trained.
+    mesh, target: of the object.
+    settings: that the network was trained with.
+    rotations: R.
+    seed: of the choice.
     """
     known = len(frames(target.com, settings))
     if rotations > known:
@@ -87,12 +133,19 @@ def ask(hand, network, mesh, target, settings, rotations, seed):
             " knows"
         )
     chosen = np.random.default_rng(seed).permutation(known)[:rotations]
-    return chosen, predict(hand, network, mesh, target.com, settings, chosen)
+    return chosen, predict(network, mesh, target.com, settings, chosen)
 
 
-def complete(hand, target, rotation, predicted, way):
-    """The Candidates that pose vectors predicted (R, 7 + J), torch, in the frame of a Target
-    become, see `generate`.
+def complete(
+    hand: Hand, target: Target, rotation: np.ndarray, predicted: torch.Tensor, way: str
+) -> Candidates:
+    """The Candidates that predictions become, see `generate`.
+
+    hand: of all of them.
+    target: the object.
+    rotation: (R,), which of its rotations they are for.
+    predicted: (R, 7 + J), pose vectors in the object frame.
+    way: of mending.
     """
     if way not in WAYS:
         raise ParameterError(
@@ -126,17 +179,22 @@ def complete(hand, target, rotation, predicted, way):
     )
 
 
-def deepest(hand, fields, which, wrist, joints):
-    """Depth (N,) in metres, numpy, of the deepest part of a whole hand in the objects which (N,), 0
-    if none is inside.
+def deepest(
+    hand: Hand, fields: Fields, which: torch.Tensor, wrist: torch.Tensor, joints: torch.Tensor
+) -> np.ndarray:
+    """Depth (N,) in metres of the deepest part of a whole hand in objects, 0 if none is inside.
 
     The larger of the depth of a surface point and of that to which a ball inside the hand overlaps
     the object: in a wall no point is deeper than half its thickness, however far the hand reaches
     through it.
+
+    hand: whose surface and balls are asked.
+    fields: of the objects.
+    which: (N,), the object of each.
+    wrist, joints: (N, 4, 4) and (N, J).
     """
     surface, balls, links = hand.surface, inner_balls(hand, SLACK), hand.forward(joints, wrist)
     points = -lookup(fields, carry(links, surface.points, surface.links), which)
-    overlaps = torch.as_tensor(balls.radii, dtype=points.dtype) - lookup(
-        fields, carry(links, balls.centres, balls.links), which
-    )
+    centres = carry(links, balls.centres, balls.links)
+    overlaps = torch.as_tensor(balls.radii, dtype=points.dtype) - lookup(fields, centres, which)
     return torch.maximum(points.amax(dim=1), overlaps.amax(dim=1)).clamp(min=0).numpy()

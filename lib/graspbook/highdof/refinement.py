@@ -8,24 +8,39 @@ All take pose vectors x (N, 7 + J), torch, in the frames of the objects which (N
 import torch
 
 from graspbook.hands import pose_vector
-from graspbook.hands.articulated import place
+from graspbook.hands.articulated import Hand, place
 from graspbook.hands.balls import inner_balls
 from graspbook.highdof import losses
 from graspbook.highdof.closing import SLACK
 from graspbook.highdof.descent import DescentSettings, slide
 from graspbook.highdof.energies import Judge
 from graspbook.highdof.planner import space
-from graspbook.objects.distance import lookup
+from graspbook.objects.distance import Fields, lookup
 
 STEPS, RATE, MARGIN = 400, 0.01, 0.0005
 SLIDES = 80
 
 
-def refine(hand, fields, which, x, beta=0.75, steps=100):
+def refine(
+    hand: Hand,
+    fields: Fields,
+    which: torch.Tensor,
+    x: torch.Tensor,
+    *,
+    beta: float = 0.75,
+    steps: int = 100,
+) -> torch.Tensor:
     """The pose vectors x* near x that minimise β ‖x* - x‖² + (1 - β) L_collision (section IV-E), by
     Adam.
 
     A soft penalty: at the minimum some penetration is left.
+
+    hand: of all poses.
+    fields: of the objects.
+    which: (N,), the object of each pose.
+    x: (N, 7 + J).
+    beta: 0 to 1.
+    steps: of Adam.
     """
     contacts = hand.contacts["default"]
     units = losses.units(x)
@@ -33,9 +48,8 @@ def refine(hand, fields, which, x, beta=0.75, steps=100):
     optimiser = torch.optim.Adam([moved], lr=RATE)
     for _ in range(steps):
         wrist, joints = pose_vector.split(moved * units)
-        depths = -lookup(
-            fields, place(hand, wrist, joints, contacts.points, contacts.links), which
-        ).clamp(max=0)
+        placed = place(hand, wrist, joints, contacts.points, contacts.links)
+        depths = -lookup(fields, placed, which).clamp(max=0)
         distances = losses.squared_distances(moved * units, x[:, None])[:, 0]
         optimiser.zero_grad()
         losses.combined(distances, losses.collision(depths), beta).sum().backward()
@@ -43,26 +57,38 @@ def refine(hand, fields, which, x, beta=0.75, steps=100):
     return _legal(hand, moved.detach() * units)
 
 
-def adjust(hand, fields, which, x, points="whole", steps=STEPS):
+def adjust(
+    hand: Hand,
+    fields: Fields,
+    which: torch.Tensor,
+    x: torch.Tensor,
+    *,
+    points: str = "whole",
+    steps: int = STEPS,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Descend L_collision from x until nothing is inside, or for `steps` steps; and whether that
     came true (N,) bool.
 
+    Each step is along the gradient, in units of 0.1 m and rad. It is first as long as would end the
+    penetration if the loss were a linear function squared (Polyak's step for a least value of 0),
+    for points half a millimetre clear. It gets longer, up to twice, for poses that this does not
+    free.
+
+    hand: of all poses.
+    fields: of the objects.
+    which: (N,), the object of each pose.
+    x: (N, 7 + J).
     points: "contacts", the paper's, or "whole": balls that fill the whole hand, since parts between
-    contact points can be inside too. Each step is along the gradient, in units of 0.1 m and rad,
-    first as long as would end the penetration if the loss were a linear function squared (Polyak's
-    step for a least value of 0), for points half a millimetre clear, and longer and longer, up to
-    twice, for poses that this does not free.
+        contact points can be inside too.
+    steps: at most.
     """
     if points == "whole":
         balls = inner_balls(hand, SLACK)
-        places, links, radii = (
-            balls.centres,
-            balls.links,
-            torch.as_tensor(balls.radii, dtype=x.dtype, device=x.device),
-        )
+        places, links = balls.centres, balls.links
+        radii = torch.as_tensor(balls.radii, dtype=x.dtype, device=x.device)
     else:
         places, _, links = hand.contacts["default"]
-        radii = 0.0
+        radii = x.new_zeros(())
     units, x = losses.units(x), _legal(hand, x)
     clear = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     for step in range(steps + 1):
@@ -73,30 +99,41 @@ def adjust(hand, fields, which, x, points="whole", steps=STEPS):
         left = torch.nonzero(~clear)[:, 0]
         clear[left[~inside]] = True
         if clear.all() or step == steps:
-            return x, clear
+            break
         loss = losses.collision((distances - MARGIN).clamp(max=0))
         gradient = torch.autograd.grad(loss.sum(), moved)[0]
-        length = (
-            (1 + step / steps) * 2 * loss.detach() / gradient.square().sum(dim=1).clamp(min=1e-12)
-        )
+        slope = gradient.square().sum(dim=1).clamp(min=1e-12)
+        length = (1 + step / steps) * 2 * loss.detach() / slope
         moved = (moved.detach() - length[:, None] * gradient) * units
         x[left[inside]] = _legal(hand, moved[inside])
+    return x, clear
 
 
-def polish(hand, fields, which, x, slides=SLIDES, energy="graspit"):
+def polish(
+    hand: Hand,
+    fields: Fields,
+    which: torch.Tensor,
+    x: torch.Tensor,
+    *,
+    slides: int = SLIDES,
+    energy: str = "graspit",
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Ours: gradient steps of the planner's on an energy from x, then `adjust`; x and clear as
     there.
 
     Brings the hand to the surface, which the paper leaves to the network.
+
+    hand: of all poses.
+    fields: of the objects.
+    which: (N,), the object of each pose.
+    x: (N, 7 + J).
+    slides: gradient steps.
+    energy: one of `energies.ENERGIES`.
     """
-    low, high, _ = space(hand, fields)
-    judge, chains = Judge(hand, fields, which, energy), torch.arange(len(x), device=x.device)
-    return adjust(
-        hand,
-        fields,
-        which,
-        slide(judge, x, chains, low[which], high[which], DescentSettings(slides=slides)),
-    )
+    judge = Judge(hand, fields, which, energy=energy)
+    chains, limits = torch.arange(len(x), device=x.device), space(hand, fields).of(which)
+    x = slide(judge, x, chains, limits, DescentSettings(slides=slides))
+    return adjust(hand, fields, which, x)
 
 
 def _legal(hand, x):

@@ -4,17 +4,18 @@ IV and V-C).
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from graspbook.errors import ParameterError, WeightsError
+from graspbook.hands.articulated import Hand
 from graspbook.highdof import losses
-from graspbook.highdof.dataset import DataSettings
+from graspbook.highdof.dataset import DataSettings, Examples
 from graspbook.highdof.network import GraspNetwork, NetworkSettings
 from graspbook.storage import code_hash, content_hash
-from graspbook.training import load_model, train_to_file
+from graspbook.training import TrainSettings, train_to_file
+from graspbook.weights_files import load_model
 
 LOSSES = ("l2", "consistency", "combined")
 BATCH = 16
@@ -22,11 +23,12 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class LossSettings:
-    """What a network is trained by: "l2" to one grasp of each object, "consistency" or "combined"
-    (equation 2, with beta).
+    """What a network is trained by.
 
-    fixed: which grasp "l2" is to, see `fixed_grasps`. layout: the hand's contact points of the
-    collision loss.
+    kind: "l2" to one grasp of each object, "consistency" or "combined" (equation 2).
+    beta: of equation 2.
+    fixed: which grasp "l2" is to, see `fixed_grasps`.
+    layout: the hand's contact points of the collision loss.
     """
 
     kind: str = "combined"
@@ -34,52 +36,66 @@ class LossSettings:
     fixed: int = 0
     layout: str = "default"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in LOSSES:
             raise ParameterError(f"loss {self.kind!r}, expected one of {', '.join(LOSSES)}")
         if not 0 <= self.beta <= 1:
             raise ParameterError(f"beta {self.beta}, expected 0 to 1")
 
 
-def fixed_grasps(examples, fixed):
-    """Grasps (N, R, 7 + J), one for each object: of least energy for `fixed` 0, else a random one
-    by that seed.
+def fixed_grasps(examples: Examples, fixed: int) -> torch.Tensor:
+    """Grasps (N, R, 7 + J), one for each object.
+
+    examples: of N objects.
+    fixed: 0 for those of least energy, else the seed of random ones.
     """
-    count, grasps = len(examples.names), examples.grasps.shape[2]
-    chosen = (
-        np.random.default_rng(fixed).integers(grasps, size=count) if fixed else np.zeros(count, int)
-    )
+    count, chosen = len(examples.names), np.zeros(len(examples.names), int)
+    if fixed:
+        chosen = np.random.default_rng(fixed).integers(examples.grasps.shape[2], size=count)
     return examples.grasps[torch.arange(count), :, torch.as_tensor(chosen)]
 
 
-def fewer_grasps(examples, count, seed):
-    """The examples with `count` random grasps of each object, still of least energy first;
-    ParameterError for too few.
+def fewer_grasps(examples: Examples, count: int, seed: int) -> Examples:
+    """The examples with random grasps of each object, still of least energy first.
+
+    Raises ParameterError for more than there are.
+
+    examples: to choose from.
+    count: grasps of each object.
+    seed: of the choice.
     """
-    if count > examples.grasps.shape[2]:
+    planned, rng = examples.grasps.shape[2], np.random.default_rng(seed)
+    if count > planned:
         raise ParameterError(
-            f"{count} grasps of each object, expected at most the {examples.grasps.shape[2]} that"
-            " are planned"
+            f"{count} grasps of each object, expected at most the {planned} that are planned"
         )
-    rng = np.random.default_rng(seed)
-    kept = [
-        np.sort(rng.choice(examples.grasps.shape[2], count, replace=False)) for _ in examples.names
-    ]
-    return replace(
-        examples,
-        grasps=torch.stack(
-            [own[:, index] for own, index in zip(examples.grasps, kept, strict=True)]
-        ),
-    )
+    kept = [own[:, np.sort(rng.choice(planned, count, replace=False))] for own in examples.grasps]
+    return replace(examples, grasps=torch.stack(kept))
 
 
-def train_network(hand, examples, network, loss, train_settings, weights, init=None):
-    """Train a GraspNetwork on Examples into the file `weights`, or find it there, and return its
-    history.
+def train_network(
+    hand: Hand,
+    examples: Examples,
+    network: NetworkSettings,
+    loss: LossSettings,
+    *,
+    settings: TrainSettings,
+    weights: Path | str,
+    init: Path | str | None = None,
+) -> list[dict[str, float]]:
+    """Train a GraspNetwork on Examples into a file, or find it there, and return its history.
 
     Batches of 16 turned objects, or of all if they are fewer; an epoch has each once, in an order
-    that depends on the seed alone, less the rest that fills no batch. init: weights to start from.
-    Raises ParameterError for a single turned object, of which batch normalisation can make nothing.
+    that depends on the seed alone, less the rest that fills no batch. Raises ParameterError for a
+    single turned object, of which batch normalisation can make nothing.
+
+    hand: that the grasps are of.
+    examples: to learn from, on the device to train on.
+    network: its sizes.
+    loss: that it is trained by.
+    settings: of the training.
+    weights: the file.
+    init: weights to start from.
     """
     count, turns = examples.grids.shape[:2]
     if count * turns < 2:
@@ -91,7 +107,7 @@ def train_network(hand, examples, network, loss, train_settings, weights, init=N
 
     def batch_of(step):
         epoch, start = divmod(step * BATCH, count * turns // BATCH * BATCH or BATCH)
-        order = np.random.default_rng([train_settings.seed, epoch]).permutation(count * turns)
+        order = np.random.default_rng([settings.seed, epoch]).permutation(count * turns)
         chosen = torch.as_tensor(order[start : start + BATCH], device=device)
         return chosen // turns, chosen % turns
 
@@ -104,15 +120,8 @@ def train_network(hand, examples, network, loss, train_settings, weights, init=N
         consistency = losses.consistency(x, examples.grasps[which, turn]).mean()
         if loss.kind == "consistency":
             return consistency, {}
-        depths = losses.penetrations(
-            hand,
-            x,
-            examples.fields,
-            which,
-            examples.turned_T_object[which, turn],
-            contacts.points,
-            contacts.links,
-        )
+        turned = examples.turned_T_object[which, turn]
+        depths = losses.penetrations(hand, x, examples.fields, which, turned, contacts=contacts)
         collision = losses.collision(depths).mean()
         return (
             losses.combined(consistency, collision, loss.beta),
@@ -135,23 +144,29 @@ def train_network(hand, examples, network, loss, train_settings, weights, init=N
         lambda: GraspNetwork(len(hand.joints), network).to(device),
         batch_of,
         loss_of,
-        train_settings,
-        parameters,
-        f"{hand.name} {loss.kind}",
+        settings=settings,
+        parameters=parameters,
+        label=f"{hand.name} {loss.kind}",
         init=init,
     )
 
 
-def examples_hash(examples):
-    """Hash of all that a training sees of Examples."""
+def examples_hash(examples: Examples) -> str:
+    """Hash of all that a training sees of Examples.
+
+    examples: on any device.
+    """
     tensors = examples.grids, examples.turned_T_object, examples.grasps, *examples.fields
     return content_hash(list(examples.names), *(tensor.cpu().numpy() for tensor in tensors))
 
 
-def load_network(path, hand):
+def load_network(path: Path | str, hand: Hand) -> tuple[GraspNetwork, DataSettings]:
     """The GraspNetwork in a weights file and the DataSettings it was trained with.
 
     Raises WeightsError if the file is missing, of another network or hand, or does not fit.
+
+    path: of the weights.
+    hand: that is expected.
     """
 
     def make(parameters):
@@ -162,10 +177,8 @@ def load_network(path, hand):
                 f" {', '.join(found[2] or [])}; expected highdof of {hand.name} with"
                 f" {', '.join(hand.joints)}"
             )
-        sizes = parameters["sizes"]
-        return GraspNetwork(
-            len(hand.joints), NetworkSettings(**sizes | {"hidden": tuple(sizes["hidden"])})
-        )
+        sizes = parameters["sizes"] | {"hidden": tuple(parameters["sizes"]["hidden"])}
+        return GraspNetwork(len(hand.joints), NetworkSettings(**sizes))
 
     network, parameters = load_model(path, make)
     return network, DataSettings(**parameters["data"])
@@ -173,31 +186,41 @@ def load_network(path, hand):
 
 @dataclass(frozen=True)
 class Residuals:
-    """What a network answers for N objects in R rotations, and how far off it is; see `losses` for
-    the units.
+    """What a network answers for N objects in R rotations, and how far off it is.
 
-    x (N, R, 7 + J) in the turned frames. nearest: index of the nearest grasp x_j; size: ‖x_j‖; l2:
-    to one fixed grasp, the sum of what its translation, rotation and joints are off by; mean_l2:
-    mean over all K; consistency; collision; points: how many contact points are inside the object;
-    depth: their mean depth in metres, NaN where none is: each (N, R).
+    See `losses` for the units. All but x are (N, R).
+
+    x: (N, R, 7 + J), in the turned frames.
+    nearest: index of the nearest grasp x_j.
+    size: ‖x_j‖.
+    l2: to one fixed grasp, the sum of what its translation, rotation and joints are off by.
+    mean_l2: mean over all K.
+    points: how many contact points are inside the object.
+    depth: their mean depth in metres, NaN where none is.
     """
 
-    x: Any
-    nearest: Any
-    size: Any
-    l2: Any
-    translation: Any
-    rotation: Any
-    joints: Any
-    mean_l2: Any
-    consistency: Any
-    collision: Any
-    points: Any
-    depth: Any
+    x: np.ndarray
+    nearest: np.ndarray
+    size: np.ndarray
+    l2: np.ndarray
+    translation: np.ndarray
+    rotation: np.ndarray
+    joints: np.ndarray
+    mean_l2: np.ndarray
+    consistency: np.ndarray
+    collision: np.ndarray
+    points: np.ndarray
+    depth: np.ndarray
 
 
-def residuals(hand, model, examples, fixed=0):
-    """The Residuals of a network on Examples; fixed: see `fixed_grasps`."""
+def residuals(hand: Hand, model: GraspNetwork, examples: Examples, *, fixed: int = 0) -> Residuals:
+    """The Residuals of a network.
+
+    hand: that it was trained for.
+    model: the network.
+    examples: that it is asked for.
+    fixed: see `fixed_grasps`.
+    """
     contacts, columns = hand.contacts["default"], []
     targets = fixed_grasps(examples, fixed)
     with torch.no_grad():
@@ -206,31 +229,13 @@ def residuals(hand, model, examples, fixed=0):
             which = torch.full((len(x),), index, device=x.device)
             squares = losses.squared_distances(x, examples.grasps[index])
             parts = losses.squared_parts(x, targets[index][:, None])[:, 0]
-            depths = losses.penetrations(
-                hand,
-                x,
-                examples.fields,
-                which,
-                examples.turned_T_object[index],
-                contacts.points,
-                contacts.links,
-            )
+            turned = examples.turned_T_object[index]
+            depths = losses.penetrations(hand, x, examples.fields, which, turned, contacts=contacts)
             inside = (depths > 0).sum(dim=1)
             nearest = squares.argmin(dim=1)
             grasps = examples.grasps[index][torch.arange(len(x)), nearest]
             size = losses.squared_distances(torch.zeros_like(x), grasps[:, None])[:, 0].sqrt()
-            columns.append(
-                (
-                    x,
-                    nearest,
-                    size,
-                    parts.sum(dim=1),
-                    *parts.T,
-                    squares.mean(dim=1),
-                    squares.amin(dim=1),
-                    losses.collision(depths),
-                    inside,
-                    depths.sum(dim=1) / inside,
-                )
-            )
+            far = parts.sum(dim=1), *parts.T, squares.mean(dim=1), squares.amin(dim=1)
+            deep = losses.collision(depths), inside, depths.sum(dim=1) / inside
+            columns.append((x, nearest, size, *far, *deep))
     return Residuals(*(torch.stack(values).cpu().numpy() for values in zip(*columns, strict=True)))

@@ -1,17 +1,23 @@
-"""Signed distance fields of objects, and their values at any points: o_s of the high-DOF paper
-(sections III and V-A3).
+"""Signed distance fields of objects, and their values at any points.
+
+They are o_s of the high-DOF paper (sections III and V-A3).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import trimesh
 
 from graspbook.errors import MeshError, ParameterError
 from graspbook.objects.eikonal import distances, split
 from graspbook.objects.winding import winding_numbers
 from graspbook.storage import atomic_path, cache_dir, code_hash, content_hash
+
+if TYPE_CHECKING:
+    import torch
 
 FILL = 0.95  # share of the cube's side that the longest side of an object takes: s = 0.95 / L
 
@@ -20,8 +26,9 @@ FILL = 0.95  # share of the cube's side that the longest side of an object takes
 class DistanceField:
     """Signed distances on the nodes of a cube.
 
-    values: (n, n, n) float32, metres of the object, negative inside; node i, j, k is at origin +
-    spacing · (i, j, k) in the object frame. origin: (3,); spacing: metres.
+    values: (n, n, n) float32, metres of the object, negative inside.
+    origin: (3,) in the object frame; node i, j, k is at origin + spacing · (i, j, k).
+    spacing: metres between nodes.
     """
 
     values: np.ndarray
@@ -29,25 +36,25 @@ class DistanceField:
     spacing: float
 
 
-def signed_distance_grid(mesh, size=128):
-    """The DistanceField of a mesh on size³ nodes.
+def signed_distance_grid(mesh: trimesh.Trimesh, size: int = 128) -> DistanceField:
+    """The DistanceField of a mesh.
 
-    The paper's T_sdf (V-A3) puts an object of longest side L into the unit cube, scaled by s = 0.95
-    / L and its origin at 0.5. Objects whose origin is off their middle would leave the cube, so
-    here the centre of the bounding box is at 0.5. Values are divided by s. A point is inside where
-    the winding number is over a half in size: bodies may overlap or lie in cavities, faces be
-    missing, and all faces point inwards. The values are kept under `storage.cache_dir()` by
-    content. Raises MeshError for a mesh without faces, not finite or without extent, ParameterError
-    for a size under 8.
+    The paper's T_sdf (V-A3) puts an object of longest side L into the unit cube. It scales by
+    s = 0.95 / L and puts the object's origin at 0.5. An object whose origin is off its middle would
+    leave the cube, so here the centre of the bounding box is at 0.5. Values are divided by s. A
+    point is inside where the winding number is over a half in size. So bodies may overlap or lie in
+    cavities, faces may be missing, and all faces may point inwards. The values are kept under
+    `storage.cache_dir()` by content. Raises MeshError for a mesh without faces, not finite or
+    without extent, ParameterError for a size under 8.
+
+    mesh: in the object frame, metres.
+    size: nodes along each side of the cube.
     """
     if size < 8:
-        raise ParameterError(f"a distance field of {size} nodes a side: expected at least 8")
+        raise ParameterError(f"a distance field of {size} nodes per side: expected at least 8")
     triangles = np.asarray(mesh.triangles, float)
-    if (
-        not len(triangles)
-        or not np.isfinite(triangles).all()
-        or not np.ptp(triangles, axis=(0, 1)).max() > 0
-    ):
+    finite = len(triangles) and np.isfinite(triangles).all()
+    if not finite or not np.ptp(triangles, axis=(0, 1)).max() > 0:
         raise MeshError(
             f"a distance field of a mesh of {len(triangles)} faces: expected finite faces and some"
             " extent"
@@ -55,11 +62,7 @@ def signed_distance_grid(mesh, size=128):
     low, high = triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))
     side = (high - low).max() / FILL
     origin, spacing = (low + high - side) / 2, float(side / (size - 1))
-    key = content_hash(
-        triangles,
-        size,
-        code_hash(__name__),
-    )
+    key = content_hash(triangles, size, code_hash(__name__))
     file = cache_dir() / "distance" / f"{key}.npy"
     if file.is_file():
         return DistanceField(np.load(file), origin, spacing)
@@ -73,12 +76,13 @@ def signed_distance_grid(mesh, size=128):
     return DistanceField(values, origin, spacing)
 
 
-def centre_of_mass(field):
-    """Centre (3,) of the inside of a DistanceField, in the object frame: that of the object's mass
-    if its density is uniform.
+def centre_of_mass(field: DistanceField) -> np.ndarray:
+    """Centre of mass (3,) of an object of uniform density, in the object frame.
 
     A voxel that the surface cuts counts by the share of it that is inside. Raises MeshError for an
     object with no node inside, such as a single sheet, or a bar that is thinner than the spacing.
+
+    field: of the object.
     """
     if not (field.values < 0).any():
         length = FILL * field.spacing * (len(field.values) - 1)
@@ -93,50 +97,64 @@ def centre_of_mass(field):
 
 
 class Fields(NamedTuple):
-    """Distance fields of B objects as torch tensors: values (B, n, n, n), origins (B, 3), spacings
-    (B,).
+    """Distance fields of B objects as torch tensors.
+
+    values: (B, n, n, n), metres.
+    origins: (B, 3).
+    spacings: (B,), metres.
     """
 
-    values: Any
-    origins: Any
-    spacings: Any
+    values: "torch.Tensor"
+    origins: "torch.Tensor"
+    spacings: "torch.Tensor"
 
 
-def stack(fields, device="cpu"):
-    """The Fields of DistanceFields of one size, float32; ParameterError for none or several sizes."""
+def stack(fields: Sequence[DistanceField], device: "torch.device | str" = "cpu") -> Fields:
+    """Several distance fields as one, float32.
+
+    Raises ParameterError for none, and for fields of several sizes.
+
+    fields: of one size.
+    device: where torch keeps them.
+    """
     import torch
 
     sizes = {len(field.values) for field in fields}
     if len(sizes) != 1:
         raise ParameterError(
-            f"distance fields of {sorted(sizes)} nodes a side: expected at least one, all of one"
+            f"distance fields of {sorted(sizes)} nodes per side: expected at least one, all of one"
             " size"
         )
-    arrays = (
-        [field.values for field in fields],
-        [field.origin for field in fields],
-        [field.spacing for field in fields],
-    )
+    arrays = zip(*((field.values, field.origin, field.spacing) for field in fields), strict=True)
     return Fields(
         *(torch.as_tensor(np.array(array, np.float32), device=device) for array in arrays)
     )
 
 
-def lookup(fields, points, which=None):
-    """Signed distances (B, ...) in metres of points (B, ..., 3) in the object frame of their field;
-    torch, differentiable.
+def lookup(
+    fields: Fields, points: "torch.Tensor", which: "torch.Tensor | None" = None
+) -> "torch.Tensor":
+    """Signed distances (B, ...) in metres of points; torch, differentiable in the points alone.
 
-    Row b of the points belongs to field b, or to field which[b] where `which` (B,) is given.
     Trilinear between the nodes. A point outside the cube gets its distance to where the surface is
-    nearest to the cube's nearest point: continuous, exact where that is the nearest of all, else at
-    most √2 too much. The gradient is in the points alone; float32 or float64 as the points are.
+    nearest to the cube's nearest point. That is continuous, exact where this is the nearest point
+    of all, else at most √2 times too much. float32 or float64 as the points are.
+
+    fields: of the objects.
+    points: (B, ..., 3) in the object frame of their field, row b in that of field b.
+    which: (B,) the field of each row, if it is not b.
     """
     return _lookup_function().apply(points, fields, which)
 
 
-def lookup_gradient(fields, points, which=None):
-    """The same distances and their gradients (B, ..., 3) in the points, outside of autograd: one
-    pass for both.
+def lookup_gradient(
+    fields: Fields, points: "torch.Tensor", which: "torch.Tensor | None" = None
+) -> "tuple[torch.Tensor, torch.Tensor]":
+    """The same distances and their gradients (B, ..., 3) in the points, outside of autograd.
+
+    One pass for both.
+
+    fields, points, which: as for `lookup`.
     """
     import torch
 
@@ -149,7 +167,7 @@ def _lookup_function():
     import torch
 
     class Lookup(torch.autograd.Function):
-        """Autograd by the closed gradient: half the time of going back through the interpolation."""
+        """Autograd by the closed gradient: twice as fast as back through the interpolation."""
 
         @staticmethod
         def forward(ctx, points, fields, which):
@@ -166,18 +184,17 @@ def _lookup_function():
     return Lookup
 
 
-def _interpolate(fields, points, which, gradient=False):
-    """Distances of points, and their gradients if asked for; coordinates come first inside, for
-    long contiguous rows.
+def _interpolate(fields, points, which, *, gradient=False):
+    """Distances of points, and their gradients if asked for.
+
+    Coordinates come first inside, for long contiguous rows.
     """
     import torch
 
     values, origins, spacings = fields
-    rows = (
-        torch.arange(len(values), device=values.device)
-        if which is None
-        else torch.as_tensor(which, device=values.device)
-    )
+    device = values.device
+    which = torch.arange(len(values), device=device) if which is None else which
+    rows = torch.as_tensor(which, device=device)
     size, spacing = values.shape[-1], spacings[rows, None].to(points.dtype)
     at = (points.reshape(len(rows), -1, 3).permute(2, 0, 1) - origins[rows].T[..., None]) / spacing
     within = at.clamp(0, size - 1)
@@ -185,28 +202,20 @@ def _interpolate(fields, points, which, gradient=False):
     node = within.to(kind).clamp_(0, size - 2)
     x, y, z = within - node
     index = ((rows[:, None].to(kind) * size + node[0]) * size + node[1]) * size + node[2]
-    corners = torch.tensor(
-        [[[a + b + c for a in (0, size * size)] for b in (0, size)] for c in (0, 1)],
-        dtype=kind,
-        device=values.device,
-    )  # z, y, x
-    around = values.reshape(-1).index_select(
-        0, (corners.reshape(-1, 1) + index.reshape(1, -1)).reshape(-1)
-    )
+    corners = [c + b + a for c in (0, 1) for b in (0, size) for a in (0, size * size)]  # z, y, x
+    corners = torch.tensor(corners, dtype=kind, device=device)
+    around = values.reshape(-1).index_select(0, (corners[:, None] + index.reshape(-1)).reshape(-1))
     around = around.reshape(2, 2, 2, *index.shape).to(points.dtype)
-    value, slopes = _trilinear(around, (z, y, x), gradient)
+    value, slopes = _trilinear(around, (z, y, x), gradient=gradient)
     slopes = slopes / spacing if gradient else None
     out = torch.nonzero((at != within).any(dim=0).reshape(-1))[:, 0]
     if len(out):
 
-        def picked(
-            array,
-        ):  # a row at a time, which is several times as fast as indexing all at once
+        def picked(array):  # row by row, which is several times as fast as indexing all at once
             return array.reshape(-1, value.numel()).index_select(1, out)
 
-        slope = _trilinear(
-            picked(around).reshape(2, 2, 2, -1), picked(torch.stack([z, y, x])), True
-        )[1]
+        corners, fractions = picked(around).reshape(2, 2, 2, -1), picked(torch.stack([z, y, x]))
+        slope = _trilinear(corners, fractions, gradient=True)[1]
         far = picked(value)[0] * slope / _length(slope).clamp(min=1e-9)
         way = (picked(at) - picked(within)) * picked(spacing.expand_as(value)) + far
         value.view(-1)[out] = _length(way)
@@ -217,13 +226,14 @@ def _interpolate(fields, points, which, gradient=False):
 
 
 def _length(vectors):
-    """Lengths (...) of vectors (3, ...): some ten times as fast as torch's norm over a first axis."""
+    """Lengths (...) of vectors (3, ...): ten times as fast as torch's norm over a first axis."""
     return (vectors[0] ** 2 + vectors[1] ** 2 + vectors[2] ** 2).sqrt()
 
 
-def _trilinear(around, fractions, gradient):
-    """Values (...) between corners around (2, 2, 2, ...) at fractions, last axis first, and slopes
-    (3, ...) from node to node.
+def _trilinear(around, fractions, *, gradient):
+    """Values (...) between corners, and slopes (3, ...) from node to node.
+
+    around: (2, 2, 2, ...) at the corners; fractions: last axis first.
     """
     import torch
 

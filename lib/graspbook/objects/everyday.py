@@ -16,10 +16,8 @@ _ALONG_X = rotation_about(_Y, np.pi / 2)
 
 def _block(sides):
     """A box of three sides (3,), centred at the origin."""
-    base = (
-        np.array([[-0.5, -0.5, -0.5], [0.5, -0.5, -0.5], [0.5, 0.5, -0.5], [-0.5, 0.5, -0.5]])
-        * sides
-    )
+    corners = [[-0.5, -0.5, -0.5], [0.5, -0.5, -0.5], [0.5, 0.5, -0.5], [-0.5, 0.5, -0.5]]
+    base = np.array(corners) * sides
     return [loft(base, base + [0, 0, sides[2]])]
 
 
@@ -51,9 +49,8 @@ def _tube(rng):
         rings = [(circle * r - [bend, 0, 0]) @ R.T for R, r in zip(turns, thickness, strict=True)]
     parts = []
     for a, b in zip(rings[:-1], rings[1:], strict=True):
-        along = (b - a).mean(
-            axis=0
-        ) * 0.01  # segments overlap by some: hulls do not share faces exactly
+        # Segments overlap by some: hulls do not share faces exactly.
+        along = (b - a).mean(axis=0) * 0.01
         parts.append(loft(a - along, b + along).convex_hull)
     return parts
 
@@ -72,11 +69,10 @@ def _flashlight(rng):
 def _tool(rng):
     """A handle with a head across its end: hammers, brushes, spatulas, screwdrivers."""
     length, width = rng.uniform(0.10, 0.20), rng.uniform(0.015, 0.036)
-    handle = (
-        _rod(width / 2, length, rng.uniform(0.6, 1.1))
-        if rng.random() < 0.5
-        else _block([width, width * rng.uniform(0.4, 1.0), length])
-    )
+    if rng.random() < 0.5:
+        handle = _rod(width / 2, length, rng.uniform(0.6, 1.1))
+    else:
+        handle = _block([width, width * rng.uniform(0.4, 1.0), length])
     head_length, head_width = rng.uniform(0.03, 0.12), rng.uniform(0.016, 0.045)
     if rng.random() < 0.5:
         head = placed(_rod(head_width / 2, head_length, rng.uniform(0.7, 1.0)), _ALONG_X)
@@ -88,19 +84,13 @@ def _tool(rng):
 def _pan(rng):
     """A shallow vessel with a bar for a handle: pans, ladles, dishes."""
     radius, height = rng.uniform(0.04, 0.085), rng.uniform(0.02, 0.05)
-    wall, bottom, foot = (
-        rng.uniform(0.002, 0.005),
-        rng.uniform(0.003, 0.006),
-        radius * rng.uniform(0.7, 0.95),
-    )
+    wall, bottom = rng.uniform(0.002, 0.005), rng.uniform(0.003, 0.006)
+    foot = radius * rng.uniform(0.7, 0.95)
     cup = vessel([(foot, 0.0), (foot + 0.001, bottom), (radius, height)], wall, SECTORS)
-    length, width, thickness = (
-        rng.uniform(0.07, 0.14),
-        rng.uniform(0.014, 0.03),
-        rng.uniform(0.007, 0.018),
-    )
+    length, width = rng.uniform(0.07, 0.14), rng.uniform(0.014, 0.03)
+    block = _block([length, width, rng.uniform(0.007, 0.018)])
     tilt = rotation_about(_Y, -rng.uniform(0, 0.5))
-    bar = placed(_block([length, width, thickness]), translation=[length / 2 - 0.004, 0, 0])
+    bar = placed(block, translation=[length / 2 - 0.004, 0, 0])
     rim = radius * np.cos(np.pi / SECTORS) - wall / 2
     return cup + placed(bar, tilt, [rim, 0, height * rng.uniform(0.6, 0.9)])
 
@@ -113,25 +103,14 @@ def _jug(rng):
     knob = rng.uniform(0.007, 0.015)
     parts += stack([(knob, height), (knob, height + rng.uniform(0.012, 0.025))], SECTORS)
     half, thickness = height * rng.uniform(0.25, 0.36), rng.uniform(0.007, 0.013)
-    centre = height * 0.5
-    # the handle starts inside the body, on a plane that the body reaches over the handle's whole
-    # height
+    # The handle starts inside the body, on a plane that the body reaches over its whole height.
     start = min(waist, neck) * 0.93
-    parts += bow(
-        start,
-        centre,
-        half,
-        radius - start + rng.uniform(0.025, 0.04),
-        thickness,
-        rng.uniform(0.006, 0.012),
-    )
+    gap, half_width = radius - start + rng.uniform(0.025, 0.04), rng.uniform(0.006, 0.012)
+    parts += bow(start, height * 0.5, half, gap=gap, thickness=thickness, half_width=half_width)
     if rng.random() < 0.7:
         spout = _rod(rng.uniform(0.01, 0.016), rng.uniform(0.06, 0.09), rng.uniform(0.5, 0.9))
-        parts += placed(
-            spout,
-            rotation_about(_Y, -rng.uniform(0.5, 1.0)),
-            [-radius * 1.05, 0, height * rng.uniform(0.5, 0.7)],
-        )
+        tilt = rotation_about(_Y, -rng.uniform(0.5, 1.0))
+        parts += placed(spout, tilt, [-radius * 1.05, 0, height * rng.uniform(0.5, 0.7)])
     return parts
 
 
@@ -142,11 +121,10 @@ def _gadget(rng):
     for _ in range(rng.integers(1, 4)):
         axis, sign = rng.integers(3), rng.choice([-1.0, 1.0])
         size = rng.uniform(0.012, 0.06)
-        extra = (
-            _block(rng.uniform(0.4, 1.0, 3) * size)
-            if rng.random() < 0.5
-            else _rod(size / 2, size * rng.uniform(0.3, 1.2))
-        )
+        if rng.random() < 0.5:
+            extra = _block(rng.uniform(0.4, 1.0, 3) * size)
+        else:
+            extra = _rod(size / 2, size * rng.uniform(0.3, 1.2))
         turn = rotation_about([_Y, _X, _X][axis], [np.pi / 2, np.pi / 2, 0.0][axis])
         place = rng.uniform(-0.35, 0.35, 3) * sides
         place[axis] = sign * sides[axis] / 2

@@ -1,6 +1,7 @@
 """The value that stands for one thing to grasp."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import trimesh
@@ -8,10 +9,11 @@ import trimesh
 
 @dataclass(frozen=True)
 class GraspObject:
-    """One rigid object: its surface, and the convex parts that simulation and mass properties use.
+    """One rigid object: its surface, and its convex parts for simulation and mass properties.
 
-    `mesh` and every part are in metres and in the same object frame. Parts of the families fill the solid exactly;
-    those of other meshes may overlap and bulge a little (`objects.parts`).
+    mesh, parts: in metres and in the same object frame. Parts of the families fill the solid
+        exactly. Those of other meshes may overlap and bulge a little (`objects.parts`).
+    file, scale: where the mesh is from, and the factor from that file's units to metres.
     """
 
     name: str
@@ -22,13 +24,22 @@ class GraspObject:
     scale: float = 1.0
 
     @property
-    def volume(self):
+    def volume(self) -> float:
         """Volume in m³: of the mesh where it encloses one, else of the parts together."""
-        return float(
-            self.mesh.volume if self.mesh.is_volume else sum(part.volume for part in self.parts)
-        )
+        bodies = (self.mesh,) if self.mesh.is_volume else self.parts
+        return float(sum(body.volume for body in bodies))
 
     @property
-    def extent(self):
+    def extent(self) -> float:
         """Longest side in metres of the axis-aligned bounding box."""
         return float(np.max(self.mesh.extents))
+
+
+class ObjectSet(Protocol):
+    """Objects by name, such as those of `objects.sets`."""
+
+    def load(self, name: str) -> GraspObject:
+        """The object of a name.
+
+        name: in the set.
+        """

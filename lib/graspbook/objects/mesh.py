@@ -1,8 +1,7 @@
-"""Loading anybody's mesh: scenes merged, faults repaired where they can be, refused with a reason
-where they cannot.
+"""Loading anybody's mesh: faults are repaired where they can be, refused with a reason elsewhere.
 
-A surface that stays open after repair is kept: sampling and ray casting do not mind, and simulation
-and mass properties use the convex parts (`objects.parts`), which are closed in any case.
+A surface that stays open after repair is kept: sampling and ray casting do not mind. Simulation and
+mass properties use the convex parts (`objects.parts`), which are closed in any case.
 """
 
 from pathlib import Path
@@ -18,14 +17,16 @@ SMALLEST, LARGEST = 0.01, 1.0  # longest side of a graspable object, metres
 _UNITS = {"millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254, "kilometres": 1000.0}
 
 
-def load_mesh(path, scale=1.0):
+def load_mesh(path: Path | str, scale: float = 1.0) -> trimesh.Trimesh:
     """Load, check and repair one mesh.
 
+    Vertices are merged, degenerate and repeated faces dropped, windings made consistent and
+    outward, and holes filled. Raises MeshError when the file is missing, unreadable, of another
+    kind or empty. Raises it too for NaN or infinite vertices, no volume, or a longest side that is
+    not within 0.01 … 1 m.
+
     path: .obj, .stl, .ply or .glb; all geometries of a scene become one mesh in the scene's frame.
-    scale: factor from the file's units to metres. Vertices are merged, degenerate and repeated
-    faces dropped, windings made consistent and outward, and holes filled. Raises MeshError when the
-    file is missing, unreadable, of another kind or empty, has NaN or infinite vertices or no
-    volume, or when its longest side is not within 0.01 … 1 m.
+    scale: factor from the file's units to metres.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -41,14 +42,16 @@ def load_mesh(path, scale=1.0):
     except Exception as error:  # the readers raise whatever their format's parser raises
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise MeshError(f"{path}: not a readable {path.suffix} mesh ({reason})") from error
-    return repair(
-        trimesh.Trimesh(mesh.vertices * scale, mesh.faces, process=False), str(path), scale
-    )
+    scaled = trimesh.Trimesh(mesh.vertices * scale, mesh.faces, process=False)
+    return repair(scaled, str(path), scale)
 
 
-def repair(mesh, source="mesh", scale=1.0):
-    """Check and repair a mesh in metres, as `load_mesh` does; `source` and `scale` only word the
-    errors.
+def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> trimesh.Trimesh:
+    """Check and repair a mesh as `load_mesh` does.
+
+    mesh: in metres.
+    source: what errors call it.
+    scale: the factor that made it metres, for the errors alone.
     """
     if not len(mesh.faces):
         raise MeshError(f"{source}: the mesh is empty ({len(mesh.vertices)} vertices, no faces)")
@@ -58,17 +61,12 @@ def repair(mesh, source="mesh", scale=1.0):
     mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     mesh.remove_unreferenced_vertices()
     _check_size(mesh, source, scale)
-    mesh.merge_vertices(digits_vertex=_digits(mesh.extents.max()))
-    mesh.update_faces(
-        mesh.nondegenerate_faces(height=1e-9 * mesh.extents.max()) & mesh.unique_faces()
-    )
+    # Vertices nearer than a hundred-thousandth of the size count as one.
+    mesh.merge_vertices(digits_vertex=int(np.ceil(5 - np.log10(mesh.extents.max()))))
+    height = 1e-9 * mesh.extents.max()
+    mesh.update_faces(mesh.nondegenerate_faces(height=height) & mesh.unique_faces())
     mesh.remove_unreferenced_vertices()
-    flatness = (
-        np.linalg.svd(mesh.vertices - mesh.vertices.mean(axis=0), compute_uv=False)
-        if len(mesh.faces)
-        else np.zeros(3)
-    )
-    if len(flatness) < 3 or flatness[2] <= 1e-6 * flatness[0]:
+    if _is_flat(mesh):
         raise MeshError(f"{source}: the mesh is flat, it has no volume")
     trimesh.repair.fix_winding(mesh)
     mesh = _fill_holes(mesh)
@@ -76,11 +74,12 @@ def repair(mesh, source="mesh", scale=1.0):
     return trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
 
 
-def _digits(extent):
-    """Decimals at which vertices of a mesh of this size (metres) count as one: a hundred-thousandth
-    of it.
-    """
-    return int(np.ceil(5 - np.log10(extent)))
+def _is_flat(mesh):
+    if not len(mesh.faces):
+        return True
+    centred = mesh.vertices - mesh.vertices.mean(axis=0)
+    sizes = np.linalg.svd(centred, compute_uv=False)
+    return len(sizes) < 3 or sizes[2] <= 1e-6 * sizes[0]
 
 
 def _check_size(mesh, source, scale):
@@ -98,12 +97,9 @@ def _check_size(mesh, source, scale):
 
 
 def _fill_holes(mesh):
-    """Close every simple loop of boundary edges by a triangulation in the loop's best-fitting
-    plane.
-    """
-    _, inverse, counts = np.unique(
-        mesh.edges_sorted, axis=0, return_inverse=True, return_counts=True
-    )
+    """Close every simple loop of boundary edges by triangles in its best-fitting plane."""
+    edges = mesh.edges_sorted
+    _, inverse, counts = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
     following = {}
     for a, b in mesh.edges[counts[inverse.ravel()] == 1].tolist():
         following.setdefault(a, []).append(b)
@@ -138,14 +134,16 @@ def _triangulate(vertices, loop):
     points = vertices[loop] - vertices[loop].mean(axis=0)
     area = np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)
     across = np.cross(area, np.eye(3)[np.argmin(np.abs(area))])
-    flat = points @ np.stack(
-        [across, np.cross(area, across) / (np.linalg.norm(area) or 1.0)], axis=1
-    )
+    along = np.cross(area, across) / (np.linalg.norm(area) or 1.0)
+    flat = points @ np.stack([across, along], axis=1)
     return loop[np.asarray(manifold3d.triangulate([flat]))].tolist()
 
 
-def has_faces(path):
-    """Whether a .ply file, if it is one that can be read, declares faces."""
+def has_faces(path: Path) -> bool:
+    """Whether a .ply file declares faces; False where it cannot be read.
+
+    path: of the file.
+    """
     try:
         header = path.read_bytes()[:4096].partition(b"end_header")[0]
     except OSError:

@@ -1,7 +1,6 @@
-"""Convex parts of any mesh, by CoACD (Wei et al. 2022), kept in a cache since they take seconds to
-make.
+"""Convex parts of any mesh, by CoACD (Wei et al. 2022), kept in a cache since making takes seconds.
 
-The parts stand for the solid in simulation, in collision tests and for mass properties, so cavities
+The parts stand for the solid in simulation, in collision tests and for mass properties. So cavities
 have to stay open and rims thin.
 """
 
@@ -28,13 +27,15 @@ SETTINGS = {
 }
 
 
-def convex_parts(mesh):
-    """Convex parts of a mesh in its own frame, as a tuple of closed trimesh, largest first.
+def convex_parts(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, ...]:
+    """Convex parts of a mesh in its own frame, closed, largest first.
 
     A closed surface, or one with a few small cracks, is cut as it is. An open one (more than 1 % of
-    its edges have only one face) is first made solid on a grid, which thickens its walls to about a
-    thirtieth of its extent. The result is kept under `storage.cache_dir()` by the content of the
+    its edges have only one face) is first made solid on a grid. That thickens its walls to about a
+    thirtieth of its extent. The parts are kept under `storage.cache_dir()` by the content of the
     vertices, faces and settings. Raises MeshError when no part with a volume comes out.
+
+    mesh: in metres.
     """
     vertices, faces = np.array(mesh.vertices, float), np.array(mesh.faces, np.int64)
     key = content_hash(vertices, faces, SETTINGS, version("coacd"))
@@ -50,19 +51,15 @@ def convex_parts(mesh):
 
 
 def _decompose(vertices, faces):
-    """Vertices of the convex parts, one (V, 3) array a part, largest part first."""
+    """Vertices of the convex parts, one (V, 3) array per part, largest part first."""
     coacd.set_log_level("error")
     centre = vertices.mean(axis=0)
-    _, faces_of_edge = np.unique(
-        np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0, return_counts=True
-    )
+    edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    _, faces_of_edge = np.unique(edges, axis=0, return_counts=True)
     make_solid = "on" if np.mean(faces_of_edge == 1) > 0.01 else "off"
-    hulls = [
-        trimesh.convex.convex_hull(part_vertices)
-        for part_vertices, _ in coacd.run_coacd(
-            coacd.Mesh(vertices - centre, faces), preprocess_mode=make_solid, **SETTINGS
-        )
-    ]
+    centred = coacd.Mesh(vertices - centre, faces)
+    parts = coacd.run_coacd(centred, preprocess_mode=make_solid, **SETTINGS)
+    hulls = [trimesh.convex.convex_hull(part_vertices) for part_vertices, _ in parts]
     volumes = np.array([hull.volume for hull in hulls])
     kept = [i for i in np.argsort(-volumes, kind="stable") if volumes[i] > 1e-6 * volumes.sum()]
     if not kept:

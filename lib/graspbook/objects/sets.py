@@ -1,8 +1,7 @@
 """Object sets: the parametric families, or any folder of meshes, behind the same two methods.
 
 A set has `names(split)` with split "train", "held_out" or "all", and `load(name)`, which makes a
-`GraspObject`. The split is by instance: the grasps and views of an object all fall on one side of
-it.
+`GraspObject`. Sets are split by instance: all grasps and views of an object fall on one side.
 """
 
 from pathlib import Path
@@ -23,13 +22,19 @@ PAPER_COUNTS = {"box": 40, "cylinder": 40, "bowl": 42, "bottle": 42, "mug": 42}
 class FamilySet:
     """Objects of the families, the paper's or all, named like `mug_0003`.
 
-    counts: objects by family, or one number for each family; seed: an object depends on it, its
-    family and its number alone, so that any object can be made by itself; held_out_fraction: share
-    of each family that is held out. Raises ParameterError for unknown families and impossible
-    numbers.
+    Raises ParameterError for unknown families and impossible numbers.
+
+    counts: objects by family, or one number for each family.
+    seed: an object depends on it, its family and its number alone, so any can be made by itself.
+    held_out_fraction: share of each family that is held out.
     """
 
-    def __init__(self, counts=PAPER_COUNTS, seed=0, held_out_fraction=0.2):
+    def __init__(
+        self,
+        counts: dict[str, int] | int = PAPER_COUNTS,
+        seed: int = 0,
+        held_out_fraction: float = 0.2,
+    ) -> None:
         self.counts = dict.fromkeys(FAMILIES, counts) if isinstance(counts, int) else dict(counts)
         for family, count in self.counts.items():
             if family not in FAMILIES:
@@ -39,49 +44,55 @@ class FamilySet:
             if count < 0:
                 raise ParameterError(f"{count} objects of family {family!r}: expected none or more")
         self.seed = seed
-        held_out = [
-            _held_out(self.counts.get(family, 0), held_out_fraction, [seed, 1, i])
-            for i, family in enumerate(FAMILIES)
-        ]
-        self._splits = _splits(
-            {
-                f"{family}_{number:04d}": held_out[i][number]
-                for i, family in enumerate(FAMILIES)
-                for number in range(self.counts.get(family, 0))
-            }
-        )
+        held_out: dict[str, bool] = {}
+        for i, family in enumerate(FAMILIES):
+            out = _held_out(self.counts.get(family, 0), held_out_fraction, [seed, 1, i])
+            held_out |= {f"{family}_{number:04d}": out[number] for number in range(len(out))}
+        self._splits = _splits(held_out)
 
-    def names(self, split="all"):
-        """Names of the objects of a split, family by family."""
+    def names(self, split: str = "all") -> list[str]:
+        """Names of the objects of a split, family by family.
+
+        split: "train", "held_out" or "all".
+        """
         return _names(self._splits, split)
 
-    def load(self, name):
-        """Make one object; raises ParameterError for a name that is not in the set."""
+    def load(self, name: str) -> GraspObject:
+        """Make one object; raises ParameterError for a name that is not in the set.
+
+        name: one of `names`.
+        """
         if name not in self._splits["all"]:
             raise ParameterError(f"no object {name!r} in this set of {len(self._splits['all'])}")
         family, number = name.rsplit("_", 1)
-        return make_shape(
-            family, np.random.default_rng([self.seed, 0, FAMILIES.index(family), int(number)]), name
-        )
+        rng = np.random.default_rng([self.seed, 0, FAMILIES.index(family), int(number)])
+        return make_shape(family, rng, name)
 
 
 class FolderSet:
     """The meshes (.obj .stl .ply .glb) of a folder, sorted, each named after its file.
 
-    scale: factor to metres for all of them; seed, held_out_fraction: which of them are held out.
     Raises MeshError for a missing or empty folder and for two files of one name.
+
+    path: the folder.
+    scale: factor to metres for all of them.
+    seed, held_out_fraction: which of them are held out.
     """
 
-    def __init__(self, path, scale=1.0, seed=0, held_out_fraction=0.0):
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        scale: float = 1.0,
+        seed: int = 0,
+        held_out_fraction: float = 0.0,
+    ) -> None:
         folder = Path(path)
-        files = (
-            sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
-            if folder.is_dir()
-            else []
-        )
+        found = folder.iterdir() if folder.is_dir() else ()
+        files = sorted(file for file in found if file.suffix.lower() in SUFFIXES)
         if not files:
             raise MeshError(f"no meshes ({', '.join(SUFFIXES)}) in folder {folder}")
-        self._files = {}
+        self._files: dict[str, Path] = {}
         for file in files:
             if file.stem in self._files:
                 raise MeshError(
@@ -93,13 +104,19 @@ class FolderSet:
         held_out = _held_out(len(files), held_out_fraction, [seed, 1])
         self._splits = _splits(dict(zip(self._files, held_out, strict=True)))
 
-    def names(self, split="all"):
-        """Names of the objects of a split, sorted."""
+    def names(self, split: str = "all") -> list[str]:
+        """Names of the objects of a split, sorted.
+
+        split: "train", "held_out" or "all".
+        """
         return _names(self._splits, split)
 
-    def load(self, name):
-        """Load one object with its convex parts; raises ParameterError for an unknown name,
-        MeshError for a bad mesh.
+    def load(self, name: str) -> GraspObject:
+        """Load one object with its convex parts.
+
+        Raises ParameterError for an unknown name, MeshError for a bad mesh.
+
+        name: one of `names`.
         """
         if name not in self._files:
             raise ParameterError(
@@ -108,26 +125,38 @@ class FolderSet:
         return load_object(self._files[name], self.scale)
 
 
-def object_set(counts, seed, held_out_fraction, folder=""):
-    """The set that a recipe of these four names describes: the meshes of a folder, in metres, or
-    without one the families.
+def object_set(
+    *, counts: dict[str, int] | int, seed: int, held_out_fraction: float, folder: str = ""
+) -> FamilySet | FolderSet:
+    """The set that a recipe of these names describes: a folder's meshes, or else the families.
+
+    counts, seed, held_out_fraction: as for `FamilySet`.
+    folder: of meshes in metres; "" for the families.
     """
     if folder:
         return FolderSet(folder, seed=seed, held_out_fraction=held_out_fraction)
     return FamilySet(counts, seed, held_out_fraction)
 
 
-def load_object(path, scale=1.0):
-    """The GraspObject of one mesh file, named after it and of its folder's family; raises MeshError
-    for a bad mesh.
+def load_object(path: Path | str, scale: float = 1.0) -> GraspObject:
+    """The GraspObject of one mesh file, named after it and of its folder's family.
+
+    Raises MeshError for a bad mesh.
+
+    path: of the mesh.
+    scale: factor from the file's units to metres.
     """
     path = Path(path)
     mesh = load_mesh(path, scale)
     return GraspObject(path.stem, path.parent.name, mesh, convex_parts(mesh), path.name, scale)
 
 
-def export(obj, folder):
-    """Write an object's mesh to `<folder>/<name>.obj` with all its digits, and return the path."""
+def export(obj: GraspObject, folder: Path | str) -> Path:
+    """Write an object's mesh to `<folder>/<name>.obj` with all its digits, and return the path.
+
+    obj: the object.
+    folder: made if it is not there.
+    """
     path = Path(folder) / f"{obj.name}.obj"
     lines = [f"v {x!r} {y!r} {z!r}" for x, y, z in obj.mesh.vertices.tolist()]
     lines += [f"f {a} {b} {c}" for a, b, c in (obj.mesh.faces + 1).tolist()]
@@ -137,7 +166,7 @@ def export(obj, folder):
 
 
 def _held_out(count, fraction, seed):
-    """Which of `count` instances are held out: bool (count,), round(fraction · count) of them true."""
+    """Which of `count` instances are held out: bool (count,), round(fraction · count) true."""
     if not 0 <= fraction < 1:
         raise ParameterError(f"held_out_fraction {fraction}: expected at least 0 and less than 1")
     chosen = np.random.default_rng(seed).permutation(count)[: round(fraction * count)]

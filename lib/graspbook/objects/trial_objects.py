@@ -1,19 +1,20 @@
-"""The 17 objects of the paper's robot trials as parametric stand-ins: six boxes, three cylinders,
-three bowls, five mugs.
+"""The 17 objects of the paper's robot trials as parametric stand-ins.
 
-Mousavian et al. 2019, section 4.2, Fig. 12 and Table 2: "The weights of the objects are between 42g
-(pepper shaker) and 618g (mustard bottle)". The paper gives no sizes. Where the product is in the
-YCB set, size and mass are those of its list (Calli, Walsman, Singh, Srinivasa, Abbeel, Dollar,
-Benchmarking in Manipulation Research, IEEE Robotics & Automation Magazine 22(3), 2015); its scans
-are a few millimetres larger, for real cardboard bulges. The rest is assumed. The set's own sponge
-(6.2 g) is lighter than the paper's lightest object, so the sponge is assumed too. The mustard
-bottle, which the paper counts as a cylinder, is a straight one of elliptic section. Walls of bowls
-and mugs are assumed in any case.
+They are six boxes, three cylinders, three bowls, five mugs (Mousavian et al. 2019, section 4.2,
+Fig. 12 and Table 2). "The weights of the objects are between 42g (pepper shaker) and 618g (mustard
+bottle)". The paper gives no sizes. Where the product is in the YCB set, size and mass are those of
+its list (Calli, Walsman, Singh, Srinivasa, Abbeel, Dollar, Benchmarking in Manipulation Research,
+IEEE Robotics & Automation Magazine 22(3), 2015). Its scans are a few millimetres larger, for real
+cardboard bulges. The rest is assumed. The set's own sponge (6.2 g) is lighter than the paper's
+lightest object, so the sponge is assumed too. The mustard bottle, which the paper counts as a
+cylinder, is a straight one of elliptic section. Walls of bowls and mugs are assumed in any case.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import trimesh
 
 from graspbook.errors import ParameterError
 from graspbook.objects.grasp_object import GraspObject
@@ -28,13 +29,15 @@ _BOTTOM, _HANDLE = 0.005, 0.008  # thickness of the bottom of bowls and mugs, an
 class TrialObject:
     """One object of the trials.
 
-    name: its name in the paper's Table 2, in lower case; category: "box", "cylinder", "bowl" or
-    "mug", as there. size, metres: of a box and a cylinder along x, y and z (a cylinder's section is
-    elliptic); of a bowl the rim's diameter, the height, the foot's diameter and the wall; of a mug
-    the cup's diameter, the height, how far the handle reaches beyond the cup, and the wall.
-    Diameters are across the flats of the polygon that stands for a circle. mass in kg. source: the
-    object of the YCB set that it follows, or "assumed"; "the paper's mass" where the paper states
-    that.
+    name: its name in the paper's Table 2, in lower case.
+    category: "box", "cylinder", "bowl" or "mug", as there.
+    size: in metres. Of a box and a cylinder along x, y and z (a cylinder's section is elliptic).
+        Of a bowl the rim's diameter, the height, the foot's diameter and the wall. Of a mug the
+        cup's diameter, the height, how far the handle reaches beyond the cup, and the wall.
+        Diameters are across the flats of the polygon that stands for a circle.
+    mass: in kg.
+    source: the object of the YCB set that it follows, or "assumed"; "the paper's mass" where the
+        paper states that.
     """
 
     name: str
@@ -76,12 +79,13 @@ TRIAL_OBJECTS = {
 }
 
 
-def make_trial_object(name):
-    """The GraspObject of a trial object, its family the category: it stands on z = 0, centred on
-    the z axis (a mug: its cup).
+def make_trial_object(name: str) -> GraspObject:
+    """The GraspObject of a trial object, its family the category.
 
-    Convex parts fill the solid exactly and never overlap. Raises ParameterError for a name that is
-    not in TRIAL_OBJECTS.
+    It stands on z = 0, centred on the z axis (a mug: its cup). Convex parts fill the solid exactly
+    and never overlap. Raises ParameterError for a name that is not in TRIAL_OBJECTS.
+
+    name: one of TRIAL_OBJECTS.
     """
     if name not in TRIAL_OBJECTS:
         raise ParameterError(f"no trial object {name!r}; available: {', '.join(TRIAL_OBJECTS)}")
@@ -113,9 +117,8 @@ def _mug(diameter, height, reach, wall):
     radius = _corner(diameter, SECTORS)
     cup = vessel([(radius, 0.0), (radius, _BOTTOM), (radius, height)], wall, SECTORS)
     facet = ring(radius, 0.0, SECTORS)[0]
-    return cup + bow(
-        facet[0], 0.51 * height, 0.29 * height, reach - _HANDLE, _HANDLE, -0.8 * facet[1]
-    )
+    inner = {"gap": reach - _HANDLE, "thickness": _HANDLE, "half_width": -0.8 * facet[1]}
+    return cup + bow(facet[0], 0.51 * height, 0.29 * height, **inner)
 
 
 def _corner(diameter, sides):
@@ -123,4 +126,9 @@ def _corner(diameter, sides):
     return diameter / 2 / np.cos(np.pi / sides)
 
 
-_MAKERS = {"box": _box, "cylinder": _cylinder, "bowl": _bowl, "mug": _mug}
+_MAKERS: dict[str, Callable[..., list[trimesh.Trimesh]]] = {
+    "box": _box,
+    "cylinder": _cylinder,
+    "bowl": _bowl,
+    "mug": _mug,
+}

@@ -1,7 +1,7 @@
 """Generalised winding numbers of a triangle mesh at the nodes of a grid: above a half is inside.
 
-The winding number of a point is the mean over all directions of the signed number of surfaces that
-a ray from it leaves (Jacobson et al. 2013). Where the mesh is closed every direction gives the same
+The winding number of a point is the signed number of surfaces that a ray from it leaves, averaged
+over all directions (Jacobson et al. 2013). Where the mesh is closed every direction gives the same
 whole number, also for overlapping bodies and for bodies in cavities; where it has holes the mean
 tells which side of a hole is inside. Rays along the grid's own lines and diagonals serve all nodes
 on their way at once. Triangles are in units of the grid: nodes at 0 … size - 1.
@@ -19,11 +19,13 @@ _WEIGHTS = {1: 1 / 21, 2: 4 / 105, 3: 9 / 280}
 _OFFSET = np.array([2.9e-7, 4.3e-7, 7.1e-7])
 
 
-def winding_numbers(triangles, size):
-    """Winding numbers (size,)*3 float32 of the nodes for triangles (F, 3, 3), which lie within the
-    grid.
+def winding_numbers(triangles: np.ndarray, size: int) -> np.ndarray:
+    """Winding numbers (size, size, size) float32 of the nodes.
 
     Exact along one direction where the mesh is closed, otherwise the mean of 26 directions.
+
+    triangles: (F, 3, 3) within the grid.
+    size: nodes along each side of the grid.
     """
     triangles = triangles + _OFFSET
     if _is_closed(triangles):
@@ -33,16 +35,16 @@ def winding_numbers(triangles, size):
         axis = next((i for i in range(3) if direction[i]), None)
         if axis is None or direction[axis] < 0:
             continue  # `_along` gives both ways
-        forward, backward = _along(
-            triangles, size, axis, direction[(axis + 1) % 3], direction[(axis + 2) % 3]
-        )
-        total += _WEIGHTS[np.count_nonzero(direction)] * (forward + backward)
+        slopes = direction[(axis + 1) % 3], direction[(axis + 2) % 3]
+        forward, backward = _along(triangles, size, axis, *slopes)
+        total += _WEIGHTS[sum(map(abs, direction))] * (forward + backward)
     return total
 
 
-def boxes(low, high):
-    """Every integer point of boxes low … high (M, D), both included: the box of each (N,), and the
-    points, D arrays (N,).
+def boxes(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Every integer point of boxes: the box of each (N,), and the points, D arrays (N,).
+
+    low, high: (M, D) corners, both included.
     """
     sides = np.maximum(high - low + 1, 0)
     counts = sides.prod(axis=1)
@@ -67,20 +69,17 @@ def _is_closed(triangles):
 
 
 def _along(triangles, size, axis, a, b):
-    """Signed crossings (size,)*3 float32 of the rays from each node one way and the other along one
-    family of lines.
+    """Signed crossings of the rays from each node along one family of lines, one way and the other.
 
-    A line goes one node along `axis` while it goes a and b nodes along the next two axes.
+    Two arrays (size, size, size) float32. A line goes one node along `axis` while it goes a and b
+    nodes along the next two axes.
     """
     order = [axis, (axis + 1) % 3, (axis + 2) % 3]
     height = triangles[..., order[0]]
-    flat = triangles[..., order[1:]] - height[..., None] * [
-        a,
-        b,
-    ]  # lines are the points with whole coordinates here
-    owner, (u, v) = boxes(
-        np.ceil(flat.min(axis=1)).astype(int), np.floor(flat.max(axis=1)).astype(int)
-    )
+    # Lines are the points with whole coordinates here.
+    flat = triangles[..., order[1:]] - height[..., None] * [a, b]
+    low, high = np.ceil(flat.min(axis=1)).astype(int), np.floor(flat.max(axis=1)).astype(int)
+    owner, (u, v) = boxes(low, high)
     x, y = flat[owner, :, 0].T - u, flat[owner, :, 1].T - v
     areas = np.stack(
         [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
@@ -93,10 +92,9 @@ def _along(triangles, size, axis, a, b):
     for node, sign in ((below, np.sign(total)), (below + 1, -np.sign(total))):
         i, j = u + a * node, v + b * node
         kept = (node >= 0) & (node < size) & (i >= 0) & (i < size) & (j >= 0) & (j < size)
-        flat_index = (node[kept] * size + i[kept]) * size + j[kept]
-        results.append(
-            np.bincount(flat_index, sign[kept], size**3).astype(np.float32).reshape((size,) * 3)
-        )
+        index = (node[kept] * size + i[kept]) * size + j[kept]
+        counts = np.bincount(index, sign[kept], size**3)
+        results.append(counts.astype(np.float32).reshape((size,) * 3))
     _add_on_the_way(results[0][::-1], -a, -b)
     _add_on_the_way(results[1], a, b)
     return [np.moveaxis(result, (0, 1, 2), order) for result in results]

@@ -1,1 +1,1 @@
-"""How objects are seen: a depth camera by ray casting, real captures, resampling of point clouds."""
+"""How objects are seen: a depth camera by ray casting, real captures, point clouds."""

@@ -19,17 +19,20 @@ from graspbook.errors import CaptureError
 from graspbook.perception.camera import backproject
 
 SUFFIXES = (".npz", ".npy", ".ply", ".pcd")
-OBJECT_EXTENT = 0.4  # a cloud no longer than this is an object alone, and no cluster longer than this is one object
+# A cloud no longer than this is an object alone, and no cluster longer than this is one object.
+OBJECT_EXTENT = 0.4
 FEWEST_POINTS = 50
 PLANE_DISTANCE = 0.006  # of noise around a plane, metres
+_HYPOTHESES, _SAMPLE = 500, 8000  # of the search for a plane
 
 
 @dataclass(frozen=True)
 class Capture:
     """What one file shows, in the camera frame and metres.
 
-    points: (M, 3) on the object; scene: (K, 3) all that was measured, the object included; rgb: (H,
-    W, 3) uint8 or None.
+    points: (M, 3) on the object.
+    scene: (K, 3) all that was measured, the object included.
+    rgb: (H, W, 3) uint8 or None.
     """
 
     points: np.ndarray
@@ -37,13 +40,15 @@ class Capture:
     rgb: np.ndarray | None = None
 
 
-def load_capture(path, scale=1.0):
+def load_capture(path: Path | str, scale: float = 1.0) -> Capture:
     """Load a depth capture or a point cloud and find the object in it.
 
     The object is `object_points` where the file has them, the whole cloud where that is no longer
-    than 0.4 m, and else what `extract_object` finds. scale: factor from the file's units to metres.
-    Raises CaptureError when the file is missing, unreadable or of another kind, when arrays have
-    wrong shapes, and when there are no points.
+    than 0.4 m, and else what `extract_object` finds. Raises CaptureError when the file is missing,
+    unreadable or of another kind, when arrays have wrong shapes, and when there are no points.
+
+    path: of one of SUFFIXES.
+    scale: factor from the file's units to metres.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -55,11 +60,8 @@ def load_capture(path, scale=1.0):
         raise CaptureError(f"{path}: no such capture file")
     try:
         content = _READERS[path.suffix.lower()](path)
-        content |= {
-            name: scale * content[name]
-            for name in ("depth", "points", "object_points")
-            if name in content
-        }
+        lengths = {"depth", "points", "object_points"} & set(content)
+        content |= {name: scale * content[name] for name in lengths}
     except CaptureError:
         raise
     except Exception as error:  # the readers raise whatever their format's parser raises
@@ -90,17 +92,18 @@ def load_capture(path, scale=1.0):
         raise CaptureError(f"{path}: {error}") from error
 
 
-def extract_object(points, seed=0):
-    """Points (M, 3) of the object that stands on the dominant plane of a scene (K, 3), camera
-    frame, metres.
+def extract_object(points: np.ndarray) -> np.ndarray:
+    """Points (M, 3) of the object that stands on the dominant plane of a scene.
 
     The largest plane (RANSAC, then least squares) and all behind it, seen from the camera, are
-    removed if it holds a fifth of the points; the rest falls into clusters wherever there is a gap
+    removed if it holds a fifth of the points. The rest falls into clusters wherever there is a gap
     of about 2 cm. Clusters longer than 0.4 m or of fewer than 50 points are not objects. Of those
     with at least a quarter of the points of the largest, the one nearest the optical axis is taken:
     the camera was pointed at it. Raises CaptureError when none is left.
+
+    points: (K, 3) of the scene, camera frame, metres.
     """
-    normal, offset, share = dominant_plane(points, np.random.default_rng(seed))
+    normal, offset, share = dominant_plane(points, np.random.default_rng(0))
     above = points[points @ normal + offset > PLANE_DISTANCE] if share > 0.2 else points
     labels = clusters(above)
     found = []
@@ -121,24 +124,25 @@ def extract_object(points, seed=0):
     return found[int(np.argmin(off_axis))]
 
 
-def dominant_plane(points, rng, hypotheses=500, sample=8000):
-    """Unit normal (3,) towards the origin, offset (n·p + offset = 0 on the plane), and the share of
-    points (K, 3) on it.
+def dominant_plane(points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float, float]:
+    """The largest plane: unit normal (3,) towards the origin, offset, and share of the points.
 
-    RANSAC on at most `sample` of the points, then least squares on those of them that lie within 6
-    mm of the best plane.
+    n · p + offset is 0 on the plane. RANSAC with 500 hypotheses on at most 8000 of the points, then
+    least squares on those of them that lie within 6 mm of the best plane.
+
+    points: (K, 3) metres.
+    rng: draws hypotheses.
     """
     if len(points) < 3:
         return np.array([0, 0, 1.0]), 0.0, 0.0
-    few = points[rng.choice(len(points), min(sample, len(points)), replace=False)]
-    a, b, c = few[rng.integers(len(few), size=(3, hypotheses))]
+    few = points[rng.choice(len(points), min(_SAMPLE, len(points)), replace=False)]
+    a, b, c = few[rng.integers(len(few), size=(3, _HYPOTHESES))]
     normals = np.cross(b - a, c - a)
     length = np.linalg.norm(normals, axis=1)
     normals /= np.maximum(length, 1e-12)[:, None]
     on_plane = np.abs(few @ normals.T - np.einsum("ij,ij->i", normals, a)) < PLANE_DISTANCE
-    on_plane &= (
-        length > 1e-10
-    )  # a point drawn twice, or three in a line, span no plane, yet every point would lie on it
+    # A point drawn twice, or three in a line, span no plane, yet every point would lie on it.
+    on_plane &= length > 1e-10
     if not on_plane.any():
         return np.array([0, 0, 1.0]), 0.0, 0.0
     best = few[on_plane[:, np.argmax(on_plane.sum(axis=0))]]
@@ -148,15 +152,18 @@ def dominant_plane(points, rng, hypotheses=500, sample=8000):
     return normal, -float(centre @ normal), len(best) / len(few)
 
 
-def clusters(points, gap=0.02):
-    """Label (M,) of the connected cluster of each point (M, 3): voxels of gap / 2.5 metres belong
-    together within the gap.
+def clusters(points: np.ndarray, gap: float = 0.02) -> np.ndarray:
+    """Label (M,) of the connected cluster of each point.
+
+    Voxels of gap / 2.5 belong together within the gap.
+
+    points: (M, 3) metres.
+    gap: metres.
     """
     if not len(points):
         return np.zeros(0, int)
-    voxels, voxel_of_point = np.unique(
-        np.floor(points / (gap / 2.5)).astype(int), axis=0, return_inverse=True
-    )
+    cells = np.floor(points / (gap / 2.5)).astype(int)
+    voxels, voxel_of_point = np.unique(cells, axis=0, return_inverse=True)
     pairs = cKDTree(voxels).query_pairs(2.5, output_type="ndarray")
     graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(voxels), len(voxels)))
     return connected_components(graph, directed=False)[1][voxel_of_point.ravel()]
@@ -221,7 +228,7 @@ def _read_ply(path):
 
 
 def _read_pcd(path):
-    """Point cloud of a PCD 0.7 file, ascii or binary (PCL's documentation, "The PCD file format")."""
+    """Point cloud of a PCD 0.7 file, ascii or binary (PCL's "The PCD file format")."""
     header, raw = {}, path.read_bytes()
     start = 0
     while "DATA" not in header:
@@ -236,19 +243,15 @@ def _read_pcd(path):
     counts = header.get("COUNT", ["1"] * len(header["FIELDS"]))
     kinds = {"F": "f", "I": "i", "U": "u"}
     names = [name if name in "xyz" else f"{i}:{name}" for i, name in enumerate(header["FIELDS"])]
-    layout = np.dtype(
-        [
-            (n, f"<{kinds[t]}{s}", (int(c),))
-            for n, t, s, c in zip(names, header["TYPE"], header["SIZE"], counts, strict=True)
-        ]
-    )
+    columns = zip(names, header["TYPE"], header["SIZE"], counts, strict=True)
+    layout = np.dtype([(n, f"<{kinds[t]}{s}", (int(c),)) for n, t, s, c in columns])
     number = int(header["POINTS"][0])
     if header["DATA"] == ["binary"]:
         rows = np.frombuffer(raw, layout, number, start)
         return {"points": np.stack([rows[axis][:, 0] for axis in "xyz"], axis=1).astype(float)}
-    columns = np.cumsum([0, *map(int, counts)])
-    table = np.array(raw[start:].split(), dtype=float).reshape(number, columns[-1])
-    return {"points": table[:, [columns[names.index(axis)] for axis in "xyz"]]}
+    starts = np.cumsum([0, *map(int, counts)])
+    table = np.array(raw[start:].split(), dtype=float).reshape(number, starts[-1])
+    return {"points": table[:, [starts[names.index(axis)] for axis in "xyz"]]}
 
 
 _READERS = {".npz": _read_npz, ".npy": _read_npy, ".ply": _read_ply, ".pcd": _read_pcd}

@@ -1,12 +1,11 @@
-"""What a real depth camera does to the clean cloud of a rendered view: for training on views as
-they will be met.
-"""
+"""What a real depth camera does to the clean cloud of a rendered view: for training."""
 
 import math
 
 import numpy as np
 
 from graspbook.errors import CaptureError
+from graspbook.perception.camera import DepthRenderer
 from graspbook.perception.normals import checked_cloud
 from graspbook.perception.resample import resample
 
@@ -20,15 +19,28 @@ FLYING_SHARE = 0.02
 FLYING_DEPTH = 0.01
 
 
-def degrade(cloud, n, rng, noise=0.0015, patches=3):
-    """A clean cloud (M, 3) in metres, camera frame, as a real camera might see it: (n, 3).
+def degrade(
+    cloud: np.ndarray,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    noise: float = 0.0015,
+    patches: int = 3,
+) -> np.ndarray:
+    """A clean cloud as a real camera might see it: (n, 3).
 
-    In this order: a random number of the points is kept, from n / 3 to M, uniform in its logarithm;
-    up to `patches` holes are made, of radius 3 to 15 mm about random points, but none that would
-    leave less than 70 % of the points; points move along their viewing rays, so that their depths
-    (z) have Gaussian noise with a standard deviation uniform in [0, noise] metres, drawn once, and
-    up to 2 % of them fly up to 1 cm behind; `resample` draws n. At noise 0 no point moves. Raises
-    CaptureError for an empty cloud, and for one with points that are not in front of the camera.
+    First a random number of the points is kept, from n / 3 to M, uniform in its logarithm. Then
+    holes of radius 3 to 15 mm about random points are made, but none that would leave less than
+    70 % of the points. Then points move along their viewing rays: their depths (z) get Gaussian
+    noise, and up to 2 % of them fly up to 1 cm behind. At noise 0 no point moves. At last
+    `resample` draws n. Raises CaptureError for an empty cloud, and for one with points that are not
+    in front of the camera.
+
+    cloud: (M, 3) metres, camera frame.
+    n: points to return.
+    rng: draws everything.
+    noise: largest standard deviation of the depths in metres; each cloud's is uniform below it.
+    patches: holes at most.
     """
     cloud = checked_cloud(cloud)
     if cloud[:, 2].min() <= 0:
@@ -37,9 +49,8 @@ def degrade(cloud, n, rng, noise=0.0015, patches=3):
             " camera frame"
         )
     fewest = min(math.ceil(n / 3), len(cloud))
-    seen = resample(
-        cloud, round(math.exp(rng.uniform(math.log(fewest), math.log(len(cloud))))), rng
-    )
+    kept = round(math.exp(rng.uniform(math.log(fewest), math.log(len(cloud)))))
+    seen = resample(cloud, kept, rng)
     seen = seen[_outside_holes(seen, rng.integers(patches + 1), rng)]
     if noise:
         shift = rng.uniform(0, noise) * rng.standard_normal(len(seen))
@@ -49,18 +60,20 @@ def degrade(cloud, n, rng, noise=0.0015, patches=3):
     return resample(seen, n, rng)
 
 
-def degraded_view(renderer, n, rng, noise, patches):
-    """A degraded cloud (n, 3) of a random view by a `camera.DepthRenderer`, camera frame, and its
-    `camera_T_object`.
+def degraded_view(
+    renderer: DepthRenderer, n: int, rng: np.random.Generator, *, noise: float, patches: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A degraded cloud (n, 3) of a random view, camera frame, and its `camera_T_object`.
 
     Only pixels that see the object are degraded, at most 8192 of them: none twice, which would move
     apart. Raises as `degrade` and `DepthRenderer.observe`.
+
+    renderer: of the object.
+    n, rng, noise, patches: as for `degrade`.
     """
     cloud, camera_T_object = renderer.observe(rng, None)
-    return (
-        degrade(resample(cloud, min(len(cloud), DENSE), rng), n, rng, noise, patches),
-        camera_T_object,
-    )
+    cloud = resample(cloud, min(len(cloud), DENSE), rng)
+    return degrade(cloud, n, rng, noise=noise, patches=patches), camera_T_object
 
 
 def _outside_holes(points, holes, rng):

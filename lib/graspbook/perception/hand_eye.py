@@ -1,8 +1,7 @@
-"""Where the camera sits on the hand: the hand-eye transform from a file, and a check of it on views
-of a calibration board.
+"""Where the camera sits on the hand: the hand-eye transform from a file, and a check of it.
 
 File: JSON with `hand_T_camera`, a 4 × 4 matrix, in metres: camera frame (x right, y down, z
-forward) to the hand's grasp frame.
+forward) to the hand's grasp frame. The check is on views of a calibration board.
 """
 
 from pathlib import Path
@@ -19,12 +18,14 @@ FEWEST_VIEWS = 3
 LEAST_TURN = np.deg2rad(5)  # between two views of the board
 
 
-def read_hand_eye(path):
+def read_hand_eye(path: Path | str) -> np.ndarray:
     """The transform `hand_T_camera` (4, 4) of a JSON file, its rotation made exactly orthonormal.
 
-    Raises CaptureError when the file is missing or not such JSON, when the matrix has another
-    shape, is not finite or not rigid to 1e-3, when the camera is over 0.3 m from the hand, or looks
-    away from the hand's approach direction +z by 90° or more.
+    Raises CaptureError when the file is missing or not such JSON, or the matrix has another shape,
+    is not finite or not rigid to 1e-3. Raises it too when the camera is over 0.3 m from the hand,
+    or looks away from the hand's approach direction +z by 90° or more.
+
+    path: of the file.
     """
     path = Path(path)
     try:
@@ -58,15 +59,20 @@ def read_hand_eye(path):
     return pose
 
 
-def check_hand_eye(hand_T_camera, base_T_hand, camera_T_board):
-    """Largest differences, in metres and radians, between the poses of one fixed board as N views
-    place it in the base frame.
+def check_hand_eye(
+    hand_T_camera: np.ndarray, base_T_hand: np.ndarray, camera_T_board: np.ndarray
+) -> tuple[float, float]:
+    """Largest differences, in metres and radians, between the poses of one fixed board.
 
-    hand_T_camera (4, 4), base_T_hand (N, 4, 4), camera_T_board (N, 4, 4). A_i X B_i is the same for
-    all views if the calibration, the arm and the board's detection are right (AX = XB: Tsai and
-    Lenz 1989). The differences are over all pairs of views. Raises ParameterError for wrong shapes
-    or matrices that are not rigid to 1e-3, fewer than 3 views, and hands that all point the same
-    way within 5°: the board would agree whatever the transform.
+    The poses are those in the base frame by N views, over all pairs of views. A_i X B_i is the same
+    for all views if the calibration, the arm and the board's detection are right (AX = XB: Tsai and
+    Lenz 1989). Raises ParameterError for wrong shapes, matrices that are not rigid to 1e-3, and
+    fewer than 3 views. Raises it too for hands that all point the same way within 5°: the board
+    would agree whatever the transform.
+
+    hand_T_camera: (4, 4), X.
+    base_T_hand: (N, 4, 4), A.
+    camera_T_board: (N, 4, 4), B.
     """
     X = _rigid(hand_T_camera, (4, 4), "hand_T_camera")
     A = _rigid(base_T_hand, (None, 4, 4), "base_T_hand")
@@ -88,36 +94,34 @@ def check_hand_eye(hand_T_camera, base_T_hand, camera_T_board):
 
 
 def _largest_turn(poses):
-    """Largest angle between the rotations of any two poses (N, 4, 4): ‖R - S‖ is 2 √2 sin(θ / 2)."""
+    """Largest angle between rotations of two poses (N, 4, 4): ‖R - S‖ is 2 √2 sin(θ / 2)."""
     rotations = poses[:, :3, :3].reshape(len(poses), 9)
     chord = np.linalg.norm(rotations[:, None] - rotations, axis=-1).max()
     return float(2 * np.arcsin(min(chord / np.sqrt(8), 1.0)))
 
 
 def _rigid(pose, shape, name):
-    """Poses as float64 with orthonormal rotations (the nearest, by singular values); ParameterError
-    if they are none.
+    """Poses as float64 with orthonormal rotations, the nearest by singular values.
 
-    shape: expected, None where any length is.
+    Raises ParameterError if they are no poses. shape: expected, None where any length is.
     """
     try:
         pose = np.asarray(pose, float)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{name} is not a matrix of numbers") from error
-    if pose.ndim != len(shape) or any(
-        n not in (None, m) for n, m in zip(shape, pose.shape, strict=True)
-    ):
+    allowed = tuple(n or m for n, m in zip(shape, pose.shape, strict=False))
+    if pose.shape != allowed or pose.ndim != len(shape):
         raise ParameterError(
             f"{name} has shape {pose.shape}, expected ({', '.join(str(n or 'N') for n in shape)})"
         )
     if not np.isfinite(pose).all():
         raise ParameterError(f"{name} has entries that are not finite")
     rotation = pose[..., :3, :3]
-    error = np.abs(rotation.swapaxes(-1, -2) @ rotation - np.eye(3)).max(initial=0)
+    off = np.abs(rotation.swapaxes(-1, -2) @ rotation - np.eye(3)).max(initial=0)
     bottom = np.abs(pose[..., 3, :] - [0, 0, 0, 1]).max(initial=0)
-    if max(error, bottom) > RIGID or (np.linalg.det(rotation) < 0).any():
+    if max(off, bottom) > RIGID or (np.linalg.det(rotation) < 0).any():
         raise ParameterError(
-            f"{name} is not a rigid transform: its rotation is {error:.2g} from orthonormal, its"
+            f"{name} is not a rigid transform: its rotation is {off:.2g} from orthonormal, its"
             f" last row {bottom:.2g} from (0, 0, 0, 1), expected {RIGID} at most and no reflection"
         )
     left, _, right = np.linalg.svd(rotation)

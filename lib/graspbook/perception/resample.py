@@ -3,23 +3,29 @@
 import numpy as np
 
 
-def resample(points, n, rng):
-    """Draw n of the points (M, 3) at random -> (n, 3): without replacement where there are enough,
-    else all of them and the rest drawn again. In random order: any part of the result is a draw
-    too.
+def resample(points: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw n of the points at random -> (n, 3), in random order, so any part is a draw too.
+
+    Without replacement where there are enough, else all of them and the rest drawn again.
+
+    points: (M, 3).
+    n: how many.
+    rng: draws them.
     """
     count = len(points)
     if count >= n:
         return points[rng.choice(count, n, replace=False)]
-    return points[
-        rng.permutation(np.concatenate([np.arange(count), rng.integers(count, size=n - count)]))
-    ]
+    again = rng.integers(count, size=n - count)
+    return points[rng.permutation(np.concatenate([np.arange(count), again]))]
 
 
-def farthest_points(points, n):
-    """Indices (n,) of farthest point sampling of points (M, D) from the first one on, n at most M.
+def farthest_points(points: np.ndarray, n: int) -> np.ndarray:
+    """Indices (n,) of farthest point sampling from the first point on.
 
     Each next point is the one farthest from those chosen; on a tie the first. Deterministic.
+
+    points: (M, D).
+    n: how many, at most M.
     """
     if not 0 < n <= len(points):
         raise ValueError(f"cannot choose {n} of {len(points)} points")

@@ -1,8 +1,10 @@
-"""The object on a robot's table: workspace, table plane, what stands on it. All in the arm's base
-frame, z up, metres.
+"""The object on a robot's table: workspace, table plane, what stands on it.
+
+All in the arm's base frame, z up, metres.
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -17,10 +19,13 @@ _NEAR, _NEIGHBOURS = 0.01, 5  # a point with fewer neighbours so near is an outl
 
 @dataclass(frozen=True)
 class TableSettings:
-    """Where to look: corners of the workspace (x, y, z), and where its table is expected.
+    """Where to look.
 
-    tolerance: of the table's height at the workspace's four corners; gap: in x and y, between
-    different objects; fewest_points: an object has, and a view of the workspace.
+    low, high: corners of the workspace (x, y, z).
+    height: of the table there.
+    tolerance: of that height at the workspace's four corners.
+    gap: in x and y, between different objects.
+    fewest_points: an object has, and a view of the workspace.
     """
 
     low: tuple[float, float, float] = (0.25, -0.35, -0.05)
@@ -35,9 +40,11 @@ class TableSettings:
 class TableView:
     """What one view of the table shows, in the base frame.
 
-    normal (3,) of unit length, upwards, and offset: normal · p + offset is the height above the
-    table; object_points (M, 3); other_points (K, 3): all else measured above the table in the
-    workspace, for collision checks; table_points (L, 3).
+    normal, offset: of the table, (3,) of unit length, upwards; normal · p + offset is the height
+        above it.
+    object_points: (M, 3).
+    other_points: (K, 3) all else measured above the table in the workspace, for collision checks.
+    table_points: (L, 3).
     """
 
     normal: np.ndarray
@@ -47,17 +54,23 @@ class TableView:
     table_points: np.ndarray
 
 
-def find_object(points, settings=TableSettings(), seed=0):
-    """The object on the table, a `TableView`, of measured points (N, 3), base frame.
+def find_object(
+    points: np.ndarray, settings: TableSettings = TableSettings(), seed: int = 0
+) -> TableView:
+    """The object on the table, of measured points.
 
-    Points outside the workspace are dropped; the table is the largest plane (RANSAC, then least
-    squares); of what is over 6 mm above it, points with fewer than 5 others within 1 cm are dropped
-    as outliers; the rest is clustered (as in Mousavian et al. 2019, section 4.2) by gaps in x and
-    y: from above, a bottle's neck and shoulder are far apart in z with nothing between. The object
-    is the cluster of most points among those of enough points and at most 0.4 m long. Raises
-    CaptureError for a cloud of a wrong shape or with points that are not finite, and, each with its
-    own message, when the view is empty, shows no table or one that is tilted or at another height,
-    or when nothing stands on it.
+    Points outside the workspace are dropped. The table is the largest plane (RANSAC, then least
+    squares). Of what is over 6 mm above it, points with fewer than 5 others within 1 cm are
+    outliers. The rest is clustered (as in Mousavian et al. 2019, section 4.2) by gaps in x and y:
+    from above, a bottle's neck and shoulder are far apart in z with nothing between. The object is
+    the cluster of most points among those of enough points and at most 0.4 m long. Raises
+    CaptureError for a cloud of a wrong shape or with points that are not finite. Raises it too when
+    the view is empty, when it shows no table or one that is tilted or at another height, and when
+    nothing stands on it. Each has its own message.
+
+    points: (N, 3) base frame.
+    settings: where to look.
+    seed: of the search for the plane.
     """
     points = checked_cloud(points, 0)
     low, high = np.array(settings.low), np.array(settings.high)
@@ -80,19 +93,13 @@ def find_object(points, settings=TableSettings(), seed=0):
     above = inside @ normal + offset
     standing = _without_outliers(inside[above > PLANE_DISTANCE])
     chosen = _largest_cluster(standing, settings)
-    return TableView(
-        normal, offset, standing[chosen], standing[~chosen], inside[np.abs(above) <= PLANE_DISTANCE]
-    )
+    table = inside[np.abs(above) <= PLANE_DISTANCE]
+    return TableView(normal, offset, standing[chosen], standing[~chosen], table)
 
 
 def _check_table(normal, offset, settings):
-    corners = np.array(
-        [
-            [x, y]
-            for x in (settings.low[0], settings.high[0])
-            for y in (settings.low[1], settings.high[1])
-        ]
-    )
+    low, high = settings.low, settings.high
+    corners = np.array(list(product((low[0], high[0]), (low[1], high[1]))))
     heights = -(corners @ normal[:2] + offset) / max(normal[2], 1e-9)
     worst = int(np.argmax(np.abs(heights - settings.height)))
     if abs(heights[worst] - settings.height) > settings.tolerance:
@@ -108,9 +115,8 @@ def _check_table(normal, offset, settings):
 def _without_outliers(points):
     if len(points) <= _NEIGHBOURS:
         return points[:0]
-    distance = cKDTree(points).query(points, [_NEIGHBOURS + 1], distance_upper_bound=_NEAR)[0][
-        :, 0
-    ]  # itself is the first
+    tree, rank = cKDTree(points), [_NEIGHBOURS + 1]  # itself is the first
+    distance = tree.query(points, rank, distance_upper_bound=_NEAR)[0][:, 0]
     return points[np.isfinite(distance)]
 
 
@@ -120,10 +126,8 @@ def _largest_cluster(points, settings):
     counts = np.bincount(labels)
     for label in np.argsort(-counts, kind="stable"):
         cluster = labels == label
-        if (
-            counts[label] >= settings.fewest_points
-            and np.ptp(points[cluster], axis=0).max() <= OBJECT_EXTENT
-        ):
+        enough = counts[label] >= settings.fewest_points
+        if enough and np.ptp(points[cluster], axis=0).max() <= OBJECT_EXTENT:
             return cluster
     raise CaptureError(
         f"nothing on the table: no cluster of {settings.fewest_points} points or more and at most"

@@ -33,10 +33,10 @@ class command_log:
     before it is sent, where it cannot be, but for one to stop, which is sent all the same.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path | str) -> None:
         self._path, self._logger = Path(path), logging.getLogger("graspbook.robots.arm")
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self._handler = _LogFile(self._path, delay=True)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         self._level, self._passes_on = self._logger.level, self._logger.propagate
@@ -44,7 +44,7 @@ class command_log:
         self._logger.setLevel(logging.INFO)
         self._logger.propagate = False
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._logger.removeHandler(self._handler)
         self._logger.setLevel(self._level)
         self._logger.propagate = self._passes_on

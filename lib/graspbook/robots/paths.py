@@ -7,6 +7,7 @@ path that passed can be sent: `passed`.
 """
 
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,20 +15,17 @@ import numpy as np
 import ruckig
 
 from graspbook.errors import RobotError
-from graspbook.robots import fr3
+from graspbook.robots.arm_model import ArmModel
+from graspbook.robots.fr3 import FR3
+from graspbook.robots.scene import Scene
 
-VELOCITY = np.array(
-    [2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61]
-)  # rad/s, franky's limits at full speed
-ACCELERATION = np.array([15, 7.5, 10, 12.5, 15, 20, 20])  # rad/s²
-JERK = np.array([7500, 3750, 5000, 6250, 7500, 10000, 10000])  # rad/s³
 _STEP = 0.025  # rad of the fastest joint between two checks
 _LAG = 0.004  # rad that a joint may be behind for having to speed up: what bends a line at its ends
-_PASSED = weakref.WeakSet()
+_PASSED: weakref.WeakSet["Path"] = weakref.WeakSet()
 
 
 class Waypoint(NamedTuple):
-    """Joint angles and velocities (7,) to pass, rad and rad/s."""
+    """Joint angles and velocities (N,) to pass, rad and rad/s."""
 
     q: np.ndarray
     velocity: np.ndarray
@@ -35,40 +33,56 @@ class Waypoint(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """A motion: `what` it is for, joint angles start (7,), waypoints, speed and acceleration as
-    shares of the arm's limits.
+    """A motion: `what` it is for, joint angles start (N,), waypoints, speed and acceleration as
+    shares of the limits of its arm.
     """
 
     what: str
     start: np.ndarray
-    waypoints: tuple
+    waypoints: tuple[Waypoint, ...]
     speed: float
     acceleration: float
+    arm: ArmModel = FR3
 
     @property
-    def end(self):
-        """Joint angles (7,) at its end."""
+    def end(self) -> np.ndarray:
+        """Joint angles (N,) at its end."""
         return self.waypoints[-1].q
 
 
-def passed(path):
-    """Whether a path was checked and found free: no other may be sent to an arm."""
+def passed(path: Path) -> bool:
+    """Whether a path was checked and found free: no other may be sent to an arm.
+
+    path: the very one that `checked` returned.
+    """
     return path in _PASSED
 
 
-def checked(scene, what, start, waypoints, speed, grasping=False):
-    """The Path from start (7,) through waypoints, `Waypoint`s or joint angles (7,) to stop at, if
-    it is free in a `Scene`.
+def checked(
+    scene: Scene,
+    what: str,
+    start: np.ndarray,
+    waypoints: Iterable[Waypoint | np.ndarray],
+    speed: float,
+    *,
+    grasping: bool = False,
+) -> Path:
+    """The Path through waypoints if it is free in a scene.
 
-    speed: share of the arm's limits. Between waypoints to pass the arm goes no faster than it
-    passes them.
+    Between waypoints to pass the arm goes no faster than it passes them. Raises RobotError that
+    names what is in the way, before anything is sent.
 
-    Raises RobotError that names what is in the way, before anything is sent. grasping: as in
-    `Scene.touches`.
+    scene: with its arm.
+    what: the motion's name in messages.
+    start: joint angles (N,), rad.
+    waypoints: to pass, or joint angles (N,) to stop at; at the last one the arm stops.
+    speed: share of the arm's limits.
+    grasping: as in `Scene.touches`.
     """
-    waypoints = tuple(map(_waypoint, waypoints))
-    passing = 1.02 * max(np.abs(waypoint.velocity / VELOCITY).max() for waypoint in waypoints)
-    path = Path(what, _fixed(start), waypoints, min(passing, speed) if passing else speed, speed)
+    arm = scene.arm
+    fixed = tuple(_waypoint(waypoint, arm) for waypoint in waypoints)
+    passing = 1.02 * max(np.abs(waypoint.velocity / arm.velocity).max() for waypoint in fixed)
+    path = Path(what, _fixed(start), fixed, min(passing, speed) if passing else speed, speed, arm)
     reason = _refusal(scene, path, grasping)
     if reason:
         raise RobotError(f"{what}: refused: {reason}")
@@ -76,8 +90,8 @@ def checked(scene, what, start, waypoints, speed, grasping=False):
     return path
 
 
-def _waypoint(value):
-    q, velocity = value if isinstance(value, Waypoint) else (value, np.zeros(7))
+def _waypoint(value, arm):
+    q, velocity = value if isinstance(value, Waypoint) else (value, np.zeros(len(arm.joints)))
     return Waypoint(_fixed(q), _fixed(velocity))
 
 
@@ -91,55 +105,57 @@ def _fixed(values):
 def _refusal(scene, path, grasping):
     # The ends first: they fail most often and Ruckig refuses what is no number.
     for q in (path.start, *(waypoint.q for waypoint in path.waypoints)):
-        reason = scene.refusal(q, grasping)
+        reason = scene.refusal(q, grasping=grasping)
         if reason:
             return reason
     for q in samples(path):
-        reason = scene.refusal(q, grasping)
+        reason = scene.refusal(q, grasping=grasping)
         if reason:
             return f"on the way {reason}"
     return None
 
 
-def samples(path, step=_STEP):
-    """Joint angles (K, 7) along a path, its fastest joint moving at most about `step` rad from one
-    to the next.
+def samples(path: Path, step: float = _STEP) -> np.ndarray:
+    """Joint angles (K, N) along a path.
+
+    path: whether checked or not.
+    step: about the most that its fastest joint moves from one to the next, rad.
     """
     return np.concatenate([_points(trajectory, step) for trajectory in _trajectories(path)])
 
 
-def duration(path):
-    """Seconds that a path takes."""
+def duration(path: Path) -> float:
+    """Seconds that a path takes.
+
+    path: whether checked or not.
+    """
     return sum(trajectory.duration for trajectory in _trajectories(path))
 
 
 def _points(trajectory, step):
     count = max(2, int(np.ceil(trajectory.duration * _fastest(trajectory) / step)) + 1)
-    return np.array(
-        [trajectory.at_time(time)[0] for time in np.linspace(0, trajectory.duration, count)]
-    )
+    times = np.linspace(0, trajectory.duration, count)
+    return np.array([trajectory.at_time(time)[0] for time in times])
 
 
 def _fastest(trajectory):
-    return max(
-        np.abs(trajectory.at_time(time)[1]).max() for time in np.linspace(0, trajectory.duration, 9)
-    )
+    times = np.linspace(0, trajectory.duration, 9)
+    return max(np.abs(trajectory.at_time(time)[1]).max() for time in times)
 
 
 def _trajectories(path):
-    q, velocity, found = path.start, np.zeros(7), []
-    planner = ruckig.Ruckig(7)
+    arm, count = path.arm, len(path.arm.joints)
+    q, velocity, found = path.start, np.zeros(count), []
+    planner = ruckig.Ruckig(count)
     for waypoint in path.waypoints:
-        request = ruckig.InputParameter(7)
+        request = ruckig.InputParameter(count)
         request.current_position, request.current_velocity = q.tolist(), velocity.tolist()
-        request.target_position, request.target_velocity = (
-            waypoint.q.tolist(),
-            waypoint.velocity.tolist(),
-        )
-        request.max_velocity = (path.speed * VELOCITY).tolist()
-        request.max_acceleration = (path.acceleration * ACCELERATION).tolist()
-        request.max_jerk = (path.acceleration * JERK).tolist()
-        trajectory = ruckig.Trajectory(7)
+        request.target_position = waypoint.q.tolist()
+        request.target_velocity = waypoint.velocity.tolist()
+        request.max_velocity = (path.speed * arm.velocity).tolist()
+        request.max_acceleration = (path.acceleration * arm.acceleration).tolist()
+        request.max_jerk = (path.acceleration * arm.jerk).tolist()
+        trajectory = ruckig.Trajectory(count)
         try:
             result = planner.calculate(request, trajectory)
             reason = result.name if result < 0 else None
@@ -155,29 +171,36 @@ def _trajectories(path):
     return found
 
 
-def line(base_T_hands, q, spacing, speed, acceleration):
-    """Waypoints of a hand's way through poses (K, 4, 4), `spacing` metres apart, from joint angles
-    q (7,), at `speed` m/s.
+def line(
+    base_T_hands: Iterable[np.ndarray],
+    q: np.ndarray,
+    spacing: float,
+    speed: float,
+    acceleration: float,
+    *,
+    arm: ArmModel = FR3,
+) -> list[Waypoint] | None:
+    """Waypoints of a hand's way through poses; None where inverse kinematics finds no continuation.
 
-    It starts and ends at rest, and is slower where joints are fast: each speeds up by itself, at
-    `acceleration`, a share of its limit. None where inverse kinematics finds no continuation.
+    It starts and ends at rest, and is slower where joints are fast: each speeds up by itself.
+
+    base_T_hands: (K, 4, 4).
+    q: joint angles (N,) from which it starts, rad.
+    spacing: between two poses, metres.
+    speed: of the hand, m/s.
+    acceleration: share of the arm's limits.
+    arm: the `ArmModel`.
     """
     angles = [np.asarray(q, float)]
     for base_T_hand in base_T_hands:
-        following = fr3.inverse(base_T_hand, angles[-1])
+        following = arm.inverse(base_T_hand, angles[-1])
         if following is None or np.abs(following - angles[-1]).max() > 0.3:
             return None
         angles.append(following)
     steps = np.abs(np.diff(angles, axis=0)).max(axis=0)
-    time, still = (
-        max(spacing / speed, (steps / np.sqrt(2 * _LAG * acceleration * ACCELERATION)).max()),
-        np.zeros(7),
-    )
-    velocities = [
-        *(
-            (after - before) / (2 * time)
-            for before, after in zip(angles[:-2], angles[2:], strict=True)
-        ),
-        still,
-    ]
+    speeding_up = (steps / np.sqrt(2 * _LAG * acceleration * arm.acceleration)).max()
+    time = max(spacing / speed, speeding_up)
+    neighbours = zip(angles[:-2], angles[2:], strict=True)
+    velocities = [(after - before) / (2 * time) for before, after in neighbours]
+    velocities.append(np.zeros(len(arm.joints)))
     return [Waypoint(*values) for values in zip(angles[1:], velocities, strict=True)]

@@ -16,16 +16,13 @@ from ompl import util as ou
 
 from graspbook import pose
 from graspbook.errors import RobotError
-from graspbook.hands.franka import points_in_hand
-from graspbook.robots import fr3
 from graspbook.robots.paths import Path, checked, line
-from graspbook.robots.scene import hand_clears_table
+from graspbook.robots.scene import Scene, hand_clears_table
 
 ou.setLogLevel(ou.LOG_ERROR)
 ou.RNG.setSeed(1)  # once a process: what is searched depends on what was searched before
-TURNED = pose.from_rt(
-    np.diag([-1.0, -1.0, 1.0]), np.zeros(3)
-)  # the same grasp with the fingers exchanged
+# The same grasp with the fingers exchanged.
+TURNED = pose.from_rt(np.diag([-1.0, -1.0, 1.0]), np.zeros(3))
 _SPACING = 0.02  # metres between the waypoints of a line
 
 
@@ -65,7 +62,7 @@ class GraspPlan:
 
 @dataclass(frozen=True)
 class Feasibility:
-    """Of K grasps, in their order: clear and reachable (K,) bool; `joints` (K, 7) at the grasp, NaN
+    """Of K grasps, in their order: clear and reachable (K,) bool; `joints` (K, N) at the grasp, NaN
     where unreachable; `base_T_hand` (K, 4, 4): as given, or turned by half a turn about z where
     only that can be reached.
     """
@@ -76,10 +73,15 @@ class Feasibility:
     base_T_hand: np.ndarray
 
 
-def feasibility(scene, base_T_hand, settings):
-    """The Feasibility of grasps (K, 4, 4) in a `Scene`."""
+def feasibility(scene: Scene, base_T_hand: np.ndarray, settings: MotionSettings) -> Feasibility:
+    """Which grasps are clear in a scene, and which its arm can reach.
+
+    scene: with the object as `near`.
+    base_T_hand: grasps (K, 4, 4).
+    settings: of the motion.
+    """
     given = np.asarray(base_T_hand, float).reshape(-1, 4, 4)
-    found, joints = given.copy(), np.full((len(given), 7), np.nan)
+    found, joints = given.copy(), np.full((len(given), len(scene.arm.joints)), np.nan)
     both = np.stack([given, given @ TURNED], axis=1)
     clear = _clear(scene, both.reshape(-1, 4, 4), settings).reshape(-1, 2)
     for i in np.flatnonzero(clear.any(axis=1)):
@@ -91,18 +93,23 @@ def feasibility(scene, base_T_hand, settings):
     return Feasibility(clear.any(axis=1), np.isfinite(joints).all(axis=1), joints, found)
 
 
-def plan_first(scene, way, q, feasible, settings):
-    """The GraspPlan of the first reachable grasp, in order, to which a way from joint angles q (7,)
-    is found, and how many were tried; None, and how many, if there is no such grasp.
+def plan_first(
+    scene: Scene, way: Scene, q: np.ndarray, feasible: Feasibility, settings: MotionSettings
+) -> tuple[GraspPlan | None, int]:
+    """The plan of the first reachable grasp, in order, to which a way is found, None if there is
+    no such grasp; and how many were tried.
 
-    scene: the `Scene` of the grasp itself; way: that of the way there, in which hidden space counts
-    as occupied too.
+    scene: of the grasp itself.
+    way: of the way there, in which hidden space counts as occupied too.
+    q: joint angles (N,) from which the way starts, rad.
+    feasible: the grasps.
+    settings: of the motion.
     """
     tried = 0
     for rank in np.flatnonzero(feasible.reachable)[: settings.tries]:
         tried += 1
         grasp, joints = feasible.base_T_hand[rank], feasible.joints[rank]
-        before, waypoints = _line_in(grasp, joints, settings)
+        before, waypoints = _line_in(scene.arm, grasp, joints, settings)
         try:
             there = find_way(way, q, before, settings)
             approach = checked(scene, "approach", before, waypoints, settings.speed, grasping=True)
@@ -112,11 +119,18 @@ def plan_first(scene, way, q, feasible, settings):
     return None, tried
 
 
-def find_way(scene, start, goal, settings, what="way"):
-    """A checked Path from start to goal (7,) at rest: straight in the joints if that is free, else
-    by RRTConnect, shortened.
+def find_way(
+    scene: Scene, start: np.ndarray, goal: np.ndarray, settings: MotionSettings, what: str = "way"
+) -> Path:
+    """A checked Path from rest to rest: straight in the joints if that is free, else by RRTConnect,
+    shortened.
 
     Raises RobotError when an end is not free or no way is found within `settings.time_limit`.
+
+    scene: with its arm.
+    start, goal: joint angles (N,), rad.
+    settings: of the motion.
+    what: the motion's name in messages.
     """
     for name, q in (("start", start), ("goal", goal)):
         reason = scene.refusal(q)
@@ -139,31 +153,43 @@ def find_way(scene, start, goal, settings, what="way"):
     raise failure
 
 
-def straight(scene, what, q, offset, settings, touching=False):
-    """A checked Path that moves the hand from joint angles q (7,) by `offset` (3,) metres in the
-    base frame, without turning it.
+def straight(
+    scene: Scene,
+    what: str,
+    q: np.ndarray,
+    offset: np.ndarray,
+    settings: MotionSettings,
+    *,
+    touching: bool = False,
+) -> Path:
+    """A checked Path that moves the hand along a straight line, without turning it.
 
-    touching: at `touch_speed` or slower. Raises RobotError when the arm cannot follow or would
-    touch something.
+    Raises RobotError when the arm cannot follow or would touch something.
+
+    scene: with its arm.
+    what: the motion's name in messages.
+    q: joint angles (N,) from which it starts, rad.
+    offset: (3,) from there, base frame, metres.
+    settings: of the motion.
+    touching: at `touch_speed` or slower.
     """
     offset = np.asarray(offset, float)
-    waypoints = _line_by(q, offset, settings, touching)
+    waypoints = _line_by(scene.arm, q, offset, settings, touching)
     if waypoints is None:
-        raise RobotError(
-            f"{what}: refused: the arm cannot follow a straight line by"
-            f" {offset.round(3).tolist()} m"
-        )
+        by = f"{offset.round(3).tolist()} m"
+        raise RobotError(f"{what}: refused: the arm cannot follow a straight line by {by}")
     return checked(scene, what, q, waypoints, settings.speed, grasping=True)
 
 
-def _line_by(q, offset, settings, touching=False):
-    """Waypoints that move the hand from joint angles q (7,) by `offset` (3,) metres in the base
+def _line_by(arm, q, offset, settings, touching=False):
+    """Waypoints that move the hand from joint angles q (N,) by `offset` (3,) metres in the base
     frame; None.
     """
-    count = max(1, int(np.ceil(np.linalg.norm(offset) / _SPACING)))
-    poses = np.repeat(fr3.forward(q)[None], count, axis=0)
+    far = np.linalg.norm(offset)
+    count = max(1, int(np.ceil(far / _SPACING)))
+    poses = np.repeat(arm.forward(q)[None], count, axis=0)
     poses[:, :3, 3] += np.linspace(0, 1, count + 1)[1:, None] * offset
-    return line(poses, q, np.linalg.norm(offset) / count, _pace(settings, touching), settings.speed)
+    return line(poses, q, far / count, _pace(settings, touching), settings.speed, arm=arm)
 
 
 def _pace(settings, touching):
@@ -177,38 +203,41 @@ def _clear(scene, grasps, settings):
     points all the way in.
     """
     before = grasps @ pose.from_rt(np.eye(3), [0, 0, -settings.retreat])
-    table, camera = scene.limits.table, scene.hand_T_camera
-    clear = hand_clears_table(grasps, table, camera) & hand_clears_table(before, table, camera)
+    table, arm = scene.limits.table, scene.arm
+    clear = hand_clears_table(grasps, table, arm=arm) & hand_clears_table(before, table, arm=arm)
     shifts = np.arange(0, settings.retreat, 0.01)
     for i in np.flatnonzero(clear):
         local = pose.transform(pose.inverse(grasps[i]), scene.near)
         swept = local + np.array([[[0, 0, shift]] for shift in shifts])
-        clear[i] = not points_in_hand(swept).any()
+        clear[i] = not arm.gripper.points_in_hand(swept).any()
     return clear
 
 
 def _reach(scene, grasp, settings):
-    """Joint angles (7,) of a grasp that can be approached and lifted from; None."""
-    around = np.arctan2(grasp[1, 3], grasp[0, 3])
+    """Joint angles (N,) of a grasp that can be approached and lifted from; None."""
+    arm, around = scene.arm, np.arctan2(grasp[1, 3], grasp[0, 3])
     for turn in (0.0, -1.4, 1.4):
-        q = fr3.inverse(grasp, fr3.READY + [around, 0, 0, 0, 0, 0, turn])
+        near = arm.ready.copy()
+        near[0] += around
+        near[-1] += turn
+        q = arm.inverse(grasp, near)
         if q is None or scene.refusal(q, grasping=True):
             continue
-        before, waypoints = _line_in(grasp, q, settings)
-        if before is None or any(
-            scene.refusal(angles, grasping=True)
-            for angles in (before, waypoints[len(waypoints) // 2].q)
-        ):
+        before, waypoints = _line_in(arm, grasp, q, settings)
+        if before is None:
             continue
-        lift = _line_by(waypoints[-1].q, np.array([0, 0, settings.lift]), settings)
+        ways = (before, waypoints[len(waypoints) // 2].q)
+        if any(scene.refusal(angles, grasping=True) for angles in ways):
+            continue
+        lift = _line_by(arm, waypoints[-1].q, np.array([0, 0, settings.lift]), settings)
         if lift and not any(scene.refusal(waypoint.q, grasping=True) for waypoint in lift):
             return q
     return None
 
 
-def _line_in(grasp, q, settings):
-    """Joint angles (7,) of the pre-grasp, and waypoints from there to the grasp, at joint angles q
-    (7,); (None, None).
+def _line_in(arm, grasp, q, settings):
+    """Joint angles (N,) of the pre-grasp, and waypoints from there to the grasp, at joint angles q
+    (N,); (None, None).
     """
     count = int(np.ceil(settings.retreat / _SPACING))
     out = [
@@ -216,42 +245,40 @@ def _line_in(grasp, q, settings):
         for i in range(1, count + 1)
     ]
     pace = (settings.retreat / count, _pace(settings, touching=True), settings.speed)
-    away = line(out, q, *pace)
+    away = line(out, q, *pace, arm=arm)
     if away is None:
         return None, None
     before = away[-1].q
-    back = line([*out[-2::-1], grasp], before, *pace)
+    back = line([*out[-2::-1], grasp], before, *pace, arm=arm)
     return (before, back) if back else (None, None)
 
 
 def _search(scene, start, goal, settings, what):
-    """Joint angles (K, 7) of a collision-free way from start to goal, shortened."""
-    space = ob.RealVectorStateSpace(7)
-    bounds = ob.RealVectorBounds(7)
-    for i, (low, high) in enumerate(zip(fr3.LOW + fr3.MARGIN, fr3.HIGH - fr3.MARGIN, strict=True)):
+    """Joint angles (K, N) of a collision-free way from start to goal, shortened."""
+    count = len(scene.arm.joints)
+    space, bounds = ob.RealVectorStateSpace(count), ob.RealVectorBounds(count)
+    for i, (low, high) in enumerate(zip(*scene.arm.bounds, strict=True)):
         bounds.setLow(i, float(low))
         bounds.setHigh(i, float(high))
     space.setBounds(bounds)
+
+    def angles_of(state):
+        return np.array([state[i] for i in range(count)])
+
     setup = og.SimpleSetup(space)
-    setup.setStateValidityChecker(
-        lambda state: scene.refusal(np.array([state[i] for i in range(7)])) is None
-    )
+    setup.setStateValidityChecker(lambda state: scene.refusal(angles_of(state)) is None)
     ends = []
     for angles in (start, goal):
         state = space.allocState()
-        for i in range(7):
+        for i in range(count):
             state[i] = float(angles[i])
         ends.append(state)
     setup.setStartAndGoalStates(*ends)
     setup.getSpaceInformation().setStateValidityCheckingResolution(0.005)
     setup.setPlanner(og.RRTConnect(setup.getSpaceInformation()))
     if not setup.solve(settings.time_limit) or not setup.haveExactSolutionPath():
-        raise RobotError(
-            f"{what}: refused: no way to {np.round(goal, 2).tolist()} rad was found within"
-            f" {settings.time_limit} s"
-        )
+        way = f"no way to {np.round(goal, 2).tolist()} rad was found"
+        raise RobotError(f"{what}: refused: {way} within {settings.time_limit} s")
     setup.simplifySolution(settings.time_limit / 4)
-    nodes = [
-        np.array([state[i] for i in range(7)]) for state in setup.getSolutionPath().getStates()
-    ]
+    nodes = [angles_of(state) for state in setup.getSolutionPath().getStates()]
     return nodes if len(nodes) > 1 else [np.asarray(start, float), np.asarray(goal, float)]

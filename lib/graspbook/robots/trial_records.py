@@ -7,106 +7,79 @@ import json
 import os
 from itertools import count
 from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from graspbook.errors import OtherTrialsError, OutputError
 from graspbook.storage import check_writable
 
-OUTCOMES = ("success", "grasp failed", "no feasible grasp", "fault")
-STAGES = (
-    "look",
-    "perceive",
-    "predict",
-    "plan",
-    "approach",
-    "close",
-    "lift",
-    "hold",
-    "put_back",
-    "total",
-)
-GRASPS = ("predicted", "clear", "reachable", "tried")
+Outcome = Literal["success", "grasp failed", "no feasible grasp", "fault"]
+Stage = Literal[
+    "look", "perceive", "predict", "plan", "approach", "close", "lift", "hold", "put_back", "total"
+]
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
+Four = {"min_length": 4, "max_length": 4}
+Pose = Annotated[list[Annotated[list[float], Field(**Four)]], Field(**Four)]
+OUTCOMES: tuple[str, ...] = get_args(Outcome)
+STAGES: tuple[str, ...] = get_args(Stage)
+Record = dict[str, Any]  # as a TrialRecord, plain data
 _REMEDY = "remove the line, and its trial runs again"
 
 
-def _is_text(value):
-    return isinstance(value, str) and value != ""
+class _Strict(BaseModel):
+    """Nothing is converted, and nothing unknown is taken."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-def _is_count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+class GraspCounts(_Strict):
+    """Of the grasps of a trial."""
+
+    predicted: Count
+    clear: Count
+    reachable: Count
+    tried: Count
 
 
-def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
+class TrialRecord(_Strict):
+    """What a line tells of a trial, in this order.
 
+    Which: object, category, pose, method, seed, and how `network` is conditioned. What became of
+    it: outcome and reason, fault of the equipment, score and rank of the grasp, the best scores,
+    counts of grasps, seconds of each stage, metres that the object was `lifted`, commands to the
+    arm. Where: base_T_hand, base_T_object. By what: hashes, and the code's revision.
+    """
 
-def _is_pose(value):
-    return (
-        isinstance(value, list)
-        and len(value) == 4
-        and all(
-            isinstance(row, list) and len(row) == 4 and all(map(_is_number, row)) for row in value
-        )
-    )
+    object: Text
+    category: Text
+    pose: Count
+    method: Text
+    network: Text | None
+    seed: Count
+    outcome: Outcome
+    reason: str | None
+    fault: Text | None
+    score: float | None
+    rank: Count | None
+    scores: list[float]
+    grasps: GraspCounts
+    times: dict[Stage, Annotated[float, Field(ge=0)] | None]
+    lifted: float | None
+    commands: Count
+    base_T_hand: Pose | None
+    base_T_object: Pose | None
+    object_hash: Text
+    setup: Text
+    revision: Text | None
 
-
-def _are_counts(value):
-    return (
-        isinstance(value, dict)
-        and set(value) == set(GRASPS)
-        and all(map(_is_count, value.values()))
-    )
-
-
-def _are_times(value):
-    return (
-        isinstance(value, dict)
-        and set(value) <= set(STAGES)
-        and all(
-            seconds is None or (_is_number(seconds) and seconds >= 0) for seconds in value.values()
-        )
-    )
-
-
-def _or_none(is_right):
-    return lambda value: value is None or is_right(value)
-
-
-_TEXT, _TEXT_OR_NULL, _COUNT = (
-    (_is_text, "text"),
-    (_or_none(_is_text), "text or null"),
-    (_is_count, "a whole number from 0"),
-)
-_NUMBER_OR_NULL = (_or_none(_is_number), "a number or null")
-_POSE_OR_NULL = (_or_none(_is_pose), "a pose of 4 x 4 numbers or null")
-_EXPECTED = {
-    "object": _TEXT,
-    "category": _TEXT,
-    "pose": _COUNT,
-    "method": _TEXT,
-    "network": _TEXT_OR_NULL,
-    "seed": _COUNT,
-    "outcome": (lambda value: value in OUTCOMES, f"one of {', '.join(OUTCOMES)}"),
-    "reason": (_or_none(lambda value: isinstance(value, str)), "text or null"),
-    "fault": _TEXT_OR_NULL,
-    "score": _NUMBER_OR_NULL,
-    "rank": (_or_none(_is_count), "a whole number from 0, or null"),
-    "scores": (
-        lambda value: isinstance(value, list) and all(map(_is_number, value)),
-        "a list of numbers",
-    ),
-    "grasps": (_are_counts, f"whole numbers of {', '.join(GRASPS)}"),
-    "times": (_are_times, f"seconds, or null, of some of {', '.join(STAGES)}"),
-    "lifted": _NUMBER_OR_NULL,
-    "commands": _COUNT,
-    "base_T_hand": _POSE_OR_NULL,
-    "base_T_object": _POSE_OR_NULL,
-    "object_hash": _TEXT,
-    "setup": _TEXT,
-    "revision": _TEXT_OR_NULL,
-}
+    @model_validator(mode="after")
+    def _has_a_reason(self):
+        if self.outcome != "success" and not self.reason:
+            raise ValueError(f"outcome {self.outcome!r} without a reason")
+        return self
 
 
 class TrialRecords:
@@ -121,7 +94,7 @@ class TrialRecords:
     another setup or of another object of that name.
     """
 
-    def __init__(self, path, setups, objects):
+    def __init__(self, path: Path | str, setups: dict[str, str], objects: dict[str, str]) -> None:
         self.path, self._setups, self._objects = Path(path), setups, objects
         check_writable(self.path)
         lines, self._size = _read(self.path)
@@ -134,26 +107,30 @@ class TrialRecords:
             os.truncate(self.path, self._size)
 
     @property
-    def records(self):
-        """The trials, a list of dicts in the order of the file."""
+    def records(self) -> list[Record]:
+        """The trials in the order of the file."""
         return list(self._found.values())
 
-    def get(self, object, pose, method, seed):
-        """The record of that trial, None where there is none."""
+    def get(self, object: str, pose: int, method: str, seed: int) -> Record | None:
+        """The record of a trial, None where there is none.
+
+        object, pose, method, seed: which trial.
+        """
         return self._found.get((object, pose, method, seed))
 
-    def done(self, object, pose, method, seed):
-        """Whether that trial is recorded and began."""
+    def done(self, object: str, pose: int, method: str, seed: int) -> bool:
+        """Whether a trial is recorded and began.
+
+        object, pose, method, seed: which trial.
+        """
         record = self.get(object, pose, method, seed)
         return record is not None and begun(record)
 
     def _foreign(self, record):
-        """Why a record is not one of this run's methods and objects, in words; None if it may be."""
+        """Why a record is not of this run's methods and objects, in words; None if it may be."""
         method, name = record["method"], record["object"]
-        setup, content = (
-            self._setups.get(method, record["setup"]),
-            self._objects.get(name, record["object_hash"]),
-        )
+        setup = self._setups.get(method, record["setup"])
+        content = self._objects.get(name, record["object_hash"])
         if record["setup"] != setup:
             return (
                 f"a trial of setup {record['setup']}, expected {setup}, that of {method} in this"
@@ -166,13 +143,14 @@ class TrialRecords:
             )
         return None
 
-    def append(self, record):
+    def append(self, record: Record) -> None:
         """Add a trial: one write of a whole line, on the disk when this returns, or none of it.
 
-        record: a dict with the keys of the module's records; numpy numbers and arrays are taken.
         Raises ValueError for what is not a record, is of another setup or object, or is done
         already; OutputError, with the record in its message, where the file cannot be written or
         another run has written to it.
+
+        record: of a `TrialRecord`; numpy numbers and arrays are taken.
         """
         record = json.loads(json.dumps(record, allow_nan=False, default=_plain))
         complaint = _complaint(record) or self._foreign(record)
@@ -180,7 +158,7 @@ class TrialRecords:
             complaint = f"trial {_trial(record)} is recorded already"
         if complaint:
             raise ValueError(f"not a new trial for {self.path}: {complaint}")
-        record = {key: record[key] for key in _EXPECTED}
+        record = {key: record[key] for key in TrialRecord.model_fields}
         line = json.dumps(record)
         try:
             self._write(line.encode() + b"\n")
@@ -209,26 +187,32 @@ class TrialRecords:
             os.close(file)
 
 
-def read_records(path):
-    """The trials in a file, a list of dicts in its order: none where there is no file; the file
-    stays as it is.
+def read_records(path: Path | str) -> list[Record]:
+    """The trials in a file, in its order: none where there is no file; the file stays as it is.
 
     A trial that never began and was tried again is left out, and so is a last line without its end:
-    a run may be writing it. Raises OutputError, naming the line, as `TrialRecords` does.
+    a run may be writing it. Raises OutputError, naming line and field, as `TrialRecords` does.
+
+    path: the file.
     """
     return [record for _, record in _read(Path(path))[0].values()]
 
 
-def set_aside(path):
-    """Rename a file of trials, which others shall begin anew; its new path."""
+def set_aside(path: Path | str) -> Path:
+    """Rename a file of trials, which others shall begin anew; its new path.
+
+    path: the file.
+    """
     path = Path(path)
     moved = next(new for n in count(1) if not (new := path.with_stem(f"{path.stem}_{n}")).exists())
     return path.rename(moved)
 
 
-def begun(record):
+def begun(record: Record) -> bool:
     """Whether a recorded trial came to any stage; else there was no controller, or none that
     answered.
+
+    record: of the trial.
     """
     return any(seconds is not None for seconds in record["times"].values())
 
@@ -268,17 +252,19 @@ def _trial(record):
 
 def _complaint(record):
     """What is wrong with a record of plain data, in words; None if nothing is."""
-    if not isinstance(record, dict):
-        return f"{str(record)[:60]!r}, expected keys and values"
-    missing, unknown = sorted(set(_EXPECTED) - set(record)), sorted(set(record) - set(_EXPECTED))
-    if missing or unknown:
-        return f"lacks {missing or 'nothing'}, has unknown {unknown or 'nothing'}"
-    for key, (is_right, expected) in _EXPECTED.items():
-        if not is_right(record[key]):
-            return f"{key} is {str(record[key])[:60]!r}, expected {expected}"
-    if record["outcome"] != "success" and not record["reason"]:
-        return f"outcome {record['outcome']!r} without a reason"
+    try:
+        TrialRecord.model_validate(record)
+    except ValidationError as error:
+        return "; ".join(map(_told, error.errors()))
     return None
+
+
+def _told(error):
+    """An error of pydantic's, with the name of the field and what is there."""
+    field, message = ".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, ")
+    if error["type"] in ("value_error", "missing", "extra_forbidden"):
+        return f"{field}: {message}" if field else message
+    return f"{field or 'it'} is {str(error['input'])[:60]!r}: {message}"
 
 
 def _plain(value):

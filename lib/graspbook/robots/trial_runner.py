@@ -1,125 +1,82 @@
-"""The trial protocol: objects in stable poses, each method on each, one record a trial; simulated,
-or on a real arm.
+"""The trial protocol: objects in stable poses, each method on each, one record per trial.
 
-Section 4.2 of Mousavian et al. 2019: 17 objects, three stable poses each, a trial a pose.
+Section 4.2 of Mousavian et al. 2019: 17 objects, three stable poses each, a trial per pose.
 Simulated, every trial has a controller of its own; on a real arm somebody places the object as they
 are shown.
 """
 
-import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
-import trimesh
 from tqdm import tqdm
 
-from graspbook import pose
 from graspbook.errors import OtherTrialsError, RobotError
-from graspbook.graspnet.candidates import propose_antipodal
 from graspbook.graspnet.views import weights_hashes
-from graspbook.perception.depth_sensor import d415
-from graspbook.robots import fr3
-from graspbook.robots.arm import REAL_SPEED, SIMULATED_SPEED, Arm
-from graspbook.robots.camera import SimulatedCamera
-from graspbook.robots.controller import SimulatedController, World
-from graspbook.robots.planning import TURNED
-from graspbook.robots.scene import hand_clears_table
-from graspbook.robots.trial import CLOSED, attempt, not_begun
-from graspbook.robots.trial_records import TrialRecords, begun, set_aside
-from graspbook.simulation.shake import Shaker
-from graspbook.simulation.tabletop import TABLE_CENTRE, TABLE_SIZE, stable_poses, tabletop
-from graspbook.storage import code_hash, content_hash, hash_number, object_hash
-
-PLACE = np.array([0.50, 0.0])  # where objects stand, base frame, metres
-SCATTER = 0.03  # how far from there
-LIFTED = 0.02  # metres over the table that every point of an object must be
-_CANDIDATES, _FEWEST = 1000, 5
-_LOOKS = 20
+from graspbook.robots.grasp_choice import TrialSettings
+from graspbook.robots.trial import not_begun
+from graspbook.robots.trial_records import Record, TrialRecords, begun, set_aside
+from graspbook.robots.trial_setups import RealSetup, simulate
+from graspbook.robots.trial_subjects import Subject, trial_poses
+from graspbook.storage import code_hash, content_hash, hash_number
 
 
-@dataclass(frozen=True)
-class Subject:
-    """An object of the trials: a GraspObject, its mass (kg) and its category in the tables."""
+def setup_hash(settings: TrialSettings, weights: Path | str, *, real: bool = False) -> str:
+    """Hash of what trials depend on besides object, pose and seed: settings, weights, code, and
+    whether the arm is a real one.
 
-    obj: object
-    mass: float
-    category: str
-
-    def content_hash(self):
-        """Hash of its shape and mass."""
-        return content_hash(object_hash(self.obj), self.mass)
-
-
-def trial_poses(obj, count, seed=0):
-    """Poses base_T_object (count or fewer, 4, 4) of an object resting on the table, the likeliest
-    first, about `PLACE`.
-
-    Only poses in which the hand, with its camera, can hold it: of 1000 antipodal grasps of the true
-    shape at least five succeed in the shake test and keep clear of the table, whatever any method
-    finds. Raises MeshError where there is none.
+    settings: of the trials.
+    weights: the folder with the files of the settings' method.
+    real: whether the arm is.
     """
-    poses = stable_poses(obj, count, seed, _graspable(obj))
-    shifts = np.random.default_rng([seed, 7]).uniform(-SCATTER, SCATTER, (len(poses), 2))
-    poses[:, :2, 3] += PLACE + shifts
-    return poses
-
-
-def _graspable(obj):
-    """A function of world_T_object (4, 4): whether the hand can hold the object there."""
-    shaker = Shaker(obj)
-    grasps = propose_antipodal(obj.mesh, _CANDIDATES, np.random.default_rng(0))
-    holds = grasps[shaker.test(grasps, grade=False).success]
-
-    def accept(world_T_object):
-        placed = world_T_object @ holds
-        return (
-            hand_clears_table(placed, 0.0) | hand_clears_table(placed @ TURNED, 0.0)
-        ).sum() >= _FEWEST
-
-    return accept
-
-
-def setup_hash(settings, weights, real=False):
-    """Hash of what trials depend on besides object, pose and seed: settings, the files of their
-    method in the folder of weights, the code, and whether the arm is a real one.
-    """
-    return content_hash(
-        asdict(settings),
-        weights_hashes(weights, settings.predict.method),
-        code_hash(__name__),
-        real,
-    )
+    values = asdict(settings)
+    del values["arm"]["urdf"], values["arm"]["mjcf"]  # files of a package, as the code is
+    weights_used = weights_hashes(weights, settings.predict.method)
+    return content_hash(values, weights_used, code_hash(__name__), real)
 
 
 def run_trials(
-    subjects,
-    networks,
-    poses,
-    seeds,
-    records_path,
-    weights,
-    settings,
-    revision,
-    robot=None,
-    ended=None,
-    progress=True,
-):
-    """Do the trials of every Subject in `poses` stable poses by every method and seed that are not
-    recorded yet; the records of all these, by seed, Subject, pose and method. What else the file
-    holds stays there.
+    subjects: Sequence[Subject],
+    networks: dict[str, tuple],
+    records_path: Path | str,
+    *,
+    poses: int,
+    seeds: Sequence[int],
+    weights: Path | str,
+    settings: TrialSettings,
+    revision: str | None,
+    robot: RealSetup | None = None,
+    ended: Callable[[Record], object] | None = None,
+    progress: bool = True,
+) -> list[Record]:
+    """Do the trials of every subject, pose, method and seed that are not recorded yet; the records
+    of all these, by seed, subject, pose and method.
 
-    networks: {method: what `load_networks` returns for it}, of the folder `weights`; robot: a
-    `RealSetup` for a real arm, None to simulate; ended: function called with each new record.
-    Raises OutputError as `TrialRecords` does (simulated trials of another setup or object are set
-    aside instead, their file renamed); MeshError, before any trial, for an object that cannot be
-    held in any pose; and RobotError after a trial that could not begin or that ended in a fault on
-    a real arm.
+    What else the file holds stays there. Raises OutputError as `TrialRecords` does (simulated
+    trials of another setup or object are set aside instead, their file renamed); MeshError, before
+    any trial, for an object that cannot be held in any pose; and RobotError after a trial that
+    could not begin or that ended in a fault on a real arm.
+
+    subjects: the objects.
+    networks: {method: what `load_networks` returns for it}.
+    records_path: the file of the records.
+    poses: stable poses per object.
+    seeds: each gives every subject other poses and other noise.
+    weights: the folder of the networks.
+    settings: of the trials, for every method.
+    revision: of the code, for the records.
+    robot: a real arm; None to simulate.
+    ended: called with each new record.
+    progress: whether to show a bar.
     """
     own = {
         method: replace(settings, predict=replace(settings.predict, method=method))
         for method in networks
     }
-    setups = {method: setup_hash(own[method], weights, robot is not None) for method in networks}
+    setups = {
+        method: setup_hash(own[method], weights, real=robot is not None) for method in networks
+    }
     contents = {subject.obj.name: subject.content_hash() for subject in subjects}
     records = _open(records_path, setups, contents, robot)
     tasks = [
@@ -133,15 +90,10 @@ def run_trials(
     placed = {}
     for subject, _, _, seed in tqdm(left, desc="stable poses", unit="trial", disable=not progress):
         if (subject.obj.name, seed) not in placed:
-            placed[subject.obj.name, seed] = trial_poses(subject.obj, poses, seed)
-    with tqdm(
-        left,
-        desc="trials",
-        unit="trial",
-        disable=not progress,
-        initial=len(tasks) - len(left),
-        total=len(tasks),
-    ) as bar:
+            where = trial_poses(subject.obj, poses, seed, arm=settings.arm)
+            placed[subject.obj.name, seed] = where
+    done = {"initial": len(tasks) - len(left), "total": len(tasks)}
+    with tqdm(left, desc="trials", unit="trial", disable=not progress, **done) as bar:
         for subject, index, method, seed in bar:
             name = subject.obj.name
             bar.set_postfix_str(f"{name} {index} {method}")
@@ -211,95 +163,3 @@ def _go_on(record, robot):
         )
     if robot and record["fault"]:
         raise RobotError(f"{told} see to the arm, then run them again for the rest")
-
-
-def simulate(subject, base_T_object, networks, settings, rng, realtime=True):
-    """One simulated trial of an object at a pose (4, 4): what `attempt` tells of it, with
-    `commands` and `base_T_object`.
-    """
-    obj, base_T_object = subject.obj, np.asarray(base_T_object, float)
-    spec = tabletop([obj], [base_T_object], [subject.mass])
-    table = _table()
-    with SimulatedController(World(spec.to_xml(), 1), realtime=realtime) as controller:
-        with Arm(controller.hostname, execute=True, speed=SIMULATED_SPEED) as arm:
-            camera = SimulatedCamera(
-                lambda: [(table, np.eye(4)), (obj.mesh, controller.truth().base_T_objects[0])],
-                lambda: fr3.forward(controller.truth().q) @ settings.hand_T_camera,
-                d415(),
-                rng,
-            )
-
-            def judge():
-                for _ in range(_LOOKS):  # pads lose touch for moments
-                    truth = controller.truth()
-                    if truth.held[0]:
-                        break
-                    time.sleep(0.005)
-                height = float(
-                    pose.transform(truth.base_T_objects[0], obj.mesh.vertices)[:, 2].min()
-                )
-                return bool(truth.held[0]) and height >= LIFTED, height
-
-            found = attempt(arm, camera, networks, settings, rng, judge)
-            return found | {"commands": arm.commands, "base_T_object": base_T_object.tolist()}
-
-
-def simulated_view(obj, base_T_object, base_T_camera, rng):
-    """The camera's Frame of an object at a pose (4, 4) on the table, from `base_T_camera` (4, 4),
-    the arm out of its sight.
-    """
-    return SimulatedCamera(
-        lambda: [(_table(), np.eye(4)), (obj.mesh, base_T_object)],
-        lambda: base_T_camera,
-        d415(),
-        rng,
-    ).frame()
-
-
-def _table():
-    """The mesh of `tabletop`'s table."""
-    return trimesh.creation.box(
-        TABLE_SIZE, pose.from_rt(np.eye(3), [*TABLE_CENTRE, -TABLE_SIZE[2] / 2])
-    )
-
-
-@dataclass(frozen=True)
-class RealSetup:
-    """A real arm and camera, and somebody who places the objects.
-
-    hostname, execute, recover: as for `Arm`; camera: of `open_camera`; show: function of a Subject,
-    the number of its pose and base_T_object (4, 4) that says where it is to be seen; ask: shows a
-    text and returns when it is answered.
-    """
-
-    hostname: str
-    camera: object
-    execute: bool
-    show: object
-    recover: bool = False
-    ask: object = input
-
-    def place(self, subject, index, base_T_object):
-        """Have the object placed. Raises RobotError where nobody can be asked."""
-        shown, (x, y) = self.show(subject, index, base_T_object), base_T_object[:2, 3]
-        try:
-            self.ask(
-                f"Place {subject.obj.name} as in {shown}, about {x:.2f} m in front of the arm's"
-                f" base and {abs(y):.2f} m to its {'left' if y > 0 else 'right'}, step back, press"
-                " Enter: "
-            )
-        except (
-            EOFError,
-            RuntimeError,
-        ) as error:  # no terminal; Jupyter's StdinNotImplementedError is a RuntimeError
-            raise RobotError(
-                "somebody must place the objects: run it in JupyterLab or a terminal"
-            ) from error
-
-    def attempt(self, networks, settings, rng):
-        """One trial of what stands there, judged by the hand's width alone."""
-        with Arm(self.hostname, self.execute, REAL_SPEED, self.recover) as arm:
-            found = attempt(
-                arm, self.camera, networks, settings, rng, lambda: (arm.width > CLOSED, None)
-            )
-            return found | {"commands": arm.commands, "base_T_object": None}

@@ -15,7 +15,7 @@ from mujoco import rollout
 
 from graspbook import pose
 from graspbook.hands import mjcf
-from graspbook.simulation.shake import GRAVITY, add_object, mass_properties
+from graspbook.simulation.shake_model import GRAVITY, add_object, mass_properties
 
 _BATCH = 64
 
@@ -24,10 +24,12 @@ _BATCH = 64
 class HoldSettings:
     """Parameters of the test.
 
-    mass (kg): of every object, its density uniform. friction (Coulomb): the high-DOF paper's
-    plastic on wood, that of the ε-metric. effort: share of each joint's largest torque that
-    presses. settle, time (s): pressing without gravity, then with it in each direction. lost (m):
-    by how much the object may move in each of these.
+    mass: kg, of every object, its density uniform.
+    friction: Coulomb's, the high-DOF paper's plastic on wood, that of the ε-metric.
+    effort: share of each joint's largest torque that presses.
+    settle, time: pressing without gravity, then with it in each direction, s.
+    lost: by how much the object may move in each of these, metres.
+    timestep: of the simulation, s.
     """
 
     mass: float = 0.3
@@ -40,20 +42,16 @@ class HoldSettings:
 
 
 class Holder:
-    """The test of one GraspObject in one `articulated.Hand`: a compiled world, ready for batches of
-    grasps.
-    """
+    """The test of one GraspObject in one `articulated.Hand`: a compiled world for batches."""
 
-    def __init__(self, hand, obj, settings=None, threads=2):
+    def __init__(self, hand, obj, settings=None, *, threads=2):
         self.hand, self.settings = hand, settings or HoldSettings()
         spec = mujoco.MjSpec()
         spec.option.timestep, spec.option.gravity = self.settings.timestep, [0, 0, 0]
-        spec.option.integrator, spec.option.cone = (
-            mujoco.mjtIntegrator.mjINT_IMPLICITFAST,
-            mujoco.mjtCone.mjCONE_ELLIPTIC,
-        )
+        spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+        spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
         spec.option.impratio = 10
-        mjcf.add_hand(spec, hand, self.settings.friction)
+        mjcf.add_hand(spec, hand, friction=self.settings.friction)
         add_object(spec, obj, self.settings)
         self.model = spec.compile()
         self.centre = mass_properties(obj, self.settings)[1]
@@ -68,11 +66,12 @@ class Holder:
         self._data = [mujoco.MjData(self.model) for _ in range(threads)]
         self._pool = rollout.Rollout(nthread=threads if threads > 1 else 0)
 
-    def test(self, object_T_palm, joints):
+    def test(self, object_T_palm: np.ndarray, joints: np.ndarray) -> np.ndarray:
         """In which directions grasps hold (N, 6) bool: gravity along -x, x, -y, y, -z, z of the
         palm.
 
-        object_T_palm (N, 4, 4); joints (N, J): values of `hand.joints` in which the hand is closed.
+        object_T_palm: (N, 4, 4).
+        joints: (N, J), values of `hand.joints` in which the hand is closed.
         """
         joints = np.asarray(joints, float).reshape(-1, len(self.hand.joints))
         states = self._initial_states(np.asarray(object_T_palm, float).reshape(-1, 4, 4), joints)

@@ -4,29 +4,46 @@ there already.
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from graspbook.errors import GraspFileError
+from graspbook.grasp_files import read_grasps, write_grasps
+from graspbook.hands.grippers import GRIPPERS
+from graspbook.hands.parallel_jaw import ParallelJaw
 from graspbook.metrics import confusion, wilson_interval
 from graspbook.objects.sets import load_object
-from graspbook.simulation.shake import Shaker, ShakeSettings, physics
-from graspbook.storage import read_grasps, write_grasps
+from graspbook.simulation.shake import Shaker
+from graspbook.simulation.shake_grades import GRADES
+from graspbook.simulation.shake_model import ShakeSettings, physics
 
 
-def label_file(source, mesh_root, out, threads=2):
-    """Test every grasp of a grasp file with the frozen shake test and write them, labelled and
-    graded, to `out`.
+def label_file(
+    source: Path | str,
+    mesh_root: Path | str,
+    out: Path | str,
+    *,
+    threads: int = 2,
+    gripper: ParallelJaw | None = None,
+) -> dict[str, Any] | None:
+    """Test every grasp of a grasp file with the frozen shake test and write them, labelled.
 
     Returns the confusion counts of the file's own labels (truth) and ours, None where it has none.
-    Raises GraspFileError or MeshError for a file or a mesh that cannot be used.
+
+    source: the grasp file.
+    mesh_root: folder that its mesh's path starts from, or that holds the mesh.
+    out: grasp file to write, with labels and grades.
+    threads: of the simulation.
+    gripper: the hand; the one that the file names if None.
+
+    Raises GraspFileError or MeshError for a file, a hand or a mesh that cannot be used.
     """
-    grasps, obj = _load(source, mesh_root)
-    outcome = Shaker(obj, threads=threads).test(grasps.transforms)
-    grades = {
-        name: getattr(outcome, name)
-        for name in ("gravity_held", "max_acceleration", "closing_width")
-    }
+    grasps, obj, hand = _load(source, mesh_root, gripper)
+    if gripper is not None:
+        grasps = replace(grasps, gripper=gripper.name, configuration=gripper.configuration)
+    outcome = Shaker(obj, threads=threads, gripper=hand).test(grasps.transforms)
+    grades = {name: getattr(outcome, name) for name in GRADES}
     settings = ShakeSettings()
     write_grasps(
         out,
@@ -41,23 +58,29 @@ def label_file(source, mesh_root, out, threads=2):
     return None if grasps.success is None else confusion(grasps.success, outcome.success)
 
 
-def calibrate(source, mesh_root, threads=2):
+def calibrate(source: Path | str, mesh_root: Path | str, *, threads: int = 2) -> dict[str, Any]:
     """How well the shake test agrees with a labelled grasp file, as plain data for a results file.
 
     Every variant of the settings is measured on the even grasps, the half that the frozen settings
     were chosen on; the frozen test, the same without any shake, and a threshold on the closing
     width alone (chosen on the even half) are reported on the odd half too.
+
+    source: the grasp file.
+    mesh_root: folder that its mesh's path starts from, or that holds the mesh.
+    threads: of the simulation.
+
+    Raises GraspFileError for a file without labels, and for what `label_file` does.
     """
-    grasps, obj = _load(source, mesh_root)
+    grasps, obj, gripper = _load(source, mesh_root)
     if grasps.success is None:
         raise GraspFileError(f"{source}: no labels to compare with")
     truth = {"even": grasps.success[0::2], "odd": grasps.success[1::2]}
     poses = {"even": grasps.transforms[0::2], "odd": grasps.transforms[1::2]}
 
     def outcome(half, **changes):
-        return Shaker(obj, replace(ShakeSettings(), **changes), threads).test(
-            poses[half], grade=False
-        )
+        settings = replace(ShakeSettings(), **changes)
+        shaker = Shaker(obj, settings, threads=threads, gripper=gripper)
+        return shaker.test(poses[half], grade=False)
 
     still = {"acceleration": 0.0, "angular_acceleration": 0.0}
     report = {}
@@ -101,14 +124,20 @@ SWEEP = {
 }
 
 
-def _load(source, mesh_root):
+def _load(source, mesh_root, gripper=None):
     grasps = read_grasps(source)
     if not grasps.object_file:
         raise GraspFileError(f"{source}: it does not name its mesh (object/file is missing)")
+    gripper = gripper or GRIPPERS.get(grasps.gripper)
+    if gripper is None:
+        raise GraspFileError(
+            f"{source}: grasps of the gripper {grasps.gripper!r} (gripper/type),"
+            f" expected {' or '.join(GRIPPERS)}"
+        )
     places = [Path(mesh_root) / grasps.object_file, Path(mesh_root) / Path(grasps.object_file).name]
     for place in places:
         if place.is_file():
-            return grasps, load_object(place, grasps.object_scale)
+            return grasps, load_object(place, grasps.object_scale), gripper
     raise GraspFileError(
         f"{source}: its mesh {grasps.object_file} is not below {mesh_root} "
         f"(looked for {places[0]} and {places[1]})"

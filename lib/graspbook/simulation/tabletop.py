@@ -1,31 +1,29 @@
-"""Objects on a table: in which poses they come to rest, and the world of table and objects that an
-arm is put into.
+"""Objects on a table: the poses in which they rest, and a world of table and objects for an arm.
 
 Frames: the world's z is up, the table's top at z = 0.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 
 import mujoco
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, QhullError
 
 from graspbook import pose
 from graspbook.errors import MeshError, ParameterError
-from graspbook.simulation.shake import GRAVITY, SOLIMP, SOLREF, ShakeSettings, mass_properties
+from graspbook.objects import GraspObject
+from graspbook.simulation.shake_model import GRAVITY, SOLIMP, SOLREF, ShakeSettings, mass_properties
 
 TABLE_SIZE, TABLE_CENTRE = (0.9, 1.2, 0.05), (0.5, 0.0)  # m: x, y, z; x, y in front of the arm
-SAME_SIDE = np.deg2rad(
-    25.0
-)  # less than this between two sides that touch the table: the same pose (facets of a round side)
+# Two sides with less than this between them are the same pose on the table: facets of a round side.
+SAME_SIDE = np.deg2rad(25.0)
 _MOVED, _TURNED = 0.005, np.deg2rad(5.0)  # a pose that settling changes by more is not one of rest
-_MASS, _DROP, _TILT = (
-    0.5,
-    0.001,
-    pose.rotation_about([1.0, 1.0, 0.0], np.deg2rad(1.0)),
-)  # of the trial by simulation
+_MASS, _DROP = 0.5, 0.001  # of the trial by simulation
+_TILT = pose.rotation_about([1.0, 1.0, 0.0], np.deg2rad(1.0))
 _AT_REST = np.array([0.003] * 3 + [0.03] * 3)  # m/s and rad/s
 _MAT = [0.02, 1.0]  # MuJoCo's own softness of a contact
 _ALIKE = 1e-4  # m, by which sides that look the same may differ
@@ -33,30 +31,37 @@ _TRIES = 100
 
 
 def tabletop(
-    objects,
-    world_T_objects,
-    masses,
-    table_size=TABLE_SIZE,
-    table_centre=TABLE_CENTRE,
-    settings=None,
-    mat=True,
-):
-    """A mujoco.MjSpec of a table and objects on it, with the frozen physics of the shake test.
+    objects: Sequence[GraspObject],
+    world_T_objects: ArrayLike,
+    masses: Sequence[float],
+    *,
+    table_size: Sequence[float] = TABLE_SIZE,
+    table_centre: Sequence[float] = TABLE_CENTRE,
+    settings: ShakeSettings | None = None,
+    mat: bool = True,
+) -> mujoco.MjSpec:
+    """A MuJoCo spec of a table and objects on it, with the frozen physics of the shake test.
 
-    objects: B GraspObjects; world_T_objects (B, 4, 4); masses (B,) kg. Geom "table" is a box of
-    table_size (3,) metres, top at z = 0, its middle at table_centre (2,). Object i is body
-    `object_{i}` on the free joint of that name, whose qpos is world_T_object (position, quat_wxyz);
-    its convex parts are the geoms `object_{i}_part_{k}`. Friction and timestep are those of
-    `settings` (ShakeSettings, by default the frozen ones); mat: contact with the table is softer.
-    `to_xml` of the spec can be merged into another world. Raises ParameterError where poses or
-    masses are more or fewer than objects, or a mass or a side of the table is not positive.
+    Geom "table" is a box with its top at z = 0. Object i is body `object_{i}` on the free joint of
+    that name, whose qpos is world_T_object (position, quat_wxyz). Its convex parts are the geoms
+    `object_{i}_part_{k}`. `to_xml` of the spec can be merged into another world. Raises
+    ParameterError where poses or masses are more or fewer than objects, or a mass or a side of the
+    table is not positive.
+
+    objects: B of them.
+    world_T_objects: (B, 4, 4).
+    masses: (B,) kg.
+    table_size: (3,) metres.
+    table_centre: (2,) of the table's middle.
+    settings: friction and timestep, by default the frozen ones.
+    mat: whether contact with the table is softer.
     """
     settings = settings or ShakeSettings()
-    world_T_objects = np.asarray(world_T_objects, float).reshape(-1, 4, 4)
-    if not len(objects) == len(world_T_objects) == len(masses):
+    poses = np.asarray(world_T_objects, float).reshape(-1, 4, 4)
+    if not len(objects) == len(poses) == len(masses):
         raise ParameterError(
-            f"{len(objects)} objects for the table with {len(world_T_objects)} poses and"
-            f" {len(masses)} masses: expected one of each an object"
+            f"{len(objects)} objects for the table with {len(poses)} poses and {len(masses)}"
+            " masses: expected one of each per object"
         )
     if not all(np.isfinite(mass) and mass > 0 for mass in masses):
         raise ParameterError(
@@ -66,10 +71,8 @@ def tabletop(
         raise ParameterError(f"table_size {tuple(table_size)} m: expected three positive numbers")
     spec = mujoco.MjSpec()
     spec.option.timestep, spec.option.gravity = settings.timestep, [0, 0, -GRAVITY]
-    spec.option.integrator, spec.option.cone = (
-        mujoco.mjtIntegrator.mjINT_IMPLICITFAST,
-        mujoco.mjtCone.mjCONE_ELLIPTIC,
-    )
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 10
     half = np.asarray(table_size, float) / 2
     spec.worldbody.add_geom(
@@ -80,10 +83,9 @@ def tabletop(
         priority=1,
         **_contact(settings) | {"solref": _MAT if mat else SOLREF},
     )
-    for i, (obj, world_T_object, mass) in enumerate(
-        zip(objects, world_T_objects, masses, strict=True)
-    ):
-        _add_object(spec, f"object_{i}", obj, world_T_object, replace(settings, mass=float(mass)))
+    for i, (obj, world_T_object) in enumerate(zip(objects, poses, strict=True)):
+        own = replace(settings, mass=float(masses[i]))
+        _add_object(spec, f"object_{i}", obj, world_T_object, own)
     spec.compile()
     return spec
 
@@ -98,26 +100,14 @@ def _add_object(spec, name, obj, world_T_object, settings):
         ipos=centre,
         explicitinertial=True,
     )
-    body.fullinertia = [
-        inertia[0, 0],
-        inertia[1, 1],
-        inertia[2, 2],
-        inertia[0, 1],
-        inertia[0, 2],
-        inertia[1, 2],
-    ]
+    body.fullinertia = inertia[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
     body.add_freejoint(name=name)
     for k, part in enumerate(obj.parts):
-        mesh = spec.add_mesh(
-            name=f"{name}_part_{k}", uservert=np.asarray(part.vertices, float).ravel()
-        )
+        vertices = np.asarray(part.vertices, float).ravel()
+        mesh = spec.add_mesh(name=f"{name}_part_{k}", uservert=vertices)
         mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
-        body.add_geom(
-            name=mesh.name,
-            type=mujoco.mjtGeom.mjGEOM_MESH,
-            meshname=mesh.name,
-            **_contact(settings),
-        )
+        kind = mujoco.mjtGeom.mjGEOM_MESH
+        body.add_geom(name=mesh.name, type=kind, meshname=mesh.name, **_contact(settings))
 
 
 def _contact(settings):
@@ -131,34 +121,40 @@ def _contact(settings):
     }
 
 
-def stable_poses(obj, count, seed=0, accept=None):
-    """Poses world_T_object (P, 4, 4) in which a GraspObject rests on the plane z = 0, the likeliest
-    first.
+def stable_poses(
+    obj: GraspObject,
+    count: int,
+    seed: int = 0,
+    accept: Callable[[np.ndarray], bool] | None = None,
+) -> np.ndarray:
+    """Poses world_T_object (P, 4, 4) in which an object rests on the plane z = 0, likeliest first.
 
-    Mass is spread evenly; the centre of mass is above the origin and the yaw about z random, by
-    `seed`. An object dropped in a random orientation is taken to come down on the facet of its
-    convex hull below the centre of mass and to topple on, always lower, until the centre of mass is
-    above the facet: a pose is as likely as the solid angles that lead to it (as in Goldberg,
-    Mirtich, Zhuang, Craig, Carlisle, Canny, Part Pose Statistics, IEEE Trans. Robotics and
-    Automation 15(5), 1999, simplified). Facets of one round side are one pose, and so are sides on
-    which the object looks the same or mirrored, such as two opposite ones of a box. Each is then
-    tried with the frozen physics, tilted by 1° and dropped by 1 mm: if the object ends up 5 mm or
-    5° from the pose, the one in which it settles takes its place, if that is a new one.
+    Mass is spread evenly; the centre of mass is above the origin and the yaw about z random. An
+    object dropped in a random orientation is taken to come down on the facet of its convex hull
+    below the centre of mass. It topples on, always lower, until the centre of mass is above the
+    facet. A pose is as likely as the solid angles that lead to it (Goldberg, Mirtich, Zhuang,
+    Craig, Carlisle, Canny, Part Pose Statistics, IEEE Trans. Robotics and Automation 15(5), 1999,
+    simplified). Facets of one round side are one pose. So are sides on which the object looks the
+    same or mirrored, such as two opposite ones of a box. Each pose is then tried with the frozen
+    physics, tilted by 1° and dropped by 1 mm. If the object ends up 5 mm or 5° from the pose, the
+    one in which it settles takes its place, if that is a new one. Raises ParameterError for a count
+    below one, MeshError where no pose is left or the object has no hull.
 
-    accept: function of world_T_object (4, 4); poses for which it is false are left out. Where there
-    are fewer than `count` poses, the likeliest is repeated at other yaws that are accepted, so P =
-    count, unless accept refuses nearly all of those. Raises ParameterError for a count below one,
-    MeshError where no pose is left or the object has no hull.
+    obj: the object.
+    count: of poses. Where there are fewer, the likeliest is repeated at other yaws that are
+        accepted, so P = count, unless accept refuses nearly all of those.
+    seed: of the yaws.
+    accept: of world_T_object (4, 4); poses for which it is false are left out.
     """
     if count < 1:
         raise ParameterError(f"{count} stable poses of {obj.name!r}: expected at least one")
     rng, points = np.random.default_rng(seed), np.concatenate([part.vertices for part in obj.parts])
     centre = mass_properties(obj, ShakeSettings())[1]
     downs, stable, labels = _sides(obj.name, points, centre)
-    model = tabletop(
-        [obj], np.eye(4)[None], [_MASS], (2.0, 2.0, 0.1), (0.0, 0.0), mat=False
-    ).compile()
-    found = []
+    alone = [obj], np.eye(4)[None], [_MASS]
+    spec = tabletop(*alone, table_size=(2.0, 2.0, 0.1), table_centre=(0.0, 0.0), mat=False)
+    model = spec.compile()
+    found: list[np.ndarray] = []
     for label, down in enumerate(downs):
         if len(found) == count:
             break
@@ -186,18 +182,16 @@ def stable_poses(obj, count, seed=0, accept=None):
 
 
 def _sides(name, points, centre):
-    """Directions in the object frame (G, 3) that point down in the object's poses of rest, the
-    likeliest pose first.
+    """Directions (G, 3) that point down in the object's poses of rest, the likeliest pose first.
 
     Then those of all stable facets of the convex hull (F, 3), and to which of the G each belongs
-    (F,).
+    (F,). All in the object frame.
     """
     try:
         hull = ConvexHull(points)
     except QhullError as error:
-        raise MeshError(
-            f"{name!r}: its {len(points)} vertices have no convex hull to stand on"
-        ) from error
+        message = f"{name!r}: its {len(points)} vertices have no convex hull to stand on"
+        raise MeshError(message) from error
     normals = hull.equations[:, :3]
     heights = -(hull.equations[:, 3] + normals @ centre)
     # By how much the foot of the centre of mass on facet i lies beyond facet j: then j is the lower
@@ -224,19 +218,17 @@ def _sides(name, points, centre):
 
 
 def _look(points, down):
-    """What yaw and mirroring leave as it is of points (N, 3) about the centre of mass: sorted
-    heights and distances from the vertical through it (2N,).
+    """What yaw and mirroring leave as it is of points (N, 3) about the centre of mass.
+
+    Sorted heights, and distances from the vertical through it (2N,).
     """
     heights = points @ down
-    return np.concatenate(
-        [np.sort(heights), np.sort(np.linalg.norm(points - heights[:, None] * down, axis=1))]
-    )
+    distances = np.linalg.norm(points - heights[:, None] * down, axis=1)
+    return np.concatenate([np.sort(heights), np.sort(distances)])
 
 
 def _solid_angles(triangles):
-    """Solid angles (T,) of triangles (T, 3, 3) seen from the origin (van Oosterom and Strackee
-    1983).
-    """
+    """Solid angles (T,) of triangles (T, 3, 3) from the origin (van Oosterom, Strackee 1983)."""
     a, b, c = np.swapaxes(triangles, 0, 1)
     la, lb, lc = np.linalg.norm(triangles, axis=2).T
     inner = la * lb * lc + (a * b).sum(1) * lc + (a * c).sum(1) * lb + (b * c).sum(1) * la
@@ -244,29 +236,24 @@ def _solid_angles(triangles):
 
 
 def _on_table(points, centre, rotation):
-    """Pose (4, 4) of this rotation whose lowest point is at z = 0 and whose centre of mass is above
-    the origin.
-    """
+    """Pose (4, 4) of this rotation: lowest point at z = 0, centre of mass above the origin."""
     x, y, _ = rotation @ centre
     return pose.from_rt(rotation, [-x, -y, -(points @ rotation[2]).min()])
 
 
 def _turned(world_T_object, rng):
-    return (
-        pose.from_rt(pose.rotation_about([0, 0, 1.0], rng.uniform(0, 2 * np.pi)), np.zeros(3))
-        @ world_T_object
-    )
+    yaw = pose.rotation_about([0, 0, 1.0], rng.uniform(0, 2 * np.pi))
+    return pose.from_rt(yaw, np.zeros(3)) @ world_T_object
 
 
 def _settle(model, world_T_object):
-    """Pose (4, 4) in which the object comes to rest when it is let go 1 mm above `world_T_object`;
+    """Pose (4, 4) in which the object comes to rest, let go 1 mm above `world_T_object`.
+
     None if not within 5 s.
     """
     data = mujoco.MjData(model)
-    data.qpos[:3], data.qpos[3:] = (
-        world_T_object[:3, 3] + [0, 0, _DROP],
-        pose.matrix_to_quat_wxyz(world_T_object[:3, :3]),
-    )
+    data.qpos[:3] = world_T_object[:3, 3] + [0, 0, _DROP]
+    data.qpos[3:] = pose.matrix_to_quat_wxyz(world_T_object[:3, :3])
     for _ in range(5):
         mujoco.mj_step(model, data, nstep=round(1.0 / model.opt.timestep))
         if np.all(np.abs(data.qvel) < _AT_REST):
@@ -277,10 +264,5 @@ def _settle(model, world_T_object):
 def _differ(first, second, centre):
     """Whether the object moves or turns by more between two poses (4, 4) than one at rest may."""
     angle = np.arccos(np.clip((np.trace(first[:3, :3].T @ second[:3, :3]) - 1) / 2, -1, 1))
-    return (
-        angle > _TURNED
-        or np.linalg.norm(
-            pose.transform(first, centre[None]) - pose.transform(second, centre[None])
-        )
-        > _MOVED
-    )
+    way = pose.transform(first, centre[None]) - pose.transform(second, centre[None])
+    return angle > _TURNED or np.linalg.norm(way) > _MOVED

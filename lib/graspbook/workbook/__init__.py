@@ -1,1 +1,1 @@
-"""Typed parameters, running notebooks, figures and the rendered pages."""
+"""The runner: typed parameters, running notebooks, the rendered pages, shipping networks."""

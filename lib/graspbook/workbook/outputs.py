@@ -4,6 +4,7 @@ other.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from graspbook.errors import NotebookError
 from graspbook.storage import read_json, write_json
@@ -23,45 +24,61 @@ class Outputs:
         object.__setattr__(self, "root", root if root.is_absolute() else project_root() / root)
 
     @property
-    def objects(self):
+    def objects(self) -> Path:
         """Folder of the meshes, `<name>.obj`."""
         return self.root / "objects"
 
     @property
-    def grasps(self):
+    def grasps(self) -> Path:
         """Folder of the grasp files, `<object>.h5`."""
         return self.root / "grasps"
 
     @property
-    def weights(self):
+    def weights(self) -> Path:
         """Folder of the trained networks, `<network>.safetensors`."""
         return self.root / "weights"
 
     @property
-    def site(self):
+    def site(self) -> Path:
         """Folder of the rendered workbook; it starts at `index.html`."""
         return self.root / "site"
 
-    def notebook(self, name):
-        """The executed notebook, e.g. of "graspnet/1_objects"."""
+    def notebook(self, name: str) -> Path:
+        """The executed notebook.
+
+        name: e.g. "graspnet/1_objects".
+        """
         return self.root / "notebooks" / f"{name}.ipynb"
 
-    def thumbnail(self, section):
-        """The small picture of a notebook for the index; its suffix may be .svg or .png."""
+    def thumbnail(self, section: str) -> Path:
+        """The small picture of a notebook for the index; its suffix may be .svg or .png.
+
+        section: of the notebook.
+        """
         return self.root / "thumbnails" / f"{section}.svg"
 
-    def results(self, section):
-        """The file of a notebook's numbers, `results/<section>.json`."""
+    def results(self, section: str) -> Path:
+        """The file of a notebook's numbers, `results/<section>.json`.
+
+        section: of the notebook.
+        """
         return self.root / "results" / f"{section}.json"
 
-    def write_results(self, section, numbers):
-        """Write a notebook's numbers: plain data, no wall times, so that the same parameters give
-        the same bytes.
+    def write_results(self, section: str, numbers: Any) -> None:
+        """Write a notebook's numbers.
+
+        section: of the notebook.
+        numbers: plain data, no wall times, so that the same parameters give the same bytes.
         """
         write_json(self.results(section), numbers)
 
-    def read_results(self, section):
-        """The numbers of a notebook that ran before; NotebookError where it has not."""
+    def read_results(self, section: str) -> Any:
+        """The numbers of a notebook that ran before.
+
+        section: of the notebook.
+
+        Raises NotebookError where it has not run.
+        """
         path = self.results(section)
         if not path.is_file():
             raise NotebookError(

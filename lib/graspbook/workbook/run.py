@@ -6,9 +6,11 @@ import os
 import re
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
@@ -26,14 +28,22 @@ from graspbook.workbook.params import load_profile, notebook_parameters, profile
 TRACEBACK_LINES = 25
 
 
-def run_notebook(notebook, profile="smoke", overrides=(), output_root=None):
+def run_notebook(
+    notebook: Path | str,
+    profile: Path | str = "smoke",
+    overrides: Sequence[str] = (),
+    output_root: Path | str | None = None,
+) -> Path:
     """Execute a notebook below `notebooks/` and return the path of the executed one.
 
-    notebook: its path; profile: name or .yaml file; overrides: "section.key=value" strings;
-    output_root: where all files go, `outputs/<profile>` if omitted. The working directory of the
-    kernel is the top of the workbook. Raises ParameterError before anything runs, OutputError where
-    nothing can be written, and NotebookError when a cell fails, stops early, or the kernel dies;
-    the executed notebook is then on disk with its traceback.
+    notebook: its path.
+    profile: name or .yaml file.
+    overrides: "section.key=value" strings.
+    output_root: where all files go, `outputs/<profile>` if omitted.
+
+    The working directory of the kernel is the top of the workbook. Raises ParameterError before
+    anything runs, OutputError where nothing can be written, and NotebookError when a cell fails,
+    stops early, or the kernel dies; the executed notebook is then on disk with its traceback.
     """
     name = notebook_name(notebook)
     sections = load_profile(profile, overrides)
@@ -42,7 +52,7 @@ def run_notebook(notebook, profile="smoke", overrides=(), output_root=None):
     source = project_root() / "notebooks" / f"{name}.ipynb"
     _check_parameters_cell(source, parameters)
 
-    target = Outputs(output_root).notebook(name)
+    target = Outputs(Path(output_root)).notebook(name)
     with atomic_path(target) as temporary:
         started = time.perf_counter()
         executed = _execute(source, temporary, parameters)
@@ -62,9 +72,12 @@ def run_notebook(notebook, profile="smoke", overrides=(), output_root=None):
     return target
 
 
-def describe(failure, name, executed):
-    """One line on a failure as recorded in an executed notebook: what failed, where, and where to
-    look.
+def describe(failure: Mapping[str, Any], name: str, executed: Path) -> str:
+    """One line on a failure: what failed, where, and where to look.
+
+    failure: as recorded in the executed notebook.
+    name: of the notebook.
+    executed: path of the executed one.
     """
     return (
         f"{name} failed in cell {failure['cell']} ({failure['line']}): {failure['error']}; executed"
@@ -72,17 +85,19 @@ def describe(failure, name, executed):
     )
 
 
-def notebook_name(notebook):
-    """The path below `notebooks/` without suffix, e.g. "graspnet/1_objects"; ParameterError unless
-    it is a known notebook.
+def notebook_name(notebook: Path | str) -> str:
+    """The path below `notebooks/` without suffix, e.g. "graspnet/1_objects".
+
+    notebook: its path.
+
+    Raises ParameterError unless it is a known notebook.
     """
     path = Path(notebook).resolve()
     folder = project_root() / "notebooks"
     if not path.is_file():
         raise ParameterError(f"{notebook}: no such notebook")
-    name = (
-        str(path.relative_to(folder).with_suffix("")) if path.is_relative_to(folder) else str(path)
-    )
+    below = path.is_relative_to(folder)
+    name = str(path.relative_to(folder).with_suffix("") if below else path)
     if name not in params.NOTEBOOKS:
         known = ", ".join(params.NOTEBOOKS)
         raise ParameterError(
@@ -95,14 +110,10 @@ def _check_parameters_cell(source, parameters):
     """ParameterError where the file is no notebook, or its `parameters` cell lacks a name:
     papermill would only warn.
     """
+    broken = (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError)
     try:
         cell = papermill.inspect_notebook(source)
-    except (
-        nbformat.reader.NotJSONError,
-        nbformat.ValidationError,
-        KeyError,
-        AttributeError,
-    ) as error:
+    except broken as error:
         raise ParameterError(f"{source}: not a readable notebook") from error
     missing = [name for name in parameters if name not in cell]
     if missing:
@@ -136,15 +147,11 @@ def _execute(source, target, parameters):
         cell for cell in executed.cells if ERROR_MARKER_TAG not in cell.metadata.get("tags", [])
     ]
     if died:
-        begun = [
-            cell
-            for cell in executed.cells
-            if cell.cell_type == "code" and cell.metadata.papermill.start_time
-        ]
+        code = (cell for cell in executed.cells if cell.cell_type == "code")
+        begun = [cell for cell in code if cell.metadata.papermill.start_time]
         text = "the kernel died (killed, or out of memory?)"
-        begun[-1].outputs.append(
-            nbformat.v4.new_output("error", ename="DeadKernelError", evalue=text, traceback=[text])
-        )
+        error = {"ename": "DeadKernelError", "evalue": text, "traceback": [text]}
+        begun[-1].outputs.append(nbformat.v4.new_output("error", **error))
     return executed
 
 
@@ -156,9 +163,8 @@ def _failure(executed):
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 traceback = strip_ansi("\n".join(output.traceback)).splitlines()
-                arrows = [
-                    found[1] for line in traceback if (found := re.match(r"-+> +\d+ (.*)", line))
-                ]
+                marked = (re.match(r"-+> +\d+ (.*)", line) for line in traceback)
+                arrows = [found[1] for found in marked if found]
                 return {
                     "cell": number,
                     "line": [*arrows, cell.source.partition("\n")[0]][0],
@@ -170,7 +176,7 @@ def _failure(executed):
 
 @contextmanager
 def _environment(threads):
-    """Give kernels started inside the block this number of threads for their numerical libraries."""
+    """Give kernels started inside the block so many threads for their numerical libraries."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, str(threads)))

@@ -1,106 +1,94 @@
-"""The networks of grasps from one view that come with the package, in half precision, with what
-they were made from and a card.
+"""The networks of a complete run, in half precision, as those that come with the package.
 
-Those of many-jointed hands, beside them: `ship_highdof`.
+Beside the networks of each paper lie a record of what they were made from and a model card, whose
+text is a template in `static/`.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import nbformat
 
-from graspbook.errors import NotebookError
+from graspbook.errors import NotebookError, ParameterError
 from graspbook.graspnet.views import weights_hashes
 from graspbook.storage import SHIPPED, atomic_path, gather, read_json, write_json
-from graspbook.training import halve_weights
+from graspbook.weights_files import halve_weights
 from graspbook.workbook import params
+from graspbook.workbook.model_card import model_card
 from graspbook.workbook.outputs import Outputs
 
-NETWORKS = ("sampler", "evaluator", "gpd")
-NOTEBOOKS = tuple(
-    name
-    for name in params.NOTEBOOKS
-    if name.startswith("graspnet/") and name != "graspnet/6_robot_trials"
-)
-
-_CARD = """# Model card: grasps from one view, for the Franka Hand
-
-Sampler and evaluator of the preset "{network}" (see `graspbook.graspnet`), and GPD's classifier trained on our labels, in half
-precision. Written by `graspbook ship`; `run.json` beside this card holds the parameters and figures of the run.
-
-| | |
-|---|---|
-| profile, revision | {profile}, {revision} |
-| input | points of one object seen by a depth camera, in metres, camera frame, the object cut out |
-| output | poses `camera_T_hand` of the open hand (+z approaches, fingers close along ±x) with a success probability |
-| training data | {objects} |
-| an object | {grasps} candidates and {more} more near its surface, labelled by simulation; {views} rendered views |
-| labels | shake test in MuJoCo: {mass} kg, friction {friction}, {force:.0f} N a finger (`simulation.shake`) |
-| steps | sampler {sampler_steps}, evaluator {evaluator_steps} and {explored_steps} with the networks' own grasps labelled |
-| GPD | {gpd_steps} steps on up to {gpd_candidates} labelled candidates in each of {gpd_views} views an object |
-
-## On objects of the same families that it was not trained on
-
-{views_evaluated} views, {samples} grasps a view, shake test.
-
-{held_out}
-
-{meshes}## Limits
-
-- One rigid object, seen from one side, standing free: no clutter, no transparent or shining surfaces in the training data.
-- Objects wider than the hand's 80 mm that offer neither rim nor handle on the seen side get confident but wrong grasps.
-- Scores were trained to be probabilities on rendered views of parametric shapes; with other objects and cameras, measure first.
-- Judged by simulation only: one friction, one mass, a rigid hand. No robot has executed these grasps yet.
-"""
-
-_FIGURES = {
-    "success_best": "the best-ranked grasp of a view holds",
-    "gravity_best": "it holds 0.3 kg against gravity from six directions",
-    "success_top10": "the ten best hold",
-    "success_above_threshold": "grasps scored above {threshold} hold",
-    "coverage": "known positive grasps within 2 cm of a final one",
-    "auc": "area under success over coverage",
-}
+HANDS = ("shadow", "barrett")
 
 
-def ship(profile, output_root=None, evaluations=(), folder=SHIPPED):
-    """Write the weights of a run, `run.json` and a model card to `folder`, and return the card's
-    path.
+@dataclass(frozen=True)
+class Shipment:
+    """What is shipped of a paper: networks, and the names of their record and card.
 
-    output_root: of the run, `outputs/<profile>` if None. evaluations: reports of `graspbook
-    evaluate` with the weights that are shipped, whose figures the card repeats. Raises
-    NotebookError for a run that is not complete and for a report on other weights, WeightsError for
-    weights that are missing.
+    made_by: the notebooks that have to be complete, by path. recorded: of these notebooks' results,
+    by path, what the record tells.
     """
-    outputs = Outputs(output_root or f"outputs/{profile}")
-    notebooks = {name: executed(outputs, name) for name in NOTEBOOKS}
-    results = {name: outputs.read_results(name.replace("/", "_")) for name in NOTEBOOKS}
+
+    networks: tuple[str, ...]
+    record: str
+    card: str
+    made_by: tuple[str, ...]
+    recorded: Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def ship(
+    profile: str,
+    output_root: Path | str | None = None,
+    *,
+    paper: str = "graspnet",
+    evaluations: Sequence[Path | str] = (),
+    folder: Path | str = SHIPPED,
+) -> Path:
+    """Write the networks of a run, their record and their model card, and return the card's path.
+
+    profile: the name of the run's.
+    output_root: of the run, `outputs/<profile>` if None.
+    paper: whose networks, one of SHIPMENTS.
+    evaluations: reports of `graspbook evaluate` with the weights that are shipped, whose figures
+        the card of graspnet repeats.
+    folder: where all is written.
+
+    Raises NotebookError for a run that is not complete and for a report on other weights,
+    WeightsError for weights that are missing, ParameterError for reports on the other paper.
+    """
+    shipment, folder = SHIPMENTS[paper], Path(folder)
+    if evaluations and paper != "graspnet":
+        raise ParameterError(
+            f"--evaluations {' '.join(map(str, evaluations))}: reports on graspnet, expected none"
+            f" for {paper}"
+        )
+    outputs = Outputs(Path(output_root or f"outputs/{profile}"))
+    notebooks = {name: _executed(outputs, name) for name in shipment.made_by}
+    results = {name: outputs.read_results(params.section_name(name)) for name in notebooks}
     run = {
         "profile": profile,
-        "revision": notebooks["graspnet/3_training"]["revision"],
+        "revision": notebooks[f"{paper}/3_training"]["revision"],
         "dirty": any(recorded["dirty"] for recorded in notebooks.values()),
-        "objects": results["graspnet/1_objects"]["recipe"],
         "parameters": {name: recorded["parameters"] for name, recorded in notebooks.items()},
-        "shake": results["graspnet/2_grasp_data"]["settings"],
-        "validation": results["graspnet/3_training"]["validation"],
-        "held_out": (
-            results["graspnet/4_refinement"]["final"]
-            | {"views": results["graspnet/4_refinement"]["views"]}
-        ),
+        **shipment.recorded(results),
     }
     with TemporaryDirectory() as made:  # nothing in the package changes before all is well
-        files = {network: Path(made) / f"{network}.safetensors" for network in NETWORKS}
+        files = {network: Path(made) / f"{network}.safetensors" for network in shipment.networks}
         for file in files.values():
             halve_weights(outputs.weights / file.name, file)
-        card = _card(run, [_report(path, made, folder) for path in evaluations])
+        reports = [_report(path, made, folder) for path in evaluations]
+        card = model_card(paper, run, shipment.record, reports)
         gather(folder, **files)
-    write_json(Path(folder) / "run.json", run)
-    with atomic_path(Path(folder) / "README.md") as temporary:
-        temporary.write_text(card)
-    return Path(folder) / "README.md"
+    write_json(folder / shipment.record, run)
+    with atomic_path(folder / shipment.card) as temporary:
+        temporary.write_text(card, encoding="utf-8")
+    return folder / shipment.card
 
 
-def executed(outputs, name):
+def _executed(outputs, name):
     """What the runner recorded in the executed notebook of a run; NotebookError where it is missing
     or failed.
     """
@@ -126,58 +114,52 @@ def _report(path, made, folder):
     return report
 
 
-def _card(run, evaluations):
-    objects, data, training, refinement, ablations = (run["parameters"][name] for name in NOTEBOOKS)
-    counts = ", ".join(f"{family} {count}" for family, count in objects["counts"].items())
-    meshes = "".join(_evaluation(report) for report in evaluations)
-    return _CARD.format(
-        **{
-            key: training[key]
-            for key in ("network", "views", "sampler_steps", "evaluator_steps", "explored_steps")
-        },
-        **{key: ablations[key] for key in ("gpd_views", "gpd_candidates", "gpd_steps")},
-        **{key: run["shake"][key] for key in ("mass", "friction", "force")},
-        profile=run["profile"],
-        revision=f"{run['revision']}{' (with changes)' * run['dirty']}",
-        grasps=data["grasps_per_object"],
-        objects=(
-            f"{sum(objects['counts'].values())} parametric objects ({counts}),"
-            f" {objects['held_out_fraction']:.0%} held out"
-        ),
-        more=data["antipodal_per_object"] + data["perturbed_per_object"],
-        views_evaluated=run["held_out"]["views"],
-        samples=refinement["samples"],
-        held_out=_table(run["held_out"], refinement["threshold"]),
-        meshes=meshes,
-    )
+def _graspnet_recorded(results):
+    refined = results["graspnet/4_refinement"]
+    return {
+        "objects": results["graspnet/1_objects"]["recipe"],
+        "shake": results["graspnet/2_grasp_data"]["settings"],
+        "validation": results["graspnet/3_training"]["validation"],
+        "held_out": refined["final"] | {"views": refined["views"]},
+    }
 
 
-def _evaluation(report):
-    counts, parameters = report["overall"]["counts"], report["parameters"]
-    settings = parameters["predict"]
-    names = ", ".join(
-        name for name, figures in report["objects"].items() if "reason" not in figures
-    )
-    return (
-        f"## On meshes, method {parameters['method']}\n\n{counts['views']} views of"
-        f" {counts['objects']} meshes ({names}), {settings['samples']} grasps a view, `graspbook"
-        f" evaluate`.\n\n{_table(report['overall'], settings['threshold'])}\n\nThe best grasp of no"
-        f" view holds: {_never(report['objects'])}.\n\n"
-    )
+def _highdof_recorded(results):
+    objects, mended = results["highdof/1_hands_and_objects"], results["highdof/4_penetration"]
+    return {
+        "objects": objects["recipe"],
+        "counts": {split: len(names) for split, names in objects["names"].items()},
+        "losses": results["highdof/3_training"]["final"],
+        "deepest": mended["deepest"],
+        "success": {hand: _summary(found) for hand, found in mended["success"].items()},
+        "ways": _summary(mended["ways"]),
+    }
 
 
-def _never(objects):
-    """Names of the objects whose best-ranked grasps all fail."""
-    return (
-        ", ".join(name for name, figures in objects.items() if figures["success_best"] == 0)
-        or "none"
-    )
+def _summary(contrast):
+    """Of a contrast the figures of its variants, without their differences."""
+    return {"objects": contrast["objects"], **contrast["variants"]}
 
 
-def _table(figures, threshold):
-    rows = [
-        f"| {text.format(threshold=threshold)} | {figures[key]:.3f} |"
-        for key, text in _FIGURES.items()
-        if figures.get(key) is not None
-    ]
-    return "\n".join(["| | |", "|---|---|", *rows])
+def _notebooks(paper):
+    """The notebooks of a paper up to its trials by a robot."""
+    names = (name for name in params.NOTEBOOKS if name.startswith(f"{paper}/"))
+    return tuple(takewhile(lambda name: "robot_trials" not in name, names))
+
+
+SHIPMENTS = {
+    "graspnet": Shipment(
+        networks=("sampler", "evaluator", "gpd"),
+        record="run.json",
+        card="README.md",
+        made_by=_notebooks("graspnet"),
+        recorded=_graspnet_recorded,
+    ),
+    "highdof": Shipment(
+        networks=tuple(f"highdof_{hand}" for hand in HANDS),
+        record="run_highdof.json",
+        card="README_highdof.md",
+        made_by=_notebooks("highdof"),
+        recorded=_highdof_recorded,
+    ),
+}

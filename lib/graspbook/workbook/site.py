@@ -11,29 +11,23 @@ import shutil
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import nbformat
 from markupsafe import Markup, escape
 from nbconvert.filters import Highlight2HTML, ansi2html, markdown2html
-from plotly.io import to_html
-from plotly.offline import get_plotlyjs
 
 from graspbook.errors import NotebookError
+from graspbook.figures.page import figure_html, plotly_script
 from graspbook.storage import atomic_path
 from graspbook.workbook import params
 from graspbook.workbook.outputs import Outputs
+from graspbook.workbook.roadmap import heading
 from graspbook.workbook.run import describe
 
 STATIC = Path(__file__).parent / "static"
 PLOTLY = "application/vnd.plotly.v1+json"
-FIGURE_OPTIONS = {
-    "config": {"responsive": True, "displaylogo": False, "showSendToCloud": False},
-    "include_plotlyjs": False,
-    "full_html": False,
-    "validate": False,
-    "default_width": "100%",
-}
 IMAGES = ("image/png", "image/jpeg")
 # Headings of the index, by the folder of the notebooks.
 PAPERS = {"graspnet": "6-DOF GraspNet", "highdof": "Generating Grasp Poses for a High-DOF Gripper"}
@@ -51,32 +45,33 @@ class Page:
     href: str = field(init=False)
     title: str = field(init=False)
     sentence: Markup = field(init=False)
-    record: dict = field(init=False)
+    record: dict[str, Any] = field(init=False)
 
     def __post_init__(self):
         self.href = f"{self.name}.html"
         self.record = self.notebook.metadata["graspbook"]
-        first = next(
-            (cell.source for cell in self.notebook.cells if cell.cell_type == "markdown"), ""
-        )
-        heading, _, rest = first.strip().partition("\n")
-        self.title = heading.lstrip("# ") or self.name
-        paragraph = markdown2html(rest.strip().partition("\n\n")[0])
+        title, *paragraphs = heading(self.notebook)
+        self.title = title or self.name
+        paragraph = markdown2html("".join(paragraphs[:1]))
         self.sentence = Markup(re.sub(r"</?(p|a)\b[^>]*>", "", paragraph).strip())
 
 
-def build_site(profile="smoke", output_root=None):
-    """Render every executed notebook of a profile, failed ones too, and return the path of
-    `index.html` and the failures.
+def build_site(
+    profile: Path | str = "smoke", output_root: Path | str | None = None
+) -> tuple[Path, list[str]]:
+    """Render every executed notebook of a profile, failed ones too.
 
-    output_root: the folder of the run, `outputs/<profile>` if omitted. The failures are one line
-    each; a notebook that was interrupted is one of them, and has no page. Raises ParameterError for
-    an unknown profile, NotebookError where none of its notebooks has finished, OutputError where
-    nothing can be written.
+    profile: name or .yaml file.
+    output_root: the folder of the run, `outputs/<profile>` if omitted.
+
+    Returns the path of `index.html`, and the failures, one line each; a notebook that was
+    interrupted is one of them, and has no page. Raises ParameterError for an unknown profile,
+    NotebookError where none of its notebooks has finished, OutputError where nothing can be
+    written.
     """
     params.profile_path(profile)
     name = params.profile_name(profile)
-    outputs = Outputs(output_root or f"outputs/{name}")
+    outputs = Outputs(Path(output_root or f"outputs/{name}"))
     begun = [name for name in params.NOTEBOOKS if outputs.notebook(name).is_file()]
     executed = {name: _read_executed(outputs.notebook(name)) for name in begun}
     pages = [Page(name, notebook) for name, notebook in executed.items() if notebook]
@@ -94,7 +89,7 @@ def build_site(profile="smoke", output_root=None):
         )
 
     static = outputs.site / "_static"
-    _write(static / "plotly.min.js", get_plotlyjs())
+    _write(static / "plotly.min.js", plotly_script())
     for file in ("site.css", "mathjax-tex-svg.js"):
         _write(static / file, (STATIC / file).read_text())
     for page in pages:
@@ -104,18 +99,14 @@ def build_site(profile="smoke", output_root=None):
         loader=jinja2.FileSystemLoader(STATIC), autoescape=True, trim_blocks=True
     )
     for before, page, after in zip([None, *pages[:-1]], pages, [*pages[1:], None], strict=True):
+        cells = page.notebook.cells
+        outputs_of = (output for cell in cells for output in cell.get("outputs", []))
         html = templates.get_template("page.html").render(
             title=page.title,
             record=page.record,
-            cells=[
-                _render_cell(number, cell) for number, cell in enumerate(page.notebook.cells, 1)
-            ],
-            has_figures=any(
-                PLOTLY in output.get("data", {}) for output in _all_outputs(page.notebook)
-            ),
-            has_maths=any(
-                "$" in cell.source for cell in page.notebook.cells if cell.cell_type == "markdown"
-            ),
+            cells=[_render_cell(number, cell) for number, cell in enumerate(cells, 1)],
+            has_figures=any(PLOTLY in output.get("data", {}) for output in outputs_of),
+            has_maths=any("$" in cell.source for cell in cells if cell.cell_type == "markdown"),
             before=before,
             after=after,
             up="../" * page.name.count("/"),
@@ -141,15 +132,10 @@ def _read_executed(path):
     """An executed notebook; None unless the runner wrote it to its end (Snakemake leaves an empty
     file of a killed one).
     """
+    broken = (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError)
     try:
         notebook = nbformat.read(path, 4)
-    except (
-        nbformat.reader.NotJSONError,
-        nbformat.ValidationError,
-        KeyError,
-        AttributeError,
-        UnicodeDecodeError,
-    ):
+    except (*broken, UnicodeDecodeError):
         return None
     return notebook if "graspbook" in notebook.metadata else None
 
@@ -159,12 +145,8 @@ def _write(path, text):
         temporary.write_text(text)
 
 
-def _all_outputs(notebook):
-    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
-
-
 def _thumbnail(outputs, page):
-    """Copy the notebook's small picture into the site and return its address; None if it has none."""
+    """Copy the notebook's small picture into the site; its address, None if it has none."""
     drawn = outputs.thumbnail(params.section_name(page.name))
     for file in (drawn, drawn.with_suffix(".png")):
         if file.is_file():
@@ -192,12 +174,8 @@ def _render_cell(number, cell):
         _render_output(output, f"figure-{number}-{i}")
         for i, output in enumerate(_joined(cell.outputs))
     ]
-    return {
-        "number": number,
-        "label": label,
-        "code": Markup(Highlight2HTML()(cell.source, "python")),
-        "outputs": outputs,
-    }
+    code = Markup(Highlight2HTML()(cell.source, "python"))
+    return {"number": number, "label": label, "code": code, "outputs": outputs}
 
 
 def _joined(outputs):
@@ -206,14 +184,10 @@ def _joined(outputs):
     """
     joined = []
     for output in outputs:
-        if (
-            joined
-            and output.output_type == joined[-1].output_type == "stream"
-            and output.name == joined[-1].name
-        ):
-            joined[-1] = nbformat.v4.new_output(
-                "stream", name=output.name, text=joined[-1].text + output.text
-            )
+        last = joined[-1] if joined else nbformat.NotebookNode(output_type=None)
+        if output.output_type == last.output_type == "stream" and output.name == last.name:
+            text = last.text + output.text
+            joined[-1] = nbformat.v4.new_output("stream", name=output.name, text=text)
         else:
             joined.append(output)
     return joined
@@ -239,7 +213,7 @@ def _render_output(output, identifier):
     data = output.data
     if PLOTLY in data:
         figure = {key: data[PLOTLY][key] for key in ("data", "layout")}
-        return _output("figure", to_html(figure, div_id=identifier, **FIGURE_OPTIONS))
+        return _output("figure", figure_html(figure, identifier))
     if "text/html" in data:
         return _output("html", data["text/html"])
     if "image/svg+xml" in data:

@@ -5,7 +5,7 @@ from graspbook import pose
 from graspbook.errors import CaptureError
 from graspbook.graspnet.baselines.geometric import sample_geometric
 from graspbook.graspnet.candidates import STANDOFFS
-from graspbook.hands.franka import TIP_Z
+from graspbook.hands.parallel_jaw import FRANKA
 
 
 def wall(n=500, seed=0):
@@ -18,10 +18,10 @@ def wall(n=500, seed=0):
 @pytest.mark.parametrize("standoff", STANDOFFS)
 def test_grasps_approach_a_wall_against_its_normal_at_every_standoff_and_roll(standoff):
     cloud = wall()
-    grasps = sample_geometric(cloud, 400, np.random.default_rng(1), standoff)
+    grasps = sample_geometric(cloud, 400, np.random.default_rng(1), standoff=standoff)
     np.testing.assert_allclose(grasps[:, :3, 2], np.broadcast_to([0, 0, 1.0], (400, 3)), atol=1e-9)
     np.testing.assert_allclose(np.linalg.det(grasps[:, :3, :3]), 1.0)
-    low, high = STANDOFFS[standoff]
+    low, high = STANDOFFS[standoff](FRANKA)
     distance = 0.5 - grasps[:, 2, 3]
     assert (
         low <= distance.min() < low + 0.01 * (high - low) + 1e-3
@@ -48,7 +48,7 @@ def test_on_a_sphere_every_approach_leads_to_its_centre():
     grasps = sample_geometric([0, 0, 0.5] + 0.04 * directions, 100, np.random.default_rng(0))
     centre = pose.transform(pose.inverse(grasps), np.array([[0, 0, 0.5]]))[:, 0]
     assert np.median(np.linalg.norm(centre[:, :2], axis=1)) < 0.002
-    assert (centre[:, 2] < TIP_Z + 0.041).all()
+    assert (centre[:, 2] < FRANKA.tip_z + 0.041).all()
 
 
 def test_a_cloud_without_points_is_refused():

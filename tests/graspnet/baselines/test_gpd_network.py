@@ -22,7 +22,8 @@ from graspbook.objects.sets import FamilySet
 from graspbook.perception.camera import DepthRenderer, random_view
 from graspbook.perception.degrade import degrade
 from graspbook.storage import content_hash
-from graspbook.training import TrainSettings, save_weights
+from graspbook.training import TrainSettings
+from graspbook.weights_files import save_weights
 
 SETTINGS = GpdSettings()
 BOXES = FamilySet({"box": 2}, held_out_fraction=0.0)
@@ -145,8 +146,9 @@ def test_bfloat16_is_for_training_alone(monkeypatch):
 
 
 def test_labels_are_made_once_and_are_a_function_of_their_parameters(tmp_path):
-    path, arguments = tmp_path / "a.npz", (SETTINGS, 2, 15, 0.001, 3)
-    counts = label_candidates(BOXES, "box_0000", path, *arguments, 3)
+    path = tmp_path / "a.npz"
+    shape = {"views": 2, "per_view": 15, "noise": 0.001, "holes": 3, "seed": 3}
+    counts = label_candidates(BOXES, "box_0000", path, SETTINGS, **shape)
     parameters, images, success = read_candidates(path)
     assert (
         images.shape == (30, 15, 60, 60)
@@ -157,12 +159,12 @@ def test_labels_are_made_once_and_are_a_function_of_their_parameters(tmp_path):
     assert parameters["views"] == 2 and parameters["settings"] == asdict(SETTINGS)
     before = path.stat().st_mtime_ns
     assert (
-        label_candidates(BOXES, "box_0000", path, *arguments, 3) == counts
+        label_candidates(BOXES, "box_0000", path, SETTINGS, **shape) == counts
         and path.stat().st_mtime_ns == before
     )
-    label_candidates(BOXES, "box_0000", tmp_path / "b.npz", *arguments, 3)
+    label_candidates(BOXES, "box_0000", tmp_path / "b.npz", SETTINGS, **shape)
     assert (tmp_path / "b.npz").read_bytes() == path.read_bytes()
-    label_candidates(BOXES, "box_0001", path, *arguments, 3)
+    label_candidates(BOXES, "box_0001", path, SETTINGS, **shape)
     assert not np.array_equal(read_candidates(path)[1], images)
 
 
@@ -186,29 +188,28 @@ def test_labels_are_of_those_views(tmp_path):
 
     twins = Twins({"box": 2}, held_out_fraction=0.0)
     for name in ("box_0000", "box_0001"):
-        label_candidates(twins, name, tmp_path / f"{name}.npz", SETTINGS, 1, 5, 0.0, 0, 0)
+        path, shape = tmp_path / f"{name}.npz", {"views": 1, "per_view": 5, "seed": 0}
+        label_candidates(twins, name, path, SETTINGS, noise=0.0, holes=0, **shape)
     first, second = (read_candidates(tmp_path / f"box_000{i}.npz")[1] for i in (0, 1))
     assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize(
-    ("noise", "holes", "degraded"), [(0.001, 3, [(0.001, 3)] * 2), (0.001, 0, []), (0.0, 0, [])]
+    ("noise", "holes", "degraded"),
+    [(0.001, 3, [{"noise": 0.001, "patches": 3}] * 2), (0.001, 0, []), (0.0, 0, [])],
 )
 def test_views_are_degraded_as_those_of_our_networks(noise, holes, degraded, tmp_path, monkeypatch):
     calls = []
 
-    def recorded(cloud, n, rng, *how):
+    def recorded(cloud, n, rng, **how):
         calls.append(how)
         assert n == SETTINGS.points and len(np.unique(cloud, axis=0)) == len(cloud)
-        return degrade(cloud, n, rng, *how)
+        return degrade(cloud, n, rng, **how)
 
     monkeypatch.setattr("graspbook.perception.degrade.degrade", recorded)
-    assert (
-        label_candidates(BOXES, "box_0000", tmp_path / "a.npz", SETTINGS, 2, 3, noise, holes, 0)[
-            "candidates"
-        ]
-        == 6
-    )
+    shape = {"views": 2, "per_view": 3, "noise": noise, "holes": holes, "seed": 0}
+    counts = label_candidates(BOXES, "box_0000", tmp_path / "a.npz", SETTINGS, **shape)
+    assert counts["candidates"] == 6
     assert calls == degraded
 
 

@@ -3,16 +3,32 @@
 import numpy as np
 
 from graspbook.graspnet.candidates import approach
+from graspbook.hands.parallel_jaw import FRANKA, ParallelJaw
 from graspbook.perception.normals import estimate_normals
 
 
-def sample_geometric(cloud, n, rng, standoff="paper"):
-    """Poses `camera_T_hand` (n, 4, 4): approach against the estimated normal at random points of a
-    cloud (M, 3), in the camera frame, with standoff and roll uniform as for the training grasps
-    (section 4.1, "Learned Grasp Sampler vs. Geometric Grasp Sampler").
+def sample_geometric(
+    cloud: np.ndarray,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    standoff: str = "paper",
+    gripper: ParallelJaw = FRANKA,
+) -> np.ndarray:
+    """Poses `camera_T_hand` (n, 4, 4) that approach random points against their estimated normals.
+
+    Standoff and roll are uniform as for the training grasps (section 4.1, "Learned Grasp Sampler
+    vs. Geometric Grasp Sampler").
+
+    cloud: (M, 3), camera frame.
+    n: how many.
+    rng: what draws them.
+    standoff: one of `candidates.STANDOFFS`.
+    gripper: the hand.
 
     Raises CaptureError for a cloud that has no normals, see `estimate_normals`.
     """
     normals = estimate_normals(cloud)
     chosen = rng.integers(len(normals), size=n)
-    return approach(np.asarray(cloud)[chosen], normals[chosen], rng, standoff)
+    points = np.asarray(cloud)[chosen]
+    return approach(points, normals[chosen], rng, standoff=standoff, gripper=gripper)

@@ -3,8 +3,10 @@ cloud (`gpd`).
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -13,27 +15,25 @@ from torch import nn
 
 from graspbook import pose
 from graspbook.errors import GraspFileError, WeightsError
-from graspbook.graspnet.baselines.gpd import (
-    CHANNELS,
-    IMAGE,
-    GpdSettings,
-    draw_candidates,
-    draw_images,
-)
+from graspbook.graspnet.baselines.gpd import GpdSettings, draw_candidates
+from graspbook.graspnet.baselines.gpd_images import CHANNELS, IMAGE, draw_images
+from graspbook.hands.parallel_jaw import FRANKA, ParallelJaw
+from graspbook.objects.sets import FamilySet, FolderSet
 from graspbook.perception.camera import DepthRenderer
 from graspbook.perception.degrade import degraded_view
 from graspbook.perception.normals import checked_cloud, estimate_normals
 from graspbook.perception.resample import resample
-from graspbook.simulation.shake import Shaker, ShakeSettings
+from graspbook.simulation.shake import Shaker
+from graspbook.simulation.shake_model import ShakeSettings
 from graspbook.storage import atomic_path, code_hash, content_hash, hash_number, object_hash
-from graspbook.training import load_model, multiplies_bfloat16, train_to_file
+from graspbook.training import TrainSettings, multiplies_bfloat16, train_to_file
+from graspbook.weights_files import load_model
 
 BATCH = 64
 
 
 class GpdNetwork(nn.Module):
-    """Two logits (B, 2), failure and success, of images (B, 15, 60, 60) uint8 that `draw_images`
-    made with `settings`.
+    """Two logits (B, 2), failure and success, of images that `draw_images` made.
 
     LeNet as in the released code: two convolutions, each with a maximum over 2 × 2 pixels, and two
     fully connected layers. In training it multiplies in bfloat16 where the processor does.
@@ -54,19 +54,26 @@ class GpdNetwork(nn.Module):
             nn.Linear(500, 2),
         )
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (B, 2).
+
+        images: (B, 15, 60, 60) uint8.
+        """
         # On the processor convolutions are faster with channels last.
-        images, kind = (
-            images.contiguous(memory_format=torch.channels_last).float() / 255,
-            images.device.type,
-        )
+        kind = images.device.type
+        images = images.contiguous(memory_format=torch.channels_last).float() / 255
         with torch.autocast(kind, torch.bfloat16, self.training and multiplies_bfloat16(kind)):
             return self.layers(images).float()
 
 
 @torch.no_grad()
-def score_images(network, images, chunk=64):
-    """Probabilities of success (K,) float64 of images (K, 15, 60, 60) uint8."""
+def score_images(network: GpdNetwork, images: np.ndarray, *, chunk: int = 64) -> np.ndarray:
+    """Probabilities of success (K,) float64.
+
+    network: trained.
+    images: (K, 15, 60, 60) uint8.
+    chunk: how many at once.
+    """
     device = next(network.parameters()).device
     parts = [
         network(part.to(device)).softmax(-1)[:, 1].cpu()
@@ -75,18 +82,29 @@ def score_images(network, images, chunk=64):
     return torch.cat(parts).numpy().astype(float)
 
 
-def detect(cloud, network, settings, n, rng):
-    """At most n grasps `camera_T_hand` (K, 4, 4) on a cloud (M, 3), camera frame, by falling score
-    (K,) in 0..1.
+def detect(
+    cloud: np.ndarray,
+    network: GpdNetwork,
+    settings: GpdSettings,
+    n: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Grasps `camera_T_hand` (K, 4, 4) on a cloud, and their falling scores (K,) in 0..1.
 
-    Raises CaptureError for a cloud that has no normals (`estimate_normals`). Where the hand finds
-    no place there are no grasps.
+    Where the hand finds no place there are none.
+
+    cloud: (M, 3), camera frame.
+    network: what scores them.
+    settings: the choices.
+    n: how many at most.
+    rng: what draws them.
+
+    Raises CaptureError for a cloud that has no normals (`estimate_normals`).
     """
     cloud = np.unique(checked_cloud(cloud), axis=0)  # a point drawn twice tells no normal
     seen, normals = _seen(cloud, settings, rng)
-    grasps = draw_candidates(
-        seen, normals, n, settings, rng, cloud if len(cloud) > len(seen) else None
-    )
+    whole = cloud if len(cloud) > len(seen) else None
+    grasps = draw_candidates(seen, normals, n, settings, rng, whole=whole)
     scores = score_images(network, draw_images(seen, normals, grasps, settings))
     order = np.argsort(-scores, kind="stable")
     return grasps[order], scores[order]
@@ -98,15 +116,33 @@ def _seen(cloud, settings, rng):
     return seen, estimate_normals(seen, settings.neighbours)
 
 
-def label_candidates(objects, name, path, settings, views, per_view, noise, holes, seed):
-    """Images of the candidates of random views of an object of a set, labelled by the shake test,
-    into `path` (.npz).
+def label_candidates(
+    objects: FamilySet | FolderSet,
+    name: str,
+    path: Path | str,
+    settings: GpdSettings,
+    *,
+    views: int,
+    per_view: int,
+    noise: float,
+    holes: int,
+    seed: int,
+    gripper: ParallelJaw = FRANKA,
+) -> dict[str, int]:
+    """Images of the candidates of random views of an object, labelled by the shake test.
 
-    views, per_view: how many, and candidates in each at most; noise (m) and holes: of the views,
-    see `dataset.DataSettings`. A task for `parallel.run_tasks`: a pure function of the object and
-    the numbers; a file that is there and was made from the same ones stays. It holds images (K, 15,
-    60, 60) uint8, success (K,) bool, and the parameters as JSON. Returns the counts of candidates
-    and successes.
+    A task for `parallel.run_tasks`: a pure function of the object and the numbers. A file that is
+    there and was made from the same ones stays. It holds images (K, 15, 60, 60) uint8, success (K,)
+    bool, and the parameters as JSON. Returns the counts of candidates and successes.
+
+    objects, name: the set, and which of its objects.
+    path: .npz file to write.
+    settings: the choices.
+    views: how many.
+    per_view: candidates in each at most.
+    noise, holes: of the views, metres and how many, see `dataset.DataSettings`.
+    seed: of views and candidates.
+    gripper: what the shake test grasps with.
     """
     obj = objects.load(name)
     parameters = {
@@ -118,42 +154,48 @@ def label_candidates(objects, name, path, settings, views, per_view, noise, hole
         "holes": holes,
         "seed": seed,
         "shake": asdict(ShakeSettings()),
+        "gripper": content_hash(asdict(gripper)),
         "code": code_hash(__name__),
     }
     if Path(path).is_file():
         known, _, success = read_candidates(path)
         if known == parameters:
             return {"candidates": len(success), "successes": int(success.sum())}
-    renderer, shaker, rng = (
-        DepthRenderer(obj.mesh),
-        Shaker(obj, threads=1),
-        candidate_rng(name, seed),
-    )
-    images, success = [], []
+    renderer, rng = DepthRenderer(obj.mesh), candidate_rng(name, seed)
+    shaker = Shaker(obj, threads=1, gripper=gripper)
+    drawn, labels = [], []
     for _ in range(views):
         if holes:
-            observed, camera_T_object = degraded_view(renderer, settings.points, rng, noise, holes)
+            observed, camera_T_object = degraded_view(
+                renderer, settings.points, rng, noise=noise, patches=holes
+            )
         else:
-            observed, camera_T_object = renderer.observe(rng, None, noise)
+            observed, camera_T_object = renderer.observe(rng, None, noise=noise)
         cloud, normals = _seen(np.unique(observed, axis=0), settings, rng)
         grasps = draw_candidates(cloud, normals, per_view, settings, rng)
-        images.append(draw_images(cloud, normals, grasps, settings))
-        success.append(shaker.test(pose.inverse(camera_T_object) @ grasps, grade=False).success)
-    images, success = np.concatenate(images), np.concatenate(success)
+        drawn.append(draw_images(cloud, normals, grasps, settings))
+        labels.append(shaker.test(pose.inverse(camera_T_object) @ grasps, grade=False).success)
+    images, success = np.concatenate(drawn), np.concatenate(labels)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, images=images, success=success, parameters=json.dumps(parameters))
     return {"candidates": len(success), "successes": int(success.sum())}
 
 
-def candidate_rng(name, seed):
-    """The generator of the views and candidates of an object of a set: of a seed each object has
-    its own, and none is that of a view that is evaluated.
+def candidate_rng(name: str, seed: int) -> np.random.Generator:
+    """The generator of the views and candidates of an object of a set.
+
+    Of one seed each object has its own, and none is that of a view that is evaluated.
+
+    name: of the object.
+    seed: of all.
     """
     return np.random.default_rng([seed, 3, hash_number(name)])
 
 
-def read_candidates(path):
+def read_candidates(path: Path | str) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     """Parameters, images (K, 15, 60, 60) uint8 and success (K,) bool that `label_candidates` wrote.
+
+    path: the file.
 
     Raises GraspFileError for a file that is missing or of another kind.
     """
@@ -166,13 +208,28 @@ def read_candidates(path):
         ) from error
 
 
-def train_gpd(files, settings, train_settings, weights_path, checkpoint_path, device="cpu"):
-    """Train a GpdNetwork on files of `label_candidates`, half of each batch of 64 successes, write
-    its weights, and return the history.
+def train_gpd(
+    files: Sequence[Path | str],
+    settings: GpdSettings,
+    train_settings: TrainSettings,
+    weights_path: Path | str,
+    checkpoint_path: Path | str,
+    *,
+    device: str = "cpu",
+) -> list[dict[str, float]]:
+    """Train a GpdNetwork, half of each batch of 64 successes, and return the history.
 
     Weights already there that were made from the same settings and files are kept; a checkpoint of
-    theirs is resumed. Raises GraspFileError for files drawn with other settings, and where all
-    candidates succeed or all fail.
+    theirs is resumed.
+
+    files: of `label_candidates`.
+    settings: that they were drawn with.
+    train_settings: of the loop.
+    weights_path, checkpoint_path: files to write.
+    device: where it is trained.
+
+    Raises GraspFileError for files drawn with other settings, and where all candidates succeed or
+    all fail.
     """
     parameters, images, success = (
         zip(*map(read_candidates, files), strict=True) if files else ((), (), ())
@@ -217,15 +274,18 @@ def train_gpd(files, settings, train_settings, weights_path, checkpoint_path, de
         lambda: GpdNetwork(settings).to(device),
         batch_of,
         loss_of,
-        train_settings,
-        described,
-        "gpd",
+        settings=train_settings,
+        parameters=described,
+        label="gpd",
     )
 
 
-def load_gpd(path):
-    """The GpdNetwork in a weights file. Raises WeightsError if it is missing, of another network,
-    or does not fit.
+def load_gpd(path: Path | str) -> GpdNetwork:
+    """The GpdNetwork in a weights file.
+
+    path: the file.
+
+    Raises WeightsError if it is missing, of another network, or does not fit.
     """
 
     def make(parameters):

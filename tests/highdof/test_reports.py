@@ -3,12 +3,14 @@ import json
 import pytest
 
 from graspbook.cli import main
-from graspbook.commands.hand_summary import summarise
 from graspbook.errors import ParameterError
+from graspbook.highdof.reports import summarise
 
 
-def report(name, seed, epsilons, chosen=0, held=False, depth=0.001, best_of_5=0.2, hand="barrett"):
-    """What `hand_grasp` writes, as far as it is added up: the chosen grasp is one of those of the
+def report(
+    name, seed, epsilons, chosen=0, *, held=False, depth=0.001, best_of_5=0.2, hand="barrett"
+):
+    """What `hand-grasp` writes, as far as it is added up: the chosen grasp is one of those of the
     rotations.
     """
     rotations = [
@@ -91,15 +93,12 @@ def test_figures_by_hand(tmp_path, capsys):
 def test_what_cannot_be_added_up_is_refused(tmp_path, reports, words):
     files = write(tmp_path, *reports)
     with pytest.raises(ParameterError, match=words):
-        summarise(files, tmp_path / "s.json")
-    assert not (tmp_path / "s.json").exists()
+        summarise(files)
 
 
-def test_no_report_is_overwritten(tmp_path):
+def test_no_report_is_overwritten(tmp_path, capsys):
     (file,) = write(tmp_path, CUP[0])
     before = file.read_text()
-    with pytest.raises(
-        ParameterError, match="0.json: one of the reports to add up, expected another file"
-    ):
-        summarise([file], tmp_path / "." / "0.json")
+    assert main(["hand-summary", str(file), "--out", str(tmp_path / "." / "0.json")]) == 2
+    assert "0.json: one of the reports to add up, expected another file" in capsys.readouterr().err
     assert file.read_text() == before

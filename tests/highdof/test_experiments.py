@@ -8,9 +8,7 @@ from graspbook.errors import ParameterError
 from graspbook.hands.library import load_hand
 from graspbook.highdof.dataset import DataSettings, read_examples
 from graspbook.highdof.descent import DescentSettings
-from graspbook.highdof.planner import PlannerSettings
-from graspbook.highdof.plans import plan_files, read_plan
-from graspbook.highdof.recipe import (
+from graspbook.highdof.experiments import (
     Variant,
     examples_file,
     never_chosen,
@@ -19,10 +17,13 @@ from graspbook.highdof.recipe import (
     residuals_by_object,
     train_variant,
 )
+from graspbook.highdof.planner import PlannerSettings
+from graspbook.highdof.plans import plan_files, read_plan
 from graspbook.highdof.training import LossSettings
 from graspbook.objects.rotations import STORED
 from graspbook.objects.sets import FamilySet
-from graspbook.training import TrainSettings, load_weights
+from graspbook.training import TrainSettings
+from graspbook.weights_files import load_weights
 
 from .conftest import SIZES
 
@@ -97,7 +98,8 @@ def test_variants_differ_by_what_they_say(objects, file, tmp_path):
     hashes = {}
     for name, variant in variants.items():
         weights = tmp_path / f"{name}.safetensors"
-        train_variant(hand.name, file, names, variant, TrainSettings(2, 1e-3), weights)
+        settings = TrainSettings(2, 1e-3)
+        train_variant(hand.name, file, names, variant, settings=settings, weights=weights)
         tensors, parameters = load_weights(weights)
         assert parameters["joints"] == list(hand.joints) and ("init" in parameters) == (
             name == "on"
@@ -111,7 +113,8 @@ def found(objects, file, tmp_path_factory):
     """Residuals of a network that hardly learned, for two objects."""
     weights = tmp_path_factory.mktemp("weights") / "w.safetensors"
     names = objects.names()[:2]
-    train_variant("barrett", file, names, Variant(SIZES), TrainSettings(2, 1e-3), weights)
+    settings = TrainSettings(2, 1e-3)
+    train_variant("barrett", file, names, Variant(SIZES), settings=settings, weights=weights)
     return residuals_by_object("barrett", file, names, weights, fixed=1, beta=0.5)
 
 

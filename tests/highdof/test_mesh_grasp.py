@@ -1,39 +1,33 @@
-"""The networks of hands that come with the package, on scans of real objects."""
+"""A grasp beside the planner's, and the shipped networks of hands on scans of real objects."""
 
-from pathlib import Path
-
+import numpy as np
 import pytest
 
-from graspbook.commands.hand_grasp import weights_path
 from graspbook.errors import PlanError
 from graspbook.hands.library import load_hand
+from graspbook.highdof.mesh_grasp import beside_planner, weights_path
 from graspbook.highdof.network import fuse
 from graspbook.highdof.plans import check_size
 from graspbook.highdof.predict import generate
 from graspbook.highdof.training import load_network
 from graspbook.objects.mesh import load_mesh
 from graspbook.storage import SHIPPED
-from graspbook.workbook.ship_highdof import HANDS
-
-MESHES = Path(__file__).parents[2].parent / "shared" / "real" / "meshes"
-
-pytestmark = pytest.mark.skipif(not MESHES.is_dir(), reason="needs ../shared/real/meshes")
 
 
-@pytest.fixture(params=HANDS, scope="module")
-def found(request):
+@pytest.fixture(params=["shadow", "barrett"], scope="module")
+def found(request, real_data):
     """The Candidates of five rotations of every mesh that fits the hand: {name: Candidates}."""
     hand = load_hand(request.param)
     network, settings = load_network(weights_path(SHIPPED, hand.name), hand)
     network = fuse(network)
     return {
         name: generate(hand, network, mesh, settings, rotations=5, seed=0)
-        for name, mesh in fitting(hand)
+        for name, mesh in fitting(hand, real_data / "meshes")
     }
 
 
-def fitting(hand):
-    for path in sorted(MESHES.glob("*.stl")):
+def fitting(hand, meshes):
+    for path in sorted(meshes.glob("*.stl")):
         mesh = load_mesh(path)
         try:
             check_size(hand, path.name, mesh)
@@ -52,3 +46,19 @@ def test_the_whole_hand_is_free_of_the_object_after_adjustment_and_closing(found
 def test_the_best_of_five_rotations_is_in_force_closure_on_half_of_the_objects(found):
     closed = [name for name, candidates in found.items() if candidates.epsilon[0] > 0]
     assert len(closed) >= len(found) / 2, closed
+
+
+def test_relative_to_the_planner():
+    found = beside_planner(0.05, np.array([0.1, -1, 0.3, -1, -1, 0.2]))
+    # Of six choices of five one leaves out 0.3.
+    assert found["best_of_5"] == pytest.approx((5 * 0.3 + 0.2) / 6) and found["best_epsilon"] == 0.3
+    assert found["force_closure"] == 0.5 and found["relative_to_best"] == pytest.approx(1 / 6)
+    assert found["relative_epsilon"] == pytest.approx(0.05 / found["best_of_5"])
+    assert beside_planner(-1.0, [0.1] * 5)["relative_epsilon"] == 0
+    few = beside_planner(0.1, [0.2, -1])
+    assert few["best_of_5"] is few["relative_epsilon"] is None and few["relative_to_best"] == 0.5
+    assert (
+        beside_planner(0.1, [-1.0] * 5)["relative_epsilon"]
+        is beside_planner(0.1, [-1.0] * 5)["relative_to_best"]
+        is None
+    )

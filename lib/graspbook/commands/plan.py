@@ -1,0 +1,64 @@
+"""Plan grasps of a many-jointed hand for meshes."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from graspbook.commands._arguments import add, count
+from graspbook.errors import ParameterError
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the subcommand.
+
+    parser: its own.
+    """
+    add(parser, "meshes", "--hand")
+    text = "grasps a mesh (default: 20)"
+    parser.add_argument("--grasps", type=count, default=20, metavar="K", help=text)
+    text = (
+        "descent (default): gradient steps between jumps, ours; annealing: the paper's, up to"
+        " ten tries an iteration; annealing_candidates: the best of ten neighbours an iteration"
+    )
+    parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
+    text = "distance_sum (default), the paper's words, or graspit, with the term of the normals"
+    parser.add_argument("--energy", default="distance_sum", metavar="ENERGY", help=text)
+    text = "jumps (default: 60), or iterations of the annealing (default: 10000)"
+    parser.add_argument("--iterations", type=count, metavar="N", help=text)
+    parser.add_argument("--out", required=True, metavar="DIR", help="a folder for one file a mesh")
+    add(parser, "--seed")
+    text = "factor from the meshes' units to metres"
+    parser.add_argument("--scale", type=float, default=1.0, help=text)
+    add(parser, "--workers")
+
+
+def run(options: Namespace) -> None:
+    """Write a file of planned grasps for each mesh and print how good they are.
+
+    options: what `arguments` asks for. Raises ParameterError where meshes would share a file.
+    """
+    from graspbook.highdof.planner import PlannerSettings, search_settings
+    from graspbook.highdof.plans import plan_files, read_plan
+    from graspbook.objects.mesh import load_mesh
+    from graspbook.storage import check_writable
+
+    paths = {
+        Path(mesh).stem: Path(options.out) / f"{Path(mesh).stem}.h5" for mesh in options.meshes
+    }
+    if len(paths) < len(options.meshes):
+        raise ParameterError(
+            f"{' '.join(options.meshes)}: two meshes of one name would share a file"
+        )
+    check_writable(*paths.values())
+    meshes = {Path(mesh).stem: load_mesh(mesh, options.scale) for mesh in options.meshes}
+    unit = "rounds" if options.search == "descent" else "iterations"
+    counts = {unit: options.iterations} if options.iterations else {}
+    settings = PlannerSettings(
+        options.grasps, options.energy, search=search_settings(options.search, **counts)
+    )
+    plan_files(meshes, paths, options.hand, settings, seed=options.seed, workers=options.workers)
+    for path in paths.values():
+        quality = read_plan(path).epsilon
+        print(
+            f"{path}: {len(quality)} grasps, {(quality > 0).sum()} in force closure when closed,"
+            f" best ε {quality.max():.3f}"
+        )

@@ -1,0 +1,58 @@
+"""Sample and label grasps for meshes by simulation."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from graspbook.commands._arguments import add, count
+from graspbook.errors import ParameterError
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the subcommand.
+
+    parser: its own.
+    """
+    add(parser, "meshes")
+    text = "a grasp file (.h5) for one mesh, else a folder"
+    parser.add_argument("--out", required=True, metavar="FILE_OR_DIR", help=text)
+    text = "simulated grasps with labels, of both classes"
+    parser.add_argument("--grasps", type=count, default=500, metavar="N", help=text)
+    add(parser, "--seed")
+    text = "factor from the meshes' units to metres"
+    parser.add_argument("--scale", type=float, default=1.0, help=text)
+    add(parser, "--gripper", "--threads")
+
+
+def run(options: Namespace) -> None:
+    """Write a grasp file for each mesh and print what became of its candidates.
+
+    options: what `arguments` asks for. Raises ParameterError where meshes would share a file.
+    """
+    from graspbook.graspnet.candidates import sample_to_file
+    from graspbook.hands.grippers import load_gripper
+    from graspbook.objects.sets import load_object
+    from graspbook.storage import check_writable
+
+    out = Path(options.out)
+    if out.suffix == ".h5" and len(options.meshes) > 1:
+        raise ParameterError(
+            f"--out {out}: one grasp file for {len(options.meshes)} meshes; expected a folder"
+        )
+    paths = {
+        mesh: out if out.suffix == ".h5" else out / f"{Path(mesh).stem}.h5"
+        for mesh in options.meshes
+    }
+    if len(set(paths.values())) < len(options.meshes):
+        raise ParameterError(
+            f"{' '.join(options.meshes)}: two meshes of one name would share a grasp file"
+        )
+    check_writable(*paths.values())
+    how = {"threads": options.threads, "gripper": load_gripper(options.gripper or "panda")}
+    objects = [load_object(mesh, options.scale) for mesh in options.meshes]
+    for obj, path in zip(objects, paths.values(), strict=True):
+        counts = sample_to_file(obj, path, options.grasps, options.seed, **how)
+        print(
+            f"{path}: {counts['candidates']} candidates, {counts['not_colliding']} with the hand"
+            f" free, {counts['simulable']} of them with the object between the fingers; simulated"
+            f" {counts['simulated']}, {counts['successes']} hold"
+        )

@@ -1,0 +1,35 @@
+"""Make the networks of a complete run those that come with the package."""
+
+from argparse import ArgumentParser, Namespace
+
+from graspbook.commands._arguments import RUN, add
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the subcommand.
+
+    parser: its own.
+    """
+    add(parser, *RUN)
+    text = "whose networks: from one view (graspnet, default) or of many-jointed hands (highdof)"
+    papers = ("graspnet", "highdof")
+    parser.add_argument("--paper", choices=papers, default=papers[0], help=text)
+    text = "reports of `graspbook evaluate` for the model card of graspnet"
+    parser.add_argument("--evaluations", nargs="*", default=[], metavar="EVAL.json", help=text)
+
+
+def run(options: Namespace) -> None:
+    """Ship the networks and print the path of their card.
+
+    options: what `arguments` asks for.
+    """
+    from graspbook.workbook.ship import ship
+
+    print(
+        ship(
+            options.profile,
+            options.output_root,
+            paper=options.paper,
+            evaluations=options.evaluations,
+        )
+    )

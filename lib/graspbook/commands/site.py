@@ -1,0 +1,27 @@
+"""Render the executed notebooks of a profile to pages that open from disk."""
+
+from argparse import ArgumentParser, Namespace
+
+from graspbook.commands._arguments import RUN, add
+from graspbook.errors import NotebookError
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the subcommand.
+
+    parser: its own.
+    """
+    add(parser, *RUN)
+
+
+def run(options: Namespace) -> None:
+    """Render the pages and print the path of the first.
+
+    options: what `arguments` asks for. Raises NotebookError where a notebook had failed.
+    """
+    from graspbook.workbook.site import build_site
+
+    index, failures = build_site(options.profile, options.output_root)
+    print(index)
+    if failures:
+        raise NotebookError("; ".join(failures))

@@ -1,0 +1,200 @@
+"""How well a method grasps meshes that nobody trained on: predicted from random views, judged in
+simulation.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import trimesh
+
+from graspbook.errors import ParameterError
+from graspbook.graspnet.figures_of_merit import assess, compare, record
+from graspbook.graspnet.predict import PredictSettings, load_networks
+from graspbook.graspnet.views import (
+    CLOUD_POINTS,
+    ViewEvaluation,
+    evaluate_view,
+    evaluation_code,
+    ground_truth,
+    weights_hashes,
+)
+from graspbook.objects.grasp_object import GraspObject
+from graspbook.objects.mesh import load_mesh
+from graspbook.objects.sets import load_object
+from graspbook.parallel import run_tasks
+from graspbook.simulation.shake_model import ShakeSettings
+from graspbook.storage import content_hash
+
+TRUTH_CANDIDATES = 2000  # simulated on each mesh; those that hold are its positives
+
+# What two reports must have the same of, for their views to be the same.
+_SAME = ("meshes", "views", "seed", "scale", "cloud_points", "truth_candidates", "shake")
+
+
+@dataclass(frozen=True)
+class MeshFiles:
+    """The set of some mesh files: object name -> path, with one factor to metres."""
+
+    paths: dict[str, Path]
+    scale: float = 1.0
+
+    def load(self, name: str) -> GraspObject:
+        """The GraspObject of a name.
+
+        name: stem of its file. Raises MeshError for a bad mesh.
+        """
+        return load_object(self.paths[name], self.scale)
+
+
+@dataclass(frozen=True)
+class MeshEvaluation:
+    """A report, and by object name what it was made from: meshes, views, and positive grasps
+    (P, 4, 4) `object_T_hand`.
+
+    The report has the figures of `figures_of_merit.assess`, the `parameters` they depend on, as
+    `recorded` what comparisons need of every view, and as `against` what `figures_of_merit.compare`
+    finds for each earlier report, with the other's method and the report's name.
+    """
+
+    report: dict[str, Any]
+    surfaces: dict[str, trimesh.Trimesh]
+    views: dict[str, list[ViewEvaluation]]
+    positives: dict[str, np.ndarray]
+
+
+def evaluate_meshes(
+    meshes: Iterable[Path | str],
+    weights: Path | str,
+    settings: PredictSettings,
+    *,
+    views: int = 5,
+    seed: int = 0,
+    scale: float = 1.0,
+    workers: int = 2,
+    against: Iterable[Path | str] = (),
+) -> MeshEvaluation:
+    """Evaluate a method on mesh files from random views.
+
+    meshes: the files; an object's name is the stem of its file.
+    weights: the folder of the networks.
+    settings: of the prediction, the method among them.
+    views: of each mesh.
+    seed: of views, predictions and intervals.
+    scale: factor from the meshes' units to metres.
+    workers: processes side by side. Equal other parameters give equal bytes, whatever their number.
+    against: earlier reports on the same views of the same meshes.
+
+    Views and ground truth are kept in the user's cache, so a killed run goes on where it was.
+    Raises, before the work, the errors of meshes and weights, and ParameterError for an unknown
+    method, two meshes of one name, or a report of other meshes or views.
+    """
+    meshes, against = list(meshes), list(against)
+    doubled = [
+        name for name, count in Counter(Path(mesh).stem for mesh in meshes).items() if count > 1
+    ]
+    if doubled:
+        raise ParameterError(
+            f"{' '.join(map(str, meshes))}: two meshes of one name, {doubled[0]}, would share its"
+            " figures"
+        )
+    load_networks(weights, method=settings.method)
+    objects = MeshFiles({Path(mesh).stem: Path(mesh) for mesh in meshes}, scale)
+    surfaces = {name: load_mesh(path, scale) for name, path in objects.paths.items()}
+    parameters = {
+        "method": settings.method,
+        "views": views,
+        "seed": seed,
+        "scale": scale,
+        "predict": asdict(settings),
+        "cloud_points": CLOUD_POINTS,
+        "meshes": {
+            name: content_hash(mesh.vertices, mesh.faces) for name, mesh in surfaces.items()
+        },
+        "truth_candidates": TRUTH_CANDIDATES,
+        "shake": asdict(ShakeSettings()),
+        "weights": weights_hashes(weights, settings.method),
+        "code": evaluation_code(),
+    }
+    others = [_read_report(path, parameters) for path in against]
+
+    truth = run_tasks(
+        ground_truth,
+        [{"name": name} for name in surfaces],
+        workers,
+        "ground truth",
+        common={"objects": objects, "candidates": TRUTH_CANDIDATES},
+    )
+    positives = {name: grasps for name, (grasps, _) in zip(surfaces, truth, strict=True)}
+    reasons = {name: reason for name, (_, reason) in zip(surfaces, truth, strict=True)}
+    tasks: list[dict[str, Any]] = [
+        {"name": name, "view": view}
+        for name in surfaces
+        if len(positives[name])
+        for view in range(views)
+    ]
+    common = {"objects": objects, "weights": weights, "settings": settings, "seed": seed}
+    found = run_tasks(_evaluate_view, tasks, workers, "predict and shake", common=common)
+    evaluated: dict[str, list[ViewEvaluation]] = {name: [] for name in surfaces}
+    for task, evaluation in zip(tasks, found, strict=True):
+        evaluated[task["name"]].append(evaluation)
+
+    report = assess(evaluated, positives, settings.threshold, seed=seed, reasons=reasons)
+    report |= {"parameters": parameters, "recorded": record(evaluated, positives)}
+    if others:
+        report["against"] = [
+            {
+                "report": Path(path).name,
+                "method": other["parameters"]["method"],
+                **compare(report["recorded"], other["recorded"], settings.threshold, seed=seed),
+            }
+            for path, other in zip(against, others, strict=True)
+        ]
+    return MeshEvaluation(report, surfaces, evaluated, positives)
+
+
+def _evaluate_view(*, objects, name, view, weights, settings, seed):
+    # On one thread, so that figures do not depend on the number of workers.
+    torch.set_num_threads(1)
+    return evaluate_view(
+        objects,
+        name,
+        view,
+        weights=weights,
+        settings=settings,
+        steps=[0, settings.steps],
+        seed=seed,
+    )
+
+
+def _read_report(path, parameters):
+    """An earlier report, of the same meshes and views as these parameters."""
+    try:
+        other = json.loads(Path(path).read_text())
+        known = {key: other["parameters"][key] for key in ("method", *_SAME)}
+        other["recorded"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ParameterError(
+            f"{path}: no report of `graspbook evaluate` with recorded views"
+            f" ({type(error).__name__}: {error}); evaluate that method again"
+        ) from error
+    for key in _SAME:
+        if known[key] != parameters[key]:
+            raise ParameterError(
+                f"{path}: {key} {_brief(known[key])}, expected {_brief(parameters[key])} as here: "
+                "only the same views of the same meshes can be compared"
+            )
+    return other
+
+
+def _brief(value):
+    return (
+        ", ".join(f"{name} ({str(part)[:8]})" for name, part in value.items())
+        if isinstance(value, dict)
+        else value
+    )

@@ -1,0 +1,277 @@
+"""Grasps that the notebooks of the high-DOF paper compare: planned in several ways, and made by
+networks and mended.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import trimesh
+
+from graspbook.highdof.evaluation import (
+    expected_best,
+    grasp_object,
+    held_plans,
+    mend_predictions,
+    some_plans,
+)
+from graspbook.highdof.experiments import ByObject
+from graspbook.highdof.planner import PlannerSettings, search_settings
+from graspbook.highdof.plans import HandGrasps, plan_files
+from graspbook.highdof.studies import FINGERTIPS
+from graspbook.objects.sets import FamilySet, FolderSet
+from graspbook.parallel import run_tasks
+from graspbook.storage import read_json, write_json
+
+WAYS = {"adjust": "adjusted", "polish": "polished"}
+ByHand = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Wall times of planning, kept in a file: of whole runs alone, since results do not depend on
+    them.
+
+    file: JSON.
+    """
+
+    file: Path
+
+    def seconds(self, label: str) -> float | None:
+        """What a whole run took, None if none was made.
+
+        label: of the run.
+        """
+        return read_json(self.file).get(label) if self.file.is_file() else None
+
+    def plan(
+        self,
+        label: str,
+        meshes: Mapping[str, trimesh.Trimesh],
+        paths: Mapping[str, Path],
+        hand: str,
+        settings: PlannerSettings,
+        **options: int,
+    ) -> float | None:
+        """Plan as `plan_files` does and return the seconds of a whole run.
+
+        label: of the run.
+        meshes, paths, hand, settings: see `plan_files`.
+        options: its seed and workers.
+        """
+        started = monotonic()
+        if plan_files(meshes, paths, hand, settings, **options) == len(meshes) * settings.grasps:
+            times = read_json(self.file) if self.file.is_file() else {}
+            write_json(self.file, times | {label: monotonic() - started})
+        return self.seconds(label)
+
+
+def planners(grasps: int, *, rounds: int, iterations: int) -> dict[str, PlannerSettings]:
+    """The planners that are compared, by name; those of the first four minimise the same energy.
+
+    The annealing of ten candidates has a tenth of the iterations, so that it judges about as many
+    poses; one more annealing stops after a tenth, to stand beside the descent at about equal time.
+
+    grasps: of each object.
+    rounds: of the descent.
+    iterations: of the annealing.
+    """
+    tenth, descent = max(1, iterations // 10), search_settings("descent", rounds=rounds)
+    annealing = search_settings("annealing", iterations=iterations)
+    ways = {
+        "annealing": annealing,
+        "annealing, candidates": search_settings("annealing_candidates", iterations=tenth),
+        "annealing, a tenth": search_settings("annealing", iterations=tenth),
+        "descent": descent,
+    }
+    return {way: PlannerSettings(grasps, search=search) for way, search in ways.items()} | {
+        "annealing, graspit": PlannerSettings(grasps, "graspit", search=annealing),
+        "descent, graspit": PlannerSettings(grasps, "graspit", search=descent),
+        "descent, fingertips": PlannerSettings(grasps, layout=FINGERTIPS, search=descent),
+    }
+
+
+def energy_by_work(plans: Sequence[HandGrasps]) -> tuple[np.ndarray, np.ndarray]:
+    """How many poses a chain has judged (R,), and the mean least energy of all chains then (R,).
+
+    plans: by one planner.
+    """
+    histories = np.concatenate([plan.history for plan in plans], axis=1)
+    seen = plans[0].iterations
+    judged = np.mean([plan.evaluations for plan in plans]) * seen / seen[-1]
+    return judged, histories.mean(axis=1)
+
+
+def try_plans(
+    objects: FamilySet | FolderSet,
+    hand: str,
+    plans: Mapping[str, Mapping[str, HandGrasps]],
+    files: Mapping[str, Mapping[str, Path]],
+    *,
+    count: int,
+    workers: int,
+) -> dict[str, ByObject]:
+    """Of planned grasps of least energy "epsilon" and "held": {way: {object: [item]}}.
+
+    objects: a set of them.
+    hand: its name.
+    plans, files: {way: {object: ...}}, what is in the files.
+    count: grasps of each object.
+    workers: processes.
+    """
+    pairs = [(way, name) for way, by_name in plans.items() for name in by_name]
+    held = run_tasks(
+        held_plans,
+        [{"name": name, "plan_file": files[way][name]} for way, name in pairs],
+        workers,
+        "hold tests",
+        common={"objects": objects, "hand": hand, "count": count},
+    )
+    found: dict[str, ByObject] = {way: {} for way in plans}
+    for (way, name), outcome in zip(pairs, held, strict=True):
+        found[way][name] = [{"epsilon": plans[way][name].epsilon[:count], "held": outcome}]
+    return found
+
+
+def shares_held(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, list[float]]:
+    """Of grasps with and without force closure the shares that stay in the hand in 0 to 6
+    directions.
+
+    items: of each object, "epsilon" and "held" of as many grasps.
+    """
+    directions = np.concatenate([item["held"].sum(axis=1) for item in items])
+    closure = np.concatenate([item["epsilon"] > 0 for item in items])
+    kinds = {"force closure": closure, "no force closure": ~closure}
+    return {
+        f"{kind}: {which.sum()} grasps": [float(np.mean(directions[which] == n)) for n in range(7)]
+        for kind, which in kinds.items()
+        if which.any()
+    }
+
+
+def mend_all(
+    hand: str,
+    examples: Path,
+    names: Sequence[str],
+    weights: Mapping[str, Path],
+    *,
+    workers: int,
+    parts: int = 1,
+) -> dict[str, dict[str, ByObject]]:
+    """`evaluation.mend_predictions` of networks: {label: {way: {object: [item]}}}.
+
+    hand: its name.
+    examples: a file of them.
+    names: of the objects in it.
+    weights: of each label.
+    workers: processes.
+    parts: in which the objects of one network are mended.
+    """
+    shares = [names[i::parts] for i in range(parts) if names[i::parts]]
+    asked = [(label, part) for label in weights for part in shares]
+    tasks = [{"names": part, "weights": weights[label]} for label, part in asked]
+    common = {"hand": hand, "examples": examples}
+    found: dict[str, dict[str, ByObject]] = {label: {} for label in weights}
+    several = run_tasks(mend_predictions, tasks, workers, "mending", common=common)
+    for (label, _), by_way in zip(asked, several, strict=True):
+        for way, items in by_way.items():
+            found[label].setdefault(way, {}).update(items)
+    return found
+
+
+def grasp_all(
+    objects: FamilySet | FolderSet,
+    names: Sequence[str],
+    weights: Mapping[str, Mapping[str, Path | None]],
+    *,
+    workers: int,
+    **options: Any,
+) -> ByHand:
+    """`evaluation.grasp_object` of several hands: {hand: {object: {label: {way: arrays}}}}.
+
+    objects: a set of them.
+    names: of the objects in it.
+    weights: of each label for each hand.
+    workers: processes.
+    options: of `grasp_object`: ways, rotations, seed, tested.
+    """
+    tasks = [
+        {"hand": hand, "weights": own, "name": name}
+        for hand, own in weights.items()
+        for name in names
+    ]
+    common = {"objects": objects, **options}
+    return _by_hand(tasks, run_tasks(grasp_object, tasks, workers, "grasps", common=common))
+
+
+def plans_of(
+    objects: FamilySet | FolderSet,
+    names: Sequence[str],
+    files: Mapping[str, Mapping[str, Path]],
+    *,
+    workers: int,
+    **options: int,
+) -> ByHand:
+    """`evaluation.some_plans` of several hands: {hand: {object: [item]}}.
+
+    objects: a set of them.
+    names: of the objects in it.
+    files: planned grasps of each hand for each object.
+    workers: processes.
+    options: of `some_plans`: count, seed, tested.
+    """
+    tasks = [
+        {"hand": hand, "name": name, "plan_file": own[name]}
+        for hand, own in files.items()
+        for name in names
+    ]
+    common = {"objects": objects, **options}
+    found = run_tasks(some_plans, tasks, workers, "planned grasps", common=common)
+    return _by_hand(tasks, [[item] for item in found])
+
+
+def _by_hand(tasks, results):
+    found = {}
+    for task, result in zip(tasks, results, strict=True):
+        found.setdefault(task["hand"], {})[task["name"]] = result
+    return found
+
+
+def by_way(grasped: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, ByObject]:
+    """Grasps as `comparison.contrast` takes them: {"<label>, <mended how>": {object: [item]}}.
+
+    grasped: {object: {label: {way: arrays}}}, as of one hand.
+    """
+    found: dict[str, ByObject] = {}
+    for name, by_label in grasped.items():
+        for label, ways in by_label.items():
+            for way, item in ways.items():
+                found.setdefault(f"{label}, {WAYS[way]}", {})[name] = [item]
+    return found
+
+
+def deepest_of(grasped: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> float:
+    """Depth of the deepest point of any closed hand, metres, of the network's grasps.
+
+    grasped: as of `by_way`, with a label "network".
+    """
+    items = [item for by_label in grasped.values() for item in by_label["network"].values()]
+    return float(max(item["penetration"][:, 2].max() for item in items))
+
+
+def best_of(epsilon: Mapping[str, Sequence[np.ndarray]]) -> dict[str, list[float]]:
+    """The mean ε of the best of 1, 2, ... grasps, over all choices of so many and all objects.
+
+    epsilon: of each way, the ε of each object's grasps.
+    """
+    most = min(len(values) for several in epsilon.values() for values in several)
+    return {
+        way: [
+            float(np.mean([expected_best(values.clip(0), n) for values in several]))
+            for n in range(1, most + 1)
+        ]
+        for way, several in epsilon.items()
+    }

@@ -1,0 +1,180 @@
+"""One object of one's own: from a capture or a camera to a grasp that the arm can carry out and,
+when told, to the object lifted.
+
+Without an arm, where the camera stood is read off the table: level, at z = 0 of the base frame, the
+camera looking away from the arm, its axis meeting the table where objects are expected.
+"""
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graspbook import pose
+from graspbook.errors import CaptureError
+from graspbook.graspnet.predict import load_networks
+from graspbook.perception.camera import backproject
+from graspbook.perception.capture import dominant_plane
+from graspbook.perception.hand_eye import read_hand_eye
+from graspbook.perception.table import TableView
+from graspbook.robots import paths
+from graspbook.robots.arm import REAL_SPEED, SIMULATED_SPEED, Arm
+from graspbook.robots.camera import open_camera
+from graspbook.robots.command_log import command_log
+from graspbook.robots.controller import SimulatedController
+from graspbook.robots.fr3 import FR3
+from graspbook.robots.frames import Frame
+from graspbook.robots.grasp_choice import Choice, TrialSettings, choose, perceive
+from graspbook.robots.simulated_world import World
+from graspbook.robots.trial import CLOSED, attempt
+from graspbook.robots.trial_subjects import PLACE
+from graspbook.robots.trials import check_real
+from graspbook.simulation.tabletop import tabletop
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What became of it, in plain numbers; what was seen, None for nothing; and, where nothing
+    real was moved, the Choice.
+    """
+
+    found: dict[str, Any]
+    view: TableView | None
+    choice: Choice | None = None
+
+
+def pick(
+    source: Path | str,
+    weights: Path | str,
+    *,
+    log: Path | str,
+    method: str = "graspnet",
+    robot: str | None = None,
+    execute: bool = False,
+    hand_eye: Path | str | None = None,
+    recover: bool = False,
+    seed: int = 0,
+) -> Picked:
+    """Choose a grasp for the object before a camera and, with leave, pick the object up.
+
+    source: for `robots.camera.open_camera`.
+    weights: the folder of the networks.
+    log: where commands to a real arm are written.
+    method: one of `graspnet.predict.METHODS`.
+    robot: the address of a real arm, which tells the camera's pose. Without one the way to the
+        grasp is rehearsed by the simulated arm over an empty table.
+    execute: let the real arm look, pick the object up and put it back; without this nothing moves.
+    hand_eye: the file of `hand_T_camera`, needed to execute.
+    recover: recover the real arm from an error that it is in.
+    seed: of all that is drawn.
+
+    Raises CaptureError, ParameterError, WeightsError, and RobotError for what goes wrong with arm
+    or camera; what does so while the arm picks is told as `found["fault"]` instead.
+    """
+    check_real(robot, source, execute=execute, hand_eye=hand_eye, recover=recover)
+    settings = TrialSettings()
+    settings = replace(
+        settings,
+        predict=replace(settings.predict, method=method),
+        motion=replace(settings.motion, speed=REAL_SPEED if robot else SIMULATED_SPEED),
+    )
+    if hand_eye:
+        settings = replace(settings, arm=replace(FR3, hand_T_camera=read_hand_eye(hand_eye)))
+    networks, rng = load_networks(weights, method=method), np.random.default_rng(seed)
+    how = {"networks": networks, "settings": settings, "rng": rng}
+    with open_camera(source) as camera, command_log(log) if robot else nullcontext():
+        if not robot:
+            return _plan(camera, source, FR3.look, None, **how)
+        with Arm(robot, execute=execute, speed=REAL_SPEED, recover=recover) as arm:
+            if not execute:
+                base_T_camera = settings.arm.base_T_camera(arm.pose)
+                return _plan(camera, source, arm.q, base_T_camera, **how)
+
+            def judge():
+                return arm.width > CLOSED, None
+
+            found = attempt(arm, camera, networks, settings, rng=rng, judge=judge)
+    view = found.pop("view")
+    return Picked({"source": str(source), "method": method, "seed": seed} | found, view)
+
+
+def assumed_pose(frame: Frame) -> np.ndarray:
+    """`base_T_camera` (4, 4) without an arm, from the table that is seen.
+
+    frame: of the camera.
+
+    Raises CaptureError where it shows no table.
+    """
+    points = backproject(frame.depth, frame.K)
+    if len(points) < 3:
+        raise CaptureError(f"empty view: {len(points)} measured points, expected a table")
+    normal, offset, share = dominant_plane(points, np.random.default_rng(0))
+    if share < 0.2 or abs(normal[2]) < 0.1:
+        raise CaptureError(
+            f"no table: the largest plane holds {share:.0%} of the points, expected 20 % or more,"
+            " and that the camera looks down on it"
+        )
+    forward = np.array([0, 0, 1.0]) - normal[2] * normal
+    if np.linalg.norm(forward) < 1e-6:  # straight down: the image's top is away from the arm
+        forward = np.array([0, -1.0, 0])
+        forward -= forward @ normal * normal
+    x = forward / np.linalg.norm(forward)
+    rotation = np.stack([x, np.cross(normal, x), normal])
+    met = np.array([0, 0, -offset / normal[2]])
+    return pose.from_rt(rotation, np.array([*PLACE, 0.0]) - rotation @ met)
+
+
+def _plan(camera, source, q, base_T_camera, *, networks, settings, rng):
+    """Choose and rehearse, moving nothing real."""
+    frame = camera.frame()
+    assumed = base_T_camera is None
+    try:
+        if assumed:
+            base_T_camera = assumed_pose(frame)
+        view = perceive(frame, base_T_camera, settings)
+    except CaptureError as error:
+        raise CaptureError(f"{source}: {error}") from error
+    choice = choose(view, base_T_camera, q, networks=networks, settings=settings, rng=rng)
+    found = {
+        "source": str(source),
+        "method": settings.predict.method,
+        "camera_pose_assumed": assumed,
+        "base_T_camera": base_T_camera.tolist(),
+        "grasps": choice.counts(),
+        "score": None,
+        "rank": None,
+        "base_T_hand": None,
+        "outcome": "planned" if choice.plan else "no feasible grasp",
+        "joints": None,
+        "rehearsed": None,
+    }
+    if choice.plan:
+        plan = choice.plan
+        found |= {
+            "score": float(choice.scores[choice.rank]),
+            "rank": choice.rank,
+            "base_T_hand": plan.base_T_hand.tolist(),
+            "joints": dict(zip(FR3.joints, plan.approach.end.tolist(), strict=True)),
+        }
+        if assumed:
+            found["rehearsed"] = rehearse(q, [plan.there, plan.approach])
+    return Picked(found, view, choice)
+
+
+def rehearse(q: np.ndarray, ways: Iterable[paths.Path]) -> bool:
+    """Run checked paths by the simulated arm, nothing on its table; True, or RobotError.
+
+    q: joint angles (7,) to begin from, rad.
+    ways: one after the other.
+    """
+    with SimulatedController(
+        World(tabletop([], np.zeros((0, 4, 4)), []).to_xml(), 0), q
+    ) as controller:
+        with Arm(controller.hostname, execute=True, speed=SIMULATED_SPEED) as arm:
+            arm.open()
+            for way in ways:
+                arm.run(way)
+    return True

@@ -1,0 +1,30 @@
+import re
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from graspbook import figures
+from graspbook.errors import OutputError
+from graspbook.pose import from_rt, random_rotations
+
+CLOUD = np.random.default_rng(0).normal(0, 0.03, (200, 3))
+POSES = from_rt(
+    random_rotations(5, np.random.default_rng(0)), np.random.default_rng(1).normal(0, 0.1, (5, 3))
+)
+
+
+def test_a_view_is_one_page_with_its_own_script(tmp_path):
+    one = figures.cloud_and_grasps(CLOUD, POSES, np.linspace(0, 1, 5))
+    figures.write_view(tmp_path / "view.html", [one, one], "Grasps <here>", "5 & more")
+    page = (tmp_path / "view.html").read_text()
+    assert "Grasps &lt;here&gt;" in page and "5 &amp; more" in page
+    assert page.count('class="plotly-graph-div"') == 2
+    assert page.count('"showSendToCloud": false') == 2  # and nothing leaves it
+    assert len(page) > 3_000_000 and not re.search(
+        r"<(script|link)[^>]+(src|href)=", page
+    )  # nothing to fetch
+    figures.write_view(tmp_path / "one.html", go.Figure(), "empty")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        figures.write_view(tmp_path / "file" / "view.html", one, "title")

@@ -1,0 +1,28 @@
+"""Meshes and clouds as what a camera sees, and as solids."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from graspbook.perception.inputs import observe_input, read_solid
+
+
+def test_a_mesh_is_seen_from_one_side(tmp_path):
+    mesh = trimesh.creation.box([0.05, 0.06, 0.1])
+    mesh.export(tmp_path / "box.ply")
+    capture = observe_input(tmp_path / "box.ply", np.random.default_rng(0))
+    assert (capture.points[:, 2] > 0).all() and len(capture.points) > 1000
+    # A convex object shows at most three of its six sides.
+    trimesh.PointCloud(capture.points).export(tmp_path / "cloud.ply")
+    again = observe_input(tmp_path / "cloud.ply", np.random.default_rng(0))
+    np.testing.assert_allclose(again.points, capture.points, atol=1e-6)
+
+
+def test_of_a_cloud_the_hull_is_taken(tmp_path):
+    points = trimesh.sample.sample_surface(trimesh.creation.box((0.06, 0.08, 0.12)), 4000, seed=0)[
+        0
+    ]
+    np.save(tmp_path / "box.npy", points + [0, 0, 0.5])
+    np.save(tmp_path / "mm.npy", 1000 * (points + [0, 0, 0.5]))
+    for solid in (read_solid(tmp_path / "box.npy"), read_solid(tmp_path / "mm.npy", 0.001)):
+        assert solid.is_watertight and solid.volume == pytest.approx(0.06 * 0.08 * 0.12, rel=0.03)

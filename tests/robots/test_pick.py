@@ -1,0 +1,170 @@
+"""A grasp for one object before a camera, with and without an arm."""
+
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+
+from graspbook import pose
+from graspbook.cli import main
+from graspbook.errors import CaptureError, ParameterError
+from graspbook.graspnet.predict import PredictSettings
+from graspbook.objects.trial_objects import make_trial_object
+from graspbook.perception.depth_sensor import d415
+from graspbook.robots import pick
+from graspbook.robots.controller import SimulatedController
+from graspbook.robots.fr3 import FR3
+from graspbook.robots.frames import Frame
+from graspbook.robots.grasp_choice import TrialSettings
+from graspbook.robots.simulated_camera import SimulatedCamera
+from graspbook.robots.simulated_world import World
+from graspbook.robots.trial_setups import simulated_view, table_mesh
+from graspbook.robots.trial_subjects import PLACE, trial_poses
+from graspbook.simulation.tabletop import tabletop
+
+AT_LOOK = FR3.base_T_camera(FR3.forward(FR3.look))
+K = np.array([[600.0, 0, 319.5], [0, 600.0, 239.5], [0, 0, 1]])
+
+
+def empty_table(q=FR3.ready):
+    return SimulatedController(
+        World(tabletop([], np.zeros((0, 4, 4)), []).to_xml(), 0), q, realtime=False
+    )
+
+
+def picked(source, out, *more):
+    """What `graspbook pick` writes of an object."""
+    arguments = ["pick", source, "--out", out, "--html", out.with_suffix(".html"), *more]
+    assert main([str(argument) for argument in arguments]) == 0
+    return json.loads(out.read_text())
+
+
+def level_table(height, tilt):
+    """A Frame of an empty table, seen from `height` m at `tilt` rad from straight down."""
+    v, u = np.mgrid[:480, :640]
+    rays = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], axis=-1)
+    normal = np.array(
+        [0, -np.sin(tilt), -np.cos(tilt)]
+    )  # up, in the camera's frame: its top looks away from the arm
+    return Frame((height / -(rays @ normal)).astype(np.float32), K)
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.3, 0.9])
+def test_the_assumed_pose_puts_the_table_at_zero_and_its_middle_where_objects_stand(tilt):
+    frame = level_table(0.5, tilt)
+    base_T_camera = pick.assumed_pose(frame)
+    assert np.allclose(base_T_camera[:3, :3] @ base_T_camera[:3, :3].T, np.eye(3))
+    assert np.isclose(base_T_camera[2, 3], 0.5, atol=1e-4)
+    depth = frame.depth[240, 320]
+    middle = base_T_camera @ [*(depth * (np.array([320, 240]) - K[:2, 2]) / 600), depth, 1]
+    assert np.allclose(middle[:3], [*PLACE, 0], atol=2e-3)
+    assert base_T_camera[0, 2] > -1e-6  # it looks away from the arm
+    assert np.isclose(base_T_camera[1, 2], 0, atol=1e-6)
+
+
+def test_no_pose_is_assumed_without_a_table():
+    with pytest.raises(CaptureError, match="empty view: 0 measured points"):
+        pick.assumed_pose(Frame(np.full((480, 640), np.nan, np.float32), K))
+    with pytest.raises(CaptureError, match="no table"):
+        pick.assumed_pose(level_table(0.5, np.pi / 2 - 0.05))
+
+
+def test_options_of_a_real_arm_are_refused_without_one(tmp_path):
+    with pytest.raises(ParameterError, match="expected --robot"):
+        pick.pick("none.npz", "none", log=tmp_path / "a.log", execute=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.timing
+def test_a_capture_is_picked_from_in_rehearsal(tmp_path):
+    """A box on a table, seen at an angle: a grasp is planned, its way is gone by the simulated arm,
+    twice to the same bytes.
+    """
+    box = make_trial_object("spam_can")
+    view = simulated_view(box, trial_poses(box, 1)[0], AT_LOOK, np.random.default_rng(0))
+    np.savez(tmp_path / "can.npz", depth=view.depth, K=view.K)
+    found = picked(tmp_path / "can.npz", tmp_path / "can.json")
+    assert (
+        found["outcome"] == "planned"
+        and found["rehearsed"] is True
+        and found["camera_pose_assumed"]
+    )
+    hand = FR3.forward(list(found["joints"].values()))
+    assert np.allclose(hand, found["base_T_hand"], atol=1e-3)
+    assert list(found["joints"]) == list(FR3.joints)
+    page = (tmp_path / "can.html").read_text()
+    assert "chosen" in page and "read off the table" in page
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Fewer grasps, faster motions."""
+    monkeypatch.setattr(
+        pick, "TrialSettings", partial(TrialSettings, PredictSettings(samples=24, steps=3))
+    )
+    monkeypatch.setattr(pick, "REAL_SPEED", 0.5)
+
+
+@pytest.mark.timing
+def test_a_real_arm_without_leave_to_execute_gets_no_motion(tmp_path, quick):
+    """A recording will do there: nothing moves by it."""
+    view = simulated_view(
+        make_trial_object("jello_strawberry"),
+        pose.from_rt(np.eye(3), [*PLACE, 0]),
+        AT_LOOK,
+        np.random.default_rng(0),
+    )
+    np.savez(tmp_path / "box.npz", depth=view.depth, K=view.K)
+    with empty_table(FR3.look) as controller:
+        found = picked(tmp_path / "box.npz", tmp_path / "box.json", "--robot", controller.hostname)
+        commands = controller.commands()
+    assert (
+        found["outcome"] == "planned"
+        and found["rehearsed"] is None
+        and not found["camera_pose_assumed"]
+    )
+    assert np.allclose(found["base_T_camera"], AT_LOOK, atol=1e-3)
+    assert (
+        commands["kMove"]
+        == commands["hand.kMove"]
+        == commands["hand.kGrasp"]
+        == commands["stream"]
+        == 0
+    )
+
+
+@pytest.mark.timing
+def test_a_real_arm_with_leave_to_execute_looks_and_tells_what_became_of_it(
+    tmp_path, quick, weights, monkeypatch
+):
+    (tmp_path / "hand_eye.json").write_text(
+        json.dumps({"hand_T_camera": FR3.hand_T_camera.tolist()})
+    )
+    with empty_table() as controller:
+        camera = SimulatedCamera(
+            lambda: [(table_mesh(), np.eye(4))],
+            lambda: FR3.base_T_camera(FR3.forward(controller.truth().q)),
+            d415(),
+            np.random.default_rng(0),
+        )
+        monkeypatch.setattr(pick, "open_camera", {"realsense": camera}.get)
+        found = picked(
+            "realsense",
+            tmp_path / "none.json",
+            "--weights",
+            weights,
+            "--robot",
+            controller.hostname,
+            "--execute",
+            "--hand-eye",
+            tmp_path / "hand_eye.json",
+        )
+        commands = controller.commands()
+    assert (found["outcome"], found["fault"]) == (
+        "no feasible grasp",
+        None,
+    ) and "nothing on the table" in found["reason"]
+    assert found["reason"] in (tmp_path / "none.html").read_text()
+    assert commands["kMove"] == commands["hand.kMove"] == 1 and commands["hand.kGrasp"] == 0
+    assert "'what': 'look'" in (tmp_path / "none.log").read_text()
