@@ -43,8 +43,7 @@ test: $(READY)
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n $(JOBS) -m "not timing"
-	$(BIN)/python -m pytest -q -m timing
+	$(BIN)/python -m pytest -q -n $$(($(JOBS) + 1))
 
 bench: $(READY)
 	$(BIN)/python bench/bench.py

@@ -72,9 +72,18 @@ def toy_workbook(tmp_path, monkeypatch):
     return ToyWorkbook(tmp_path)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Slow files first, so that workers end at about the same time; otherwise the order stays."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """What takes long first, so that workers end at about the same time.
+
+    A worker takes a file at a time. Robots in real time are one group, so that no two of them run
+    side by side.
+    """
+    first = {item: item.get_closest_marker("timing") is not None for item in items}
+    for item in items:
+        group = "timing" if first[item] else item.path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (not first[item], item.get_closest_marker("slow") is None))
 
 
 @pytest.fixture(scope="session")
