@@ -27,6 +27,16 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"graspbook: error: {' '.join(message.split())} (see {self.prog} --help)\n")
 
 
+class _Version(argparse.Action):
+    """Prints version and revision; git is asked only then."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        from graspbook.provenance import version_text
+
+        print(f"graspbook {version_text()}")
+        parser.exit()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `graspbook ARGUMENTS` and return the exit status.
 
@@ -55,6 +65,9 @@ def _parser(arguments):
     """A parser that knows all subcommands by name, and the arguments of the one asked for."""
     parser = _Parser(
         prog="graspbook", description="A reproducible workbook of two papers on learning to grasp."
+    )
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="print version and revision, and exit"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     asked = next((text for text in arguments if not text.startswith("-")), None)
