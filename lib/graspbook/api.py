@@ -93,7 +93,8 @@ def predict(
         configuration=hand.configuration,
         **about,
     )
-    return GraspSet(grasps, points, found.note)
+    notes = (*getattr(seen, "notes", ()), found.note)
+    return GraspSet(grasps, points, "; ".join(filter(None, notes)))
 
 
 def shake_test(obj: GraspObject, grasps: GraspSet | np.ndarray, *, threads: int = 2) -> GraspSet:
