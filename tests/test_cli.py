@@ -82,7 +82,7 @@ def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(mesh_evaluation, "evaluate_meshes", interrupted)
     status, out, err = run(capsys, "evaluate", "box.stl", "--out", tmp_path / "eval.json")
     assert (status, out) == (130, "")
-    assert_one_line(err, "interrupted", "trials go on where they ended when run again")
+    assert_one_line(err, "interrupted", "trials continue when you run the command again")
 
 
 def test_version_has_the_revision(capsys):

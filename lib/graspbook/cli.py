@@ -1,7 +1,7 @@
 """The command line: finds the subcommand in `commands/` and loads that one alone.
 
-Status 0: done. Status 1: a notebook failed. Status 2: bad input, told in one line. Status 130:
-interrupted by Ctrl-C.
+Status 0: done. Status 1: a notebook failed. Status 2: bad input, explained in one line. Status
+130: interrupted by Ctrl-C.
 """
 
 import argparse
@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that tells wrong arguments in one line, like all other bad input."""
+    """A parser that explains wrong arguments in one line, like all other bad input."""
 
     def error(self, message):
         self.exit(2, f"graspbook: error: {' '.join(message.split())} (see {self.prog} --help)\n")
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(f"{error.filename or 'input or output'}: {error.strerror or error}", 2)
     except KeyboardInterrupt:
         return _complain(
-            "interrupted; files that exist are whole, and trials go on where they ended when run"
+            "interrupted: files that exist are complete, and trials continue when you run the command"
             " again",
             130,
         )
