@@ -54,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(f"{error.filename or 'input or output'}: {error.strerror or error}", 2)
     except KeyboardInterrupt:
         return _complain(
-            "interrupted: files that exist are complete, and trials continue when you run the command"
-            " again",
+            "interrupted: files that exist are complete, and trials continue when you run the"
+            " command again",
             130,
         )
     return 0
