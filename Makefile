@@ -23,12 +23,12 @@ $(READY): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=...)"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[view,lab,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[robot,workbook,view,lab,dev]'
 	@touch $@
 
 # Snakemake prints the graph's progress; on failure its last lines say which notebook failed and where it lies.
-# After a kill the next run goes on: files are renamed into place when complete, so what is there can be trusted.
-# Weights are no outputs of the graph, as Snakemake would delete them when a later cell fails; missing ones are made anew.
+# After a kill the next run continues: files are renamed into place when complete, so a file that exists can be trusted.
+# Weights are not outputs of the graph: Snakemake would delete them when a later cell fails. Missing ones are trained again.
 missing  = $(filter-out $(wildcard $1),$1)
 weights  = $(patsubst %,outputs/$(PROFILE)/weights/%.safetensors,$1)
 RETRAIN  = $(if $(call missing,$(call weights,sampler evaluator)),graspnet_3_training) \

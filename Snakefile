@@ -2,12 +2,13 @@
 
     snakemake --cores 2 --keep-going --config profile=smoke        (`make reproduce`)
 
-One rule a notebook. It runs again when its notebook, its profile, a library file that it imports, or the results it
+One rule per notebook. It runs again when its notebook, its profile, a library file that it imports, or the results it
 builds on have changed. Its executed notebook is declared as a log, so that Snakemake keeps it when it fails; its
 results are written whole or not at all, so that a killed run goes on (`--rerun-incomplete --nolock`, as `make` has it).
 """
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -37,7 +38,8 @@ ALONE = ["graspnet/6_robot_trials"]
 
 PROFILE = config.get("profile", "smoke")
 OUT = f"outputs/{PROFILE}"
-GRASPBOOK = f"{sys.executable} -m graspbook"
+# Quoted: the path of a checkout may have a space.
+GRASPBOOK = f"{shlex.quote(sys.executable)} -m graspbook"
 
 
 def library(notebook):
@@ -61,7 +63,7 @@ onerror:
     shell(f"{GRASPBOOK} site --profile {PROFILE} || true")
 
 
-# Asks for every result by name: the site alone would hide a missing one, being rendered anew after a failure.
+# Asks for every result by name. The site alone would hide a missing one, since it is rendered again after a failure.
 rule workbook:
     """Everything: what every notebook found, and the pages that show it."""
     input:
@@ -99,4 +101,4 @@ for notebook, upstream in NOTEBOOKS.items():
         threads:
             workflow.cores if notebook in ALONE else 1
         shell:
-            f"{GRASPBOOK} run {{input.notebook}} --profile {PROFILE}"
+            f"{GRASPBOOK} run {{input.notebook:q}} --profile {PROFILE}"

@@ -1,5 +1,6 @@
 """The command line: exit status, one line an error, nothing half-written."""
 
+import re
 import subprocess
 import sys
 
@@ -81,7 +82,14 @@ def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(mesh_evaluation, "evaluate_meshes", interrupted)
     status, out, err = run(capsys, "evaluate", "box.stl", "--out", tmp_path / "eval.json")
     assert (status, out) == (130, "")
-    assert_one_line(err, "interrupted", "trials go on where they ended when run again")
+    assert_one_line(err, "interrupted", "trials continue when you run the command again")
+
+
+def test_version_has_the_revision(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert re.match(r"graspbook \d+\.\d+\.\d+( \(revision \w{12}.*\))?\n", capsys.readouterr().out)
 
 
 def test_unknown_commands_are_status_2(capsys):

@@ -10,6 +10,7 @@ from graspbook.imports import LIBRARY, imported_names, module_file
 FLOORS = (
     (
         "errors",
+        "extras",
         "imports",
         "pose",
         "storage",
@@ -25,7 +26,7 @@ FLOORS = (
     ("robots",),
     ("figures",),
     ("workbook",),
-    ("commands", "cli", "__main__"),
+    ("api", "api_values", "commands", "cli", "__main__"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 FILES = [file for file in sorted(LIBRARY.rglob("*.py")) if ".ipynb_checkpoints" not in file.parts]

@@ -44,6 +44,19 @@ def test_every_direct_package_is_pinned_and_named_without_a_version():
     assert set(direct) <= set(pins())
 
 
+def test_the_core_is_small():
+    core = set(PROJECT["dependencies"])
+    assert not core & {name for names in EXTRAS.values() for name in names}
+    assert not core & {
+        "snakemake",
+        "papermill",
+        "franky-control",
+        "ompl",
+        "jupyterlab",
+        "polyscope",
+    }
+
+
 def brings_along(name, extras=()):
     """Names of the packages that an installed one asks for on this machine."""
     found = [Requirement(line) for line in distribution(name).requires or []]

@@ -137,3 +137,24 @@ def test_one_file_for_two_results_is_refused(tmp_path):
     storage.check_writable(tmp_path / "a", tmp_path / "b")
     with pytest.raises(OutputError, match="link: one file for 2 results"):
         storage.check_writable(tmp_path / "a", tmp_path / "link")
+
+
+@pytest.mark.parametrize("variable", ["GRASPBOOK_CACHE", "XDG_CACHE_HOME"])
+def test_a_cache_that_cannot_be_written_is_replaced_with_a_warning(
+    tmp_path, monkeypatch, capsys, variable
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GRASPBOOK_CACHE", "")
+    monkeypatch.setenv(variable, str(tmp_path / "file" / "cache"))
+    made = storage.cache_dir()
+    assert made.is_dir() and not made.is_relative_to(tmp_path)
+    assert str(tmp_path / "file" / "cache") in capsys.readouterr().err
+    assert storage.cache_dir() == made and not capsys.readouterr().err
+
+
+def test_the_cache_is_the_users(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRASPBOOK_CACHE", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert storage.cache_dir() == tmp_path / "graspbook"
+    monkeypatch.setenv("GRASPBOOK_CACHE", str(tmp_path / "own"))
+    assert storage.cache_dir() == tmp_path / "own"

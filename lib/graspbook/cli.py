@@ -1,7 +1,7 @@
 """The command line: finds the subcommand in `commands/` and loads that one alone.
 
-Status 0: done. Status 1: a notebook failed. Status 2: bad input, told in one line. Status 130:
-interrupted by Ctrl-C.
+Status 0: done. Status 1: a notebook failed. Status 2: bad input, explained in one line. Status
+130: interrupted by Ctrl-C.
 """
 
 import argparse
@@ -21,10 +21,20 @@ COMMANDS = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that tells wrong arguments in one line, like all other bad input."""
+    """A parser that explains wrong arguments in one line, like all other bad input."""
 
     def error(self, message):
         self.exit(2, f"graspbook: error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+
+class _Version(argparse.Action):
+    """Prints version and revision; git is asked only then."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        from graspbook.provenance import version_text
+
+        print(f"graspbook {version_text()}")
+        parser.exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(f"{error.filename or 'input or output'}: {error.strerror or error}", 2)
     except KeyboardInterrupt:
         return _complain(
-            "interrupted; files that exist are whole, and trials go on where they ended when run"
-            " again",
+            "interrupted: files that exist are complete, and trials continue when you run the"
+            " command again",
             130,
         )
     return 0
@@ -55,6 +65,9 @@ def _parser(arguments):
     """A parser that knows all subcommands by name, and the arguments of the one asked for."""
     parser = _Parser(
         prog="graspbook", description="A reproducible workbook of two papers on learning to grasp."
+    )
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="print version and revision, and exit"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     asked = next((text for text in arguments if not text.startswith("-")), None)

@@ -7,7 +7,7 @@ traceback.
 
 
 class GraspbookError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and fix."""
 
 
 class MeshError(GraspbookError):
@@ -35,7 +35,7 @@ class OutputError(GraspbookError):
 
 
 class OtherTrialsError(OutputError):
-    """Records of trials of another setup or object where this run's were to go on."""
+    """Records of trials of another setup or object in the folder where a run was to continue."""
 
 
 class NotebookError(GraspbookError):

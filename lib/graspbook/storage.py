@@ -1,11 +1,14 @@
 """Files: atomic writes, JSON results, content hashes, the cache."""
 
 import ast
+import atexit
 import glob
 import hashlib
 import json
 import os
 import shutil
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -184,8 +187,27 @@ def _syntax(source):
 def cache_dir() -> Path:
     """Where things that can be made again are kept.
 
-    `$GRASPBOOK_CACHE`, or `graspbook` in the user's cache folder.
+    `$GRASPBOOK_CACHE`, or `graspbook` in the user's cache folder. Where that cannot be written, a
+    temporary folder of this process, with a warning.
     """
-    if base := os.environ.get("GRASPBOOK_CACHE"):
-        return Path(base)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "graspbook"
+    folder = Path(os.environ.get("GRASPBOOK_CACHE") or _users_cache())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    except OSError:
+        pass
+    made = tempfile.mkdtemp(prefix="graspbook-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    os.environ["GRASPBOOK_CACHE"] = made  # child processes share it
+    print(
+        f"warning: the cache {folder} cannot be written; intermediate results are not kept"
+        " (GRASPBOOK_CACHE names another folder)",
+        file=sys.stderr,
+    )
+    return Path(made)
+
+
+def _users_cache():
+    home = os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~"), ".cache")
+    return Path(home) / "graspbook" if os.path.isabs(home) else Path(os.devnull, "no home folder")

@@ -21,7 +21,7 @@ def test_without_a_screen_the_message_says_so(monkeypatch):
 
 def test_without_polyscope_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "polyscope", None)
-    with pytest.raises(ParameterError, match="pip install polyscope"):
+    with pytest.raises(ParameterError, match=r"pip install 'graspbook\[view\]'"):
         open_viewer(BOX)
 
 

@@ -158,5 +158,5 @@ def test_a_missing_library_is_an_error_with_the_packages_names(monkeypatch):
     monkeypatch.setattr(
         module.importlib, "import_module", lambda name: __import__("no_such_package")
     )
-    with pytest.raises(RobotError, match="expected the packages pyrealsense2 and libusb_package"):
+    with pytest.raises(RobotError, match=r"pip install 'graspbook\[robot\]'"):
         RealSense()

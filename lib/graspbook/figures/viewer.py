@@ -37,7 +37,8 @@ def open_viewer(
         import polyscope
     except ImportError as error:
         raise ParameterError(
-            f"view: polyscope cannot be imported ({error}); install it by `pip install polyscope`"
+            f"view: polyscope cannot be imported ({error});"
+            " install it by pip install 'graspbook[view]'"
         ) from error
     if not polyscope.is_initialized():
         _initialise(polyscope, backend)

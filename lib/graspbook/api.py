@@ -1,0 +1,194 @@
+"""What `import graspbook` offers, with defaults that suit most: points in, ranked grasps out.
+
+What it returns shows itself in JupyterLab as a figure that turns (`api_values`). The library's own
+modules take more options; this one only puts their functions together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graspbook import grasp_files, pose
+from graspbook.api_values import GraspSet, HandGrasp
+from graspbook.errors import ParameterError
+from graspbook.hands.grippers import load_gripper
+from graspbook.objects.grasp_object import GraspObject
+from graspbook.perception.camera import backproject, default_camera, random_view, render_depth
+from graspbook.perception.capture import Capture
+from graspbook.storage import SHIPPED
+
+
+@cache
+def load_networks(
+    folder: Path | str = SHIPPED, *, device: str = "cpu", method: str = "graspnet"
+) -> tuple[Any, Any]:
+    """Load the networks of a method, once: what samples grasps, and what scores them.
+
+    folder: of weights; those that come with the package by default.
+    device: "cpu" or "cuda".
+    method: "graspnet", "geometric" or "gpd".
+
+    Raises WeightsError if one is missing or does not fit.
+    """
+    from graspbook.graspnet import predict as room
+
+    return room.load_networks(folder, device=device, method=method)
+
+
+def predict(
+    seen: Capture | np.ndarray | GraspObject,
+    *,
+    samples: int = 200,
+    seed: int = 0,
+    method: str = "graspnet",
+    networks: tuple[Any, Any] | None = None,
+    gripper: str = "panda",
+) -> GraspSet:
+    """Predict grasps of an object: feasible ones first, then by falling score.
+
+    seen: what `load_capture` returns, or points (M, 3) of the object alone in the camera frame,
+        metres. An object of `load_object` is seen from one random side.
+    samples: grasps to start from.
+    seed: of all that is drawn.
+    method: "graspnet", "geometric" or "gpd".
+    networks: what `load_networks` returns for the method; the package's own if None.
+    gripper: the name of one of `hands.grippers`.
+
+    The poses are in the frame of the points, or in the object's for an object. Grades of each
+    grasp: "score", "collides" (the open hand is inside observed points), "points_between" (the
+    fingers) and "feasible". Raises CaptureError for points that cannot be used, ParameterError for
+    an unknown name.
+    """
+    from graspbook.graspnet import predict as room
+
+    hand, rng = load_gripper(gripper), np.random.default_rng(seed)
+    points, scene, about, object_T_camera = _observe(seen, rng)
+    settings = room.PredictSettings(samples=samples, method=method)
+    found = room.predict(
+        points,
+        *(networks or load_networks(method=method)),
+        settings,
+        rng,
+        scene=scene,
+        gripper=hand,
+    )
+    poses = found.camera_T_hand
+    if object_T_camera is not None:
+        poses, points = object_T_camera @ poses, pose.transform(object_T_camera, points)
+    names = ("collides", "points_between", "feasible")
+    grades = {"score": found.scores, **{name: getattr(found, name) for name in names}}
+    frame = "camera" if object_T_camera is None else "object"
+    told = {"frame": frame, "seed": seed, "samples": samples, "method": method}
+    grasps = grasp_files.Grasps(
+        poses,
+        grades=grades,
+        parameters=told,
+        gripper=hand.name,
+        configuration=hand.configuration,
+        **about,
+    )
+    notes = (*getattr(seen, "notes", ()), found.note)
+    return GraspSet(grasps, points, "; ".join(filter(None, notes)))
+
+
+def shake_test(obj: GraspObject, grasps: GraspSet | np.ndarray, *, threads: int = 2) -> GraspSet:
+    """Test grasps in simulation: `success` says which of them hold the object while it is shaken.
+
+    obj: what `load_object` returns.
+    grasps: a GraspSet in the object's frame, or poses (N, 4, 4) of the Franka Hand.
+    threads: of the simulation.
+
+    Raises ParameterError for grasps in another frame.
+    """
+    from dataclasses import asdict
+
+    from graspbook.simulation import shake
+    from graspbook.simulation.shake_grades import GRADES
+
+    if not isinstance(grasps, GraspSet):
+        poses = np.asarray(grasps, float)
+        if poses.ndim != 3 or poses.shape[1:] != (4, 4):
+            raise ParameterError(f"grasps have shape {poses.shape}, expected poses (N, 4, 4)")
+        about: dict[str, Any] = {"object_file": obj.file, "object_scale": obj.scale}
+        grasps = GraspSet(grasp_files.Grasps(poses, **about))
+    if grasps.frame != "object":
+        raise ParameterError(
+            f"the grasps are in the {grasps.frame} frame, expected the object's: predict them for"
+            " an object of load_object"
+        )
+    hand = load_gripper(grasps.grasps.gripper)
+    outcome = shake.shake_test(obj, grasps.poses, threads=threads, gripper=hand)
+    grades = grasps.grasps.grades | {name: getattr(outcome, name) for name in GRADES}
+    parameters = grasps.grasps.parameters | {"shake": asdict(shake.ShakeSettings())}
+    tested = replace(grasps.grasps, success=outcome.success, grades=grades, parameters=parameters)
+    return replace(grasps, grasps=tested)
+
+
+def hand_grasp(
+    path: Path | str,
+    hand: str = "shadow",
+    *,
+    rotations: int = 5,
+    seed: int = 0,
+    scale: float = 1.0,
+    weights: Path | str = SHIPPED,
+) -> HandGrasp:
+    """Predict a grasp of a hand of many joints for a mesh or a point cloud.
+
+    path: of the file.
+    hand: "shadow" or "barrett".
+    rotations: turned views, of which the best counts.
+    seed: of all that is drawn.
+    scale: factor from the file's units to metres.
+    weights: the folder of the networks.
+
+    Raises the errors of reading, and PlanError for an object that the hand cannot get around.
+    """
+    from graspbook.highdof.mesh_grasp import grasp_mesh
+
+    return HandGrasp(*grasp_mesh(path, weights, hand, rotations=rotations, seed=seed, scale=scale))
+
+
+def read_grasps(path: Path | str) -> GraspSet:
+    """Read a grasp file, ours or ACRONYM's own.
+
+    path: of the file.
+
+    Raises GraspFileError for one that cannot be used.
+    """
+    return GraspSet(grasp_files.read_grasps(path))
+
+
+def write_grasps(path: Path | str, grasps: GraspSet | grasp_files.Grasps) -> None:
+    """Write a grasp file in ACRONYM's layout.
+
+    path: of the file.
+    grasps: a GraspSet, or `grasp_files.Grasps`.
+    """
+    grasp_files.write_grasps(path, grasps.grasps if isinstance(grasps, GraspSet) else grasps)
+
+
+def _observe(seen, rng):
+    """Points (M, 3), the scene or None, what a grasp file says of the object, and the pose
+    `object_T_camera` where the object's own frame is known.
+    """
+    if isinstance(seen, Capture):
+        return seen.points, seen.scene, {}, None
+    if isinstance(seen, GraspObject):
+        camera, camera_T_object = default_camera(), random_view(seen.mesh, rng)
+        points = backproject(render_depth(seen.mesh, camera, camera_T_object), camera.K)
+        about = {"object_file": seen.file, "object_scale": seen.scale}
+        return points, None, about, pose.inverse(camera_T_object)
+    expected = "expected points (M, 3), what load_capture returns, or what load_object returns"
+    if not isinstance(seen, np.ndarray | Sequence) or isinstance(seen, str):
+        raise ParameterError(f"{seen!r}: {expected}")
+    try:
+        return np.asarray(seen, float), None, {}, None
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"not numbers ({error}): {expected}") from error
