@@ -89,13 +89,14 @@ def grasp_input(
     import numpy as np
 
     from graspbook.figures import cloud_and_grasps, write_view
-    from graspbook.grasp_files import Grasps, write_grasps
+    from graspbook.grasp_files import Grasps, grasp_format, write_grasps
     from graspbook.graspnet.predict import PredictSettings, load_networks, predict
     from graspbook.hands.grippers import load_gripper
     from graspbook.perception.inputs import observe_input
     from graspbook.storage import check_writable
 
     hand, settings = load_gripper(gripper), settings or PredictSettings()
+    grasp_format(out)
     check_writable(out, html)
     rng = np.random.default_rng(seed)
     capture = observe_input(path, rng, scale)
