@@ -133,7 +133,7 @@ def read_yaml(path: Path) -> Grasps:
     path: of the file. Raises GraspFileError, without the path, for what is no such file.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    content = _parsed(path, lambda source: yaml.load(source, Loader=loader), "YAML")  # noqa: S506
+    content = _parsed(path, lambda source: yaml.load(source, Loader=loader), "YAML")
     if "isaac" not in str(content.get("format", ""))[:40] or "grasps" not in content:
         raise GraspFileError(f"no grasps of format isaac_grasp; {_names(content)}")
     entries = content["grasps"] or {}
