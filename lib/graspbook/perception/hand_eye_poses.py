@@ -20,21 +20,23 @@ def array_of(value: Any) -> np.ndarray | None:
     value: a list, a list of lists, or a mapping with `data` and maybe `rows` and `cols`.
     """
     if isinstance(value, dict):
-        shape = value.get("rows"), value.get("cols")
+        shape = str(value.get("rows")), str(value.get("cols"))
         found = array_of(value.get("data"))
-        if found is not None and all(str(n).isdecimal() and int(n) < 17 for n in shape):
-            rows, columns = int(str(shape[0])), int(str(shape[1]))
-            return found.reshape(rows, columns) if found.size == rows * columns else None
+        if found is not None and all(n.isdecimal() and int(n) < 17 for n in shape):
+            rows, cols = map(int, shape)
+            return found.reshape(rows, cols) if found.size == rows * cols else None
         return found
     if not isinstance(value, list) or not 0 < len(value) <= 16:
         return None
-    rows = [row if isinstance(row, list) else [row] for row in value]
-    if any(len(row) != len(rows[0]) or len(row) > 16 for row in rows):
+    lines: list[list[Any]] = [row if isinstance(row, list) else [row] for row in value]
+    if any(len(row) != len(lines[0]) or len(row) > 16 for row in lines):
         return None
-    if not all(isinstance(x, int | float) and not isinstance(x, bool) for row in rows for x in row):
+    if not all(
+        isinstance(x, int | float) and not isinstance(x, bool) for row in lines for x in row
+    ):
         return None
     try:
-        found = np.array(rows, float)
+        found = np.array(lines, float)
     except OverflowError:
         return None
     return found if isinstance(value[0], list) else found[:, 0]
