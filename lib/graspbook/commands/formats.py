@@ -42,7 +42,7 @@ def format_rows() -> list[tuple[str, str, str]]:
         *grasps,
         ("grasp plans of many-jointed hands", "read, written", ".h5"),
         ("hand-eye transforms", "read", " ".join(mounts)),
-        *(("", "", f"  of {writer}") for writer in WRITERS),
+        *(("", "", f"  {writer}") for writer in WRITERS),
         ("weights", "read, written", ".safetensors"),
         ("results", "written", ".json .html"),
         ("grippers in grasp files", "", ", ".join(GRIPPERS)),

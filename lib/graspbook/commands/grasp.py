@@ -96,8 +96,8 @@ def grasp_input(
     from graspbook.storage import check_writable
 
     hand, settings = load_gripper(gripper), settings or PredictSettings()
-    grasp_format(out)
     check_writable(out, html)
+    grasp_format(out)
     rng = np.random.default_rng(seed)
     capture = observe_input(path, rng, scale)
     networks = load_networks(weights)

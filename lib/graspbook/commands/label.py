@@ -26,8 +26,8 @@ def run(options: Namespace) -> None:
     from graspbook.simulation.labels import label_file
     from graspbook.storage import check_writable
 
-    grasp_format(options.out)
     check_writable(options.out)
+    grasp_format(options.out)
     gripper = load_gripper(options.gripper) if options.gripper else None  # else the file's own
     how = {"threads": options.threads, "gripper": gripper}
     counts = label_file(options.grasps, options.mesh_root, options.out, **how)

@@ -28,14 +28,10 @@ def run(options: Namespace) -> None:
     options: what `arguments` asks for. Raises RobotError where the arm ended in a fault.
     """
     from graspbook.figures.pick_page import write_pick
-    from graspbook.perception.hand_eye import read_hand_eye_noted
     from graspbook.robots.pick import pick
     from graspbook.storage import SHIPPED, check_writable, write_json
 
     check_writable(options.out, options.html)
-    if options.hand_eye:
-        for note in read_hand_eye_noted(options.hand_eye)[1]:
-            print(f"{options.hand_eye}: {note}", flush=True)
     picked = pick(
         options.source,
         options.weights or SHIPPED,
