@@ -175,6 +175,16 @@ def test_isaac_files_of_other_programs_are_read_in_the_frame_that_they_name(tmp_
     np.testing.assert_allclose(turned, pose.from_rt(FRANKA_T_GRASP[:3, :3], [0.1, 0, 0]))
 
 
+def test_an_isaac_file_of_another_gripper_is_told_by_its_file_and_frame(tmp_path):
+    path = tmp_path / "a.yaml"
+    for file, name in (("bots/onrobot_rg6.usd", "onrobot_rg6"), ("franka_panda.usd", "panda")):
+        path.write_text(yaml.safe_dump(isaac() | {"gripper_file": file}))
+        assert grasp_files.read_grasps(path).gripper == name
+    path.write_text(yaml.safe_dump(isaac("/World/robotiq/base_link")))
+    with pytest.raises(GraspFileError, match="gripper_frame is '/World/robotiq/base_link', whose"):
+        grasp_files.read_grasps(path)
+
+
 def test_graspgen_names_its_gripper_otherwise(tmp_path):
     content = {"grasps": {"transforms": np.eye(4)[None].tolist()}, "gripper": "franka_panda"}
     (tmp_path / "a.json").write_text(json.dumps(content))

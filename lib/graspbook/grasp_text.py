@@ -1,8 +1,8 @@
 """Grasp files of other programs: GraspGen's JSON and Isaac Sim's YAML (`isaac_grasp` 1.0).
 
-GraspGen (NVlabs/GraspGen, docs/GRASP_DATASET_FORMAT.md) writes {"object": {"file", "scale"},
+GraspGen (NVlabs/GraspGen, its description of data sets) writes {"object": {"file", "scale"},
 "grasps": {"transforms": N 4x4 matrices, "object_in_gripper": N booleans}}. Its gripper frame is
-ACRONYM's: +z approaches and the fingers close along x (docs/GRIPPER_DESCRIPTION.md).
+ACRONYM's: +z approaches and the fingers close along x (its description of grippers).
 
 Isaac Sim's grasp editor writes {"format": "isaac_grasp", "format_version": 1.0, "object_frame",
 "gripper_frame", "grasps": {name: {"confidence", "position": [x, y, z], "orientation": {"w", "xyz":
@@ -144,6 +144,11 @@ def read_yaml(path: Path) -> Grasps:
     frame = str(content.get("gripper_frame", content.get("gripper_frame_link", "")))[:200]
     if _FRANKA_FRAME.search(frame):
         poses = poses @ _franka_T_grasp()
+    elif frame not in ("", _GRASP_FRAME):
+        raise GraspFileError(
+            f"its gripper_frame is {frame!r}, whose axes are not known; expected panda_hand,"
+            f" {_GRASP_FRAME} (z approaches, fingers close along x), or none"
+        )
     values = entries.values()
     score = numbers([entry.get("confidence", 1.0) for entry in values], "confidence")
     score = checked_grade(score, len(poses), "confidence")
@@ -235,7 +240,8 @@ def _grades(found, count):
 def _common(content):
     """Gripper and parameters, our own additions, of a file of either kind."""
     gripper, parameters = content.get("gripper"), content.get("parameters")
-    named = gripper if isinstance(gripper, dict) else {"type": gripper or Grasps.gripper}
+    file = Path(str(content.get("gripper_file", ""))[:500]).stem  # GraspDataGen's
+    named = gripper if isinstance(gripper, dict) else {"type": gripper or file or Grasps.gripper}
     configuration = named.get("configuration", Grasps.configuration)
     return {
         "gripper": checked_gripper(named.get("type", Grasps.gripper)),
