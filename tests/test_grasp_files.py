@@ -223,10 +223,11 @@ def test_bad_files_of_other_formats_are_refused_in_one_line(tmp_path, name, cont
 def test_nested_aliases_of_yaml_do_not_fill_the_memory(tmp_path):
     lines = ["a0: &a0 [0, 0, 0]"]
     lines += [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}, *a{i - 1}]" for i in range(1, 40)]
-    lines += ["format: isaac_grasp", "object_scale: 1.0", "grasps:", "  a:", "    position: *a39"]
-    (tmp_path / "a.yaml").write_text("\n".join([*lines, "    orientation: {w: 1, xyz: *a39}"]))
-    with pytest.raises(GraspFileError, match="position is no list of 3 numbers"):
-        grasp_files.read_grasps(tmp_path / "a.yaml")
+    lines += ["format: isaac_grasp", "grasps:", "  a:"]
+    for last in ("position: *a39", "confidence: *a39", "gripper: *a39"):
+        (tmp_path / "a.yaml").write_text("\n".join([*lines, f"    {last}"]))
+        with pytest.raises(GraspFileError, match="aliases repeat"):
+            grasp_files.read_grasps(tmp_path / "a.yaml")
 
 
 def changed(path, changes):

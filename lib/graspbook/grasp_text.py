@@ -34,7 +34,7 @@ from graspbook.grasp_set import (
     numbers,
     text,
 )
-from graspbook.storage import plain
+from graspbook.storage import plain, refuse_endless
 
 _LARGEST = 256_000_000  # bytes
 # Fingers of these frames close along y: Franka's, see `hands.franka`.
@@ -210,7 +210,9 @@ def _parsed(path, parse, kind):
     if path.stat().st_size > _LARGEST:
         raise GraspFileError(f"{path.stat().st_size} bytes, expected at most {_LARGEST}")
     try:
-        content = parse(path.read_bytes().decode("utf-8-sig"))
+        source = path.read_bytes().decode("utf-8-sig")
+        content = parse(source)
+        refuse_endless(content, len(source) + 100)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
         raise GraspFileError(f"not a readable {kind} file ({lines[0]})") from error

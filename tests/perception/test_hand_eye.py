@@ -314,6 +314,10 @@ REFUSED = {
         "not camera to hand",
     ),
     "two.json": (json.dumps({"a": POSE, "b": POSE}), "several matrices .a, b"),
+    "aliases.yaml": (
+        "a0: &a0 [0, 0]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60)),
+        "aliases repeat",
+    ),
     "empty.yaml": ("", "no hand_T_camera"),
     "bad.yaml": ("a: [", "not a readable YAML file"),
     "bad.xml": ("<a>", "not a readable XML file"),
