@@ -1,129 +1,92 @@
-"""Grasp files in the ACRONYM HDF5 layout.
+"""Grasp files: ACRONYM's HDF5, GraspGen's JSON and Isaac's YAML, by the suffix of the file."""
 
-ACRONYM (Eppner et al. 2021) keeps the grasps of one object in one file: `grasps/transforms` (N, 4,
-4) holds `object_T_hand` in the frame of the scaled mesh, `grasps/qualities/flex/object_in_gripper`
-(N) the label, `object/*` and `gripper/*` what was grasped and by what.
-"""
-
-import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import h5py
-import numpy as np
+from graspbook.errors import GraspFileError, OutputError
+from graspbook.grasp_hdf5 import read_hdf5, write_hdf5
+from graspbook.grasp_set import Grasps
+from graspbook.grasp_text import read_json, read_yaml, write_json, write_yaml
+from graspbook.storage import atomic_path
 
-from graspbook.errors import GraspFileError
-from graspbook.storage import atomic_path, plain
-
-LABEL = "grasps/qualities/flex/object_in_gripper"
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-@dataclass(frozen=True)
-class Grasps:
-    """The grasps of one object.
+class GraspFormat(NamedTuple):
+    """One kind of grasp file.
 
-    transforms: (N, 4, 4) `object_T_hand`, metres, in the frame of the mesh after scaling; ACRONYM's
-        grasp frame.
-    success: (N,) bool, or None where nobody has tested them.
-    grades: further figures by name, each (N,).
-    object_file, object_scale: the mesh, relative to the mesh root, and the factor to metres.
-    physics: of the object by name, such as its mass.
-    parameters: what made them.
-    gripper, configuration: the hand's name in ACRONYM's files, and how far its fingers open, see
-        `hands.grippers`.
+    title: what it is called.
+    suffixes: of its files.
+    read: a file of it. Raises GraspFileError without the path.
+    write: a file of it.
     """
 
-    transforms: np.ndarray
-    success: np.ndarray | None = None
-    grades: dict[str, np.ndarray] = field(default_factory=dict)
-    object_file: str = ""
-    object_scale: float = 1.0
-    physics: dict[str, Any] = field(default_factory=dict)
-    parameters: dict[str, Any] = field(default_factory=dict)
-    gripper: str = "panda"
-    configuration: tuple[float, ...] = (0.04,)
+    title: str
+    suffixes: tuple[str, ...]
+    read: Callable[[Path], Grasps]
+    write: Callable[[Path, Grasps], None]
+
+
+FORMATS = (
+    GraspFormat("ACRONYM's HDF5", (".h5", ".hdf5"), read_hdf5, write_hdf5),
+    GraspFormat("GraspGen's JSON", (".json",), read_json, write_json),
+    GraspFormat("Isaac's YAML", (".yaml", ".yml"), read_yaml, write_yaml),
+)
+SUFFIXES = {suffix: kind for kind in FORMATS for suffix in kind.suffixes}
+EXPECTED = ", ".join(f"{' or '.join(kind.suffixes)} ({kind.title})" for kind in FORMATS)
+
+
+def grasp_format(path: Path | str) -> GraspFormat:
+    """The format that a file to be written has by its suffix.
+
+    path: of the file.
+
+    Raises OutputError for another suffix.
+    """
+    kind = SUFFIXES.get(Path(path).suffix.lower())
+    if kind is None:
+        raise OutputError(
+            f"cannot write {path}: no grasp file has the suffix {Path(path).suffix!r};"
+            f" expected {EXPECTED}"
+        )
+    return kind
 
 
 def write_grasps(path: Path | str, grasps: Grasps) -> None:
-    """Write a grasp file in the ACRONYM layout.
-
-    Our own additions are `grasps/grades/*` and the attribute `parameters`.
+    """Write a grasp file, in the format of its suffix.
 
     path: of the file.
     grasps: of one object.
+
+    Raises OutputError for an unknown suffix, and where it cannot be written.
     """
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file["grasps/transforms"] = np.asarray(grasps.transforms, float)
-        if grasps.success is not None:
-            file[LABEL] = np.asarray(grasps.success).astype(np.int64)
-        for name, values in sorted(grasps.grades.items()):
-            file[f"grasps/grades/{name}"] = values
-        file["object/file"] = grasps.object_file
-        file["object/scale"] = float(grasps.object_scale)
-        for name, value in sorted(grasps.physics.items()):
-            file[f"object/{name}"] = value
-        file["gripper/type"] = grasps.gripper
-        file["gripper/configuration"] = np.array(grasps.configuration)
-        file.attrs["parameters"] = json.dumps(grasps.parameters, sort_keys=True, default=plain)
+    kind = grasp_format(path)
+    with atomic_path(path) as temporary:
+        kind.write(temporary, grasps)
 
 
 def read_grasps(path: Path | str) -> Grasps:
-    """Read a grasp file, ours or ACRONYM's own.
+    """Read a grasp file, ours, ACRONYM's own, GraspGen's or Isaac's.
 
-    Raises GraspFileError for a missing, truncated or foreign file, for poses that are not rigid or
-    of a wrong shape, and for labels that do not fit.
+    HDF5 is known by its first bytes, whatever the suffix. A scale may be an array of one, or the
+    same number per axis; labels may be (N, 1); transforms may be a group of (4, 4).
 
     path: of the file.
+
+    Raises GraspFileError for a missing, truncated or foreign file. It does so too for poses that
+    are not rigid or of a wrong shape, for labels that do not fit, and for a scale that differs
+    between the axes.
     """
     path = Path(path)
     if not path.is_file():
         raise GraspFileError(f"{path}: no such grasp file")
+    with path.open("rb") as file:
+        signature = file.read(len(_HDF5_SIGNATURE))
+    kind = FORMATS[0]
+    if signature != _HDF5_SIGNATURE:
+        kind = SUFFIXES.get(path.suffix.lower(), kind)
     try:
-        with h5py.File(path, "r") as file:
-            return _read(path, file)
-    except OSError as error:
-        message = f"{path}: not a readable HDF5 file (truncated, or of another kind)"
-        raise GraspFileError(message) from error
-
-
-def _read(path, file):
-    if "grasps/transforms" not in file:
-        raise GraspFileError(f"{path}: no dataset grasps/transforms; it holds {sorted(file)}")
-    transforms = np.asarray(file["grasps/transforms"], float)
-    if transforms.ndim != 3 or transforms.shape[1:] != (4, 4):
-        raise GraspFileError(
-            f"{path}: grasps/transforms has shape {transforms.shape}, expected (N, 4, 4)"
-        )
-    rotation = transforms[:, :3, :3]
-    deviation = np.abs(rotation @ rotation.swapaxes(1, 2) - np.eye(3)).max(initial=0.0)
-    if not np.isfinite(transforms).all() or deviation > 1e-3:
-        raise GraspFileError(
-            f"{path}: grasps/transforms are not rigid poses (R·Rᵀ is off the identity by"
-            f" {deviation:.2g})"
-        )
-    success = np.asarray(file[LABEL]).astype(bool) if LABEL in file else None
-    if success is not None and success.shape != (len(transforms),):
-        raise GraspFileError(
-            f"{path}: {LABEL} has shape {success.shape}, expected ({len(transforms)},)"
-        )
-    # HDF5's groups by name, each {name: value}.
-    grades, physics, gripper = (
-        {name: value[()] for name, value in file[group].items()} if group in file else {}
-        for group in ("grasps/grades", "object", "gripper")
-    )
-    return Grasps(
-        transforms,
-        success,
-        grades,
-        object_file=_text(physics.pop("file", "")),
-        object_scale=float(physics.pop("scale", 1.0)),
-        physics=physics,
-        parameters=json.loads(file.attrs.get("parameters", "{}")),
-        gripper=_text(gripper.get("type", Grasps.gripper)),
-        configuration=tuple(np.ravel(gripper.get("configuration", Grasps.configuration)).tolist()),
-    )
-
-
-def _text(value):
-    return value.decode() if isinstance(value, bytes) else str(value)
+        return kind.read(path)
+    except GraspFileError as error:
+        raise GraspFileError(f"{path}: {error}") from error

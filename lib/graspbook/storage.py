@@ -117,6 +117,22 @@ def plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not plain data: {value!r}")
 
 
+def refuse_endless(tree: Any, most: int) -> None:
+    """Raise ValueError where a tree has too many nodes: YAML's aliases can nest without end.
+
+    tree: lists and dicts.
+    most: nodes, such as the bytes of the file.
+    """
+    waiting, count = [tree], 0
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list | tuple | dict):
+            count += len(node)
+            if count > most:
+                raise ValueError("its aliases repeat themselves without end")
+            waiting.extend(node.values() if isinstance(node, dict) else node)
+
+
 def read_json(path: Path | str) -> Any:
     """The value that `write_json` wrote.
 

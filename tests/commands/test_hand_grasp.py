@@ -166,3 +166,9 @@ def test_a_plan_of_something_else_is_refused(
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and not [part for part in parts if part not in error], error
     assert not (tmp_path / "o").exists()
+
+
+def test_only_the_shadow_hand_has_hardware_names(tmp_path, capsys):
+    out = ["--out", str(tmp_path / "g.json"), "--html", str(tmp_path / "v.html")]
+    status = main(["hand-grasp", "a.stl", "--hand", "barrett", "--joint-names", "hardware", *out])
+    assert status == 2 and "the barrett hand has no other names" in capsys.readouterr().err

@@ -67,12 +67,12 @@ def test_labels_hold_both_classes_and_counts_add_up():
 
 def test_same_seed_same_bytes_other_seed_other_grasps(tmp_path):
     obj = box(0.04, 0.06, 0.05)
-    for name, seed, threads in (("a", 0, 1), ("b", 0, 2), ("c", 1, 2)):
+    for name, seed, threads in (("a.h5", 0, 1), ("b.h5", 0, 2), ("c.h5", 1, 2)):
         candidates.sample_to_file(obj, tmp_path / name, 30, seed, threads=threads)
     assert (
-        (tmp_path / "a").read_bytes()
-        == (tmp_path / "b").read_bytes()
-        != (tmp_path / "c").read_bytes()
+        (tmp_path / "a.h5").read_bytes()
+        == (tmp_path / "b.h5").read_bytes()
+        != (tmp_path / "c.h5").read_bytes()
     )
 
 

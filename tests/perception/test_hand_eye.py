@@ -2,12 +2,13 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 
 from graspbook.errors import CaptureError, ParameterError
-from graspbook.perception.hand_eye import check_hand_eye, read_hand_eye
+from graspbook.perception.hand_eye import check_hand_eye, read_hand_eye, read_hand_eye_noted
 from graspbook.pose import from_rt, inverse, random_rotations, rotation_about
 
-MOUNT = from_rt(rotation_about([1, 2, 0.5], 0.3), [0.05, -0.02, 0.03])
+MOUNT = from_rt(rotation_about([1, 2, 0.5], 0.3), [0.05, -0.06, 0.03])
 BOARD = from_rt(rotation_about([1, 0, 0], np.pi), [0.5, 0.1, 0.0])  # base_T_board
 
 
@@ -32,10 +33,10 @@ def test_a_file_is_read_as_it_is_written(tmp_path):
     )
     assert found.shape == (4, 4) and found.dtype == np.float64
     np.testing.assert_allclose(found, MOUNT, atol=1e-15)
-    identity = read_hand_eye(
-        written(tmp_path / "whole.json", {"hand_T_camera": np.eye(4, dtype=int).tolist()})
-    )
-    np.testing.assert_array_equal(identity, np.eye(4))
+    whole = np.eye(4, dtype=int).tolist()
+    whole[1][3] = -0.06
+    found = read_hand_eye(written(tmp_path / "whole.json", {"hand_T_camera": whole}))
+    np.testing.assert_array_equal(found, whole)
 
 
 def test_a_rounded_rotation_is_made_orthonormal(tmp_path):
@@ -70,7 +71,7 @@ def changed(row, column, value):
             "not a rigid transform: its rotation is 0.0",
         ),
         ({"hand_T_camera": (MOUNT * [[2], [2], [2], [1]]).tolist()}, "not a rigid transform"),
-        ({"hand_T_camera": MOUNT.T.tolist()}, "its last row 0.05"),
+        ({"hand_T_camera": MOUNT.T.tolist()}, "its last row 0.06"),
         ({"hand_T_camera": np.diag([-1.0, 1, 1, 1]).tolist()}, "no reflection"),
         ({"hand_T_camera": changed(1, 3, 0.4)}, r"0.40\d+ m from the hand, expected at most 0.3"),
         (
@@ -100,7 +101,7 @@ def test_files_that_are_no_mount_are_refused_in_one_line(tmp_path, content, mess
 def test_missing_files_and_folders_are_refused(tmp_path):
     with pytest.raises(CaptureError, match="none.json: no such hand-eye file"):
         read_hand_eye(tmp_path / "none.json")
-    with pytest.raises(CaptureError, match="not a readable JSON file"):
+    with pytest.raises(CaptureError, match="it is a folder"):
         read_hand_eye(tmp_path)
 
 
@@ -166,3 +167,206 @@ def test_views_that_say_nothing_and_wrong_shapes_are_refused():
         match="the hand turns by .* expected at least 5: any hand_T_camera would pass",
     ):
         check_hand_eye(MOUNT, still, inverse(still @ MOUNT) @ BOARD)
+
+
+# One mount as every program writes it: the camera 5 cm from Franka's hand, its image upright.
+POSE = [[0, -1, 0, 0.05], [1, 0, 0, -0.02], [0, 0, 1, 0.03], [0, 0, 0, 1]]
+IN_GRASP_FRAME = from_rt(np.eye(3), [-0.02, -0.05, 0.03])
+IN_FLANGE = from_rt(rotation_about([0, 0, 1], -np.pi / 4), np.zeros(3)) @ POSE
+FRAMES = {"robot_effector_frame": "panda_hand", "tracking_base_frame": "cam_optical_frame"}
+QUAT = {"x": 0.0, "y": 0.0, "z": 0.7071, "w": 0.7071}
+WHERE = {"x": 0.05, "y": -0.02, "z": 0.03}
+FLAT = ", ".join(f"{x}." if isinstance(x, int) else str(x) for row in POSE for x in row)
+MATRIX = {"type_id": "opencv-matrix", "rows": 4, "cols": 4, "dt": "d", "data": sum(POSE, [])}
+MILLIMETRES = [[0, -1, 0, 50], [1, 0, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]]
+XML = "<?xml version='1.0'?><opencv_storage><X type_id='opencv-matrix'><rows>4</rows><cols>4</cols>"
+PUBLISHER = (
+    "<launch><node pkg='tf2_ros' type='static_transform_publisher' name='b' args='{}'/></launch>"
+)
+PYTHON = """Node(package="tf2_ros", executable="static_transform_publisher", arguments=[
+  "--frame-id", "fr3_hand", "--child-frame-id", "cam_optical_frame", "--x", "0.05", "--y", "-0.02",
+  "--z", "0.03", "--qx", "0", "--qy", "0", "--qz", "0.7071", "--qw", "0.7071",  # "--roll",
+  # "0",
+])"""
+EASY_1 = {
+    "parameters": {"eye_on_hand": True, **FRAMES},
+    "transformation": {**WHERE, **{f"q{k}": v for k, v in QUAT.items()}},
+}
+EASY_2 = {
+    "parameters": {"name": "a", "calibration_type": "eye_in_hand", **FRAMES},
+    "transform": {"translation": WHERE, "rotation": QUAT},
+}
+WRITTEN = {
+    "easy_handeye.yaml": yaml.safe_dump(EASY_1),
+    "easy_handeye2.calib.yaml": yaml.safe_dump(EASY_2),
+    "quaternion.launch": PUBLISHER.format("0.05 -0.02 0.03 0 0 0.7071 0.7071 hand cam_optical"),
+    "angles.launch": PUBLISHER.format("0.05 -0.02 0.03 1.5708 0 0 /panda_hand /cam_optical 100"),
+    "moveit.launch.py": PYTHON,
+    "shell.sh": "rosrun tf static_transform_publisher 0.05 -0.02 0.03 1.5708 0 0 fr3_hand cam\n",
+    "visp.yaml": "# eMc\nrows: 6\ncols: 1\ndata:\n"
+    + "".join(f"  - [{x}]\n" for x in (0.05, -0.02, 0.03, 0, 0, np.pi / 2)),
+    "opencv.yml": "%YAML:1.0\n---\nX: !!opencv-matrix\n   rows: 4\n   cols: 4\n   dt: d\n"
+    f"   data: [ {FLAT} ]\n",
+    "opencv.json": json.dumps({"hand_T_camera": MATRIX}),
+    "opencv.xml": XML + f"<dt>d</dt><data>{FLAT.replace(',', ' ')}</data></X></opencv_storage>",
+    "cv2.json": json.dumps(
+        {"R_cam2gripper": [r[:3] for r in POSE[:3]], "t_cam2gripper": [[0.05], [-0.02], [0.03]]}
+    ),
+    "zivid.yaml": yaml.safe_dump(
+        {"__version__": {"data": 1}, "FloatMatrix": {"Data": MILLIMETRES}}
+    ),
+    "zivid.json": json.dumps({"FloatMatrix": {"Data": MILLIMETRES}}),
+    "millimetres.json": json.dumps(MILLIMETRES),
+    "list.json": json.dumps(
+        {"position": [0.05, -0.02, 0.03], "quaternion_xyzw": [0, 0, 0.7071, 0.7071]}
+    ),
+    "wxyz.json": json.dumps({"translation": WHERE, "quaternion_wxyz": [0.7071, 0, 0, 0.7071]}),
+    "mapping.json": json.dumps({"position": WHERE, "orientation": QUAT}),
+    "ros.yaml": yaml.safe_dump(
+        {
+            "header": {"frame_id": "panda_hand"},
+            "child_frame_id": "cam_optical",
+            "transform": {"translation": WHERE, "rotation": QUAT},
+        }
+    ),
+    "bare.json": "\ufeff" + json.dumps(POSE),
+    "bare.txt": "\n".join(" ".join(map(str, row)) for row in POSE),
+    "bare.csv": "\n".join(",".join(map(str, row)) for row in POSE[:3]),
+    "flange.json": json.dumps(
+        {
+            "parent": "fr3_link8",
+            "transform": [list(map(float, r)) for r in IN_FLANGE],
+            "child": "camera",
+        }
+    ),
+    "flange.launch": PUBLISHER.format(
+        "0.021213 -0.049497 0.03 0.785398 0 0 panda_link8 cam_optical"
+    ),
+    "tcp.launch": PUBLISHER.format("0.05 -0.02 -0.0734 1.5708 0 0 panda_hand_tcp cam_optical"),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_results_of_other_programs_are_the_same_mount(tmp_path, name):
+    (tmp_path / name).write_text(WRITTEN[name], encoding="utf-8")
+    found, notes = read_hand_eye_noted(tmp_path / name)
+    np.testing.assert_allclose(found, IN_GRASP_FRAME, atol=1e-5)
+    np.testing.assert_allclose(found[:3, :3].T @ found[:3, :3], np.eye(3), atol=1e-14)
+    assert any("assumed" in note or "converted from" in note for note in notes)
+
+
+def test_arrays_and_marks_of_byte_order_are_read(tmp_path):
+    np.save(tmp_path / "a.npy", np.array(POSE))
+    np.testing.assert_allclose(read_hand_eye(tmp_path / "a.npy"), IN_GRASP_FRAME, atol=1e-12)
+    for encoding in ("utf-8-sig", "utf-16"):
+        (tmp_path / "a.json").write_bytes(json.dumps(POSE).encode(encoding))
+        np.testing.assert_allclose(read_hand_eye(tmp_path / "a.json"), IN_GRASP_FRAME, atol=1e-12)
+
+
+def turned(degrees):
+    return from_rt(rotation_about([0, 0, 1], np.radians(degrees)), [0, -0.07, 0.03]).tolist()
+
+
+BASE = {"eye_on_hand": False, "robot_base_frame": "panda_link0"}
+REFUSED = {
+    "identity.json": (json.dumps({"hand_T_camera": np.eye(4).tolist()}), "is the identity"),
+    "identity2.json": (json.dumps(np.eye(4).tolist()), "is the identity"),
+    "inside.json": (
+        json.dumps({"hand_T_camera": from_rt(np.eye(3), [0, 0.01, 0.02]).tolist()}),
+        "inside the hand",
+    ),
+    "off.json": (json.dumps({"hand_T_camera": turned(43)}), r"turned by 43 degrees.*link8"),
+    "off2.json": (json.dumps({"hand_T_camera": turned(-45)}), r"link8.*odd_mount"),
+    "base.yaml": (yaml.safe_dump(EASY_1 | {"parameters": BASE}), "on the robot's base"),
+    "base2.yaml": (
+        yaml.safe_dump(EASY_2 | {"parameters": {"calibration_type": "eye_on_base"}}),
+        "on the robot's base",
+    ),
+    "body.launch": (
+        PUBLISHER.format("0.05 -0.02 0.03 1.57 0 0 panda_hand camera_link"),
+        "body .x forward",
+    ),
+    "swapped.launch": (
+        PUBLISHER.format("0.05 -0.02 0.03 1.57 0 0 cam_optical panda_hand"),
+        "the inverse of what",
+    ),
+    "robot.launch": (
+        PUBLISHER.format("0.05 -0.02 0.03 1.57 0 0 panda_link8 flange"),
+        "is no camera's",
+    ),
+    "arm.launch": (
+        PUBLISHER.format("0.05 -0.02 0.03 1.57 0 0 panda_link5 cam_optical"),
+        "'panda_link5' is no hand's",
+    ),
+    "argument.launch": (PUBLISHER.format("$(arg x) 0 0 0 0 0 panda_hand cam"), "written out"),
+    "few.launch": (PUBLISHER.format("1 2 3 panda_hand cam"), "3 numbers before the frames"),
+    "none.launch": ("<launch/>", "0 static_transform_publishers"),
+    "order.json": (
+        json.dumps({"position": [0, 0, 0.1], "quaternion": [0, 0, 0, 1]}),
+        "of an unknown order",
+    ),
+    "long.json": (
+        json.dumps({"position": [0, 0, 0.1], "quaternion_xyzw": [0, 0, 0, 2]}),
+        "length 2, expected 1",
+    ),
+    "inverse.json": (
+        json.dumps({"R_gripper2cam": POSE[0][:3], "t_gripper2cam": [0, 0, 0]}),
+        "not camera to hand",
+    ),
+    "two.json": (json.dumps({"a": POSE, "b": POSE}), "several matrices .a, b"),
+    "aliases.yaml": (
+        "a0: &a0 [0, 0]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60)),
+        "aliases repeat",
+    ),
+    "empty.yaml": ("", "no hand_T_camera"),
+    "bad.yaml": ("a: [", "not a readable YAML file"),
+    "bad.xml": ("<a>", "not a readable XML file"),
+    "bomb.xml": ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "entities"),
+    "words.txt": ("one two", "not a readable text file"),
+    "short.txt": ("1 2 3", "3 numbers, expected a 4 x 4 matrix"),
+    "deep.json": ("[" * 100_000, "not a readable JSON file"),
+    "far.json": (json.dumps(from_rt(np.eye(3), [0, 2, 0]).tolist()), "2 m from the hand"),
+    "a.mat": ("x", "unknown kind of hand-eye file '.mat'"),
+    "huge.json": (" " * 1_000_001, "1000001 bytes, expected"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_mounts_that_cannot_be_are_refused_with_the_reason(tmp_path, name):
+    content, message = REFUSED[name]
+    (tmp_path / name).write_text(content)
+    with pytest.raises(CaptureError, match=message) as raised:
+        read_hand_eye(tmp_path / name)
+    assert "\n" not in str(raised.value) and str(raised.value).startswith(str(tmp_path / name))
+
+
+def test_an_odd_mount_that_is_meant_is_read(tmp_path):
+    content = {"hand_T_camera": turned(45), "odd_mount": True}
+    found = read_hand_eye(written(tmp_path / "a.json", content))
+    np.testing.assert_allclose(found, turned(45), atol=1e-15)
+
+
+def test_damaged_files_are_read_or_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "a.npy", np.array(POSE))
+    files = {name: text.encode() for name, text in WRITTEN.items()}
+    files["a.npy"] = (tmp_path / "a.npy").read_bytes()
+    for name, whole in files.items():
+        for _ in range(12):
+            damaged = bytearray(
+                whole[: rng.integers(len(whole) + 1)] if rng.random() < 0.4 else whole
+            )
+            for i in rng.integers(max(len(damaged), 1), size=rng.integers(4)):
+                damaged[i : i + 1] = rng.bytes(1)
+            (tmp_path / name).write_bytes(damaged)
+            try:
+                read_hand_eye(tmp_path / name)
+            except CaptureError as error:
+                assert "\n" not in str(error)
+
+
+def test_results_as_people_have_them(real_data):
+    files = sorted((real_data / "inputs" / "hand_eye").iterdir())
+    assert len(files) >= 5
+    for file in files:
+        np.testing.assert_allclose(read_hand_eye(file), IN_GRASP_FRAME, atol=1e-4)

@@ -66,6 +66,26 @@ def test_the_hand_that_the_file_names_is_used_and_an_unknown_one_refused(own_fil
     assert labelled.gripper == "panda"
 
 
+def test_files_that_say_nothing_of_the_object_are_refused_first(own_file, tmp_path):
+    grasps = grasp_files.read_grasps(own_file)
+    none = replace(grasps, transforms=np.zeros((0, 4, 4)), success=np.zeros(0, bool), grades={})
+    camera = replace(grasps, parameters={"frame": "camera"})
+    one = replace(none, transforms=grasps.transforms[:1], success=grasps.success[:1])
+    for name, found in (("none", none), ("camera", camera), ("one", one)):
+        grasp_files.write_grasps(tmp_path / f"{name}.h5", found)
+    label = partial(labels.label_file, out=tmp_path / "out.h5")
+    for use in (labels.calibrate, label):
+        with pytest.raises(GraspFileError, match="none.h5: it holds 0 grasps, expected"):
+            use(tmp_path / "none.h5", tmp_path / "no_mesh")
+        with pytest.raises(
+            GraspFileError, match="camera.h5: its grasps are in the camera frame, exp"
+        ):
+            use(tmp_path / "camera.h5", tmp_path / "no_mesh")
+    with pytest.raises(GraspFileError, match="one.h5: it holds 1 grasps, expected 2"):
+        labels.calibrate(tmp_path / "one.h5", tmp_path)
+    assert not (tmp_path / "out.h5").exists()
+
+
 def test_a_missing_mesh_is_named(own_file, tmp_path):
     with pytest.raises(GraspFileError, match="box.stl is not below .*elsewhere"):
         labels.label_file(own_file, tmp_path / "elsewhere", tmp_path / "out.h5")
@@ -75,6 +95,7 @@ def test_a_missing_mesh_is_named(own_file, tmp_path):
 def test_best_width_by_hand():
     width = np.array([0.01, 0.02, 0.03, np.nan])
     assert labels._best_width(np.array([True, True, False, False]), width) == 0.02
+    assert labels._best_width(np.array([True, False]), np.full(2, np.nan)) == 0.0
 
 
 def test_agreement_with_flex_labels(tmp_path, real_data):

@@ -54,7 +54,7 @@ _HANDS = f"{', '.join(HANDS)} (default: {HANDS[0]})"
 _GRIPPER = "a parallel gripper of `hands.grippers` (default: panda, the Franka Hand)"
 _ROBOT = "a real arm, through its control interface (default: the simulated one)"
 _EXECUTE = "let the real arm move; without this nothing does"
-_HAND_EYE = "where the camera is on the real hand: hand_T_camera; needed with --execute"
+_HAND_EYE = "where the camera is on the real hand (`graspbook formats`); needed with --execute"
 _PROFILE = "a name in params/ or the path of a .yaml file (default: smoke)"
 SHARED: dict[str, dict[str, Any]] = {
     "meshes": {"nargs": "+", "metavar": "MESH", "help": _MESHES},
@@ -78,7 +78,7 @@ SHARED: dict[str, dict[str, Any]] = {
     # of a real arm
     "--robot": {"metavar": "IP", "help": _ROBOT},
     "--execute": {"action": "store_true", "help": _EXECUTE},
-    "--hand-eye": {"metavar": "FILE.json", "help": _HAND_EYE},
+    "--hand-eye": {"metavar": "FILE", "help": _HAND_EYE},
     "--recover": {
         "action": "store_true",
         "help": "recover the real arm from an error that it is in",

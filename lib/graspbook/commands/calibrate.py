@@ -10,7 +10,7 @@ def arguments(parser: ArgumentParser) -> None:
 
     parser: its own.
     """
-    parser.add_argument("grasps", metavar="GRASPS.h5")
+    parser.add_argument("grasps", metavar="GRASPS")
     add(parser, "--mesh-root")
     parser.add_argument("--out", required=True, metavar="CALIBRATION.json")
     add(parser, "--threads")

@@ -89,7 +89,7 @@ def grasp_input(
     import numpy as np
 
     from graspbook.figures import cloud_and_grasps, write_view
-    from graspbook.grasp_files import Grasps, write_grasps
+    from graspbook.grasp_files import Grasps, grasp_format, write_grasps
     from graspbook.graspnet.predict import PredictSettings, load_networks, predict
     from graspbook.hands.grippers import load_gripper
     from graspbook.perception.inputs import observe_input
@@ -97,6 +97,7 @@ def grasp_input(
 
     hand, settings = load_gripper(gripper), settings or PredictSettings()
     check_writable(out, html)
+    grasp_format(out)
     rng = np.random.default_rng(seed)
     capture = observe_input(path, rng, scale)
     networks = load_networks(weights)

@@ -27,19 +27,28 @@ def arguments(parser: ArgumentParser) -> None:
         " one has"
     )
     parser.add_argument("--against", metavar="PLAN.h5", help=text)
+    text = "names and signs of the Shadow Hand's joints: the model's (default) or the real hand's"
+    parser.add_argument("--joint-names", choices=("model", "hardware"), default="model", help=text)
 
 
 def run(options: Namespace) -> None:
     """Write the grasp and its page, and print what it is worth.
 
-    options: what `arguments` asks for.
+    options: what `arguments` asks for. Raises ParameterError for hardware names of a hand that has
+        none.
     """
     from pathlib import Path
 
+    from graspbook.errors import ParameterError
     from graspbook.figures import hand_figure, write_view
     from graspbook.highdof.mesh_grasp import grasp_mesh
     from graspbook.storage import SHIPPED, check_writable, write_json
 
+    hardware = options.joint_names == "hardware"
+    if hardware and options.hand != "shadow":
+        raise ParameterError(
+            f"--joint-names hardware: the {options.hand} hand has no other names, only shadow has"
+        )
     check_writable(options.out, options.html)
     report, mesh, hand_mesh = grasp_mesh(
         options.input,
@@ -61,6 +70,10 @@ def run(options: Namespace) -> None:
         f"A grasp for {Path(options.input).name}",
         f"The {report['hand']} hand, closed: ε = {report['epsilon']:.3f}, {figures}.",
     )
+    if hardware:
+        from graspbook.hands.shadow_names import to_hardware
+
+        report |= {name: to_hardware(report[name]) for name in ("joints", "all_joints")}
     write_json(options.out, report)
     print(f"{options.out}, {options.html}: ε {report['epsilon']:.3f}, {figures}")
     if options.against:

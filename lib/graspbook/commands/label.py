@@ -10,7 +10,7 @@ def arguments(parser: ArgumentParser) -> None:
 
     parser: its own.
     """
-    parser.add_argument("grasps", metavar="GRASPS.h5")
+    parser.add_argument("grasps", metavar="GRASPS")
     add(parser, "--mesh-root")
     parser.add_argument("--out", required=True, metavar="OUT.h5")
     add(parser, "--gripper", "--threads")
@@ -21,11 +21,13 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for.
     """
+    from graspbook.grasp_files import grasp_format
     from graspbook.hands.grippers import load_gripper
     from graspbook.simulation.labels import label_file
     from graspbook.storage import check_writable
 
     check_writable(options.out)
+    grasp_format(options.out)
     gripper = load_gripper(options.gripper) if options.gripper else None  # else the file's own
     how = {"threads": options.threads, "gripper": gripper}
     counts = label_file(options.grasps, options.mesh_root, options.out, **how)

@@ -13,7 +13,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser: its own.
     """
     add(parser, "meshes")
-    text = "a grasp file (.h5) for one mesh, else a folder"
+    text = "a grasp file (.h5, .json or .yaml) for one mesh, else a folder"
     parser.add_argument("--out", required=True, metavar="FILE_OR_DIR", help=text)
     text = "simulated grasps with labels, of both classes"
     parser.add_argument("--grasps", type=count, default=500, metavar="N", help=text)
@@ -26,22 +26,24 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Write a grasp file for each mesh and print what became of its candidates.
 
-    options: what `arguments` asks for. Raises ParameterError where meshes would share a file.
+    options: what `arguments` asks for. Raises ParameterError where meshes would share a file,
+        and OutputError for a file of an unknown suffix.
     """
+    from graspbook.grasp_files import SUFFIXES, grasp_format
     from graspbook.graspnet.candidates import sample_to_file
     from graspbook.hands.grippers import load_gripper
     from graspbook.objects.sets import load_object
     from graspbook.storage import check_writable
 
     out = Path(options.out)
-    if out.suffix == ".h5" and len(options.meshes) > 1:
+    single = out.suffix.lower() in SUFFIXES
+    if len(options.meshes) == 1 and out.suffix and not out.is_dir():
+        grasp_format(out)
+    if single and len(options.meshes) > 1:
         raise ParameterError(
             f"--out {out}: one grasp file for {len(options.meshes)} meshes; expected a folder"
         )
-    paths = {
-        mesh: out if out.suffix == ".h5" else out / f"{Path(mesh).stem}.h5"
-        for mesh in options.meshes
-    }
+    paths = {mesh: out if single else out / f"{Path(mesh).stem}.h5" for mesh in options.meshes}
     if len(set(paths.values())) < len(options.meshes):
         raise ParameterError(
             f"{' '.join(options.meshes)}: two meshes of one name would share a grasp file"

@@ -104,7 +104,7 @@ def trials(
 
     from graspbook.figures.trial_pictures import draw_trial, picture_path, show_pose
     from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
-    from graspbook.perception.hand_eye import read_hand_eye
+    from graspbook.perception.hand_eye import read_hand_eye_noted
     from graspbook.provenance import provenance
     from graspbook.robots.arm import REAL_SPEED
     from graspbook.robots.camera import open_camera
@@ -139,9 +139,12 @@ def trials(
     check_writable(records_path)
     settings = TrialSettings(hold=hold, predict=PredictSettings(samples=samples))
     if robot and hand_eye:
+        hand_T_camera, notes = read_hand_eye_noted(hand_eye)
+        for note in notes:
+            print(f"{hand_eye}: {note}", flush=True)
         settings = replace(
             settings,
-            arm=replace(FR3, hand_T_camera=read_hand_eye(hand_eye)),
+            arm=replace(FR3, hand_T_camera=hand_T_camera),
             motion=replace(settings.motion, speed=REAL_SPEED),
         )
     networks = {method: load_networks(weights, device=device, method=method) for method in methods}

@@ -1,62 +1,161 @@
 """Where the camera sits on the hand: the hand-eye transform from a file, and a check of it.
 
-File: JSON with `hand_T_camera`, a 4 × 4 matrix, in metres: camera frame (x right, y down, z
-forward) to the hand's grasp frame. The check is on views of a calibration board.
+The transform maps the camera's frame (x right, y down, z forward) to the hand's grasp frame. Our
+JSON, `hand_T_camera`, is in these frames. Files of other programs, and bare matrices, are taken to
+mean Franka's own hand frame where they name no other, and are converted; `hands.franka` has the
+turn. Franka's flange (link8) is the hand turned by 45 degrees about z, its TCP (EE, hand_tcp) is
+103.4 mm ahead. The check is on views of a calibration board.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial import ConvexHull
 
 from graspbook.errors import CaptureError, ParameterError
-from graspbook.pose import from_rt
-from graspbook.storage import read_json
+from graspbook.hands.franka import FRANKA_T_GRASP
+from graspbook.hands.parallel_jaw import FRANKA
+from graspbook.perception.hand_eye_formats import read_mount
+from graspbook.pose import from_rt, inverse, rotation_about
 
 FURTHEST = 0.3  # of the camera from the hand, metres
+SURELY_MILLIMETRES = 3.0  # a distance in files that do not say
 RIGID = 1e-3  # entries of RᵀR may differ so much from the identity's
 FEWEST_VIEWS = 3
 LEAST_TURN = np.deg2rad(5)  # between two views of the board
+_FLANGE_OFF = 8.0  # degrees about 45 that look like a flange taken for the hand
+_SKIN = 0.003  # metres; a camera deeper in the hand is inside it
+_Z = np.array([0, 0, 1.0])
+
+# Frames of Franka's arms by the end of their name: the frame in Franka's hand frame.
+_HAND_T_FLANGE = from_rt(rotation_about(_Z, np.pi / 4), np.zeros(3))
+PARENTS = {
+    r"hand_tcp|tcp|ee": from_rt(np.eye(3), [0, 0, 0.1034]),
+    r"hand|gripper": np.eye(4),
+    r"link_?8|flange|tool0": _HAND_T_FLANGE,
+}
+_ROBOT = r"(hand|gripper|flange|tcp|ee|tool0?|link_?\d|base|base_link|world|marker|board|target)$"
 
 
 def read_hand_eye(path: Path | str) -> np.ndarray:
-    """The transform `hand_T_camera` (4, 4) of a JSON file, its rotation made exactly orthonormal.
+    """The transform `hand_T_camera` (4, 4) of a file, its rotation made exactly orthonormal.
 
-    Raises CaptureError when the file is missing or not such JSON, or the matrix has another shape,
-    is not finite or not rigid to 1e-3. Raises it too when the camera is over 0.3 m from the hand,
-    or looks away from the hand's approach direction +z by 90° or more.
+    path: of the file, see `graspbook formats`.
 
-    path: of the file.
+    Raises CaptureError as `read_hand_eye_noted` does.
+    """
+    return read_hand_eye_noted(path)[0]
+
+
+def read_hand_eye_noted(path: Path | str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The transform `hand_T_camera` (4, 4) of a file, and what was assumed to read it.
+
+    path: of the file, see `graspbook formats`.
+
+    Raises CaptureError when the file is missing or of no known kind, or the matrix has another
+    shape, is not finite or not rigid to 1e-3. Raises it too when the camera is over 0.3 m from the
+    hand, looks 90° or more away from the hand's approach direction +z, or is inside the hand. It
+    does so for the identity, for frames that are no hand's and camera's, and for a camera at 45°
+    about z. Our JSON may say {"odd_mount": true} where that last is meant.
     """
     path = Path(path)
+    if path.is_dir():
+        raise CaptureError(f"{path}: it is a folder, expected a hand-eye file")
     try:
-        content = read_json(path)
+        mount = read_mount(path)
+        pose, notes = _in_grasp_frame(mount)
+        _check(pose, meant=mount.meant)
     except FileNotFoundError as error:
         raise CaptureError(f"{path}: no such hand-eye file") from error
-    except (OSError, ValueError) as error:
-        raise CaptureError(
-            f"{path}: not a readable JSON file ({str(error).splitlines()[0]})"
-        ) from error
-    if not isinstance(content, dict) or "hand_T_camera" not in content:
-        raise CaptureError(
-            f'{path}: no hand_T_camera, expected {{"hand_T_camera": 4 x 4 matrix in metres}}'
-        )
-    try:
-        pose = _rigid(content["hand_T_camera"], (4, 4), "hand_T_camera")
-    except ParameterError as error:
+    except OSError as error:
+        raise CaptureError(f"{path}: not a readable file ({error.strerror or error})") from error
+    except (CaptureError, ParameterError) as error:
         raise CaptureError(f"{path}: {error}") from error
+    return pose, notes
+
+
+def _in_grasp_frame(mount):
+    """`hand_T_camera` of a file's mount, and notes of what was assumed."""
+    pose = mount.pose
+    if not mount.ours:  # rounded quaternions and matrices are made orthonormal here
+        pose = np.array(pose, float)
+        distance = np.linalg.norm(pose[:3, 3]) if pose.shape == (4, 4) else 0.0
+        millimetres = mount.millimetres or distance > SURELY_MILLIMETRES
+        if millimetres and np.isfinite(distance):
+            pose[:3, 3] /= 1000
+    pose = _rigid(pose, (4, 4), "hand_T_camera")
+    if np.abs(pose - np.eye(4)).max() < RIGID:
+        raise CaptureError(
+            "hand_T_camera is the identity, expected a camera beside the hand: the calibration was"
+            " not solved or not saved"
+        )
+    if mount.ours:
+        return pose, ()
+    hand_T_parent, parent = _parent(mount)
+    if mount.child.endswith("_link") and "optical" not in mount.child:
+        raise CaptureError(
+            f"the child frame {mount.child!r} is a camera's body (x forward), expected its optical"
+            " frame (z forward), such as camera_color_optical_frame"
+        )
+    notes = [parent] + (["millimetres, by their size"] if millimetres else [])
+    if not mount.child:
+        notes.append("the camera's optical frame is assumed, z forward")
+    return inverse(FRANKA_T_GRASP) @ hand_T_parent @ pose, tuple(notes)
+
+
+def _parent(mount):
+    """The parent frame in Franka's hand frame, and a note. Raises CaptureError for other frames."""
+    parent, child = (name.strip("/").lower() for name in (mount.parent, mount.child))
+    if re.search(r"cam|optical", parent) and child:
+        raise CaptureError(
+            f"it goes from {mount.parent!r} to {mount.child!r}, the inverse of what is expected:"
+            " the camera in the hand's frame"
+        )
+    if re.search(rf"(^|_|/){_ROBOT}", child) and not re.search(r"cam|optical", child):
+        raise CaptureError(f"the child frame {mount.child!r} is no camera's, expected one")
+    if not parent:
+        return np.eye(4), "it names no frame of the hand: Franka's hand frame is assumed"
+    for ends, hand_T_parent in PARENTS.items():
+        if re.search(rf"(^|[_/])({ends})$", parent):
+            turned = (
+                " (45 degrees about z from the hand)" if hand_T_parent is _HAND_T_FLANGE else ""
+            )
+            return hand_T_parent, f"converted from the frame {mount.parent}{turned}"
+    raise CaptureError(
+        f"the parent frame {mount.parent!r} is no hand's, expected panda_hand, fr3_hand, hand_tcp,"
+        " link8 or flange"
+    )
+
+
+def _check(pose, *, meant):
+    """Raise CaptureError for a camera that cannot be, or hardly, on a hand."""
     distance = np.linalg.norm(pose[:3, 3])
     if distance > FURTHEST:
         raise CaptureError(
-            f"{path}: the camera is {distance:.4g} m from the hand, expected at most {FURTHEST}:"
+            f"the camera is {distance:.4g} m from the hand, expected at most {FURTHEST}:"
             " millimetres?"
         )
     if pose[2, 2] <= 1e-9:
         angle = np.degrees(np.arccos(np.clip(pose[2, 2], -1, 1)))
         raise CaptureError(
-            f"{path}: the camera looks {angle:.0f} degrees away from the hand's +z, expected less"
+            f"the camera looks {angle:.0f} degrees away from the hand's +z, expected less"
             " than 90; is it camera_T_hand?"
         )
-    return pose
+    planes = ConvexHull(FRANKA.palm).equations
+    if (planes @ [*pose[:3, 3], 1] < -_SKIN).all():
+        where = np.round(pose[:3, 3], 4).tolist()
+        raise CaptureError(
+            f"the camera is inside the hand at {where} m, expected outside: is the transform in"
+            " another frame, or its position missing?"
+        )
+    roll = np.degrees(np.arctan2(pose[1, 0], pose[0, 0])) % 90
+    if abs(roll - 45) < _FLANGE_OFF and not meant:
+        raise CaptureError(
+            f"the camera is turned by {roll:.0f} degrees about the hand's z, expected 0 or 90:"
+            " probably the flange (link8) was taken for the hand, 45 degrees off; if it is mounted"
+            ' so, write {"hand_T_camera": ..., "odd_mount": true}'
+        )
 
 
 def check_hand_eye(
@@ -117,7 +216,8 @@ def _rigid(pose, shape, name):
     if not np.isfinite(pose).all():
         raise ParameterError(f"{name} has entries that are not finite")
     rotation = pose[..., :3, :3]
-    off = np.abs(rotation.swapaxes(-1, -2) @ rotation - np.eye(3)).max(initial=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        off = np.abs(rotation.swapaxes(-1, -2) @ rotation - np.eye(3)).max(initial=0)
     bottom = np.abs(pose[..., 3, :] - [0, 0, 0, 1]).max(initial=0)
     if max(off, bottom) > RIGID or (np.linalg.det(rotation) < 0).any():
         raise ParameterError(

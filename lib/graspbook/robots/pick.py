@@ -18,7 +18,7 @@ from graspbook.errors import CaptureError
 from graspbook.graspnet.predict import load_networks
 from graspbook.perception.camera import backproject
 from graspbook.perception.capture import dominant_plane
-from graspbook.perception.hand_eye import read_hand_eye
+from graspbook.perception.hand_eye import read_hand_eye_noted
 from graspbook.perception.table import TableView
 from graspbook.robots import paths
 from graspbook.robots.arm import REAL_SPEED, SIMULATED_SPEED, Arm
@@ -82,7 +82,10 @@ def pick(
         motion=replace(settings.motion, speed=REAL_SPEED if robot else SIMULATED_SPEED),
     )
     if hand_eye:
-        settings = replace(settings, arm=replace(FR3, hand_T_camera=read_hand_eye(hand_eye)))
+        hand_T_camera, notes = read_hand_eye_noted(hand_eye)
+        for note in notes:  # before the arm moves
+            print(f"{hand_eye}: {note}", flush=True)
+        settings = replace(settings, arm=replace(FR3, hand_T_camera=hand_T_camera))
     networks, rng = load_networks(weights, method=method), np.random.default_rng(seed)
     how = {"networks": networks, "settings": settings, "rng": rng}
     with open_camera(source) as camera, command_log(log) if robot else nullcontext():

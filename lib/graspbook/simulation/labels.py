@@ -37,7 +37,8 @@ def label_file(
     threads: of the simulation.
     gripper: the hand; the one that the file names if None.
 
-    Raises GraspFileError or MeshError for a file, a hand or a mesh that cannot be used.
+    Raises GraspFileError or MeshError for a file, a hand or a mesh that cannot be used, among them
+    files without grasps and files whose grasps are not in the object's frame.
     """
     grasps, obj, hand = _load(source, mesh_root, gripper)
     if gripper is not None:
@@ -69,11 +70,10 @@ def calibrate(source: Path | str, mesh_root: Path | str, *, threads: int = 2) ->
     mesh_root: folder that its mesh's path starts from, or that holds the mesh.
     threads: of the simulation.
 
-    Raises GraspFileError for a file without labels, and for what `label_file` does.
+    Raises GraspFileError for a file without labels or with fewer than 2 grasps, and for what
+    `label_file` does.
     """
-    grasps, obj, gripper = _load(source, mesh_root)
-    if grasps.success is None:
-        raise GraspFileError(f"{source}: no labels to compare with")
+    grasps, obj, gripper = _load(source, mesh_root, labels=True)
     truth = {"even": grasps.success[0::2], "odd": grasps.success[1::2]}
     poses = {"even": grasps.transforms[0::2], "odd": grasps.transforms[1::2]}
 
@@ -124,8 +124,19 @@ SWEEP = {
 }
 
 
-def _load(source, mesh_root, gripper=None):
+def _load(source, mesh_root, gripper=None, *, labels=False):
+    """Grasps, object and gripper of a file; the cheap checks come before the mesh is loaded."""
     grasps = read_grasps(source)
+    count, frame = len(grasps.transforms), grasps.parameters.get("frame", "object")
+    if count < 1 + labels:
+        raise GraspFileError(f"{source}: it holds {count} grasps, expected {1 + labels} or more")
+    if frame != "object":
+        raise GraspFileError(
+            f"{source}: its grasps are in the {frame} frame, expected the object's: the simulation"
+            " needs each pose relative to the mesh"
+        )
+    if labels and grasps.success is None:
+        raise GraspFileError(f"{source}: no labels to compare with")
     if not grasps.object_file:
         raise GraspFileError(f"{source}: it does not name its mesh (object/file is missing)")
     gripper = gripper or GRIPPERS.get(grasps.gripper)
@@ -153,8 +164,10 @@ def _agreement(truth, predicted):
 
 def _best_width(truth, width):
     """The closing width, metres, up to which calling every grasp good agrees best with `truth`;
-    lost grasps have none.
+    lost grasps have none. It is 0 where every grasp is lost.
     """
     candidates = np.unique(width[np.isfinite(width)])
+    if not len(candidates):
+        return 0.0
     scores = [confusion(truth, width <= candidate)["balanced_accuracy"] for candidate in candidates]
     return float(candidates[int(np.argmax(scores))])

@@ -1,0 +1,50 @@
+"""List the kinds of files that are read and written."""
+
+from argparse import ArgumentParser, Namespace
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the subcommand: none.
+
+    parser: its own.
+    """
+
+
+def run(options: Namespace) -> None:
+    """Print the kinds of files, from the tables of the readers and writers.
+
+    options: what `arguments` asks for.
+    """
+    del options
+    rows = format_rows()
+    wide = [max(len(row[i]) for row in rows) for i in (0, 1)]
+    for kind, how, suffixes in rows:
+        print(f"{kind:<{wide[0]}}  {how:<{wide[1]}}  {suffixes}")
+
+
+def format_rows() -> list[tuple[str, str, str]]:
+    """Rows of what a file holds, whether it is read or written, and its suffixes."""
+    from graspbook.grasp_files import FORMATS
+    from graspbook.hands.grippers import GRIPPERS
+    from graspbook.hands.library import HANDS
+    from graspbook.objects.mesh import SUFFIXES as MESHES
+    from graspbook.perception.capture import SUFFIXES as CAPTURES
+    from graspbook.perception.hand_eye_formats import FORMATS as MOUNTS
+    from graspbook.perception.hand_eye_formats import WRITERS
+
+    grasps = [
+        (f"grasps, {kind.title}", "read, written", " ".join(kind.suffixes)) for kind in FORMATS
+    ]
+    mounts = [suffix for kind in MOUNTS for suffix in kind.suffixes]
+    return [
+        ("meshes", "read", " ".join(MESHES)),
+        ("point clouds and depth captures", "read", " ".join(CAPTURES)),
+        *grasps,
+        ("grasp plans of many-jointed hands", "read, written", ".h5"),
+        ("hand-eye transforms", "read", " ".join(mounts)),
+        *(("", "", f"  {writer}") for writer in WRITERS),
+        ("weights", "read, written", ".safetensors"),
+        ("results", "written", ".json .html"),
+        ("grippers in grasp files", "", ", ".join(GRIPPERS)),
+        ("many-jointed hands", "", ", ".join(HANDS)),
+    ]
