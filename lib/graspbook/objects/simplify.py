@@ -24,7 +24,7 @@ def simplify(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     )
     if solid.status() != manifold3d.Error.NoError or solid.is_empty():
         return _cluster(mesh)
-    for share in (1e-4, 3e-4, 1e-3, 3e-3, 1e-2):  # of the longest side
+    for share in np.geomspace(1e-4, 1e-2, 9):  # of the longest side
         simple = solid.simplify(share * float(mesh.extents.max()))
         if simple.num_tri() <= FACES:
             break
