@@ -11,9 +11,10 @@ import trimesh
 
 from graspbook.errors import MeshError
 from graspbook.objects.holes import fill_holes, give_walls
+from graspbook.objects.mesh_files import SUFFIXES, has_faces, read_mesh
 from graspbook.objects.simplify import MOST_FACES, simplify
 
-SUFFIXES = (".obj", ".stl", ".ply", ".glb")
+__all__ = ["SUFFIXES", "has_faces", "load_mesh", "notes_of", "repair"]
 SMALLEST, LARGEST = 0.01, 1.0  # longest side of a graspable object, metres
 THINNEST = 0.001  # of what can be simulated, metres
 _UNITS = {"millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254, "kilometres": 1000.0}
@@ -28,25 +29,17 @@ def load_mesh(path: Path | str, scale: float = 1.0) -> trimesh.Trimesh:
     missing, unreadable, of another kind or empty. Raises it too for NaN or infinite vertices, no
     volume, or a longest side that is not within 0.01 … 1 m.
 
-    path: .obj, .stl, .ply or .glb; all geometries of a scene become one mesh in the scene's frame.
+    path: of `mesh_files.SUFFIXES`; all geometries of a scene become one mesh in its frame.
     scale: factor from the file's units to metres.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise MeshError(
-            f"{path}: unknown kind of mesh {path.suffix!r}; expected one of {', '.join(SUFFIXES)}"
-        )
-    if not path.is_file():
+    if path.suffix.lower() in SUFFIXES and not path.is_file():
         raise MeshError(f"{path}: no such mesh file")
     if not (np.isfinite(scale) and scale > 0):
         raise MeshError(f"{path}: scale {scale} is not a positive number")
-    try:
-        mesh = trimesh.load_scene(path, process=False, skip_materials=True).to_mesh()
-    except Exception as error:  # the readers raise whatever their format's parser raises
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise MeshError(f"{path}: not a readable {path.suffix} mesh ({reason})") from error
+    mesh, notes = read_mesh(path)
     scaled = trimesh.Trimesh(mesh.vertices * scale, mesh.faces, process=False)
-    return repair(scaled, str(path), scale)
+    return _with_notes(repair(scaled, str(path), scale), notes)
 
 
 def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> trimesh.Trimesh:
@@ -82,9 +75,15 @@ def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> t
     mesh, closed = _close(mesh)
     trimesh.repair.fix_normals(mesh, multibody=mesh.is_watertight and mesh.body_count > 1)
     mesh, thickened = _thicken(mesh)
-    notes += closed + thickened
-    metadata = {"notes": tuple(notes)} if notes else None
-    return trimesh.Trimesh(mesh.vertices, mesh.faces, process=False, metadata=metadata)
+    mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    return _with_notes(mesh, [*notes, *closed, *thickened])
+
+
+def _with_notes(mesh, notes):
+    """The mesh itself, with notes before those that it has."""
+    if notes:
+        mesh.metadata["notes"] = (*notes, *notes_of(mesh))
+    return mesh
 
 
 def notes_of(mesh: trimesh.Trimesh) -> tuple[str, ...]:
@@ -153,15 +152,3 @@ def _close(mesh):
         *notes,
         f"{opened} kept: the sheet is given walls of {1000 * wall:.2g} mm, half to either side",
     ]
-
-
-def has_faces(path: Path) -> bool:
-    """Whether a .ply file declares faces; False where it cannot be read.
-
-    path: of the file.
-    """
-    try:
-        header = path.read_bytes()[:4096].partition(b"end_header")[0]
-    except OSError:
-        return False
-    return b"element face" in header and b"element face 0" not in header

@@ -70,7 +70,7 @@ class FamilySet:
 
 
 class FolderSet:
-    """The meshes (.obj .stl .ply .glb) of a folder, sorted, each named after its file.
+    """The meshes of a folder, sorted, each named after its file.
 
     Raises MeshError for a missing or empty folder and for two files of one name.
 
