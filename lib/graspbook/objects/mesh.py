@@ -12,6 +12,7 @@ import trimesh
 from graspbook.errors import MeshError
 from graspbook.objects.holes import fill_holes, give_walls
 from graspbook.objects.mesh_files import SUFFIXES, has_faces, read_mesh
+from graspbook.objects.parts import is_solid
 from graspbook.objects.simplify import MOST_FACES, simplify
 
 __all__ = ["SUFFIXES", "has_faces", "load_mesh", "notes_of", "repair"]
@@ -76,6 +77,11 @@ def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> t
     trimesh.repair.fix_normals(mesh, multibody=mesh.is_watertight and mesh.body_count > 1)
     mesh, thickened = _thicken(mesh)
     mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    if not is_solid(mesh.faces):
+        thickened.append(
+            "many of its edges have one face, or three and more: its convex parts are made on a"
+            f" grid, which thickens walls to about {1000 * mesh.extents.max() / 30:.1f} mm"
+        )
     return _with_notes(mesh, [*notes, *closed, *thickened])
 
 

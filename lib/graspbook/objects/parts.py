@@ -62,18 +62,25 @@ def convex_parts(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, ...]:
     return tuple(trimesh.convex.convex_hull(cloud) for cloud in clouds)
 
 
+def is_solid(faces: np.ndarray) -> bool:
+    """Whether a surface is cut as it is, and need not be made solid first.
+
+    faces: (F, 3) vertex indices.
+    """
+    edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    _, counts = np.unique(edges, axis=0, return_counts=True)
+    return bool(np.mean(counts == 1) <= MOST_OPEN and np.mean(counts > 2) <= MOST_TANGLED)
+
+
 def _decompose(vertices, faces):
     """Vertices of the convex parts, one (V, 3) array per part, largest part first."""
     centre = vertices.mean(axis=0)
-    edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    _, faces_of_edge = np.unique(edges, axis=0, return_counts=True)
-    solid = np.mean(faces_of_edge == 1) <= MOST_OPEN and np.mean(faces_of_edge > 2) <= MOST_TANGLED
     print(
         f"making convex parts of {len(faces)} faces, once: they are kept for later",
         file=sys.stderr,
         flush=True,
     )
-    parts = _run_coacd(vertices - centre, faces, "off") if solid else None
+    parts = _run_coacd(vertices - centre, faces, "off") if is_solid(faces) else None
     if parts is None:
         parts = _run_coacd(vertices - centre, faces, "on")
     if parts is None:
