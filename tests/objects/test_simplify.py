@@ -11,6 +11,7 @@ from graspbook.objects.mesh import notes_of, repair
 def fewer(monkeypatch):
     """Limits for tests of seconds."""
     monkeypatch.setattr(module, "FACES", 3000)
+    monkeypatch.setattr(module, "CLUSTERED", 3000)
     monkeypatch.setattr(mesh_module, "MOST_FACES", 10_000)
 
 
@@ -21,7 +22,7 @@ def ball():
 def test_a_huge_closed_mesh_keeps_its_shape_and_it_is_said():
     mesh = repair(ball())
     assert mesh.is_volume and len(mesh.faces) <= 3000
-    assert mesh.volume == pytest.approx(ball().volume, rel=0.02)
+    assert mesh.volume == pytest.approx(ball().volume, rel=0.03)
     assert notes_of(mesh) == (f"20480 faces are simplified to {len(mesh.faces)}",)
 
 
