@@ -3,7 +3,7 @@ import pytest
 import trimesh
 
 from graspbook.errors import MeshError
-from graspbook.objects.mesh import load_mesh
+from graspbook.objects.mesh import load_mesh, notes_of, repair
 
 BOX = trimesh.creation.box([0.04, 0.05, 0.06])
 
@@ -64,13 +64,31 @@ def test_a_size_that_nobody_can_grasp_is_refused_with_the_scale_to_pass(
         load_mesh(path)
     message = str(raised.value)
     assert f"{0.06 * factor:.4g} m" in message and unit in message and "\n" not in message
-    assert message.endswith(f"--scale {scale}")
+    assert message.endswith(f"--scale {scale}") and "guess" in message
     assert load_mesh(path, float(scale)).is_volume
 
 
+def test_the_unit_of_an_odd_size_is_called_a_guess_and_a_scale_that_works_is_offered(tmp_path):
+    chair = trimesh.creation.box([2.7, 1, 1])
+    with pytest.raises(MeshError, match="--scale 0.037 would make it 0.1 m.* guess is inches"):
+        load_mesh(save(chair, tmp_path / "chair.obj"))
+    assert load_mesh(tmp_path / "chair.obj", 0.037).extents.max() == pytest.approx(0.1, rel=0.01)
+
+
+@pytest.mark.parametrize("size", [[0.0004, 0.05, 0.08], [0.0004, 0.0005, 0.08]])
+def test_cards_and_needles_are_thickened_and_it_is_said(size):
+    thin = trimesh.creation.box(size)
+    thin.apply_transform(trimesh.transformations.rotation_matrix(0.7, [1, 2, 3]))
+    mesh = repair(thin)
+    sides = np.ptp(mesh.vertices @ np.linalg.svd(mesh.vertices - mesh.centroid)[2].T, axis=0)
+    least = np.maximum(size, 0.001)
+    assert (np.sort(sides) > 0.999 * least).all() and (np.sort(sides) < 1.5 * least).all()
+    assert mesh.is_volume and "0.4 mm thin, thickened to 1 mm" in notes_of(mesh)[0]
+
+
 def test_a_hole_is_filled_and_a_flipped_face_turned(tmp_path):
-    sphere = trimesh.creation.icosphere(subdivisions=2, radius=0.05)
-    hole = sphere.vertices[sphere.faces].mean(axis=1)[:, 2] > 0.04
+    sphere = trimesh.creation.icosphere(subdivisions=3, radius=0.05)
+    hole = sphere.vertices[sphere.faces].mean(axis=1)[:, 2] > 0.0485
     faces = sphere.faces[~hole]
     faces[::7] = faces[::7, ::-1]
     mesh = load_mesh(write_obj(tmp_path / "ball.obj", sphere.vertices, faces))

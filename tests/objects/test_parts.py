@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import trimesh
 
+from graspbook.errors import MeshError
 from graspbook.objects import parts as parts_module
 from graspbook.objects.families import make_shape
+from graspbook.objects.mesh import load_mesh, notes_of
 from graspbook.objects.parts import convex_parts
 from graspbook.storage import cache_dir
 
@@ -97,3 +99,78 @@ def test_an_open_surface_becomes_a_tray_with_walls(cache, monkeypatch):
     parts = convex_parts(lidless)
     assert parts and all(part.volume > 0 for part in parts)
     assert depth_inside(parts, box.vertices).max() < 0.006
+
+
+FAKE = """
+import json, os, signal, sys, time
+import numpy as np
+with np.load(sys.argv[1]) as stored:
+    vertices, mode = stored["vertices"], json.loads(str(stored["settings"]))["preprocess_mode"]
+if mode in {crashing}:
+    os.kill(os.getpid(), signal.SIGSEGV)
+if {slow}:
+    time.sleep(60)
+np.savez(sys.argv[2], vertices)
+"""
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """Put a worker that crashes for some modes, or is slow, in place of CoACD."""
+
+    def put(crashing=(), slow=False):
+        (tmp_path / "worker.py").write_text(FAKE.format(crashing=crashing, slow=slow))
+        monkeypatch.setattr(parts_module.coacd_worker, "__file__", str(tmp_path / "worker.py"))
+        monkeypatch.setenv("GRASPBOOK_CACHE", str(tmp_path / "cache"))
+
+    return put
+
+
+def test_a_crash_of_coacd_is_tried_again_as_a_solid_and_then_told(fake, corner, capsys):
+    fake(crashing=("off",))
+    assert len(convex_parts(corner)) == 1
+    assert "making convex parts of" in capsys.readouterr().err
+    fake(crashing=("off", "on"))
+    with pytest.raises(MeshError, match="CoACD crashed on a mesh of 12 faces"):
+        convex_parts(trimesh.creation.box([0.1, 0.1, 0.1]))
+
+
+def test_a_mesh_that_takes_too_long_is_refused(fake, corner, monkeypatch):
+    fake(slow=True)
+    monkeypatch.setattr(parts_module, "TIME_LIMIT", 0.5)
+    with pytest.raises(MeshError, match=r"no convex parts of a mesh of \d+ faces within 0.5 s"):
+        convex_parts(corner)
+
+
+def test_ctrl_c_ends_the_child(fake, corner, monkeypatch):
+    fake(slow=True)
+    children = []
+
+    class Interrupted(subprocess.Popen):
+        def communicate(self, *arguments, **options):
+            children.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(parts_module.subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        convex_parts(corner)
+    assert children[0].poll() is not None
+
+
+def test_a_tangled_mesh_is_made_solid_first(fake):
+    """Boxes that share a face: every edge of that face has four faces."""
+    fake(crashing=("off",))
+    box = trimesh.creation.box([0.1, 0.1, 0.1])
+    twin = box.copy()
+    twin.apply_translation([0.1, 0, 0])
+    tangled = trimesh.util.concatenate([box, twin])
+    tangled.merge_vertices()
+    _, counts = np.unique(tangled.edges_sorted, axis=0, return_counts=True)
+    assert counts.max() > 2 and len(convex_parts(tangled)) == 1
+
+
+def test_the_mug_that_coacd_crashes_on_gets_parts(real_data, cache):
+    mug = load_mesh(real_data / "inputs" / "nonmanifold_mug_68cm.obj", 0.15)
+    assert "convex parts are made on a grid" in notes_of(mug)[0]
+    parts = convex_parts(mug)
+    assert len(parts) > 5 and 1e-4 < sum(part.volume for part in parts) < 6e-4

@@ -49,7 +49,7 @@ def _methods():
     }
 
 
-_MESHES = ".obj .stl .ply .glb, in metres (else --scale)"
+_MESHES = ".obj .stl .ply .glb .gltf .off .dae, .urdf of one object, in metres (else --scale)"
 _HANDS = f"{', '.join(HANDS)} (default: {HANDS[0]})"
 _GRIPPER = "a parallel gripper of `hands.grippers` (default: panda, the Franka Hand)"
 _ROBOT = "a real arm, through its control interface (default: the simulated one)"

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from graspbook.commands._arguments import add, count
+from graspbook.commands._notes import say_notes
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -54,6 +55,7 @@ def run(options: Namespace) -> None:
         workers=options.workers,
         against=options.against,
     )
+    say_notes(evaluation.surfaces)
     report = evaluation.report
     if options.html:
         write_evaluation(options.html, evaluation)

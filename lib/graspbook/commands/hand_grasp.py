@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from graspbook.commands._arguments import add, count
+from graspbook.commands._notes import say_notes
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -59,6 +60,7 @@ def run(options: Namespace) -> None:
         scale=options.scale,
         against=options.against,
     )
+    say_notes({options.input: mesh})
     stuck = "" if report["clear"] else ": no rotation gave a hand that could be freed of it"
     figures = (
         f"held against gravity in {report['held_directions']} of 6 directions, deepest point"

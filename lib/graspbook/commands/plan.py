@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from graspbook.commands._arguments import add, count
-from graspbook.errors import ParameterError
+from graspbook.commands._notes import say_notes
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -34,28 +34,26 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Write a file of planned grasps for each mesh and print how good they are.
 
-    options: what `arguments` asks for. Raises ParameterError where meshes would share a file.
+    options: what `arguments` asks for. Raises ParameterError for a mesh given twice.
     """
     from graspbook.highdof.planner import PlannerSettings, search_settings
     from graspbook.highdof.plans import plan_files, read_plan
     from graspbook.objects.mesh import load_mesh
+    from graspbook.objects.names import object_names
     from graspbook.storage import check_writable
 
-    paths = {
-        Path(mesh).stem: Path(options.out) / f"{Path(mesh).stem}.h5" for mesh in options.meshes
-    }
-    if len(paths) < len(options.meshes):
-        raise ParameterError(
-            f"{' '.join(options.meshes)}: two meshes of one name would share a file"
-        )
+    names = object_names(options.meshes)
+    paths = {name: Path(options.out) / f"{name}.h5" for name in names}
     check_writable(*paths.values())
-    meshes = {Path(mesh).stem: load_mesh(mesh, options.scale) for mesh in options.meshes}
+    named = zip(names, options.meshes, strict=True)
+    meshes = {name: load_mesh(mesh, options.scale) for name, mesh in named}
     unit = "rounds" if options.search == "descent" else "iterations"
     counts = {unit: options.iterations} if options.iterations else {}
     settings = PlannerSettings(
         options.grasps, options.energy, search=search_settings(options.search, **counts)
     )
     plan_files(meshes, paths, options.hand, settings, seed=options.seed, workers=options.workers)
+    say_notes(meshes)
     for path in paths.values():
         quality = read_plan(path).epsilon
         print(

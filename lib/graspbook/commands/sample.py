@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from graspbook.commands._arguments import add, count
+from graspbook.commands._notes import say_notes
 from graspbook.errors import ParameterError
 
 
@@ -26,12 +27,13 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Write a grasp file for each mesh and print what became of its candidates.
 
-    options: what `arguments` asks for. Raises ParameterError where meshes would share a file,
-        and OutputError for a file of an unknown suffix.
+    options: what `arguments` asks for. Raises ParameterError for a mesh given twice, or one file
+        for several, and OutputError for a file of an unknown suffix.
     """
     from graspbook.grasp_files import SUFFIXES, grasp_format
     from graspbook.graspnet.candidates import sample_to_file
     from graspbook.hands.grippers import load_gripper
+    from graspbook.objects.names import object_names
     from graspbook.objects.sets import load_object
     from graspbook.storage import check_writable
 
@@ -43,15 +45,14 @@ def run(options: Namespace) -> None:
         raise ParameterError(
             f"--out {out}: one grasp file for {len(options.meshes)} meshes; expected a folder"
         )
-    paths = {mesh: out if single else out / f"{Path(mesh).stem}.h5" for mesh in options.meshes}
-    if len(set(paths.values())) < len(options.meshes):
-        raise ParameterError(
-            f"{' '.join(options.meshes)}: two meshes of one name would share a grasp file"
-        )
-    check_writable(*paths.values())
+    names = object_names(options.meshes)
+    paths = [out if single else out / f"{name}.h5" for name in names]
+    check_writable(*paths)
     how = {"threads": options.threads, "gripper": load_gripper(options.gripper or "panda")}
-    objects = [load_object(mesh, options.scale) for mesh in options.meshes]
-    for obj, path in zip(objects, paths.values(), strict=True):
+    named = zip(options.meshes, names, strict=True)
+    objects = [load_object(mesh, options.scale, name=name) for mesh, name in named]
+    say_notes({obj.name: obj.mesh for obj in objects})
+    for obj, path in zip(objects, paths, strict=True):
         counts = sample_to_file(obj, path, options.grasps, options.seed, **how)
         print(
             f"{path}: {counts['candidates']} candidates, {counts['not_colliding']} with the hand"

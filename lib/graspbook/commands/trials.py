@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from graspbook.commands._arguments import ROBOT, add, count, method_names, seed
+from graspbook.commands._notes import say_notes
 from graspbook.errors import ParameterError
 
 
@@ -150,6 +151,7 @@ def trials(
     networks = {method: load_networks(weights, device=device, method=method) for method in methods}
     things = subjects(names)
     meshes = {thing.obj.name: thing.obj.mesh for thing in things}
+    say_notes(meshes)
 
     def draw(record):
         draw_trial(record, meshes[record["object"]], pictures)

@@ -3,7 +3,6 @@ simulation.
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from graspbook.graspnet.views import (
 )
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.mesh import load_mesh
+from graspbook.objects.names import object_names
 from graspbook.objects.sets import load_object
 from graspbook.parallel import run_tasks
 from graspbook.simulation.shake_model import ShakeSettings
@@ -47,9 +47,9 @@ class MeshFiles:
     def load(self, name: str) -> GraspObject:
         """The GraspObject of a name.
 
-        name: stem of its file. Raises MeshError for a bad mesh.
+        name: of `paths`. Raises MeshError for a bad mesh.
         """
-        return load_object(self.paths[name], self.scale)
+        return load_object(self.paths[name], self.scale, name=name)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def evaluate_meshes(
 ) -> MeshEvaluation:
     """Evaluate a method on mesh files from random views.
 
-    meshes: the files; an object's name is the stem of its file.
+    meshes: the files, which give the objects their names (`objects.names`).
     weights: the folder of the networks.
     settings: of the prediction, the method among them.
     views: of each mesh.
@@ -92,19 +92,12 @@ def evaluate_meshes(
 
     Views and ground truth are kept in the user's cache, so a killed run goes on where it was.
     Raises, before the work, the errors of meshes and weights, and ParameterError for an unknown
-    method, two meshes of one name, or a report of other meshes or views.
+    method, a mesh given twice, or a report of other meshes or views.
     """
     meshes, against = list(meshes), list(against)
-    doubled = [
-        name for name, count in Counter(Path(mesh).stem for mesh in meshes).items() if count > 1
-    ]
-    if doubled:
-        raise ParameterError(
-            f"{' '.join(map(str, meshes))}: two meshes of one name, {doubled[0]}, would share its"
-            " figures"
-        )
+    names = object_names(meshes)
     load_networks(weights, method=settings.method)
-    objects = MeshFiles({Path(mesh).stem: Path(mesh) for mesh in meshes}, scale)
+    objects = MeshFiles(dict(zip(names, map(Path, meshes), strict=True)), scale)
     surfaces = {name: load_mesh(path, scale) for name, path in objects.paths.items()}
     parameters = {
         "method": settings.method,

@@ -6,14 +6,18 @@ mass properties use the convex parts (`objects.parts`), which are closed in any 
 
 from pathlib import Path
 
-import manifold3d
 import numpy as np
 import trimesh
 
 from graspbook.errors import MeshError
+from graspbook.objects.holes import fill_holes, give_walls
+from graspbook.objects.mesh_files import SUFFIXES, has_faces, read_mesh
+from graspbook.objects.parts import is_solid
+from graspbook.objects.simplify import MOST_FACES, simplify
 
-SUFFIXES = (".obj", ".stl", ".ply", ".glb")
+__all__ = ["SUFFIXES", "has_faces", "load_mesh", "notes_of", "repair"]
 SMALLEST, LARGEST = 0.01, 1.0  # longest side of a graspable object, metres
+THINNEST = 0.001  # of what can be simulated, metres
 _UNITS = {"millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254, "kilometres": 1000.0}
 
 
@@ -21,33 +25,26 @@ def load_mesh(path: Path | str, scale: float = 1.0) -> trimesh.Trimesh:
     """Load, check and repair one mesh.
 
     Vertices are merged, degenerate and repeated faces dropped, windings made consistent and
-    outward, and holes filled. Raises MeshError when the file is missing, unreadable, of another
-    kind or empty. Raises it too for NaN or infinite vertices, no volume, or a longest side that is
-    not within 0.01 … 1 m.
+    outward, and small holes filled. Sheets with larger openings are given walls, thin things are
+    thickened, huge meshes simplified: `notes_of` says so. Raises MeshError when the file is
+    missing, unreadable, of another kind or empty. Raises it too for NaN or infinite vertices, no
+    volume, or a longest side that is not within 0.01 … 1 m.
 
-    path: .obj, .stl, .ply or .glb; all geometries of a scene become one mesh in the scene's frame.
+    path: of `mesh_files.SUFFIXES`; all geometries of a scene become one mesh in its frame.
     scale: factor from the file's units to metres.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise MeshError(
-            f"{path}: unknown kind of mesh {path.suffix!r}; expected one of {', '.join(SUFFIXES)}"
-        )
-    if not path.is_file():
+    if path.suffix.lower() in SUFFIXES and not path.is_file():
         raise MeshError(f"{path}: no such mesh file")
     if not (np.isfinite(scale) and scale > 0):
         raise MeshError(f"{path}: scale {scale} is not a positive number")
-    try:
-        mesh = trimesh.load_scene(path, process=False, skip_materials=True).to_mesh()
-    except Exception as error:  # the readers raise whatever their format's parser raises
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise MeshError(f"{path}: not a readable {path.suffix} mesh ({reason})") from error
+    mesh, notes = read_mesh(path)
     scaled = trimesh.Trimesh(mesh.vertices * scale, mesh.faces, process=False)
-    return repair(scaled, str(path), scale)
+    return _with_notes(repair(scaled, str(path), scale), notes)
 
 
 def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> trimesh.Trimesh:
-    """Check and repair a mesh as `load_mesh` does.
+    """Check and repair a mesh as `load_mesh` does; `notes_of` the result says what was changed.
 
     mesh: in metres.
     source: what errors call it.
@@ -66,12 +63,41 @@ def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> t
     height = 1e-9 * mesh.extents.max()
     mesh.update_faces(mesh.nondegenerate_faces(height=height) & mesh.unique_faces())
     mesh.remove_unreferenced_vertices()
+    notes = []
+    if len(mesh.faces) > MOST_FACES:
+        before = len(mesh.faces)
+        mesh = simplify(mesh)
+        mesh.update_faces(mesh.nondegenerate_faces(height=height) & mesh.unique_faces())
+        mesh.remove_unreferenced_vertices()
+        notes.append(f"{before} faces are simplified to {len(mesh.faces)}")
     if _is_flat(mesh):
         raise MeshError(f"{source}: the mesh is flat, it has no volume")
     trimesh.repair.fix_winding(mesh)
-    mesh = _fill_holes(mesh)
+    mesh, closed = _close(mesh)
     trimesh.repair.fix_normals(mesh, multibody=mesh.is_watertight and mesh.body_count > 1)
-    return trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    mesh, thickened = _thicken(mesh)
+    mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    if not is_solid(mesh.faces):
+        thickened.append(
+            "many of its edges have one face, or three and more: its convex parts are made on a"
+            f" grid, which thickens walls to about {1000 * mesh.extents.max() / 30:.1f} mm"
+        )
+    return _with_notes(mesh, [*notes, *closed, *thickened])
+
+
+def _with_notes(mesh, notes):
+    """The mesh itself, with notes before those that it has."""
+    if notes:
+        mesh.metadata["notes"] = (*notes, *notes_of(mesh))
+    return mesh
+
+
+def notes_of(mesh: trimesh.Trimesh) -> tuple[str, ...]:
+    """What `load_mesh` changed of a mesh beyond cleaning it, one sentence each.
+
+    mesh: as loaded.
+    """
+    return mesh.metadata.get("notes", ())
 
 
 def _is_flat(mesh):
@@ -92,60 +118,43 @@ def _check_size(mesh, source, scale):
     unit, factor = fits[0] if fits else ("another unit", 0.1 / size)
     raise MeshError(
         f"{source}: the longest side is {size:.4g} m, a graspable object has {SMALLEST} to"
-        f" {LARGEST:g} m; the file looks written in {unit}: pass --scale {scale * factor:.3g}"
+        f" {LARGEST:g} m; --scale {scale * 0.1 / size:.2g} would make it 0.1 m; the unit is not in"
+        f" the file, a guess is {unit}: --scale {scale * factor:.3g}"
     )
 
 
-def _fill_holes(mesh):
-    """Close every simple loop of boundary edges by triangles in its best-fitting plane."""
-    edges = mesh.edges_sorted
-    _, inverse, counts = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
-    following = {}
-    for a, b in mesh.edges[counts[inverse.ravel()] == 1].tolist():
-        following.setdefault(a, []).append(b)
-    new_faces = []
-    while following:
-        walk = [next(iter(following))]
-        position = {walk[0]: 0}
-        while walk[-1] in following:
-            here = walk[-1]
-            there = following[here].pop()
-            if not following[here]:
-                del following[here]
-            if there in position:  # the loop from `there` to here is closed: cut it off the walk
-                loop = walk[position[there] :]
-                new_faces += _triangulate(mesh.vertices, loop)
-                for vertex in loop[1:]:
-                    del position[vertex]
-                walk = walk[: position[there] + 1]
-            else:
-                position[there] = len(walk)
-                walk.append(there)
-    if not new_faces:
-        return mesh
-    return trimesh.Trimesh(mesh.vertices, np.concatenate([mesh.faces, new_faces]), process=False)
+def _thicken(mesh):
+    """Stretch what is thinner than THINNEST along its principal axes; a mesh and what was done."""
+    middle = mesh.vertices.mean(axis=0)
+    axes = np.linalg.svd(mesh.vertices - middle, full_matrices=False)[2]
+    along = (mesh.vertices - middle) @ axes.T
+    sizes = np.ptp(along, axis=0)
+    if sizes.min() >= THINNEST:
+        return mesh, []
+    vertices = middle + (along * np.maximum(THINNEST / sizes, 1.0)) @ axes
+    mesh = trimesh.Trimesh(vertices, mesh.faces, process=False)
+    return mesh, [
+        f"it is {1000 * sizes.min():.2g} mm thin, thickened to {1000 * THINNEST:g} mm, since"
+        " contacts of thinner things cannot be simulated"
+    ]
 
 
-def _triangulate(vertices, loop):
-    """Triangles that close a loop of vertex indices, wound against it; none for a loop of two."""
-    if len(loop) < 3:
-        return []
-    loop = np.array(loop)[::-1]
-    points = vertices[loop] - vertices[loop].mean(axis=0)
-    area = np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)
-    across = np.cross(area, np.eye(3)[np.argmin(np.abs(area))])
-    along = np.cross(area, across) / (np.linalg.norm(area) or 1.0)
-    flat = points @ np.stack([across, along], axis=1)
-    return loop[np.asarray(manifold3d.triangulate([flat]))].tolist()
-
-
-def has_faces(path: Path) -> bool:
-    """Whether a .ply file declares faces; False where it cannot be read.
-
-    path: of the file.
-    """
-    try:
-        header = path.read_bytes()[:4096].partition(b"end_header")[0]
-    except OSError:
-        return False
-    return b"element face" in header and b"element face 0" not in header
+def _close(mesh):
+    """Fill small holes and give sheets walls: a mesh, and what was done."""
+    mesh, filled, openings = fill_holes(mesh)
+    notes = []
+    if sum(filled) > 1e-4:
+        notes.append(f"{len(filled)} holes filled, {sum(filled):.2%} of the surface")
+    if not openings:
+        return mesh, notes
+    opened = (
+        f"{len(openings)} opening{'s' * (len(openings) > 1)}, the largest of"
+        f" {max(openings):.0%} of the surface,"
+    )
+    solid, wall = give_walls(mesh)
+    if solid is None:
+        return mesh, [*notes, f"{opened} left as found, and the surface cannot be given walls"]
+    return solid, [
+        *notes,
+        f"{opened} kept: the sheet is given walls of {1000 * wall:.2g} mm, half to either side",
+    ]

@@ -70,7 +70,7 @@ class FamilySet:
 
 
 class FolderSet:
-    """The meshes (.obj .stl .ply .glb) of a folder, sorted, each named after its file.
+    """The meshes of a folder, sorted, each named after its file.
 
     Raises MeshError for a missing or empty folder and for two files of one name.
 
@@ -138,17 +138,19 @@ def object_set(
     return FamilySet(counts, seed, held_out_fraction)
 
 
-def load_object(path: Path | str, scale: float = 1.0) -> GraspObject:
-    """The GraspObject of one mesh file, named after it and of its folder's family.
+def load_object(path: Path | str, scale: float = 1.0, *, name: str = "") -> GraspObject:
+    """The GraspObject of one mesh file, of its folder's family.
 
     Raises MeshError for a bad mesh.
 
     path: of the mesh.
     scale: factor from the file's units to metres.
+    name: of the object; the file's if empty.
     """
     path = Path(path)
     mesh = load_mesh(path, scale)
-    return GraspObject(path.stem, path.parent.name, mesh, convex_parts(mesh), path.name, scale)
+    parts = convex_parts(mesh)
+    return GraspObject(name or path.stem, path.parent.name, mesh, parts, path.name, scale)
 
 
 def export(obj: GraspObject, folder: Path | str) -> Path:

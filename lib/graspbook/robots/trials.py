@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from graspbook.errors import ParameterError
+from graspbook.objects.names import object_names
 from graspbook.objects.sets import load_object
 from graspbook.objects.trial_objects import TRIAL_OBJECTS, make_trial_object
 from graspbook.robots.grasp_choice import TrialSettings
@@ -21,8 +22,10 @@ def subjects(names: Sequence[str]) -> list[Subject]:
 
     Raises ParameterError for an unknown name or one given twice, MeshError.
     """
-    stems = [Path(name).stem for name in names]
-    repeated = sorted({stem for stem in stems if stems.count(stem) > 1})
+    meshes = [name for name in names if name not in TRIAL_OBJECTS]
+    called = dict(zip(meshes, object_names(meshes), strict=True))
+    known = [called.get(name, name) for name in names]
+    repeated = sorted({name for name in known if known.count(name) > 1})
     if repeated:
         raise ParameterError(
             f"objects {', '.join(repeated)} are named twice; their trials would be mixed up"
@@ -33,7 +36,7 @@ def subjects(names: Sequence[str]) -> list[Subject]:
             trial = TRIAL_OBJECTS[name]
             found.append(Subject(make_trial_object(name), trial.mass, trial.category))
         elif Path(name).suffix:
-            found.append(Subject(load_object(name), GRADE_MASS, OWN))
+            found.append(Subject(load_object(name, name=called[name]), GRADE_MASS, OWN))
         else:
             raise ParameterError(
                 f"object {name!r}, expected the path of a mesh or one of {', '.join(TRIAL_OBJECTS)}"

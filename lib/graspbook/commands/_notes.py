@@ -1,0 +1,18 @@
+"""What was changed or assumed of an input, told on stderr."""
+
+import sys
+from collections.abc import Mapping
+
+import trimesh
+
+
+def say_notes(meshes: Mapping[str, trimesh.Trimesh]) -> None:
+    """Print the notes of meshes, one line each.
+
+    meshes: by the name or the file to call them.
+    """
+    from graspbook.objects.mesh import notes_of
+
+    for name, mesh in meshes.items():
+        for note in notes_of(mesh):
+            print(f"note: {name}: {note}", file=sys.stderr)

@@ -1,0 +1,48 @@
+"""Huge meshes made small enough to work with."""
+
+import manifold3d
+import numpy as np
+import trimesh
+
+MOST_FACES = 200_000  # of meshes that stay as they are
+FACES = 30_000  # no more are left of a larger one that is closed
+CLUSTERED = 12_000  # about as many are left of any other
+
+
+def simplify(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """A mesh of 10 000 to 30 000 faces in place of a larger one.
+
+    A closed mesh loses edges as long as the surface moves less than a tolerance. Vertices of any
+    other are put together cell by cell of a grid.
+
+    mesh: with vertices merged.
+    """
+    solid = manifold3d.Manifold(
+        manifold3d.Mesh64(
+            vert_properties=np.ascontiguousarray(mesh.vertices, float),
+            tri_verts=np.ascontiguousarray(mesh.faces, np.uint64),
+        )
+    )
+    if solid.status() != manifold3d.Error.NoError or solid.is_empty():
+        return _cluster(mesh)
+    for share in (3e-4, 1e-3, 3e-3, 1e-2):  # of the longest side
+        solid = solid.simplify(share * float(mesh.extents.max()))
+        if solid.num_tri() <= FACES:
+            break
+    else:
+        return _cluster(mesh)
+    out = solid.to_mesh64()
+    vertices, faces = np.array(out.vert_properties)[:, :3], np.array(out.tri_verts, int)
+    return trimesh.Trimesh(vertices, faces, process=False)
+
+
+def _cluster(mesh):
+    """A mesh whose vertices are the means of those in each cell of a grid."""
+    cell = float(np.sqrt(2 * mesh.area / CLUSTERED))
+    keys = np.floor((mesh.vertices - mesh.bounds[0]) / cell).astype(np.int64)
+    _, group, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    group = group.ravel()
+    sums = [np.bincount(group, mesh.vertices[:, axis]) for axis in range(3)]
+    faces = group[mesh.faces]
+    faces = faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)]
+    return trimesh.Trimesh(np.stack(sums, axis=1) / counts[:, None], faces, process=False)
