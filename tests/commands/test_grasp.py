@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 from graspbook.commands.grasp import grasp_input
-from graspbook.errors import CaptureError, OutputError, ParameterError, WeightsError
+from graspbook.errors import CaptureError, OutputError, WeightsError
 from graspbook.grasp_files import read_grasps
 from graspbook.graspnet.predict import PredictSettings
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_used_leaves_nothing(weights, tmp_path):
         grasp_input(tmp_path / "box.npy", tmp_path, out, html)
     with pytest.raises(OutputError, match="it is a folder"):
         grasp_input(tmp_path / "box.npy", weights, tmp_path, html)
-    with pytest.raises(ParameterError, match="--scale 0.001 is for meshes"):
+    with pytest.raises(CaptureError, match="0.0001 m long, expected at least 0.005 m"):
         grasp_input(tmp_path / "box.npy", weights, out, html, scale=0.001)
     assert not (tmp_path / "out").exists()
 
