@@ -5,7 +5,13 @@ import pytest
 
 from graspbook.errors import CaptureError
 from graspbook.perception.capture import load_capture
-from graspbook.perception.masks import masked_object
+from graspbook.perception.masks import (
+    has_table,
+    is_rectangle,
+    masked_object,
+    nothing_around,
+    one_object,
+)
 
 GRID = np.stack(
     [*np.meshgrid(np.linspace(-0.4, 0.4, 80), np.linspace(-0.3, 0.3, 60)), np.full((60, 80), 0.6)],
@@ -90,3 +96,51 @@ def test_the_real_segmap(real_data):
     assert len(load_capture(path, target=3).points) == 24854
     with pytest.raises(CaptureError, match="id 4 is not there; the ids are 3"):
         load_capture(path, target=4)
+
+
+def scene(depth):
+    K = np.array([[60, 0, 39.5], [0, 60, 29.5], [0, 0, 1.0]])
+    v, u = np.mgrid[:60, :80]
+    return np.stack([u, v, np.ones((60, 80))], axis=-1) @ np.linalg.inv(K).T * depth[..., None]
+
+
+DISC = np.hypot(*np.meshgrid(np.arange(80) - 40, np.arange(60) - 30)) < 16
+
+
+def test_what_is_zero_all_around_is_masked():
+    disc = scene(np.where(DISC, 0.5, 0))
+    assert nothing_around(disc) and not is_rectangle(disc)
+    assert not nothing_around(scene(np.full((60, 80), 0.5)))
+    assert not nothing_around(scene(np.zeros((60, 80))))
+    rectangle = np.zeros((60, 80))
+    rectangle[10:50, 20:60] = 0.5
+    assert is_rectangle(scene(rectangle))  # cut out around an object, which is to be found yet
+
+
+def test_a_turntable_is_a_table_and_a_flat_object_none():
+    points = scene(np.where(DISC, 0.5, 0))[DISC]
+    assert not has_table(points)
+    small = np.hypot(*np.meshgrid(np.arange(80) - 40, np.arange(60) - 30)) < 6
+    assert has_table(scene(np.where(small, 0.45, np.where(DISC, 0.5, 0)))[DISC])
+
+
+def test_the_far_wall_in_a_loose_mask_is_dropped():
+    depth = np.where(DISC, 0.5, 0)
+    ring = DISC & (np.hypot(*np.meshgrid(np.arange(80) - 40, np.arange(60) - 30)) > 14)
+    depth[ring] = 1.2
+    notes = []
+    found = one_object(scene(depth)[DISC], notes)
+    assert (found[:, 2] == 0.5).all() and "stray points" in notes[0]
+
+
+@pytest.mark.parametrize("name", ["cheezit", "green_bowl", "mustard", "pepper", "red_mug"])
+def test_real_captures_with_depth_on_the_object_alone(name, real_data, tmp_path):
+    with np.load(real_data / "captures" / f"{name}.npz") as stored:
+        depth, K, points = stored["depth"], stored["K"], stored["object_points"]
+    u, v = np.rint((points @ K.T)[:, :2] / points[:, 2:]).astype(int).T
+    alone = np.zeros_like(depth)
+    alone[v, u] = depth[v, u]
+    np.savez(tmp_path / "alone.npz", depth=alone, K=K)
+    found = load_capture(tmp_path / "alone.npz")
+    assert len(found.points) > 0.99 * len(points)
+    assert np.abs(found.points.mean(axis=0) - points.mean(axis=0)).max() < 0.001

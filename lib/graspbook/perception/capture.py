@@ -19,11 +19,16 @@ from graspbook.perception.capture_files import SUFFIXES, read_arrays
 from graspbook.perception.extraction import (
     FEWEST_POINTS,
     OBJECT_EXTENT,
-    clusters,
     dominant_plane,
     extract_object,
 )
-from graspbook.perception.masks import masked_object
+from graspbook.perception.masks import (
+    has_table,
+    is_rectangle,
+    masked_object,
+    nothing_around,
+    one_object,
+)
 from graspbook.pose import transform
 
 SMALLEST = 0.005  # longest side of a cloud, metres
@@ -126,46 +131,30 @@ def load_capture(
 
 def _find(path, scene, grid, notes):
     """The object of a scene without a mask."""
-    alone = _left_by_a_mask(grid) if grid is not None else None
-    if alone is not None:
+    alone = grid is not None and nothing_around(grid)
+    short = np.ptp(scene, axis=0).max() <= OBJECT_EXTENT
+    if alone and short and not is_rectangle(grid) and not has_table(scene):
         notes.append(
-            f"nothing but {len(alone)} points in the middle of the image has a depth: they are the"
-            " object, and no plane was looked for"
+            f"nothing but {len(scene)} points within the image has a depth: they are the object,"
+            " and no plane was looked for"
         )
-        return alone
+        return one_object(scene, notes)
     try:
         return extract_object(scene)
     except CaptureError as error:
-        raise CaptureError(f"{path}: {error}") from error
-
-
-def _left_by_a_mask(grid):
-    """Points of the object in a depth image that is zero elsewhere, None where it is not so.
-
-    Nothing is measured at the image's border, less than half of it is measured at all, and four
-    fifths of that are one object.
-    """
-    measured = grid[..., 2] > 0
-    border = np.concatenate([measured[0], measured[-1], measured[:, 0], measured[:, -1]])
-    points = grid[measured]
-    if border.mean() > 0.01 or measured.mean() > 0.5 or len(points) < FEWEST_POINTS:
-        return None
-    labels = clusters(points)
-    counts = np.bincount(labels)
-    own = points[labels == counts.argmax()]
-    if np.ptp(points, axis=0).max() <= OBJECT_EXTENT:
-        near = points[(counts >= 0.02 * len(points))[labels]]
-        own = near if counts.max() >= 0.5 * len(points) else own
-    if len(own) < max(0.5 * len(points), FEWEST_POINTS) or np.ptp(own, axis=0).max() > 0.4:
-        return None
-    return own
+        said: list[str] = []
+        found = one_object(scene, said) if alone else scene
+        if not alone or len(found) < FEWEST_POINTS or np.ptp(found, axis=0).max() > OBJECT_EXTENT:
+            raise CaptureError(f"{path}: {error}") from error
+        notes += [f"only {len(scene)} points have a depth, they are taken as the object", *said]
+        return found
 
 
 def _labels(path, content, names, mask, notes):
     """(what to call them, ids) of the mask that is given, in the file, or beside it, or None."""
     if mask is not None:
         if "labels" in content:
-            notes.append(f"{mask} is used in place of {names['labels']}")
+            notes.append(f"{Path(mask).name} is used in place of {names['labels']}")
         return str(mask), images.read_image(mask)
     if "labels" in content:
         return f"{path}: {names['labels']}", content["labels"]

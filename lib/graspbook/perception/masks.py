@@ -1,12 +1,16 @@
 """Masks and label images: which of the points are the object."""
 
+from pathlib import Path
+
 import numpy as np
 
 from graspbook.errors import CaptureError
 from graspbook.perception.extraction import (
     FEWEST_POINTS,
     OBJECT_EXTENT,
+    PLANE_DISTANCE,
     clusters,
+    dominant_plane,
     most_central,
 )
 
@@ -47,11 +51,11 @@ def masked_object(
     if target is None and len(ids) > 1:
         target = _central(labels, points, measured, counts)
         notes.append(
-            f"{source} has the ids {shown}; {target} was taken, near the optical axis"
+            f"{Path(source).name} has the ids {shown}; {target} was taken, near the optical axis"
             " (--target N takes another)"
         )
     else:
-        notes.append(f"the object is id {target or ids[0]} of {source} (ids: {shown})")
+        notes.append(f"the object is id {target or ids[0]} of {Path(source).name} (ids: {shown})")
     target = target or ids[0]
     found = points[measured & (labels == target)].astype(float)
     if len(found) < FEWEST_POINTS:
@@ -59,15 +63,76 @@ def masked_object(
             f"{source}: id {target} has {len(found)} measured points, expected at least"
             f" {FEWEST_POINTS}; depth is missing there"
         )
-    groups = clusters(found)
-    kept = found[(np.bincount(groups) >= _STRAY * len(found))[groups]]
-    if FEWEST_POINTS <= len(kept) < len(found):
-        notes.append(f"{len(found) - len(kept)} stray points at the edges of the mask were dropped")
-        found = kept
+    found = one_object(found, notes)
     length = np.ptp(found, axis=0).max()
     if length > OBJECT_EXTENT:
         notes.append(f"id {target} is {length:.2f} m long: that is more than one object has")
     return found
+
+
+def one_object(points: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Points (M, 3) of an object without the bleeding edge of its mask.
+
+    Clusters with less than 2 % of the points are dropped. If the rest is longer than an object,
+    what is farther than 0.2 m from its median is dropped too, and what that leaves is clustered
+    again.
+
+    points: (K, 3) metres.
+    notes: gets how many were dropped.
+    """
+    kept = _without_strays(points)
+    if np.ptp(kept, axis=0).max(initial=0) > OBJECT_EXTENT:
+        near = np.abs(kept - np.median(kept, axis=0)).max(axis=1) < OBJECT_EXTENT / 2
+        if near.mean() > 0.5:
+            kept = _without_strays(kept[near])
+    if not FEWEST_POINTS <= len(kept) < len(points):
+        return points
+    notes.append(f"{len(points) - len(kept)} stray points at the edges of the mask were dropped")
+    return kept
+
+
+def nothing_around(grid: np.ndarray) -> bool:
+    """Whether a depth image is empty at its border and in more than half of its pixels.
+
+    grid: points (H, W, 3), zero where nothing was measured.
+    """
+    measured = grid[..., 2] > 0
+    return bool(_frame(measured).mean() <= 0.01 and 0 < measured.mean() <= 0.5)
+
+
+def is_rectangle(grid: np.ndarray) -> bool:
+    """Whether what was measured is a rectangle, as if cut out around an object.
+
+    grid: points (H, W, 3), zero where nothing was measured.
+    """
+    measured = grid[..., 2] > 0
+    rows, columns = np.flatnonzero(measured.any(axis=1)), np.flatnonzero(measured.any(axis=0))
+    cut = measured[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return bool(_frame(cut).mean() > 0.75)
+
+
+def has_table(points: np.ndarray) -> bool:
+    """Whether most points are on a plane that is much wider than what is in front of it.
+
+    points: (M, 3) of a scene no longer than an object, metres.
+    """
+    normal, offset, share = dominant_plane(points, np.random.default_rng(0))
+    heights = points @ normal + offset
+    above, on = points[heights > PLANE_DISTANCE], points[np.abs(heights) < PLANE_DISTANCE]
+    if share < 0.5 or len(above) < max(0.05 * len(points), FEWEST_POINTS):
+        return False
+    axes = np.linalg.svd(normal[None])[2][1:]
+    spans = [np.prod(np.ptp(part @ axes.T, axis=0)) for part in (above, on)]
+    return bool(spans[1] > 2 * spans[0])
+
+
+def _without_strays(points):
+    labels = clusters(points)
+    return points[(np.bincount(labels) >= _STRAY * len(points))[labels]]
+
+
+def _frame(image):
+    return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
 
 
 def _central(labels, points, measured, counts):
