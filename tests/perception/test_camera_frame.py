@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from graspbook.errors import CaptureError, ParameterError
 from graspbook.perception.camera import DepthRenderer
 from graspbook.perception.camera_frame import (
     camera_T_cloud,
@@ -11,6 +12,7 @@ from graspbook.perception.camera_frame import (
     is_one_view,
     looking_at,
 )
+from graspbook.perception.capture import load_capture
 from graspbook.pose import inverse, transform
 
 
@@ -59,3 +61,40 @@ def test_a_camera_looks_at_a_point(seen):
         transform(inverse(pose), np.array([[0.5, 2, 1]])), [[0, 0, np.sqrt(4.25)]], atol=1e-12
     )
     assert pose[2, 1] < 0  # y of the image is downwards
+
+
+@pytest.mark.parametrize("up", ["z", "-y", "+x"])
+def test_a_camera_above_a_cloud_whose_camera_is_unknown(tmp_path, up):
+    points = trimesh.creation.box([0.1, 0.1, 0.1]).sample(2000, seed=0) + [0.5, 0.2, 0.4]
+    np.save(tmp_path / "cloud.npy", points)
+    assert "warning" in " ".join(load_capture(tmp_path / "cloud.npy").notes)
+    found = load_capture(tmp_path / "cloud.npy", up=up)
+    assert "warning" not in " ".join(found.notes)
+    np.testing.assert_allclose(transform(found.file_T_camera, found.points), points, atol=1e-9)
+    np.testing.assert_allclose(np.median(found.points, axis=0), [0, 0, 0.6], atol=0.02)
+    axis = np.eye(3)["xyz".index(up[-1])] * (-1 if up[0] == "-" else 1)
+    assert found.file_T_camera[:3, 1] @ axis < -0.6 and found.file_T_camera[:3, 2] @ axis < -0.6
+
+
+def test_the_camera_s_pose_by_a_file(tmp_path, seen):
+    pose = looking_at(np.array([0.4, 0.1, 0.9]), np.array([0.5, 0, 0]))
+    np.save(tmp_path / "cloud.npy", transform(pose, seen))
+    np.savetxt(tmp_path / "pose.txt", pose)
+    (tmp_path / "pose.json").write_text(str(pose.tolist()))
+    np.savetxt(tmp_path / "position.txt", pose[:3, 3])
+    for name in ("pose.txt", "pose.json"):
+        found = load_capture(tmp_path / "cloud.npy", camera_pose=tmp_path / name)
+        np.testing.assert_allclose(found.points, seen, atol=1e-9)
+    found = load_capture(tmp_path / "cloud.npy", camera_pose=tmp_path / "position.txt")
+    assert found.file_T_camera[:3, 3] == pytest.approx(pose[:3, 3])
+    np.savetxt(tmp_path / "scaled.txt", 2 * pose)
+    (tmp_path / "words.txt").write_text("here")
+    for name, message in (
+        ("scaled.txt", "not a pose"),
+        ("words.txt", "not readable as numbers"),
+        ("none.txt", "no such file"),
+    ):
+        with pytest.raises(CaptureError, match=message):
+            load_capture(tmp_path / "cloud.npy", camera_pose=tmp_path / name)
+    with pytest.raises(ParameterError, match="--up w: expected x, y or z"):
+        load_capture(tmp_path / "cloud.npy", up="w")

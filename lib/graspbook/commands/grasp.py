@@ -38,6 +38,10 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--mask", metavar="FILE", help=text)
     text = "id of the wanted object in the mask or segmap (default: the one nearest the axis)"
     parser.add_argument("--target", type=count, metavar="N", help=text)
+    text = "the camera's pose in the frame of a cloud: 4 x 4 numbers, or its position"
+    parser.add_argument("--camera-pose", metavar="FILE", help=text)
+    text = "axis of a cloud's frame that points upwards, as z or -y, if its camera is unknown"
+    parser.add_argument("--up", metavar="AXIS", help=text)
 
 
 def run(options: Namespace) -> None:
@@ -56,7 +60,10 @@ def run(options: Namespace) -> None:
         seed=options.seed,
         scale=options.scale,
         gripper=options.gripper or "panda",
-        reading={"camera": options.camera, "mask": options.mask, "target": options.target},
+        reading={
+            name: getattr(options, name)
+            for name in ("camera", "mask", "target", "camera_pose", "up")
+        },
     )
     print(
         f"{options.out}, {options.html}: {len(found.scores[: options.top])} grasps, best score"
@@ -93,7 +100,7 @@ def grasp_input(
     scale: factor from the file's units to metres.
     settings: of the prediction, the usual ones if None.
     gripper: the name of one of `hands.grippers`.
-    reading: `camera`, `mask` and `target` of a depth capture, as for `load_capture`.
+    reading: options of `load_capture`: camera, mask, target, camera_pose, up.
 
     Raises the errors of reading, ParameterError for an unknown gripper, and OutputError.
     """

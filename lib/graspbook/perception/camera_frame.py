@@ -1,10 +1,15 @@
 """Whether a cloud is what a camera at the origin sees, and bringing it there where it is not."""
 
+from pathlib import Path
+
 import numpy as np
 
+from graspbook.errors import CaptureError, ParameterError
+from graspbook.perception.capture_files import read_numbers
 from graspbook.pose import inverse, transform
 
 _ONE_VIEW, _BEHIND = 0.3, 0.02  # share of points with others so far (metres) behind them
+UP = {sign + axis: place for place, axis in enumerate("xyz") for sign in ("", "+", "-")}
 _TURNED = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
@@ -53,9 +58,52 @@ def camera_T_cloud(
         notes.append(
             f"warning: the origin cannot be the camera of this cloud ({where}; expected x right, y"
             " down, z forward). The networks take the origin as the point of view: grasps may be"
-            " on the wrong side. Bring the cloud into the camera's frame"
+            " on the wrong side. Say where the camera was: --camera-pose FILE, or --up AXIS"
         )
     return found
+
+
+def read_camera_pose(path: Path | str, points: np.ndarray) -> np.ndarray:
+    """Read `cloud_T_camera` (4, 4): the pose of the camera in the frame of a cloud.
+
+    path: of a .txt, .json or .npy file of 4 × 4 numbers, or of the camera's position alone, which
+        then looks at the points.
+    points: (M, 3) of the cloud, metres.
+
+    Raises CaptureError when the file is missing or unreadable, or holds no rigid pose.
+    """
+    numbers = read_numbers(path)
+    if numbers.shape == (3,) and np.isfinite(numbers).all():
+        return looking_at(numbers, np.median(points, axis=0))
+    rigid = numbers.shape == (4, 4) and np.isfinite(numbers).all()
+    if rigid:
+        turn = numbers[:3, :3]
+        rigid = np.allclose(turn @ turn.T, np.eye(3), atol=1e-3) and np.linalg.det(turn) > 0
+    if not rigid or not np.allclose(numbers[3], [0, 0, 0, 1], atol=1e-6):
+        raise CaptureError(
+            f"{path}: not a pose: shape {numbers.shape}, expected a rigid 4 x 4 matrix with the"
+            " last row 0 0 0 1, or three numbers (the position)"
+        )
+    return numbers
+
+
+def pose_from_above(points: np.ndarray, up: str) -> np.ndarray:
+    """Pose (4, 4) of a camera 0.6 m from a cloud, 45° above it on the side of the origin.
+
+    points: (M, 3) metres.
+    up: one of UP, the axis of the cloud's frame that points upwards.
+
+    Raises ParameterError for another axis.
+    """
+    if up not in UP:
+        raise ParameterError(f"--up {up}: expected x, y or z, or -x, -y or -z")
+    axis = np.eye(3)[UP[up]] * (-1 if up.startswith("-") else 1)
+    middle = np.median(points, axis=0)
+    side = -middle + (middle @ axis) * axis
+    if np.linalg.norm(side) < 0.05:  # the origin is below or above: any side does
+        side = np.roll(axis, 1)
+    direction = side / np.linalg.norm(side) + axis
+    return looking_at(middle + 0.6 * direction / np.linalg.norm(direction), middle, axis)
 
 
 def hidden_share(points: np.ndarray) -> float:
@@ -94,16 +142,20 @@ def is_one_view(points: np.ndarray) -> bool:
     return hidden_share(seen) < _ONE_VIEW
 
 
-def looking_at(position: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Pose (4, 4) of a camera that looks at a point, its y axis as far down (−z) as can be.
+def looking_at(
+    position: np.ndarray, target: np.ndarray, up: np.ndarray | None = None
+) -> np.ndarray:
+    """Pose (4, 4) of a camera that looks at a point, its y axis as far down as can be.
 
     position: (3,) of the camera.
     target: (3,) that it looks at.
+    up: (3,) of unit length, z if omitted.
     """
+    up = np.array([0, 0, 1.0]) if up is None else up
     pose = np.eye(4)
     forward = np.asarray(target, float) - position
     forward /= max(np.linalg.norm(forward), 1e-12)
-    down = np.array([0, 0, -1.0]) if abs(forward[2]) < 0.99 else np.array([0, -1.0, 0])
+    down = -up if abs(forward @ up) < 0.99 else -np.roll(up, -1)
     right = np.cross(down, forward)
     right /= np.linalg.norm(right)
     pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)

@@ -13,7 +13,7 @@ import numpy as np
 from graspbook.errors import CaptureError
 from graspbook.perception import arrays, images
 from graspbook.perception.camera import backproject
-from graspbook.perception.camera_frame import camera_T_cloud
+from graspbook.perception.camera_frame import camera_T_cloud, pose_from_above, read_camera_pose
 from graspbook.perception.camera_info import CameraInfo, read_camera
 from graspbook.perception.capture_files import SUFFIXES, read_arrays
 from graspbook.perception.extraction import (
@@ -62,6 +62,8 @@ def load_capture(
     camera: Path | str | None = None,
     mask: Path | str | None = None,
     target: int | None = None,
+    camera_pose: Path | str | None = None,
+    up: str | None = None,
 ) -> Capture:
     """Load a depth capture or a point cloud and find the object in it.
 
@@ -74,6 +76,8 @@ def load_capture(
     camera: a file with the camera matrix; without it that of the capture, or one beside it.
     mask: an image of the object's pixels or of ids; without it that of the capture, or one beside.
     target: the id of the wanted object in the mask.
+    camera_pose: a file with the camera's pose in the frame of a cloud, see `read_camera_pose`.
+    up: the axis of a cloud's frame that points upwards, as z or -y, where no pose is known.
 
     Raises CaptureError when a file is missing, unreadable or of another kind, when arrays have
     wrong shapes, when the target is not there, and when there are no points.
@@ -94,6 +98,8 @@ def load_capture(
         raise CaptureError(f"{path}: id {target} is wanted, but there is no segmap or mask")
     pose = None
     if "depth" in content:
+        if camera_pose is not None or up is not None:
+            raise CaptureError(f"{path}: --camera-pose and --up are for clouds, not for depth")
         if "points" in content:
             notes.append(f"not used beside depth: {names['points']}")
         info = _camera(path, content, names, camera, notes)
@@ -108,7 +114,13 @@ def load_capture(
         rgb, name = None, names.get("points", names.get("object_points", "points"))
         grid = _read_cloud(path, name, content.get("points", given), scale, notes)
         scene = _cloud(path, name, grid)
-        camera_T_file = camera_T_cloud(scene, content.get("viewpoint"), notes)
+        viewpoint = content.get("viewpoint")
+        if camera_pose is not None:
+            viewpoint = read_camera_pose(camera_pose, scene)
+        elif up is not None:
+            viewpoint = pose_from_above(scene, up)
+            notes.append(f"with {up} up, the camera is taken to look down at 45 degrees")
+        camera_T_file = camera_T_cloud(scene, viewpoint, notes)
         if not np.array_equal(camera_T_file, np.eye(4)):
             pose = np.linalg.inv(camera_T_file)
             scene = transform(camera_T_file, scene)

@@ -1,5 +1,6 @@
 """The files that captures come in, one reader per kind: arrays by the names of the file."""
 
+import json
 import shlex
 import zipfile
 from collections.abc import Callable
@@ -41,6 +42,28 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
         if "pickle" in reason.lower() and path.suffix.lower() in (".npy", ".npz"):
             reason = _pickle_advice(path)
         raise CaptureError(f"{path}: not a readable {path.suffix} file ({reason})") from error
+
+
+def read_numbers(path: Path | str) -> np.ndarray:
+    """Read the numbers of a small .txt, .json or .npy file, in the shape that they have there.
+
+    path: of the file.
+
+    Raises CaptureError when it is missing, unreadable or of another kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CaptureError(f"{path}: no such file")
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.asarray(np.load(path), float)
+        if path.suffix.lower() == ".json":
+            return np.asarray(json.loads(path.read_text(encoding="utf-8")), float)
+        text = path.read_text(encoding="utf-8").replace(",", " ")
+        return np.loadtxt(text.splitlines())
+    except Exception as error:  # the readers raise whatever their format's parser raises
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CaptureError(f"{path}: not readable as numbers ({reason})") from error
 
 
 def _pickle_advice(path):

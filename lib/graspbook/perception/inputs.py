@@ -24,27 +24,40 @@ def observe_input(
     camera: Path | str | None = None,
     mask: Path | str | None = None,
     target: int | None = None,
+    camera_pose: Path | str | None = None,
+    up: str | None = None,
 ) -> Capture:
     """Read what a camera sees: of a mesh, one random view; of a cloud or a capture, what it holds.
 
     path: of the file; a .ply with faces is a mesh, unless it is the surface of one view.
     rng: draws the view.
     scale: factor from the file's units to metres.
-    camera, mask, target: of a depth capture, as for `load_capture`.
+    camera, mask, target, camera_pose, up: of a capture, as for `load_capture`.
 
     Raises MeshError or CaptureError for what cannot be used, ParameterError for a camera, a mask or
     a target of a mesh.
     """
     path = Path(path)
     if not _is_mesh(path):
-        return load_capture(path, scale, camera=camera, mask=mask, target=target)
-    for option, value in (("--camera", camera), ("--mask", mask), ("--target", target)):
+        return load_capture(
+            path,
+            scale,
+            camera=camera,
+            mask=mask,
+            target=target,
+            camera_pose=camera_pose,
+            up=up,
+        )
+    options = {"--camera": camera, "--mask": mask, "--target": target}
+    if not (is_view := _is_view(path, scale)):
+        options |= {"--camera-pose": camera_pose, "--up": up}
+    for option, value in options.items():
         if value is not None:
             raise ParameterError(
                 f"{path}: {option} {value} is for depth captures and clouds, this is a mesh"
             )
-    if _is_view(path, scale):
-        capture = load_capture(path, scale)
+    if is_view:
+        capture = load_capture(path, scale, camera_pose=camera_pose, up=up)
         note = "this surface is one view of a camera: it is used as a cloud, not as a solid"
         return replace(capture, notes=(note, *capture.notes))
     mesh, eye = load_mesh(path, scale), default_camera()
