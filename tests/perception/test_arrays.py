@@ -27,6 +27,10 @@ def load(folder, **stored):
         {"depth_image": DEPTH, "intrinsics_matrix": K},
         {"depth": DEPTH, "camera_matrix": K.T},
         {"depth": DEPTH, "intrinsics": [60, 60, 39.5, 29.5]},
+        {
+            "depth": DEPTH,
+            "K": np.block([[K, np.zeros((3, 1))], [np.zeros((1, 3)), np.ones((1, 1))]]),
+        },
         {"Depth": DEPTH, "cam_K": np.c_[K, np.zeros(3)]},
         {"depth": DEPTH * np.float32(4000), "K": K, "factor_depth": 4000},
         {"depth": DEPTH * 1000, "K": K, "depth_scale": 0.001},

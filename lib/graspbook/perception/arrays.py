@@ -91,8 +91,8 @@ def as_matrix(source: str, name: str, values: np.ndarray, notes: list[str]) -> n
     """A camera matrix K (3, 3).
 
     source, name: of the file and the array, for errors.
-    values: (3, 3), (1, 3, 3), nine numbers row by row, or fx, fy, cx, cy. A matrix that is written
-        column by column is recognised by its last row.
+    values: (3, 3), (1, 3, 3), (3, 4) or (4, 4) with zeros added, nine numbers row by row, or fx,
+        fy, cx, cy. A matrix written column by column is recognised by its last row.
     notes: gets what was assumed.
 
     Raises CaptureError for anything else.
@@ -107,6 +107,8 @@ def as_matrix(source: str, name: str, values: np.ndarray, notes: list[str]) -> n
         notes.append(f"{name} has four numbers, read as fx, fy, cx, cy")
     elif K.shape == (3, 4) and not K[:, 3].any():
         K = K[:, :3]
+    elif K.shape == (4, 4) and K[0, 0] > 2 and not K[:3, 3].any() and not K[3, :3].any():
+        K = K[:3, :3]
     if K.shape == (3, 3) and K[2, 0] > 1 and K[2, 1] > 1 and not K[:2, 2].any():
         K = K.T
         notes.append(f"{name} is written column by column, and was transposed")

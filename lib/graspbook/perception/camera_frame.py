@@ -14,19 +14,25 @@ _TURNED = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def camera_T_cloud(
-    points: np.ndarray, viewpoint: np.ndarray | None, notes: list[str]
+    points: np.ndarray,
+    viewpoint: np.ndarray | None,
+    notes: list[str],
+    *,
+    exact: bool = False,
 ) -> np.ndarray:
     """Pose (4, 4) that brings a cloud into the frame of its camera: x right, y down, z forward.
 
-    The viewpoint of the file is the camera's pose. One without a rotation is turned to look at the
+    The viewpoint is the camera's pose. That of a file without a rotation is turned to look at the
     cloud. A cloud wholly at negative z is of a viewer with y up and z backwards.
 
     points: (M, 3) finite, metres.
     viewpoint: `cloud_T_camera` (4, 4), or None.
     notes: gets what was assumed, and a warning where the origin cannot be a camera.
+    exact: the viewpoint was given by a person, its rotation is meant as it is.
     """
+    source = "given" if exact else "file's"
     if viewpoint is not None:
-        if np.allclose(viewpoint[:3, :3], np.eye(3)):
+        if not exact and np.allclose(viewpoint[:3, :3], np.eye(3)):
             viewpoint = looking_at(viewpoint[:3, 3], np.median(points, axis=0))
             notes.append(
                 f"the camera was at {_text(viewpoint[:3, 3])} by the file's viewpoint, which has no"
@@ -34,10 +40,10 @@ def camera_T_cloud(
             )
         else:
             notes.append(
-                f"the file's viewpoint at {_text(viewpoint[:3, 3])} is the pose of the camera"
+                f"the {source} viewpoint at {_text(viewpoint[:3, 3])} is the pose of the camera"
             )
         found = inverse(viewpoint)
-        if (transform(found, points)[:, 2] < 0).mean() > 0.99:
+        if not exact and (transform(found, points)[:, 2] < 0).mean() > 0.99:
             found = _TURNED @ found
     elif (points[:, 2] < 0).mean() > 0.99 and _off_axis(points * [1, 1, -1]) < 50:
         notes.append(

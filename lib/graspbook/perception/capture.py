@@ -120,7 +120,8 @@ def load_capture(
         elif up is not None:
             viewpoint = pose_from_above(scene, up)
             notes.append(f"with {up} up, the camera is taken to look down at 45 degrees")
-        camera_T_file = camera_T_cloud(scene, viewpoint, notes)
+        exact = camera_pose is not None or up is not None
+        camera_T_file = camera_T_cloud(scene, viewpoint, notes, exact=exact)
         if not np.array_equal(camera_T_file, np.eye(4)):
             pose = np.linalg.inv(camera_T_file)
             scene = transform(camera_T_file, scene)
@@ -157,7 +158,8 @@ def _find(path, scene, grid, notes):
         said: list[str] = []
         found = one_object(scene, said) if alone else scene
         if not alone or len(found) < FEWEST_POINTS or np.ptp(found, axis=0).max() > OBJECT_EXTENT:
-            raise CaptureError(f"{path}: {error}") from error
+            warnings = "".join(f"; {note}" for note in notes if note.startswith("warning"))
+            raise CaptureError(f"{path}: {error}{warnings}") from error
         notes += [f"only {len(scene)} points have a depth, they are taken as the object", *said]
         return found
 
