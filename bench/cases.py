@@ -18,7 +18,7 @@ import torch
 import trimesh
 from baselines import MujocoDepth, plain_shake_test, tiled_evaluator, tiled_sampler
 
-from graspbook.grasp_files import Grasps
+from graspbook.grasp_set import Grasps
 from graspbook.graspnet.backbone import BackboneSettings
 from graspbook.graspnet.batches import evaluator_batch, sampler_batch
 from graspbook.graspnet.candidates import closing_region_filled, propose

@@ -11,7 +11,7 @@ from graspbook.errors import RobotError
 from graspbook.graspnet.predict import load_networks
 from graspbook.objects.trial_objects import TRIAL_OBJECTS, make_trial_object
 from graspbook.perception.camera import backproject
-from graspbook.perception.capture import extract_object
+from graspbook.perception.extraction import extract_object
 from graspbook.robots import planning, scene
 from graspbook.robots.fr3 import FR3
 from graspbook.robots.grasp_choice import TrialSettings, choose, perceive

@@ -12,7 +12,7 @@ import pytest
 import trimesh
 
 import graspbook
-from graspbook.grasp_files import Grasps
+from graspbook.grasp_set import Grasps
 from graspbook.perception.capture import Capture
 
 FORMAT = "application/vnd.plotly.v1+json"

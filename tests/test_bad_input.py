@@ -13,7 +13,8 @@ import pytest
 import trimesh
 
 from graspbook.cli import main
-from graspbook.grasp_files import Grasps, write_grasps
+from graspbook.grasp_files import write_grasps
+from graspbook.grasp_set import Grasps
 from graspbook.graspnet import predict as grasp_predict
 from graspbook.hands.library import load_hand
 from graspbook.highdof import plans

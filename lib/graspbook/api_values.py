@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import trimesh
 
-from graspbook.grasp_files import Grasps
+from graspbook.grasp_set import Grasps
 from graspbook.hands.grippers import load_gripper
 
 SHOWN = 25  # grasps in a figure

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from graspbook.cli import main
-from graspbook.grasp_files import Grasps, read_grasps, write_grasps
+from graspbook.grasp_files import read_grasps, write_grasps
+from graspbook.grasp_set import Grasps
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 from graspbook.cli import main
 from graspbook.grasp_files import SUFFIXES
-from graspbook.objects.mesh import SUFFIXES as MESHES
+from graspbook.objects.mesh_files import SUFFIXES as MESHES
 from graspbook.perception.capture import SUFFIXES as CAPTURES
 from graspbook.perception.hand_eye_formats import FORMATS
 

@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 from graspbook.commands.grasp import grasp_input
-from graspbook.errors import CaptureError, OutputError, ParameterError, WeightsError
+from graspbook.errors import CaptureError, OutputError, WeightsError
 from graspbook.grasp_files import read_grasps
 from graspbook.graspnet.predict import PredictSettings
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_used_leaves_nothing(weights, tmp_path):
         grasp_input(tmp_path / "box.npy", tmp_path, out, html)
     with pytest.raises(OutputError, match="it is a folder"):
         grasp_input(tmp_path / "box.npy", weights, tmp_path, html)
-    with pytest.raises(ParameterError, match="--scale 0.001 is for meshes"):
+    with pytest.raises(CaptureError, match="0.0001 m long, expected at least 0.005 m"):
         grasp_input(tmp_path / "box.npy", weights, out, html, scale=0.001)
     assert not (tmp_path / "out").exists()
 
@@ -82,3 +82,23 @@ def test_a_capture_works_with_and_without_its_object_points(weights, tmp_path, n
             np.isfinite(found.camera_T_hand).all()
             and len(read_grasps(tmp_path / "g.h5").transforms) == 5
         )
+
+
+def test_what_was_assumed_is_printed_shown_and_kept(weights, tmp_path, capsys):
+    points = box_cloud()
+    millimetres = np.rint(1000 * points * [1, -1, -1]).astype(np.int16)
+    np.savez(tmp_path / "seen.npz", pc=millimetres, labels=np.full(len(points), 3))
+    grasp_input(
+        tmp_path / "seen.npz",
+        weights,
+        tmp_path / "g.h5",
+        tmp_path / "v.html",
+        settings=SETTINGS,
+        reading={"target": 3},
+    )
+    printed = capsys.readouterr().out
+    parameters = read_grasps(tmp_path / "g.h5").parameters
+    page = (tmp_path / "v.html").read_text()
+    for said in ("read as millimetres", "y and z were negated", "the object is id 3"):
+        assert said in printed and said in page and said in " ".join(parameters["notes"])
+    np.testing.assert_array_equal(parameters["file_T_camera"], np.diag([1, -1, -1, 1]))

@@ -7,7 +7,7 @@ import trimesh
 
 from graspbook import pose
 from graspbook.errors import GraspFileError
-from graspbook.grasp_files import Grasps
+from graspbook.grasp_set import Grasps
 from graspbook.graspnet.batches import (
     evaluator_batch,
     examples_hash,

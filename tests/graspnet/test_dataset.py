@@ -6,7 +6,7 @@ import trimesh
 
 from graspbook import pose
 from graspbook.errors import GraspFileError, ParameterError
-from graspbook.grasp_files import Grasps
+from graspbook.grasp_set import Grasps
 from graspbook.graspnet import dataset
 from graspbook.graspnet.dataset import DataSettings, hard_negatives, prepare, stratify
 from graspbook.hands.parallel_jaw import FRANKA

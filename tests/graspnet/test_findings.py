@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from graspbook.comparison import contrast
-from graspbook.grasp_files import Grasps, write_grasps
+from graspbook.grasp_files import write_grasps
+from graspbook.grasp_set import Grasps
 from graspbook.graspnet.ablations import success_coverage
 from graspbook.graspnet.findings import (
     area_curves,

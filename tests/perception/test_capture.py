@@ -5,7 +5,8 @@ from scipy.spatial import cKDTree
 
 from graspbook.errors import CaptureError
 from graspbook.perception.camera import DepthRenderer, backproject, default_camera
-from graspbook.perception.capture import extract_object, load_capture
+from graspbook.perception.capture import load_capture
+from graspbook.perception.extraction import extract_object
 from graspbook.pose import from_rt, rotation_about
 
 CAMERA = default_camera()
@@ -131,9 +132,14 @@ DEPTH, K = np.full((4, 5), 0.5), np.array([[600, 0, 2], [0, 600, 2], [0, 0, 1.0]
         ({"depth": DEPTH}, "no camera matrix K"),
         ({"depth": DEPTH, "K": np.eye(4)}, "K is not a camera matrix"),
         ({"depth": DEPTH, "K": -K}, "K is not a camera matrix"),
-        ({"depth": DEPTH[..., None], "K": K}, r"depth has shape \(4, 5, 1\)"),
+        ({"depth": DEPTH[..., None, None], "K": K}, r"depth has shape \(4, 5, 1, 1\)"),
         ({"depth": DEPTH * np.nan, "K": K}, "no pixel of the 5 x 4 depth image"),
-        ({"depth": (DEPTH * 1000).astype(np.uint16), "K": K}, "are these millimetres"),
+        ({"depth": DEPTH * 1000, "K": K}, "are these millimetres"),
+        ({"depth": (DEPTH * 100).astype(np.uint16), "K": K}, "about 50, expected millimetres"),
+        ({"depth": (DEPTH * 100).astype(np.uint8), "K": K}, "depth has 8 bits"),
+        ({"depth": DEPTH > 0, "K": K}, "depth holds bool values"),
+        ({"depth": DEPTH, "K": K, "intrinsics": 2 * K}, "both K and intrinsics are there"),
+        ({"points": cloud() * 0.01}, "points are 0.001 m long"),
         ({"depth": DEPTH, "K": K, "rgb": np.zeros((4, 4, 3))}, "rgb has shape"),
         (
             {"depth": DEPTH, "K": K, "object_points": np.zeros((9, 2))},
@@ -162,8 +168,8 @@ def test_missing_foreign_and_broken_files_are_refused(tmp_path):
         load_capture(tmp_path / "none.npz")
     with pytest.raises(CaptureError, match="unknown kind of capture '.las'; expected one of .npz"):
         load_capture(tmp_path / "scan.las")
-    write_pcd(tmp_path / "packed.pcd", cloud(), "binary_compressed")
-    with pytest.raises(CaptureError, match="binary_compressed, expected ascii or binary"):
+    write_pcd(tmp_path / "packed.pcd", cloud(), "zipped")
+    with pytest.raises(CaptureError, match="zipped, expected ascii, binary or binary_compressed"):
         load_capture(tmp_path / "packed.pcd")
     for suffix in ("npz", "npy", "ply", "pcd"):
         for content in (b"", b"no points at all\x00\xff" * 20):

@@ -6,8 +6,8 @@ from scipy.ndimage import binary_dilation, binary_erosion, uniform_filter
 
 from graspbook.errors import CaptureError, ParameterError
 from graspbook.perception.camera import Camera, backproject
-from graspbook.perception.capture import dominant_plane
 from graspbook.perception.depth_sensor import d415, measure
+from graspbook.perception.extraction import dominant_plane
 
 D415 = d415()
 CLEAN = replace(D415, noise=0.0, step=1e-4)  # only holes

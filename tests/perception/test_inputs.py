@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from graspbook.errors import ParameterError
 from graspbook.perception.inputs import observe_input, read_solid
 
 
@@ -16,6 +17,20 @@ def test_a_mesh_is_seen_from_one_side(tmp_path):
     trimesh.PointCloud(capture.points).export(tmp_path / "cloud.ply")
     again = observe_input(tmp_path / "cloud.ply", np.random.default_rng(0))
     np.testing.assert_allclose(again.points, capture.points, atol=1e-6)
+
+
+@pytest.mark.parametrize("option", ["camera", "mask", "target", "camera_pose", "up"])
+def test_a_mesh_has_no_camera_and_no_mask(tmp_path, option):
+    trimesh.creation.box([0.05, 0.06, 0.1]).export(tmp_path / "box.stl")
+    with pytest.raises(ParameterError, match=f"--{option.replace('_', '-')} 1 is for depth"):
+        observe_input(tmp_path / "box.stl", np.random.default_rng(0), **{option: 1})
+
+
+def test_clouds_are_scaled(tmp_path):
+    points = np.random.default_rng(0).uniform(-50, 50, (200, 3)) + [0, 0, 500.0]
+    np.save(tmp_path / "mm.npy", points)
+    found = observe_input(tmp_path / "mm.npy", np.random.default_rng(0), 0.001)
+    np.testing.assert_allclose(found.points, points / 1000)
 
 
 def test_of_a_cloud_the_hull_is_taken(tmp_path):

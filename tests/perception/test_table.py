@@ -8,8 +8,9 @@ from scipy.spatial import cKDTree
 from graspbook.errors import CaptureError
 from graspbook.objects.families import make_shape
 from graspbook.perception.camera import DepthRenderer, backproject
-from graspbook.perception.capture import dominant_plane, load_capture
+from graspbook.perception.capture import load_capture
 from graspbook.perception.depth_sensor import d415, measure
+from graspbook.perception.extraction import dominant_plane
 from graspbook.perception.table import TableSettings, find_object
 from graspbook.pose import from_rt, inverse, rotation_about, transform
 

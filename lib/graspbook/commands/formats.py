@@ -27,7 +27,7 @@ def format_rows() -> list[tuple[str, str, str]]:
     from graspbook.grasp_files import FORMATS
     from graspbook.hands.grippers import GRIPPERS
     from graspbook.hands.library import HANDS
-    from graspbook.objects.mesh import SUFFIXES as MESHES
+    from graspbook.objects.mesh_files import SUFFIXES as MESHES
     from graspbook.perception.capture import SUFFIXES as CAPTURES
     from graspbook.perception.hand_eye_formats import FORMATS as MOUNTS
     from graspbook.perception.hand_eye_formats import WRITERS

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graspbook.commands._arguments import add, count
 
@@ -17,7 +18,10 @@ def arguments(parser: ArgumentParser) -> None:
 
     parser: its own.
     """
-    text = "mesh (.obj .stl .ply .glb), cloud (.ply .pcd .npy .npz) or depth capture (.npz)"
+    text = (
+        "mesh (.obj .stl .ply .glb), cloud (.ply .pcd .xyz .txt .npy .npz) or depth capture"
+        " (.npz .npy, 16-bit .png)"
+    )
     parser.add_argument("input", metavar="INPUT", help=text)
     text = "grasps in the camera frame, best first, with scores"
     parser.add_argument("--out", required=True, metavar="GRASPS.h5", help=text)
@@ -26,8 +30,18 @@ def arguments(parser: ArgumentParser) -> None:
     text = "keep the K best (default: all 200)"
     parser.add_argument("--top", type=count, metavar="K", help=text)
     add(parser, "--gripper", "--weights", "--seed")
-    text = "factor from a mesh's units to metres"
+    text = "factor from the file's units to metres (whole numbers of depth are millimetres)"
     parser.add_argument("--scale", type=float, default=1.0, help=text)
+    text = "camera matrix of a depth image: camera_info .json or .yaml, meta.mat, 3 x 3 numbers"
+    parser.add_argument("--camera", metavar="FILE", help=text)
+    text = "image of the object's pixels, or of ids"
+    parser.add_argument("--mask", metavar="FILE", help=text)
+    text = "id of the wanted object in the mask or segmap (default: the one nearest the axis)"
+    parser.add_argument("--target", type=count, metavar="N", help=text)
+    text = "the camera's pose in the frame of a cloud: 4 x 4 numbers, or its position"
+    parser.add_argument("--camera-pose", metavar="FILE", help=text)
+    text = "axis of a cloud's frame that points upwards, as z or -y, if its camera is unknown"
+    parser.add_argument("--up", metavar="AXIS", help=text)
 
 
 def run(options: Namespace) -> None:
@@ -46,6 +60,10 @@ def run(options: Namespace) -> None:
         seed=options.seed,
         scale=options.scale,
         gripper=options.gripper or "panda",
+        reading={
+            name: getattr(options, name)
+            for name in ("camera", "mask", "target", "camera_pose", "up")
+        },
     )
     print(
         f"{options.out}, {options.html}: {len(found.scores[: options.top])} grasps, best score"
@@ -68,6 +86,7 @@ def grasp_input(
     scale: float = 1.0,
     settings: PredictSettings | None = None,
     gripper: str = "panda",
+    reading: Mapping[str, Any] | None = None,
 ) -> Prediction:
     """Predict grasps for a file, write the best of them and a page, and return all.
 
@@ -78,9 +97,10 @@ def grasp_input(
     html: the page.
     top: how many are kept, all if None.
     seed: of all that is drawn.
-    scale: factor from a mesh's units to metres.
+    scale: factor from the file's units to metres.
     settings: of the prediction, the usual ones if None.
     gripper: the name of one of `hands.grippers`.
+    reading: options of `load_capture`: camera, mask, target, camera_pose, up.
 
     Raises the errors of reading, ParameterError for an unknown gripper, and OutputError.
     """
@@ -89,7 +109,8 @@ def grasp_input(
     import numpy as np
 
     from graspbook.figures import cloud_and_grasps, write_view
-    from graspbook.grasp_files import Grasps, grasp_format, write_grasps
+    from graspbook.grasp_files import grasp_format, write_grasps
+    from graspbook.grasp_set import Grasps
     from graspbook.graspnet.predict import PredictSettings, load_networks, predict
     from graspbook.hands.grippers import load_gripper
     from graspbook.perception.inputs import observe_input
@@ -99,12 +120,19 @@ def grasp_input(
     check_writable(out, html)
     grasp_format(out)
     rng = np.random.default_rng(seed)
-    capture = observe_input(path, rng, scale)
+    capture = observe_input(path, rng, scale, **(reading or {}))
+    for note in capture.notes:
+        print(f"note: {note}")
     networks = load_networks(weights)
     found = predict(capture.points, *networks, settings, rng, scene=capture.scene, gripper=hand)
     poses, scores, collides = (
         values[:top] for values in (found.camera_T_hand, found.scores, found.collides)
     )
+    parameters = {"frame": "camera", "seed": seed, "settings": asdict(settings)}
+    if capture.notes:
+        parameters["notes"] = list(capture.notes)
+    if capture.file_T_camera is not None:
+        parameters["file_T_camera"] = capture.file_T_camera.tolist()
     grades = {"score": scores, "collides": collides, "points_between": found.points_between[:top]}
     write_grasps(
         out,
@@ -113,7 +141,7 @@ def grasp_input(
             grades=grades,
             object_file=Path(path).name,
             object_scale=scale,
-            parameters={"frame": "camera", "seed": seed, "settings": asdict(settings)},
+            parameters=parameters,
             gripper=hand.name,
             configuration=hand.configuration,
         ),
@@ -121,7 +149,7 @@ def grasp_input(
     text = (
         f"{len(poses)} grasps, coloured by the evaluator's score, in the camera frame. "
         f"Red: the hand would be inside observed points ({collides.sum()})."
-        f"{' Note: ' + found.note + '.' if found.note else ''}"
+        f"{''.join(f' Note: {note}.' for note in (*capture.notes, found.note) if note)}"
     )
     points = capture.points[rng.permutation(len(capture.points))[:5000]]
     figure = cloud_and_grasps(

@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from graspbook import pose
 from graspbook.errors import MeshError
-from graspbook.grasp_files import Grasps, read_grasps, write_grasps
+from graspbook.grasp_files import read_grasps, write_grasps
+from graspbook.grasp_set import Grasps
 from graspbook.hands.parallel_jaw import FRANKA, ParallelJaw
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.sets import FamilySet, FolderSet

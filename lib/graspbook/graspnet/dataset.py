@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 
 from graspbook import pose
 from graspbook.errors import GraspFileError, ParameterError
-from graspbook.grasp_files import Grasps
+from graspbook.grasp_set import Grasps
 from graspbook.graspnet.frame import object_frame
 from graspbook.hands.parallel_jaw import FRANKA, ParallelJaw
 from graspbook.objects.grasp_object import GraspObject

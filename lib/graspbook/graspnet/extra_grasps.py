@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from graspbook import pose
-from graspbook.grasp_files import Grasps, read_grasps, write_grasps
+from graspbook.grasp_files import read_grasps, write_grasps
+from graspbook.grasp_set import Grasps
 from graspbook.graspnet.candidates import propose_antipodal
 from graspbook.graspnet.dataset import HARD_ROTATIONS, HARD_TRANSLATION
 from graspbook.hands.parallel_jaw import FRANKA, ParallelJaw

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from graspbook import pose
-from graspbook.grasp_files import Grasps, read_grasps, write_grasps
+from graspbook.grasp_files import read_grasps, write_grasps
+from graspbook.grasp_set import Grasps
 from graspbook.graspnet.dataset import Examples
 from graspbook.graspnet.evaluator import Evaluator, load_evaluator
 from graspbook.graspnet.network_kinds import Sampler

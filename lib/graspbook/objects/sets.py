@@ -11,7 +11,8 @@ import numpy as np
 from graspbook.errors import MeshError, ParameterError
 from graspbook.objects.families import FAMILIES, make_shape
 from graspbook.objects.grasp_object import GraspObject
-from graspbook.objects.mesh import SUFFIXES, load_mesh
+from graspbook.objects.mesh import load_mesh
+from graspbook.objects.mesh_files import SUFFIXES
 from graspbook.objects.parts import convex_parts
 from graspbook.storage import atomic_path
 

@@ -1,29 +1,40 @@
 """Real captures: depth images and point clouds from files, and the object in them.
 
-Files: `.npz` with `depth` (H, W) in metres (NaN or 0 where nothing was measured) and `K` (3, 3),
-optionally `rgb` (H, W, 3) and `object_points` (M, 3); or a point cloud in metres, `.ply`, `.pcd`,
-`.npy` (M, 3) or `.npz` with `points`. Everything is in the camera frame (x right, y down, z
-forward).
+Depth in metres or whole millimetres (NaN or 0 where nothing was measured) with a camera matrix, in
+`.npz` or as a picture; or a point cloud. Names and shapes of other programs are understood
+(`perception.arrays`). Results are in the camera frame: x right, y down, z forward.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import trimesh
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from graspbook.errors import CaptureError
+from graspbook.perception import arrays, images
 from graspbook.perception.camera import backproject
+from graspbook.perception.camera_frame import camera_T_cloud, pose_from_above, read_camera_pose
+from graspbook.perception.camera_info import CameraInfo, read_camera
+from graspbook.perception.capture_files import SUFFIXES, read_arrays
+from graspbook.perception.extraction import (
+    FEWEST_POINTS,
+    OBJECT_EXTENT,
+    dominant_plane,
+    extract_object,
+)
+from graspbook.perception.masks import (
+    has_table,
+    is_rectangle,
+    masked_object,
+    nothing_around,
+    one_object,
+)
+from graspbook.pose import transform
 
-SUFFIXES = (".npz", ".npy", ".ply", ".pcd")
-# A cloud no longer than this is an object alone, and no cluster longer than this is one object.
-OBJECT_EXTENT = 0.4
-FEWEST_POINTS = 50
-PLANE_DISTANCE = 0.006  # of noise around a plane, metres
-_HYPOTHESES, _SAMPLE = 500, 8000  # of the search for a plane
+SMALLEST = 0.005  # longest side of a cloud, metres
+FARTHEST = 1e4  # what is farther, in metres, was not measured
+
+__all__ = ["SUFFIXES", "Capture", "dominant_plane", "extract_object", "load_capture"]
 
 
 @dataclass(frozen=True)
@@ -33,175 +44,224 @@ class Capture:
     points: (M, 3) on the object.
     scene: (K, 3) all that was measured, the object included.
     rgb: (H, W, 3) uint8 or None.
+    notes: what was assumed about units, names, axes and the object, one plain sentence each.
+    file_T_camera: (4, 4) of the camera in the file's own frame, None where they are the same.
     """
 
     points: np.ndarray
     scene: np.ndarray
     rgb: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+    file_T_camera: np.ndarray | None = None
 
 
-def load_capture(path: Path | str, scale: float = 1.0) -> Capture:
+def load_capture(
+    path: Path | str,
+    scale: float = 1.0,
+    *,
+    camera: Path | str | None = None,
+    mask: Path | str | None = None,
+    target: int | None = None,
+    camera_pose: Path | str | None = None,
+    up: str | None = None,
+) -> Capture:
     """Load a depth capture or a point cloud and find the object in it.
 
-    The object is `object_points` where the file has them, the whole cloud where that is no longer
-    than 0.4 m, and else what `extract_object` finds. Raises CaptureError when the file is missing,
-    unreadable or of another kind, when arrays have wrong shapes, and when there are no points.
+    The object is `object_points` where the file has them, what a mask or label image marks, the
+    whole cloud where that is no longer than 0.4 m, what is left of a depth image that is 0 all
+    around, and else what `extract_object` finds.
 
     path: of one of SUFFIXES.
-    scale: factor from the file's units to metres.
+    scale: factor from the file's units to metres; whole numbers are millimetres without it.
+    camera: a file with the camera matrix; without it that of the capture, or one beside it.
+    mask: an image of the object's pixels or of ids; without it that of the capture, or one beside.
+    target: the id of the wanted object in the mask.
+    camera_pose: a file with the camera's pose in the frame of a cloud, see `read_camera_pose`.
+    up: the axis of a cloud's frame that points upwards, as z or -y, where no pose is known.
+
+    Raises CaptureError when a file is missing, unreadable or of another kind, when arrays have
+    wrong shapes, when the target is not there, and when there are no points.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise CaptureError(
-            f"{path}: unknown kind of capture {path.suffix!r}; expected one of"
-            f" {', '.join(SUFFIXES)}"
-        )
-    if not path.is_file():
-        raise CaptureError(f"{path}: no such capture file")
-    try:
-        content = _READERS[path.suffix.lower()](path)
-        lengths = {"depth", "points", "object_points"} & set(content)
-        content |= {name: scale * content[name] for name in lengths}
-    except CaptureError:
-        raise
-    except Exception as error:  # the readers raise whatever their format's parser raises
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CaptureError(f"{path}: not a readable {path.suffix} file ({reason})") from error
-    rgb = None
-    if "depth" in content:
-        scene, rgb = _depth_points(path, content), content.get("rgb")
-        if rgb is not None and rgb.shape != (*content["depth"].shape, 3):
-            raise CaptureError(
-                f"{path}: rgb has shape {rgb.shape}, expected {(*content['depth'].shape, 3)} like"
-                " depth"
-            )
-    elif "points" in content:
-        scene = _cloud(path, "points", content["points"])
-    else:
+    if not (np.isfinite(scale) and scale > 0):
+        raise CaptureError(f"{path}: scale {scale} is not a positive number")
+    notes: list[str] = []
+    content, names = arrays.by_role(str(path), read_arrays(path), notes)
+    if not {"depth", "points", "object_points"} & set(content):
         raise CaptureError(
             f"{path}: expected the arrays depth and K, or points; found"
-            f" {', '.join(content) or 'none'}"
+            f" {', '.join(names.values()) or 'none'}"
         )
-    if "object_points" in content:
-        return Capture(_cloud(path, "object_points", content["object_points"]), scene, rgb)
-    if "depth" not in content and np.ptp(scene, axis=0).max() <= OBJECT_EXTENT:
-        return Capture(scene, scene)
+    labels = _labels(path, content, names, mask, notes)
+    given = content.get("object_points")
+    if target is not None and labels is None:
+        raise CaptureError(f"{path}: id {target} is wanted, but there is no segmap or mask")
+    pose = None
+    if "depth" in content:
+        if camera_pose is not None or up is not None:
+            raise CaptureError(f"{path}: --camera-pose and --up are for clouds, not for depth")
+        if "points" in content:
+            notes.append(f"not used beside depth: {names['points']}")
+        info = _camera(path, content, names, camera, notes)
+        depth = _read_depth(path, content, names, scale, notes=notes, info=info)
+        grid = np.zeros((*depth.shape, 3))
+        grid[depth > 0] = backproject(depth, info.K)
+        rgb = _colours(path, content, depth.shape, notes)
+        scene = grid[grid[..., 2] > 0]
+    else:
+        if camera is not None:
+            raise CaptureError(f"{path}: a cloud needs no camera file ({camera})")
+        rgb, name = None, names.get("points", names.get("object_points", "points"))
+        grid = _read_cloud(path, name, content.get("points", given), scale, notes)
+        scene = _cloud(path, name, grid)
+        viewpoint = content.get("viewpoint")
+        if camera_pose is not None:
+            viewpoint = read_camera_pose(camera_pose, scene)
+        elif up is not None:
+            viewpoint = pose_from_above(scene, up)
+            notes.append(f"with {up} up, the camera is taken to look down at 45 degrees")
+        exact = camera_pose is not None or up is not None
+        camera_T_file = camera_T_cloud(scene, viewpoint, notes, exact=exact)
+        if not np.array_equal(camera_T_file, np.eye(4)):
+            pose = np.linalg.inv(camera_T_file)
+            scene = transform(camera_T_file, scene)
+            grid = transform(camera_T_file, grid.reshape(-1, 3)).reshape(grid.shape)
+    if given is not None and labels is not None and target is None and mask is None:
+        notes.append(f"the object is {names['object_points']}; {labels[0]} is not used")
+        labels = None
+    if labels is not None:
+        points = masked_object(labels[0], labels[1], grid, target, notes)
+    elif given is not None:
+        points = _read_cloud(path, names["object_points"], given, scale, notes)
+        points = _cloud(path, names["object_points"], points)
+        points = points if pose is None else transform(np.linalg.inv(pose), points)
+    elif "depth" not in content and np.ptp(scene, axis=0).max() <= OBJECT_EXTENT:
+        points = scene
+    else:
+        points = _find(path, scene, grid if "depth" in content else None, notes)
+    return Capture(points, scene, rgb, tuple(dict.fromkeys(notes)), pose)
+
+
+def _find(path, scene, grid, notes):
+    """The object of a scene without a mask."""
+    alone = grid is not None and nothing_around(grid)
+    short = np.ptp(scene, axis=0).max() <= OBJECT_EXTENT
+    if alone and short and not is_rectangle(grid) and not has_table(scene):
+        notes.append(
+            f"nothing but {len(scene)} points within the image has a depth: they are the object,"
+            " and no plane was looked for"
+        )
+        return one_object(scene, notes)
     try:
-        return Capture(extract_object(scene), scene, rgb)
+        return extract_object(scene)
     except CaptureError as error:
-        raise CaptureError(f"{path}: {error}") from error
+        said: list[str] = []
+        found = one_object(scene, said) if alone else scene
+        if not alone or len(found) < FEWEST_POINTS or np.ptp(found, axis=0).max() > OBJECT_EXTENT:
+            warnings = "".join(f"; {note}" for note in notes if note.startswith("warning"))
+            raise CaptureError(f"{path}: {error}{warnings}") from error
+        notes += [f"only {len(scene)} points have a depth, they are taken as the object", *said]
+        return found
 
 
-def extract_object(points: np.ndarray) -> np.ndarray:
-    """Points (M, 3) of the object that stands on the dominant plane of a scene.
+def _labels(path, content, names, mask, notes):
+    """(what to call them, ids) of the mask that is given, in the file, or beside it, or None."""
+    if mask is not None:
+        if "labels" in content:
+            notes.append(f"{Path(mask).name} is used in place of {names['labels']}")
+        return str(mask), images.read_image(mask)
+    if "labels" in content:
+        return f"{path}: {names['labels']}", content["labels"]
+    found = images.masks_beside(path) if "depth" in content else []
+    if len(found) == 1:
+        notes.append(f"{found[0].name} beside it is used as the mask")
+        return str(found[0]), images.read_image(found[0])
+    if found:
+        shown = ", ".join(file.name for file in found)
+        notes.append(f"no mask is used: {shown} are beside it; choose one with --mask")
+    return None
 
-    The largest plane (RANSAC, then least squares) and all behind it, seen from the camera, are
-    removed if it holds a fifth of the points. The rest falls into clusters wherever there is a gap
-    of about 2 cm. Clusters longer than 0.4 m or of fewer than 50 points are not objects. Of those
-    with at least a quarter of the points of the largest, the one nearest the optical axis is taken:
-    the camera was pointed at it. Raises CaptureError when none is left.
 
-    points: (K, 3) of the scene, camera frame, metres.
-    """
-    normal, offset, share = dominant_plane(points, np.random.default_rng(0))
-    above = points[points @ normal + offset > PLANE_DISTANCE] if share > 0.2 else points
-    labels = clusters(above)
-    found = []
-    for label in range(labels.max(initial=-1) + 1):
-        cluster = above[labels == label]
-        if len(cluster) >= FEWEST_POINTS and np.ptp(cluster, axis=0).max() <= OBJECT_EXTENT:
-            found.append(cluster)
-    if not found:
+def _read_depth(path, content, names, scale, *, notes, info) -> np.ndarray:
+    """Depth (H, W) in metres, zero where nothing was measured."""
+    depth = arrays.as_depth(str(path), names["depth"], content["depth"])
+    factor = info.factor
+    if "factor" in content:
+        factor = arrays.depth_factor(str(path), content["factor"])
+    height, width = depth.shape
+    if info.size and info.size != (width, height):
         raise CaptureError(
-            f"no object of {FEWEST_POINTS} points or more stands out among {len(points)} points"
+            f"{path}: depth has {width} x {height} pixels, its camera {info.size[0]} x"
+            f" {info.size[1]}; expected the camera of the depth image"
         )
-    largest = max(len(cluster) for cluster in found)
-    centres = [cluster.mean(axis=0) for cluster in found]
-    off_axis = [
-        np.hypot(*centre[:2]) / centre[2] if len(cluster) >= largest / 4 else np.inf
-        for centre, cluster in zip(centres, found, strict=True)
-    ]
-    return found[int(np.argmin(off_axis))]
+    depth = arrays.in_metres(str(path), names["depth"], depth, scale, notes, factor=factor)
+    depth = np.where((depth > 0) & (depth < FARTHEST), depth, 0).astype(float)
+    if not depth.any():
+        raise CaptureError(f"{path}: no pixel of the {width} x {height} depth image has a depth")
+    _check_metres(path, names["depth"], np.median(depth[depth > 0]))
+    return depth
 
 
-def dominant_plane(points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float, float]:
-    """The largest plane: unit normal (3,) towards the origin, offset, and share of the points.
-
-    n · p + offset is 0 on the plane. RANSAC with 500 hypotheses on at most 8000 of the points, then
-    least squares on those of them that lie within 6 mm of the best plane.
-
-    points: (K, 3) metres.
-    rng: draws hypotheses.
-    """
-    if len(points) < 3:
-        return np.array([0, 0, 1.0]), 0.0, 0.0
-    few = points[rng.choice(len(points), min(_SAMPLE, len(points)), replace=False)]
-    a, b, c = few[rng.integers(len(few), size=(3, _HYPOTHESES))]
-    normals = np.cross(b - a, c - a)
-    length = np.linalg.norm(normals, axis=1)
-    normals /= np.maximum(length, 1e-12)[:, None]
-    on_plane = np.abs(few @ normals.T - np.einsum("ij,ij->i", normals, a)) < PLANE_DISTANCE
-    # A point drawn twice, or three in a line, span no plane, yet every point would lie on it.
-    on_plane &= length > 1e-10
-    if not on_plane.any():
-        return np.array([0, 0, 1.0]), 0.0, 0.0
-    best = few[on_plane[:, np.argmax(on_plane.sum(axis=0))]]
-    centre = best.mean(axis=0)
-    normal = np.linalg.svd(best - centre, full_matrices=False)[2][2]
-    normal *= np.sign(-centre @ normal) or 1.0
-    return normal, -float(centre @ normal), len(best) / len(few)
+def _colours(path, content, shape, notes) -> np.ndarray | None:
+    """Colours (H, W, 3) uint8 of the file, or of a picture beside it."""
+    if "rgb" in content:
+        return arrays.as_colours(str(path), content["rgb"], shape)
+    beside = images.colours_beside(path)
+    if not beside:
+        return None
+    rgb = images.read_image(beside[0])
+    if rgb.shape[:2] != shape:
+        notes.append(f"{beside[0].name} has another size than the depth image; it is not used")
+        return None
+    return arrays.as_colours(str(beside[0]), rgb, shape)
 
 
-def clusters(points: np.ndarray, gap: float = 0.02) -> np.ndarray:
-    """Label (M,) of the connected cluster of each point.
+def _camera(path, content, names, camera, notes):
+    """The CameraInfo that is given, in the file, or beside it."""
+    if camera is not None:
+        info = read_camera(camera, path.stem)
+    elif "K" in content:
+        return CameraInfo(arrays.as_matrix(str(path), names["K"], content["K"], notes))
+    else:
+        files = images.camera_beside(path)
+        if not files:
+            raise CaptureError(
+                f"{path}: no camera matrix K (3, 3) beside depth; found"
+                f" {', '.join(names.values())}; pass --camera FILE"
+            )
+        infos = [read_camera(file, path.stem) for file in files]
+        if any(not np.allclose(other.K, infos[0].K, atol=1e-3) for other in infos):
+            raise CaptureError(
+                f"{path}: cameras that differ are beside it: {', '.join(f.name for f in files)};"
+                " choose one with --camera"
+            )
+        info = next((info for info in infos if info.factor is not None), infos[0])
+        notes.append(f"the camera matrix is that of {files[0].name} beside it")
+    notes.extend(info.notes)
+    return info
 
-    Voxels of gap / 2.5 belong together within the gap.
 
-    points: (M, 3) metres.
-    gap: metres.
-    """
-    if not len(points):
-        return np.zeros(0, int)
-    cells = np.floor(points / (gap / 2.5)).astype(int)
-    voxels, voxel_of_point = np.unique(cells, axis=0, return_inverse=True)
-    pairs = cKDTree(voxels).query_pairs(2.5, output_type="ndarray")
-    graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(voxels), len(voxels)))
-    return connected_components(graph, directed=False)[1][voxel_of_point.ravel()]
-
-
-def _depth_points(path, content):
-    depth = content["depth"]
-    if depth.ndim != 2:
-        raise CaptureError(f"{path}: depth has shape {depth.shape}, expected (H, W)")
-    if "K" not in content:
-        raise CaptureError(
-            f"{path}: no camera matrix K (3, 3) beside depth; found {', '.join(content)}"
-        )
-    K = np.asarray(content["K"], float)
-    if K.shape != (3, 3) or not np.isfinite(K).all() or K[0, 0] <= 0 or K[1, 1] <= 0:
-        raise CaptureError(
-            f"{path}: K is not a camera matrix (3, 3) with positive focal lengths: {K.tolist()}"
-        )
-    depth = np.where(np.isfinite(depth), depth, 0).astype(float)
-    measured = depth[depth > 0]
-    if not len(measured):
-        raise CaptureError(
-            f"{path}: no pixel of the {depth.shape[1]} x {depth.shape[0]} depth image has a depth"
-        )
-    _check_metres(path, "depth", np.median(measured))
-    return backproject(depth, K)
+def _read_cloud(path, name, points, scale, notes):
+    points = arrays.as_points(str(path), name, points, notes)
+    return arrays.in_metres(str(path), name, points, scale, notes)
 
 
 def _cloud(path, name, points):
-    if points.ndim != 2 or points.shape[1] != 3:
-        raise CaptureError(f"{path}: {name} has shape {points.shape}, expected (M, 3)")
-    kept = points[np.isfinite(points).all(axis=1)].astype(float)
+    """The finite points (M, 3); organised clouds may have zeros where nothing was measured."""
+    kept = points[(np.abs(points) < FARTHEST).all(axis=-1)].astype(float)
+    if points.ndim == 3:
+        kept = kept[kept.any(axis=1)]
     if len(kept) < FEWEST_POINTS:
         raise CaptureError(
-            f"{path}: {len(kept)} of {len(points)} {name} are finite, expected at least"
+            f"{path}: {len(kept)} of {points.size // 3} {name} are finite, expected at least"
             f" {FEWEST_POINTS}"
         )
     _check_metres(path, name, np.median(np.linalg.norm(kept, axis=1)))
+    length = np.ptp(kept, axis=0).max()
+    if 0 < length < SMALLEST:
+        raise CaptureError(
+            f"{path}: {name} are {length:.2g} m long, expected at least {SMALLEST} m; check --scale"
+        )
     return kept
 
 
@@ -209,49 +269,5 @@ def _check_metres(path, name, typical):
     if typical > 20:
         raise CaptureError(
             f"{path}: {name} is about {typical:.4g} from the camera, expected metres; are these"
-            " millimetres?"
+            " millimetres? Then pass --scale 0.001"
         )
-
-
-def _read_npz(path):
-    with np.load(path) as stored:
-        return {name: stored[name] for name in stored.files}
-
-
-def _read_npy(path):
-    return {"points": np.load(path)}
-
-
-def _read_ply(path):
-    loaded = trimesh.load_scene(path, process=False)
-    return {"points": np.concatenate([np.asarray(g.vertices) for g in loaded.geometry.values()])}
-
-
-def _read_pcd(path):
-    """Point cloud of a PCD 0.7 file, ascii or binary (PCL's "The PCD file format")."""
-    header, raw = {}, path.read_bytes()
-    start = 0
-    while "DATA" not in header:
-        end = raw.index(b"\n", start)
-        key, *values = raw[start:end].decode("ascii").split() or ["#"]
-        header[key] = values
-        start = end + 1
-    if header["DATA"] not in (["ascii"], ["binary"]):
-        raise CaptureError(
-            f"{path}: PCD data is {' '.join(header['DATA'])}, expected ascii or binary"
-        )
-    counts = header.get("COUNT", ["1"] * len(header["FIELDS"]))
-    kinds = {"F": "f", "I": "i", "U": "u"}
-    names = [name if name in "xyz" else f"{i}:{name}" for i, name in enumerate(header["FIELDS"])]
-    columns = zip(names, header["TYPE"], header["SIZE"], counts, strict=True)
-    layout = np.dtype([(n, f"<{kinds[t]}{s}", (int(c),)) for n, t, s, c in columns])
-    number = int(header["POINTS"][0])
-    if header["DATA"] == ["binary"]:
-        rows = np.frombuffer(raw, layout, number, start)
-        return {"points": np.stack([rows[axis][:, 0] for axis in "xyz"], axis=1).astype(float)}
-    starts = np.cumsum([0, *map(int, counts)])
-    table = np.array(raw[start:].split(), dtype=float).reshape(number, starts[-1])
-    return {"points": table[:, [starts[names.index(axis)] for axis in "xyz"]]}
-
-
-_READERS = {".npz": _read_npz, ".npy": _read_npy, ".ply": _read_ply, ".pcd": _read_pcd}

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from graspbook.errors import CaptureError
-from graspbook.perception.capture import OBJECT_EXTENT, PLANE_DISTANCE, clusters, dominant_plane
+from graspbook.perception.extraction import OBJECT_EXTENT, PLANE_DISTANCE, clusters, dominant_plane
 from graspbook.perception.normals import checked_cloud
 
 TABLE_SHARE = 0.2  # of the points in the workspace, at least, lie on the table

@@ -17,7 +17,7 @@ from graspbook import pose
 from graspbook.errors import CaptureError
 from graspbook.graspnet.predict import load_networks
 from graspbook.perception.camera import backproject
-from graspbook.perception.capture import dominant_plane
+from graspbook.perception.extraction import dominant_plane
 from graspbook.perception.hand_eye import read_hand_eye_noted
 from graspbook.perception.table import TableView
 from graspbook.robots import paths

@@ -1,0 +1,179 @@
+"""Whether a cloud is what a camera at the origin sees, and bringing it there where it is not."""
+
+from pathlib import Path
+
+import numpy as np
+
+from graspbook.errors import CaptureError, ParameterError
+from graspbook.perception.capture_files import read_numbers
+from graspbook.pose import inverse, transform
+
+_ONE_VIEW, _BEHIND = 0.3, 0.02  # share of points with others so far (metres) behind them
+UP = {sign + axis: place for place, axis in enumerate("xyz") for sign in ("", "+", "-")}
+_TURNED = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+def camera_T_cloud(
+    points: np.ndarray,
+    viewpoint: np.ndarray | None,
+    notes: list[str],
+    *,
+    exact: bool = False,
+) -> np.ndarray:
+    """Pose (4, 4) that brings a cloud into the frame of its camera: x right, y down, z forward.
+
+    The viewpoint is the camera's pose. That of a file without a rotation is turned to look at the
+    cloud. A cloud wholly at negative z is of a viewer with y up and z backwards.
+
+    points: (M, 3) finite, metres.
+    viewpoint: `cloud_T_camera` (4, 4), or None.
+    notes: gets what was assumed, and a warning where the origin cannot be a camera.
+    exact: the viewpoint was given by a person, its rotation is meant as it is.
+    """
+    source = "given" if exact else "file's"
+    if viewpoint is not None:
+        if not exact and np.allclose(viewpoint[:3, :3], np.eye(3)):
+            viewpoint = looking_at(viewpoint[:3, 3], np.median(points, axis=0))
+            notes.append(
+                f"the camera was at {_text(viewpoint[:3, 3])} by the file's viewpoint, which has no"
+                " rotation: it is taken to look at the cloud"
+            )
+        else:
+            notes.append(
+                f"the {source} viewpoint at {_text(viewpoint[:3, 3])} is the pose of the camera"
+            )
+        found = inverse(viewpoint)
+        if not exact and (transform(found, points)[:, 2] < 0).mean() > 0.99:
+            found = _TURNED @ found
+    elif (points[:, 2] < 0).mean() > 0.99 and _off_axis(points * [1, 1, -1]) < 50:
+        notes.append(
+            "the cloud is at negative z, as viewers write it (y up, z backwards): y and z were"
+            " negated"
+        )
+        found = _TURNED
+    else:
+        found = np.eye(4)
+    seen = transform(found, points) if viewpoint is not None or found is _TURNED else points
+    behind = (seen[:, 2] <= 0).mean()
+    if behind > 0.01 or _off_axis(seen) > 50:
+        where = (
+            f"{behind:.0%} of the points lie behind it"
+            if behind > 0.01
+            else f"the points lie {_off_axis(seen):.0f} degrees off its axis"
+        )
+        notes.append(
+            f"warning: the origin cannot be the camera of this cloud ({where}; expected x right, y"
+            " down, z forward). The networks take the origin as the point of view: grasps may be"
+            " on the wrong side. Say where the camera was: --camera-pose FILE, or --up AXIS"
+        )
+    return found
+
+
+def read_camera_pose(path: Path | str, points: np.ndarray) -> np.ndarray:
+    """Read `cloud_T_camera` (4, 4): the pose of the camera in the frame of a cloud.
+
+    path: of a .txt, .json or .npy file of 4 × 4 numbers, or of the camera's position alone, which
+        then looks at the points.
+    points: (M, 3) of the cloud, metres.
+
+    Raises CaptureError when the file is missing or unreadable, or holds no rigid pose.
+    """
+    numbers = read_numbers(path)
+    if numbers.shape == (3,) and np.isfinite(numbers).all():
+        return looking_at(numbers, np.median(points, axis=0))
+    rigid = numbers.shape == (4, 4) and np.isfinite(numbers).all()
+    if rigid:
+        turn = numbers[:3, :3]
+        rigid = np.allclose(turn @ turn.T, np.eye(3), atol=1e-3) and np.linalg.det(turn) > 0
+    if not rigid or not np.allclose(numbers[3], [0, 0, 0, 1], atol=1e-6):
+        raise CaptureError(
+            f"{path}: not a pose: shape {numbers.shape}, expected a rigid 4 x 4 matrix with the"
+            " last row 0 0 0 1, or three numbers (the position)"
+        )
+    return numbers
+
+
+def pose_from_above(points: np.ndarray, up: str) -> np.ndarray:
+    """Pose (4, 4) of a camera 0.6 m from a cloud, 45° above it on the side of the origin.
+
+    points: (M, 3) metres.
+    up: one of UP, the axis of the cloud's frame that points upwards.
+
+    Raises ParameterError for another axis.
+    """
+    if up not in UP:
+        raise ParameterError(f"--up {up}: expected x, y or z, or -x, -y or -z")
+    axis = np.eye(3)[UP[up]] * (-1 if up.startswith("-") else 1)
+    middle = np.median(points, axis=0)
+    side = -middle + (middle @ axis) * axis
+    if np.linalg.norm(side) < 0.05:  # the origin is below or above: any side does
+        side = np.roll(axis, 1)
+    direction = side / np.linalg.norm(side) + axis
+    return looking_at(middle + 0.6 * direction / np.linalg.norm(direction), middle, axis)
+
+
+def hidden_share(points: np.ndarray) -> float:
+    """Share of the points that lie 2 cm (or 2 % of their depth) apart from others in one direction.
+
+    A camera at the origin sees only the nearest in each direction: of one view the share is small.
+
+    points: (M, 3) metres, z positive.
+    """
+    rays = points[:, :2] / points[:, 2:]
+    spread = np.percentile(rays, 99, axis=0) - np.percentile(rays, 1, axis=0)
+    cell = 2 * np.sqrt(np.prod(np.maximum(spread, 1e-6)) / len(points))
+    _, group = np.unique(np.floor(rays / cell).astype(int), axis=0, return_inverse=True)
+    group = group.ravel()
+    nearest = np.full(group.max() + 1, np.inf)
+    farthest = np.zeros(group.max() + 1)
+    np.minimum.at(nearest, group, points[:, 2])
+    np.maximum.at(farthest, group, points[:, 2])
+    apart = farthest - nearest > np.maximum(_BEHIND, 0.02 * nearest)
+    return float(apart[group].mean())
+
+
+def is_one_view(points: np.ndarray) -> bool:
+    """Whether points can be one view of a camera at the origin, looking along z or −z.
+
+    points: (M, 3) metres.
+    """
+    points = points[np.isfinite(points).all(axis=1) & (points[:, 2] != 0)]
+    if len(points) < 1000:
+        return False
+    if (points[:, 2] < 0).mean() > 0.99:
+        points = points * [1, -1, -1]
+    seen = points[points[:, 2] > 0.05]
+    if len(seen) < 0.99 * len(points) or _off_axis(seen) > 50:
+        return False
+    return hidden_share(seen) < _ONE_VIEW
+
+
+def looking_at(
+    position: np.ndarray, target: np.ndarray, up: np.ndarray | None = None
+) -> np.ndarray:
+    """Pose (4, 4) of a camera that looks at a point, its y axis as far down as can be.
+
+    position: (3,) of the camera.
+    target: (3,) that it looks at.
+    up: (3,) of unit length, z if omitted.
+    """
+    up = np.array([0, 0, 1.0]) if up is None else up
+    pose = np.eye(4)
+    forward = np.asarray(target, float) - position
+    forward /= max(np.linalg.norm(forward), 1e-12)
+    down = -up if abs(forward @ up) < 0.99 else -np.roll(up, -1)
+    right = np.cross(down, forward)
+    right /= np.linalg.norm(right)
+    pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
+    pose[:3, 3] = position
+    return pose
+
+
+def _off_axis(points):
+    """Median angle in degrees between points and the z axis."""
+    angles = np.arctan2(np.hypot(points[:, 0], points[:, 1]), points[:, 2])
+    return float(np.rad2deg(np.median(angles)))
+
+
+def _text(position):
+    return "(" + ", ".join(f"{value:.3g}" for value in position) + ")"

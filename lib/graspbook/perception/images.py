@@ -1,0 +1,110 @@
+"""Depth images, masks and colours as picture files, and what lies beside them in the folder."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from graspbook.errors import CaptureError
+from graspbook.perception.camera_info import SUFFIXES as CAMERAS
+
+SUFFIXES = (".png", ".tif", ".tiff")
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+_MOST_PIXELS = 50_000_000
+_COLOUR = ("color", "colour", "rgb", "image", "col")
+_MASK = ("mask", "segmap", "label", "labels", "seg", "segmentation")
+_CAMERA = (
+    *("camera_info", "camerainfo", "meta", "intrinsics", "intrinsic", "camera", "camera_matrix"),
+    *("cam_K", "K", "camera_intrinsics", "camera-intrinsics", "cam", "calib", "calibration"),
+    *("scene_camera", "info"),
+)
+
+
+def read_image(path: Path | str) -> np.ndarray:
+    """Pixels of a picture file: (H, W) or (H, W, channels), as they are stored.
+
+    path: of the file.
+
+    Raises CaptureError when it is missing, unreadable, or has more than 50 million pixels.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CaptureError(f"{path}: no such image")
+    if path.suffix.lower() == ".npy":
+        return _load_npy(path)
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise CaptureError(
+                    f"{path}: {image.width} x {image.height} pixels, expected at most"
+                    f" {_MOST_PIXELS}"
+                )
+            return np.array(image)  # palettes stay ids
+    except CaptureError:
+        raise
+    except Exception as error:  # Pillow raises whatever its parsers raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CaptureError(f"{path}: not a readable image ({reason})") from error
+
+
+def camera_beside(path: Path) -> list[Path]:
+    """Camera files that belong to a depth file, the one named after it first.
+
+    path: of the depth file.
+    """
+    own = _named(path, _CAMERA, CAMERAS)
+    general = [
+        file for folder in (path.parent, path.parent.parent)
+        for file in _in(folder, set(map(str.lower, _CAMERA)), CAMERAS)
+    ]  # fmt: skip
+    same_folder = [file for file in general if file.parent == path.parent]
+    return own or same_folder or general
+
+
+def masks_beside(path: Path) -> list[Path]:
+    """Masks named after a depth image: `mask.png` of `depth.png`, `7-label.png` of `7-depth.png`.
+
+    path: of the depth image.
+    """
+    return _named(path, _MASK, SUFFIXES)
+
+
+def colours_beside(path: Path) -> list[Path]:
+    """Colour images named after a depth image.
+
+    path: of the depth image.
+    """
+    return _named(path, _COLOUR, _PICTURES)
+
+
+def _named(path, words, suffixes):
+    """Files beside whose name is the depth file's with another word where "depth" is.
+
+    A folder "depth" may have the word instead of the name.
+    """
+    stem, folder = path.stem.lower(), path.parent
+    found = []
+    if "depth" in stem:
+        found = _in(folder, {stem.replace("depth", word.lower()) for word in words}, suffixes)
+    if folder.name.lower() == "depth":
+        for word in words:
+            found += _in(folder.parent / word, {stem}, suffixes)
+    return [file for file in found if file != path]
+
+
+def _in(folder, stems, suffixes):
+    if not folder.is_dir():
+        return []
+    return sorted(
+        file
+        for file in folder.iterdir()
+        if file.stem.lower() in stems and file.suffix.lower() in suffixes and file.is_file()
+    )
+
+
+def _load_npy(path):
+    try:
+        return np.load(path)
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CaptureError(f"{path}: not a readable .npy file ({reason})") from error
