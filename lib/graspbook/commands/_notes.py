@@ -1,9 +1,13 @@
 """What was changed or assumed of an input, told on stderr."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import trimesh
+if TYPE_CHECKING:
+    import trimesh
 
 
 def say_notes(meshes: Mapping[str, trimesh.Trimesh]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import trimesh
 
 from graspbook.errors import CaptureError, ParameterError
-from graspbook.objects.mesh import load_mesh, repair
+from graspbook.objects.mesh import load_mesh, notes_of, repair
 from graspbook.objects.mesh_files import SUFFIXES as MESHES
 from graspbook.objects.mesh_files import has_faces
 from graspbook.perception.camera import backproject, default_camera, random_view, render_depth
@@ -63,7 +63,7 @@ def observe_input(
         return replace(capture, notes=(note, *capture.notes))
     mesh, eye = load_mesh(path, scale), default_camera()
     points = backproject(render_depth(mesh, eye, random_view(mesh, rng)), eye.K)
-    return Capture(points, points)
+    return Capture(points, points, notes=notes_of(mesh))
 
 
 def read_solid(path: Path | str, scale: float = 1.0) -> trimesh.Trimesh:
