@@ -1,6 +1,7 @@
 """What many tests need: real data, networks that have learned nothing, a workbook in miniature."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 # Several tests at once on few cores lose more to threads that wait for each other than small
@@ -9,6 +10,7 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM
 
 import nbformat
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from graspbook.workbook import params, params_types
 
@@ -72,18 +74,31 @@ def toy_workbook(tmp_path, monkeypatch):
     return ToyWorkbook(tmp_path)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """What takes long first, so that workers end at about the same time.
+class OneRobotAtATime(LoadFileScheduling):
+    """A worker takes a file at a time, and one worker all files with robots in real time."""
 
-    A worker takes a file at a time. Robots in real time are one group, so that no two of them run
-    side by side.
-    """
-    first = {item: item.get_closest_marker("timing") is not None for item in items}
-    for item in items:
-        group = "timing" if first[item] else item.path.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: (not first[item], item.get_closest_marker("slow") is None))
+    def _split_scope(self, nodeid):
+        return group_of(nodeid.partition("::")[0])
+
+
+@cache
+def group_of(file):
+    return "timing" if "mark.timing" in (ROOT / file).read_text(encoding="utf-8") else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return OneRobotAtATime(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """What takes long first, so that workers end at about the same time."""
+    items.sort(
+        key=lambda item: (group_of(item.nodeid.partition("::")[0]) != "timing", not is_slow(item))
+    )
+
+
+def is_slow(item):
+    return item.get_closest_marker("slow") is not None
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,8 @@ def test_an_open_bowl_stays_a_mesh(tmp_path):
     bowl.update_faces(bowl.triangles_center[:, 2] < 0)
     bowl.remove_unreferenced_vertices()
     bowl.export(tmp_path / "bowl.ply")
-    assert observe_input(tmp_path / "bowl.ply", np.random.default_rng(0)).notes == ()
+    notes = observe_input(tmp_path / "bowl.ply", np.random.default_rng(0)).notes
+    assert len(notes) == 1 and "one view" not in notes[0] and "walls of 3 mm" in notes[0]
 
 
 def test_pcl_writes_a_camera_after_its_vertices(tmp_path):
