@@ -81,12 +81,50 @@ def deepest_self(hand: Hand, links: Any) -> Any:
 
 
 @cache
+def links_apart(hand: Hand) -> np.ndarray:
+    """Whether the parts of links i and j are compared, (L, L) bool.
+
+    hand: of the links.
+    """
+    shaped = {part.link for part in hand.parts}
+    parents = {link.name: link.parent for link in hand.tree}
+
+    def above(name):
+        name = parents[name]
+        while name is not None and name not in shaped:
+            name = parents[name]
+        return name
+
+    return np.array(
+        [
+            [{a, b} <= shaped and a != b and above(a) != b and above(b) != a for b in hand.links]
+            for a in hand.links
+        ]
+    )
+
+
+@cache
+def compared_links(hand: Hand) -> np.ndarray:
+    """The two links (P, 2), by index, of each column of `self_depths`.
+
+    hand: of the links.
+    """
+    found = shapes(hand)
+    of_solids = [
+        np.stack([np.full(len(solid.balls.links), solid.link), solid.balls.links], axis=1)
+        for solid in found.solids
+    ]
+    return np.concatenate([found.links[found.pairs.T], *of_solids])
+
+
+@cache
 def shapes(hand: Hand) -> Shapes:
     """The Shapes of a hand, without what no pose brings near each other.
 
     hand: whose parts.
     """
-    meet, links = _may_meet(hand), [hand.links.index(part.link) for part in hand.parts]
+    links = np.array([hand.links.index(part.link) for part in hand.parts])
+    meet = links_apart(hand)[links[:, None], links]
     round_ones = [index for index, part in enumerate(hand.parts) if part.radius]
     pairs = [
         (i, j)
@@ -122,21 +160,6 @@ def shapes(hand: Hand) -> Shapes:
         tuple(solids),
     )
     return _without_far(hand, found)
-
-
-def _may_meet(hand):
-    """Whether parts i and j are compared, (parts, parts) bool."""
-    shaped = {part.link for part in hand.parts}
-    parents = {link.name: link.parent for link in hand.tree}
-
-    def above(name):
-        name = parents[name]
-        while name is not None and name not in shaped:
-            name = parents[name]
-        return name
-
-    names = [part.link for part in hand.parts]
-    return np.array([[a != b and above(a) != b and above(b) != a for b in names] for a in names])
 
 
 def _without_far(hand, found):

@@ -9,6 +9,7 @@ import torch
 
 from graspbook.hands.articulated import Hand, carry
 from graspbook.hands.balls import inner_balls
+from graspbook.hands.self_collision import ALLOWED, compared_links, self_depths
 from graspbook.hands.shape import thin
 from graspbook.highdof.object_field import Target
 from graspbook.objects.distance import Fields, lookup, lookup_gradient
@@ -26,9 +27,10 @@ def close(
 ) -> torch.Tensor:
     """Joint values (N, J) of hands that have closed on objects.
 
-    All closing joints turn at once, each over its range in the same time. A joint stops where a
-    link that it moves would overlap the object, or at its limit; the links beyond go on by their
-    own joints. A link that overlaps the object from the start keeps its joints where they are.
+    All closing joints turn at once, each over its range in the same time. A joint stops at its
+    limit, where a link that it moves would overlap the object, and where it would bring that link
+    more than 2 mm into another part of the hand. The links beyond go on by their own joints. A link
+    that overlaps the object from the start keeps its joints where they are.
 
     hand: of all of them.
     fields: of the objects.
@@ -41,14 +43,19 @@ def close(
     low, high = (torch.as_tensor(limit, dtype=joints.dtype) for limit in hand.limits.T)
     rate = torch.as_tensor(hand.closing, dtype=joints.dtype) * (high - low)
     beyond = moves[:, torch.as_tensor(balls.links)]  # (J, S): the balls that a joint moves
+    first, second = torch.as_tensor(compared_links(hand).T)
+    between = moves[:, first] != moves[:, second]  # (J, P): the pairs that a joint turns apart
     joints = joints.clone()
     for step in _STEPS:
         free = (rate != 0).expand_as(joints).clone()
         while (moving := free.any(dim=1)).any():
             proposed = torch.clamp(joints[moving] + step * rate * free[moving], low, high)
-            centres = carry(hand.forward(proposed, wrist[moving]), balls.centres, balls.links)
+            links = hand.forward(proposed, wrist[moving])
+            centres = carry(links, balls.centres, balls.links)
             depth = lookup(fields, centres, which[moving]) - radii
             blocked = (depth < 0).to(joints.dtype) @ beyond.to(joints.dtype).T > 0
+            crossed = (self_depths(hand, links) > ALLOWED).to(joints.dtype)
+            blocked |= crossed @ between.to(joints.dtype).T > 0
             blocked |= proposed == joints[moving]
             goes = free[moving] & ~blocked
             joints[moving] = torch.where(goes, proposed, joints[moving])
