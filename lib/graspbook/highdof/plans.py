@@ -1,5 +1,5 @@
-"""Planned grasps of objects as files, one an object, made in groups that fill the processor and can
-be stopped at any moment.
+"""Files of planned grasps, one per object. They are planned in groups that use the whole CPU, and a
+run can be stopped at any time.
 """
 
 import json
@@ -25,10 +25,12 @@ from graspbook.parallel import run_tasks
 from graspbook.storage import atomic_path, code_hash, content_hash, hash_number
 
 CHAINS = 160  # annealed abreast: beyond it the time of a step grows with them
-# Random numbers depend on what is planned, not on the code. They did when the published grasps were
-# planned; the hash of the code of that time stays among what they are drawn from.
+# Random numbers depend on the plan's settings, not on the code. They depended on the code when the
+# published grasps were planned. The hash of that code therefore remains in their seed.
 _PUBLISHED_CODE = "0c2df9a5bda75a507e237cbe088b8c99"
-_THIN = 0.02  # of its longest side: such a mesh may have no inside on the grid of a distance field
+_THIN = (
+    0.02  # of its longest side; a thinner mesh may have no inside on the grid of a distance field
+)
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
 
 
@@ -43,9 +45,9 @@ class HandGrasps:
     closed: (K, J), joint values after closing on the object.
     energies, epsilon: (K,), as planned and after closing.
     iterations, history: (R,) and (R, K), the least energy of each chain over time.
-    com, length: (3,) and metres, of the object, by which ε is measured.
-    evaluations: states judged per chain, mean over those that ran abreast.
-    parameters: what they depend on.
+    com, length: (3,) and metres, of the object, used for ε.
+    evaluations: states judged per chain, mean over chains that ran together.
+    parameters: on which the grasps depend.
     """
 
     hand: str
@@ -63,7 +65,7 @@ class HandGrasps:
 
 
 def write_plan(path: Path | str, grasps: HandGrasps) -> None:
-    """Write a file of HandGrasps: HDF5, its arrays under their names, all else in the attributes.
+    """Write a file of HandGrasps: HDF5, with arrays by name and the rest as attributes.
 
     path: of the file.
     grasps: to write.
@@ -81,8 +83,8 @@ def read_plan(path: Path | str, hand: Hand | None = None) -> HandGrasps:
     """The HandGrasps in a file; GraspFileError for one that is missing, broken, foreign, or of
     another hand.
 
-    path: that `write_plan` wrote.
-    hand: that is expected, None for any.
+    path: of a file of `write_plan`.
+    hand: the expected one, None for any.
     """
     path = Path(path)
     if not path.is_file():
@@ -114,9 +116,9 @@ def read_plan_of(
     another scale.
 
     path: of the file.
-    hand: that is expected.
-    source: what messages call the mesh.
-    mesh: that is expected.
+    hand: the expected one.
+    source: the mesh's name in messages.
+    mesh: the expected one.
     """
     plan = read_plan(path, hand)
     group = plan.parameters.get("group", {})
@@ -186,7 +188,7 @@ def check_size(hand: Hand, name: str, mesh: trimesh.Trimesh) -> None:
 
     That is an upper bound: of what passes, some is still too wide to be held.
 
-    hand: that is to grasp it.
+    hand: the hand.
     name: of the mesh, for the message.
     mesh: in metres.
     """
