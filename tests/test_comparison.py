@@ -154,8 +154,8 @@ def test_where_a_curve_levels_off():
     found = contrast({step: [run(*3 * values)] for step, values in steps.items()}, mean)
     assert (
         levels_off(found, "mean")
-        == "mean: none after 1 is distinguishably higher than it (6 comparisons, corrected), of"
-        " these networks"
+        == "mean: none after 1 is distinguishably higher than it (6 comparisons, corrected), for"
+        " these trained networks only"
     )
     rising = contrast({step: [run(*3 * steps[step])] * 2 for step in "01"}, mean)
     assert (

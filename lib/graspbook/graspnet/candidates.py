@@ -190,7 +190,8 @@ def sample_to_file(
 ) -> dict[str, int]:
     """`sample_grasps` into a grasp file; returns the counts of each stage.
 
-    An existing file of the same code and parameters is kept, so a killed run can continue.
+    A file that is there and was made by the same code with the same parameters stays as it is, so a
+    killed run goes on where it was.
 
     obj, n, seed, threads, progress, gripper: see `sample_grasps`.
     path: file to write.

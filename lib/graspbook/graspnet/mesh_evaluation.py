@@ -88,11 +88,11 @@ def evaluate_meshes(
     views: of each mesh.
     seed: of views, predictions and intervals.
     scale: factor from the meshes' units to metres.
-    workers: parallel processes. Their number does not change the result.
+    workers: processes side by side. Equal other parameters give equal bytes, whatever their number.
     against: earlier reports on the same views of the same meshes.
 
-    Views and ground truth are kept in the user's cache, so a killed run can continue. Before the
-    work it raises the errors of meshes and weights. It also raises ParameterError for an unknown
+    Views and ground truth are kept in the user's cache, so a killed run goes on where it was.
+    Raises, before the work, the errors of meshes and weights, and ParameterError for an unknown
     method, a mesh given twice, or a report of other meshes or views.
     """
     meshes, against = list(meshes), list(against)
