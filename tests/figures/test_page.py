@@ -26,8 +26,10 @@ def test_a_view_is_one_page_with_its_own_script(tmp_path):
     assert len(page) > 3_000_000 and not re.search(
         r"<(script|link)[^>]+(src|href)=", page
     )  # nothing to fetch
-    figures.write_view(tmp_path / "one.html", go.Figure(), "empty", "one\nand two")
-    assert "<p>one</p>\n<p>and two</p>" in (tmp_path / "one.html").read_text()
+    figures.write_view(tmp_path / "one.html", go.Figure(), "empty", "one\nand two. Note: it is so.")
+    assert (
+        "<p>one</p>\n<p>and two.</p>\n<p>Note: it is so.</p>" in (tmp_path / "one.html").read_text()
+    )
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         figures.write_view(tmp_path / "file" / "view.html", one, "title")

@@ -147,7 +147,9 @@ def test_outputs_of_every_kind(toy_workbook):
     store_executed(
         toy_workbook,
         v4.new_output("stream", name="stderr", text="1%\r"),
+        v4.new_output("stream", name="stdout", text="one, "),
         v4.new_output("stream", name="stderr", text="50%\r100%\n"),
+        v4.new_output("stream", name="stdout", text="two\n"),
         v4.new_output("display_data", data={"text/markdown": "| a |\n|---|\n| **b** |"}),
         v4.new_output("display_data", data={"image/png": "aGk=\n", "text/plain": "picture"}),
         v4.new_output("display_data", data={"image/svg+xml": "<svg id='drawn'></svg>"}),
@@ -156,6 +158,7 @@ def test_outputs_of_every_kind(toy_workbook):
     build_site("smoke")
     html = page(toy_workbook)
     assert html.count("<summary>Messages of the run") == 1 and "<pre>100%</pre>" in html
+    assert "<pre>one, two</pre>" in html
     assert "<strong>b</strong>" in html and "<svg id='drawn'>" in html
     assert 'alt="A toy" src="data:image/png;base64,aGk="' in html and "&lt;3 objects&gt;" in html
 

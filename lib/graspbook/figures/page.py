@@ -14,12 +14,17 @@ from graspbook.provenance import version_text
 from graspbook.storage import atomic_path
 
 _CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
-# Plotly fits a scene to the height of its figure: on a telephone its sides would be cut off.
+# On a telephone: a scene, which plotly fits to the height of its figure, would be cut off at its
+# sides, and a legend on the right would leave no space for the curves.
 NARROW = """
 addEventListener("load", () => {
   for (const plot of document.querySelectorAll(".js-plotly-plot")) {
     const width = plot.clientWidth;
-    if (plot.layout.scene && width < 600) Plotly.relayout(plot, {height: 0.8 * width + 60});
+    if (width > 600) continue;
+    if (plot.layout.scene) plot.style.height = `${0.8 * width + 60}px`;
+    Plotly.relayout(plot, plot.layout.scene
+      ? {height: 0.8 * width + 60}
+      : {legend: {orientation: "h", y: -0.25}});
   }
 });
 """
@@ -57,7 +62,7 @@ def write_view(
     path: of the page.
     figures: one or several.
     title: of the page.
-    text: under the title, each line a paragraph.
+    text: under the title; each line is a paragraph, and so is what follows "Note: ".
 
     Raises OutputError where it cannot be written.
     """
@@ -68,7 +73,8 @@ def write_view(
         )
         for i, figure in enumerate(figures)
     ]
-    paragraphs = [f"<p>{html.escape(line)}</p>" for line in text.split("\n") if line]
+    lines = re.split(r"\n| (?=Note: )", text)
+    paragraphs = [f"<p>{html.escape(line)}</p>" for line in lines if line]
     page = _PAGE.format(
         title=html.escape(title),
         words="\n".join(paragraphs),

@@ -229,11 +229,11 @@ def _code_name(source, heading):
 
 
 def _joined(outputs):
-    """The outputs of a cell with each run of pieces of one stream as one output: a progress bar
-    arrives in hundreds.
+    """The outputs of a cell with each run of pieces of one stream as one output, and its messages
+    last, as one: a progress bar arrives in hundreds of pieces.
     """
     joined = []
-    for output in outputs:
+    for output in sorted(outputs, key=lambda output: output.get("name") == "stderr"):
         last = joined[-1] if joined else nbformat.NotebookNode(output_type=None)
         if output.output_type == last.output_type == "stream" and output.name == last.name:
             text = last.text + output.text
