@@ -3,6 +3,7 @@ import re
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from plotly.io import renderers
 
 from graspbook import figures
 from graspbook.errors import OutputError
@@ -33,6 +34,12 @@ def test_a_view_is_one_page_with_its_own_script(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         figures.write_view(tmp_path / "file" / "view.html", one, "title")
+
+
+def test_a_figure_in_jupyterlab_has_no_button_that_uploads_it():
+    figure = figures.cloud_and_grasps(CLOUD)
+    (shown,) = renderers["plotly_mimetype"].to_mimebundle(figure.to_dict()).values()
+    assert shown["config"]["showSendToCloud"] is False
 
 
 def test_the_title_of_a_figure_becomes_a_caption_that_names_it():

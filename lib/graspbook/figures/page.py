@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.io import to_html
+from plotly.io import renderers, to_html
 from plotly.offline import get_plotlyjs
 
 from graspbook.provenance import version_text
 from graspbook.storage import atomic_path
 
 _CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
+# Figures in JupyterLab have no button that uploads them either.
+renderers["plotly_mimetype"].config = _CONFIG
 # On a telephone: a scene, which plotly fits to the height of its figure, would be cut off at its
 # sides, and a legend on the right would leave no space for the curves.
 NARROW = """
