@@ -212,8 +212,8 @@ def test_the_networks_of_both_hands_can_be_shipped(output_root, tmp_path):
 
 @pytest.mark.parametrize("name", TINY)
 def test_source_notebook_is_thin_and_stripped(name):
-    """No outputs, no functions, no plotly or polyscope, cells of at most 15 lines, and little
-    bookkeeping: at most 25 comprehensions.
+    """No outputs, no functions, no plotly or polyscope, little bookkeeping: at most 25
+    comprehensions. A cell says in its first line what it does, and has at most 15 lines more.
     """
     comprehensions = 0
     for cell in code_cells(name):
@@ -225,7 +225,8 @@ def test_source_notebook_is_thin_and_stripped(name):
         comprehensions += sum(isinstance(node, COMPREHENSIONS) for node in nodes)
         assert not imported(cell.source) & {"plotly", "polyscope"}
         if "parameters" not in cell.metadata.get("tags", []):
-            assert len(cell.source.splitlines()) <= 15, cell.source
+            first, *lines = cell.source.splitlines()
+            assert first.startswith("# ") and len(lines) <= 15, cell.source
     assert "papermill" not in source(name).metadata and comprehensions <= 25
 
 

@@ -110,7 +110,7 @@ def funnel(stages: Mapping[str, Mapping[str, float]], title: str | None = None) 
 def histogram(
     groups: Mapping[str, Values], x_title: str, *, bins: int = 40, title: str | None = None
 ) -> go.Figure:
-    """Distributions, overlaid, as shares of their own number.
+    """Distributions as stepped outlines, in shares of their own number.
 
     groups: name -> values (N,).
     x_title: of the axis.
@@ -122,10 +122,10 @@ def histogram(
     figure = go.Figure()
     for i, (name, values) in enumerate(groups.items()):
         share = np.histogram(values, edges)[0] / max(len(values), 1)
-        centres = (edges[:-1] + edges[1:]) / 2
-        bar = {"name": name, "marker_color": COLOURS[i % len(COLOURS)], "opacity": 0.65}
-        figure.add_bar(x=centres, y=share, width=np.diff(edges), **bar)
-    figure.update_layout(barmode="overlay")
+        centres, colour = (edges[:-1] + edges[1:]) / 2, COLOURS[i % len(COLOURS)]
+        look = {"line": {"shape": "hvh", "color": colour}, "fill": "tozeroy"}
+        look["fillcolor"] = f"rgba{(*hex_to_rgb(colour), 0.12)}"
+        figure.add_scatter(x=centres, y=share, name=name, mode="lines", **look)
     return _plain(figure, x_title, "share", title)
 
 

@@ -30,6 +30,7 @@ KINDS = {
     "reachable": (figures.COLOURS[0], 3),
     "chosen": (figures.GOOD, 9),
 }
+_DRAWN = 25  # grasps of each kind: with more, nobody sees the object
 
 
 def success_figure(records: Sequence[Record], title: str | None = None) -> go.Figure:
@@ -113,7 +114,7 @@ def scene_figure(
     title: str | None = None,
 ) -> go.Figure:
     """Grasps in the scene (Fig. 2, right): the chosen one, those the arm reaches, those it does
-    not, those that collide.
+    not, those that collide. It draws the first 25 of each kind; the legend has the numbers of all.
 
     mesh_or_points: a trimesh or observed points (M, 3), base frame.
     base_T_hand: (N, 4, 4).
@@ -134,8 +135,10 @@ def scene_figure(
     for kind, (colour, width) in KINDS.items():
         poses = np.asarray(base_T_hand, float).reshape(-1, 4, 4)[kinds == kind]
         if len(poses):
-            forks = figures.cloud_and_grasps(poses=poses).data[0]
-            forks.update(name=f"{kind} ({len(poses)})", line={"color": colour, "width": width})
+            forks = figures.cloud_and_grasps(poses=poses[:_DRAWN]).data[0]
+            some = f", {_DRAWN} drawn" if len(poses) > _DRAWN else ""
+            forks.update(name=f"{kind} ({len(poses)}{some})")
+            forks.update(line={"color": colour, "width": width})
             figure.add_trace(forks.update(showlegend=True))
     return figure.update_layout(showlegend=True)
 
