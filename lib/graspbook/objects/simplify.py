@@ -37,12 +37,23 @@ def simplify(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
 
 
 def _cluster(mesh):
-    """A mesh whose vertices are the means of those in each cell of a grid."""
+    """A mesh whose vertices are the means of those in each cell of a grid.
+
+    Faces that fold onto each other vanish, so that a sheet stays one with two sides.
+    """
     cell = float(np.sqrt(2 * mesh.area / CLUSTERED))
     keys = np.floor((mesh.vertices - mesh.bounds[0]) / cell).astype(np.int64)
     _, group, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()
     sums = [np.bincount(group, mesh.vertices[:, axis]) for axis in range(3)]
     faces = group[mesh.faces]
-    faces = faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)]
+    faces = faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)].astype(np.int64)
+    a, b, c = faces.T
+    side = np.sign((b - a) * (c - a) * (c - b))  # of two faces that fold, one is the other's back
+    faces, face = np.unique(np.sort(faces, axis=1), axis=0, return_inverse=True)
+    side = np.bincount(face.ravel(), side)
+    faces = np.where(side[:, None] < 0, faces[:, ::-1], faces)[side != 0]
+    edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    _, edge, count = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
+    faces = faces[(count[edge.ravel()] <= 2).reshape(-1, 3).all(axis=1)]
     return trimesh.Trimesh(np.stack(sums, axis=1) / counts[:, None], faces, process=False)
