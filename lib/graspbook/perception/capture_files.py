@@ -16,7 +16,7 @@ from graspbook.perception.ply import read_ply_points
 from graspbook.perception.recordings import SUFFIXES as RECORDINGS
 from graspbook.perception.recordings import is_recording, read_recording
 
-_LARGEST = 2_000_000_000  # bytes of arrays in one file
+_LARGEST = 1_000_000_000  # bytes of arrays in one file
 _HEADER_LINES = 30  # of a text file, at most, before its numbers
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from graspbook.errors import CaptureError, GraspbookError, RobotError
 from graspbook.perception.arrays import as_matrix, in_metres
+from graspbook.perception.capture_files import read_arrays
 from graspbook.perception.recordings import is_recording, read_recording
 from graspbook.robots.frames import DepthCamera, Frame
 from graspbook.robots.realsense import Stream, realsense_library
@@ -166,12 +167,8 @@ def _first_frame(path):
 
 def _read_frames(path):
     """The frames of a .npz capture; CaptureError where it is not one."""
-    try:
-        with np.load(path) as stored:
-            content = {name: stored[name] for name in ("depth", "K", "rgb") if name in stored.files}
-    except Exception as error:  # numpy raises whatever zip and its own parser raise
-        reason = str(error) or type(error).__name__
-        raise CaptureError(f"{path}: not a readable .npz file ({reason})") from error
+    stored = read_arrays(path)
+    content = {name: stored[name] for name in ("depth", "K", "rgb") if name in stored}
     if "depth" not in content or "K" not in content:
         found = ", ".join(content) or "neither"
         raise CaptureError(f"{path}: expected the arrays depth and K; found {found}")
