@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -133,12 +134,30 @@ def refuse_endless(tree: Any, most: int) -> None:
             waiting.extend(node.values() if isinstance(node, dict) else node)
 
 
+def refuse_deep(text: str, most: int = 100) -> None:
+    """Raise ValueError where brackets nest deeper than YAML's parser can follow in time.
+
+    text: of the file.
+    most: brackets within each other.
+    """
+    depth = 0
+    for bracket in re.finditer(r"[][{}]", text):
+        depth += 1 if bracket.group() in "[{" else -1
+        if depth > most:
+            raise ValueError(f"its brackets nest more than {most} deep")
+
+
 def read_json(path: Path | str) -> Any:
     """The value that `write_json` wrote.
 
     path: of the file.
+
+    Raises ValueError where it is no JSON, or nests too deeply.
     """
-    return json.loads(Path(path).read_text())
+    try:
+        return json.loads(Path(path).read_text())
+    except RecursionError as error:
+        raise ValueError("it nests too deeply") from error
 
 
 def content_hash(*values: Any) -> str:

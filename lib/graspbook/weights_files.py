@@ -125,7 +125,10 @@ def read_tensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, A
         raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
     if _KEY not in metadata:
         raise WeightsError(f"{path}: no metadata {_KEY!r}: not written by this project")
-    return tensors, json.loads(metadata[_KEY])
+    try:
+        return tensors, json.loads(metadata[_KEY])
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: its metadata {_KEY!r} is no JSON ({error})") from error
 
 
 def load_state(

@@ -37,5 +37,5 @@ def test_which_camera_is_meant_must_be_clear(monkeypatch, serials, wanted, messa
 def test_other_cameras_are_refused_by_name(tmp_path):
     with pytest.raises(CaptureError, match='webcam: unknown camera; expected "realsense"'):
         open_camera("webcam")
-    with pytest.raises(CaptureError, match="unknown kind of recording '.bag'"):
-        Playback(tmp_path / "old.bag")
+    with pytest.raises(CaptureError, match="unknown kind of recording '.avi'"):
+        Playback(tmp_path / "old.avi")

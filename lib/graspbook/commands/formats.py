@@ -31,6 +31,7 @@ def format_rows() -> list[tuple[str, str, str]]:
     from graspbook.perception.capture import SUFFIXES as CAPTURES
     from graspbook.perception.hand_eye_formats import FORMATS as MOUNTS
     from graspbook.perception.hand_eye_formats import WRITERS
+    from graspbook.perception.recordings import SUFFIXES as RECORDINGS
 
     grasps = [
         (f"grasps, {kind.title}", "read, written", " ".join(kind.suffixes)) for kind in FORMATS
@@ -38,7 +39,12 @@ def format_rows() -> list[tuple[str, str, str]]:
     mounts = [suffix for kind in MOUNTS for suffix in kind.suffixes]
     return [
         ("meshes", "read", " ".join(MESHES)),
-        ("point clouds and depth captures", "read", " ".join(CAPTURES)),
+        (
+            "point clouds and depth captures",
+            "read",
+            " ".join(suffix for suffix in CAPTURES if suffix not in RECORDINGS),
+        ),
+        ("recordings of ROS 1, ROS 2, RealSense", "read", " ".join(RECORDINGS)),
         *grasps,
         ("grasp plans of many-jointed hands", "read, written", ".h5"),
         ("hand-eye transforms", "read", " ".join(mounts)),

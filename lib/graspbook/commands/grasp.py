@@ -20,7 +20,7 @@ def arguments(parser: ArgumentParser) -> None:
     """
     text = (
         "mesh (.obj .stl .ply .glb), cloud (.ply .pcd .xyz .txt .npy .npz) or depth capture"
-        " (.npz .npy, 16-bit .png)"
+        " (.npz .npy, 16-bit .png), recording (.bag .db3 .mcap)"
     )
     parser.add_argument("input", metavar="INPUT", help=text)
     text = "grasps in the camera frame, best first, with scores"
@@ -42,6 +42,8 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--camera-pose", metavar="FILE", help=text)
     text = "axis of a cloud's frame that points upwards, as z or -y, if its camera is unknown"
     parser.add_argument("--up", metavar="AXIS", help=text)
+    text = "depth images or clouds of a recording that has several"
+    parser.add_argument("--topic", metavar="NAME", help=text)
 
 
 def run(options: Namespace) -> None:
@@ -62,7 +64,7 @@ def run(options: Namespace) -> None:
         gripper=options.gripper or "panda",
         reading={
             name: getattr(options, name)
-            for name in ("camera", "mask", "target", "camera_pose", "up")
+            for name in ("camera", "mask", "target", "camera_pose", "up", "topic")
         },
     )
     print(
@@ -100,7 +102,7 @@ def grasp_input(
     scale: factor from the file's units to metres.
     settings: of the prediction, the usual ones if None.
     gripper: the name of one of `hands.grippers`.
-    reading: options of `load_capture`: camera, mask, target, camera_pose, up.
+    reading: options of `load_capture`: camera, mask, target, camera_pose, up, topic.
 
     Raises the errors of reading, ParameterError for an unknown gripper, and OutputError.
     """

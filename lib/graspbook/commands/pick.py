@@ -12,7 +12,7 @@ def arguments(parser: ArgumentParser) -> None:
 
     parser: its own.
     """
-    text = "a depth capture (.npz), a recording (.db3), realsense or realsense:SERIAL"
+    text = "a depth capture (.npz), a recording (.bag .db3 .mcap), realsense or realsense:SERIAL"
     parser.add_argument("source", metavar="CAPTURE_OR_CAMERA", help=text)
     add(parser, "--method")
     text = "the grasp in the arm's base frame, joints and score"

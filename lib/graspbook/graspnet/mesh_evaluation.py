@@ -2,7 +2,6 @@
 and judged in simulation.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from graspbook.objects.names import object_names
 from graspbook.objects.sets import load_object
 from graspbook.parallel import run_tasks
 from graspbook.simulation.shake_model import ShakeSettings
-from graspbook.storage import content_hash
+from graspbook.storage import content_hash, read_json
 
 TRUTH_CANDIDATES = 2000  # simulated on each mesh; those that hold are its positives
 
@@ -169,7 +168,7 @@ def _evaluate_view(*, objects, name, view, weights, settings, seed):
 def _read_report(path, parameters):
     """An earlier report, of the same meshes and views as these parameters."""
     try:
-        other = json.loads(Path(path).read_text())
+        other = read_json(path)
         known = {key: other["parameters"][key] for key in ("method", *_SAME)}
         other["recorded"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -81,7 +81,14 @@ def _read(path):
                 f"{path}: beside {report['planner']['grasps']} planned grasps, expected five or"
                 " more"
             )
-        [report[key] for key in ("hand", "object", "parameters", "rotations", "epsilon", "held")]
+        str(report["hand"]), Path(report["object"]), int(report["parameters"]["seed"])
+        figures = ("epsilon", "penetration_adjusted", "penetration_max")
+        turned = [turn[key] for turn in report["rotations"] for key in figures]
+        np.array(
+            [report["planner"]["best_of_5"], report["epsilon"], report["held"], *turned], float
+        )
+        if not turned:
+            raise ParameterError(f"{path}: no rotations, expected one or more")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParameterError(
             f"{path}: no report of `graspbook hand-grasp --against` ({type(error).__name__}:"

@@ -4,6 +4,7 @@ A surface that stays open after repair is kept: sampling and ray casting do not 
 mass properties use the convex parts (`objects.parts`), which are closed in any case.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,7 @@ def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> t
     notes = []
     if len(mesh.faces) > MOST_FACES:
         before = len(mesh.faces)
+        print(f"{source}: simplifying {before} faces", file=sys.stderr, flush=True)
         mesh = simplify(mesh)
         mesh.update_faces(mesh.nondegenerate_faces(height=height) & mesh.unique_faces())
         mesh.remove_unreferenced_vertices()

@@ -64,6 +64,7 @@ def load_capture(
     target: int | None = None,
     camera_pose: Path | str | None = None,
     up: str | None = None,
+    topic: str | None = None,
 ) -> Capture:
     """Load a depth capture or a point cloud and find the object in it.
 
@@ -78,6 +79,7 @@ def load_capture(
     target: the id of the wanted object in the mask.
     camera_pose: a file with the camera's pose in the frame of a cloud, see `read_camera_pose`.
     up: the axis of a cloud's frame that points upwards, as z or -y, where no pose is known.
+    topic: of a recording with several depth images or clouds.
 
     Raises CaptureError when a file is missing, unreadable or of another kind, when arrays have
     wrong shapes, when the target is not there, and when there are no points.
@@ -86,7 +88,7 @@ def load_capture(
     if not (np.isfinite(scale) and scale > 0):
         raise CaptureError(f"{path}: scale {scale} is not a positive number")
     notes: list[str] = []
-    content, names = arrays.by_role(str(path), read_arrays(path), notes)
+    content, names = arrays.by_role(str(path), read_arrays(path, notes, topic=topic), notes)
     if not {"depth", "points", "object_points"} & set(content):
         raise CaptureError(
             f"{path}: expected the arrays depth and K, or points; found"
@@ -225,8 +227,9 @@ def _camera(path, content, names, camera, notes):
     else:
         files = images.camera_beside(path)
         if not files:
+            why = "".join(f"{note}; " for note in notes if note.startswith("no camera_info"))
             raise CaptureError(
-                f"{path}: no camera matrix K (3, 3) beside depth; found"
+                f"{path}: no camera matrix K (3, 3) beside depth; {why}found"
                 f" {', '.join(names.values())}; pass --camera FILE"
             )
         infos = [read_camera(file, path.stem) for file in files]

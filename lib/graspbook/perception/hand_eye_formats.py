@@ -19,7 +19,7 @@ import yaml
 from graspbook.errors import CaptureError
 from graspbook.perception.hand_eye_poses import array_of, pose_of, publisher_pose
 from graspbook.pose import from_rt, rotation_about
-from graspbook.storage import refuse_endless
+from graspbook.storage import refuse_deep, refuse_endless
 
 _LARGEST = 1_000_000  # bytes
 _EXPECTED = 'expected {"hand_T_camera": 4 x 4 matrix in metres}, or see `graspbook formats`'
@@ -84,6 +84,7 @@ def _read_json(text):
 
 def _read_yaml(text):
     lines = [line for line in text.splitlines() if not line.startswith("%YAML")]
+    refuse_deep(text)
     tree = yaml.load("\n".join(lines), Loader=_Loader)  # a safe loader
     refuse_endless(tree, len(text) + 100)
     return _of_tree(tree)

@@ -10,7 +10,7 @@ from graspbook.perception.camera_info import SUFFIXES as CAMERAS
 
 SUFFIXES = (".png", ".tif", ".tiff")
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-_MOST_PIXELS = 50_000_000
+MOST_PIXELS = 50_000_000
 _COLOUR = ("color", "colour", "rgb", "image", "col")
 _MASK = ("mask", "segmap", "label", "labels", "seg", "segmentation")
 _CAMERA = (
@@ -34,10 +34,9 @@ def read_image(path: Path | str) -> np.ndarray:
         return _load_npy(path)
     try:
         with Image.open(path) as image:
-            if image.width * image.height > _MOST_PIXELS:
+            if image.width * image.height > MOST_PIXELS:
                 raise CaptureError(
-                    f"{path}: {image.width} x {image.height} pixels, expected at most"
-                    f" {_MOST_PIXELS}"
+                    f"{path}: {image.width} x {image.height} pixels, expected at most {MOST_PIXELS}"
                 )
             return np.array(image)  # palettes stay ids
     except CaptureError:

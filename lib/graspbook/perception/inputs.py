@@ -27,13 +27,14 @@ def observe_input(
     target: int | None = None,
     camera_pose: Path | str | None = None,
     up: str | None = None,
+    topic: str | None = None,
 ) -> Capture:
     """Read what a camera sees: of a mesh, one random view; of a cloud or a capture, what it holds.
 
     path: of the file; a .ply with faces is a mesh, unless it is the surface of one view.
     rng: draws the view.
     scale: factor from the file's units to metres.
-    camera, mask, target, camera_pose, up: of a capture, as for `load_capture`.
+    camera, mask, target, camera_pose, up, topic: of a capture, as for `load_capture`.
 
     Raises MeshError or CaptureError for what cannot be used, ParameterError for a camera, a mask or
     a target of a mesh.
@@ -48,8 +49,9 @@ def observe_input(
             target=target,
             camera_pose=camera_pose,
             up=up,
+            topic=topic,
         )
-    options = {"--camera": camera, "--mask": mask, "--target": target}
+    options = {"--camera": camera, "--mask": mask, "--target": target, "--topic": topic}
     if not (is_view := _is_view(path, scale)):
         options |= {"--camera-pose": camera_pose, "--up": up}
     for option, value in options.items():

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from graspbook.errors import CaptureError
+from graspbook.perception.recordings import is_recording
 from graspbook.robots.frames import DepthCamera
 from graspbook.robots.realsense import RealSense
 from graspbook.robots.recording import Playback
@@ -17,9 +18,9 @@ def open_camera(text: Path | str, *, timeout: float = 2.0) -> DepthCamera:
     kind, _, serial = str(text).partition(":")
     if kind == "realsense":
         return RealSense(serial or None, timeout=timeout)
-    if Path(text).suffix.lower() not in (".npz", ".db3"):
+    if Path(text).suffix.lower() != ".npz" and not is_recording(Path(text)):
         raise CaptureError(
-            f'{text}: unknown camera; expected "realsense", "realsense:SERIAL", or a .npz or .db3'
-            " recording"
+            f'{text}: unknown camera; expected "realsense", "realsense:SERIAL", a .npz, or a'
+            " recording (.bag .db3 .mcap)"
         )
     return Playback(text, timeout=timeout)

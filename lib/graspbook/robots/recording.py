@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from graspbook.errors import CaptureError, GraspbookError, RobotError
+from graspbook.perception.arrays import as_matrix, in_metres
+from graspbook.perception.capture_files import read_arrays
+from graspbook.perception.recordings import is_recording, read_recording
 from graspbook.robots.frames import DepthCamera, Frame
 from graspbook.robots.realsense import Stream, realsense_library
 
@@ -26,23 +29,29 @@ class Playback(DepthCamera):
     was measured), `K` (3, 3) and optionally `rgb` (like depth, and 3); its last frame repeats for
     ever. Or a `.db3` that pyrealsense2 recorded: its pairs of depth and colour, but for the first
     or first few, which pass while librealsense learns what belongs together, however slowly they
-    are read; `frame` raises RobotError where it ends. timeout: seconds without a frame after which
-    `frame` gives up on a .db3. Raises CaptureError when the file is missing, unreadable or of
-    another kind, RobotError when it has no depth or no colour, and when its reader does not start.
+    are read; `frame` raises RobotError where it ends. Or any other recording that
+    `perception.recordings` reads, whose first frame with depths repeats for ever. timeout: seconds
+    without a frame after which `frame` gives up on a .db3. Raises CaptureError when the file is
+    missing, unreadable or of another kind, RobotError when it has no depth or no colour, and when
+    its reader does not start.
     """
 
     def __init__(self, path: Path | str, *, timeout: float = 2.0) -> None:
         self._path, self._timeout, self._ended = Path(path), timeout, ""
-        if self._path.suffix.lower() not in (".npz", ".db3"):
+        if self._path.suffix.lower() != ".npz" and not is_recording(self._path):
             raise CaptureError(
-                f"{path}: unknown kind of recording {self._path.suffix!r}; expected .npz or .db3"
+                f"{path}: unknown kind of recording {self._path.suffix!r}; expected .npz, .bag,"
+                " .db3, .mcap, or the folder of a ROS 2 recording"
             )
-        if not self._path.is_file():
+        if not self._path.exists():
             raise CaptureError(f"{path}: no such recording")
         self._frames: deque[Frame] = deque()
         self._line: Any = None
         if self._path.suffix.lower() == ".npz":
             self._frames.extend(_read_frames(self._path))
+            return
+        if not _by_librealsense(self._path):
+            self._frames.append(_first_frame(self._path))
             return
         # librealsense stops in mid-file only while somebody goes on reading, and not always alive:
         # a process can be killed.
@@ -137,14 +146,29 @@ def _play(path, timeout, line):
         os._exit(0)  # without librealsense's own end, which would wait for a reader
 
 
+def _by_librealsense(path):
+    """Whether a file is a .db3 that names librealsense's topics; a broken one is not."""
+    if path.suffix.lower() != ".db3" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return b"/device_0/sensor_" in file.read(1 << 20)
+
+
+def _first_frame(path):
+    """The first frame with depths of any recording; CaptureError where it has none, or no K."""
+    found = read_recording(path, notes := [])
+    if "K" not in found:
+        raise CaptureError(f"{path}: expected depth images with camera_info; {notes[-1]}")
+    scale, depth = float(found.get("depth_scale", 1.0)), found["depth"]
+    metres = in_metres(str(path), "depth", depth, scale, notes).astype(np.float32)
+    metres[~(metres > 0) | ~np.isfinite(metres)] = np.nan
+    return Frame(metres, as_matrix(str(path), "K", found["K"], notes), found.get("rgb"))
+
+
 def _read_frames(path):
     """The frames of a .npz capture; CaptureError where it is not one."""
-    try:
-        with np.load(path) as stored:
-            content = {name: stored[name] for name in ("depth", "K", "rgb") if name in stored.files}
-    except Exception as error:  # numpy raises whatever zip and its own parser raise
-        reason = str(error) or type(error).__name__
-        raise CaptureError(f"{path}: not a readable .npz file ({reason})") from error
+    stored = read_arrays(path)
+    content = {name: stored[name] for name in ("depth", "K", "rgb") if name in stored}
     if "depth" not in content or "K" not in content:
         found = ", ".join(content) or "neither"
         raise CaptureError(f"{path}: expected the arrays depth and K; found {found}")

@@ -232,7 +232,7 @@ def _read(path):
     for number, line in enumerate(data[:size].split(b"\n")[:-1], 1):
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise OutputError(f"{path}, line {number}: not JSON ({error}); {_REMEDY}") from error
         complaint = _complaint(record)
         earlier = found.pop(_trial(record), None) if complaint is None else None

@@ -16,6 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from graspbook.errors import ParameterError
+from graspbook.storage import refuse_deep
 from graspbook.workbook import params_graspnet, params_highdof, params_types
 from graspbook.workbook.params_types import Section, Shared
 
@@ -127,8 +128,10 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123
 
 def _read_profile(path, models):
     try:
-        content = yaml.load(path.read_text(), _Loader) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text()
+        refuse_deep(text)
+        content = yaml.load(text, _Loader) or {}
+    except (yaml.YAMLError, ValueError) as error:
         raise ParameterError(
             f"{path}: not readable as YAML: {' '.join(str(error).split())}"
         ) from error

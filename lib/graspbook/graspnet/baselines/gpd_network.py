@@ -3,6 +3,7 @@ observed cloud (`gpd`).
 """
 
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -202,10 +203,9 @@ def read_candidates(path: Path | str) -> tuple[dict[str, Any], np.ndarray, np.nd
     try:
         with np.load(path) as stored:
             return json.loads(str(stored["parameters"])), stored["images"], stored["success"]
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise GraspFileError(
-            f"{path}: not a file of labelled GPD candidates ({str(error).splitlines()[0]})"
-        ) from error
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise GraspFileError(f"{path}: not a file of labelled GPD candidates ({reason})") from error
 
 
 def train_gpd(
