@@ -153,7 +153,7 @@ def _find(path, scene, grid, notes):
         )
         return one_object(scene, notes)
     try:
-        return extract_object(scene)
+        return extract_object(scene, notes)
     except CaptureError as error:
         said: list[str] = []
         found = one_object(scene, said) if alone else scene
