@@ -3,6 +3,7 @@
 import numpy as np
 
 from graspbook.errors import CaptureError
+from graspbook.perception.flat import TALL, flat_objects
 from graspbook.perception.neighbours import objects_in
 from graspbook.perception.planes import (
     PLANE_DISTANCE,
@@ -35,11 +36,22 @@ def extract_object(points: np.ndarray, notes: list[str] | None = None) -> np.nda
     """
     notes = [] if notes is None else notes
     found = _standing(points, 0)
-    if not found:
-        raise CaptureError(
-            f"no object of {FEWEST_POINTS} points or more stands out among {len(points)} points"
-        )
-    cluster, normal = found[most_central([part for part, _ in found])]
+    chosen = most_central([part for part, _, _ in found]) if found else 0
+    if not found or found[chosen][2] < TALL:
+        flat, normal, least = flat_objects(points)
+        flat = [one for one in flat if np.ptp(one[0], axis=0).max() <= OBJECT_EXTENT]
+        if flat:
+            part, height = flat[most_central([part for part, _ in flat])]
+            notes.append(f"the object is flat: about {1000 * height:.1f} mm above the table")
+            return part
+        if not found:
+            raise CaptureError(
+                f"no object of {FEWEST_POINTS} points or more stands out among {len(points)}"
+                f" points: nothing that is higher than {1000 * least:.1f} mm above the largest"
+                f" plane and no longer than {OBJECT_EXTENT:g} m. Is depth missing on it, as on what is"
+                " transparent? --mask FILE chooses an object"
+            )
+    cluster, normal, _ = found[chosen]
     numbers = objects_in(cluster, normal)
     if not numbers.any():
         return cluster
@@ -83,8 +95,8 @@ def holds_table(points: np.ndarray, length: float = 0.0, width: float = 0.0) -> 
 
 
 def _standing(points, level):
-    """(points (M, 3), normal (3,)) of all that stands on the largest plane, and on planes of what
-    stands on it.
+    """(points (M, 3), normal (3,), height) of all that stands on the largest plane, and on planes
+    of what stands on it.
     """
     normal, offset, share = dominant_plane(points, np.random.default_rng(0))
     above = points[points @ normal + offset > PLANE_DISTANCE] if share > _PLANE_SHARE else points
@@ -99,8 +111,12 @@ def _standing(points, level):
                 if depth_inside(footprint(one[0], normal).mean(axis=0)[None], faces)[0] > _INNER
             ]
         if inner or not is_long:
-            found += inner or [(part, normal)]
+            found += inner or [(part, normal, _height(part, normal, offset))]
     return found
+
+
+def _height(points, normal, offset):
+    return np.percentile(points @ normal + offset, 98)
 
 
 def _parts(points):
