@@ -6,9 +6,13 @@ import numpy as np
 
 from graspbook.errors import CaptureError, ParameterError
 from graspbook.perception.capture_files import read_numbers
+from graspbook.perception.extraction import OBJECT_EXTENT
+from graspbook.perception.planes import dominant_plane
 from graspbook.pose import inverse, transform
 
 _ONE_VIEW, _BEHIND = 0.3, 0.02  # share of points with others so far (metres) behind them
+_MANY = 1000  # points, for the share to mean something
+_EDGE_ON = 0.03  # metres from the origin to a plane that a camera would see from its edge
 UP = {sign + axis: place for place, axis in enumerate("xyz") for sign in ("", "+", "-")}
 _TURNED = np.diag([1.0, -1.0, -1.0, 1.0])
 
@@ -54,15 +58,9 @@ def camera_T_cloud(
     else:
         found = np.eye(4)
     seen = transform(found, points) if viewpoint is not None or found is _TURNED else points
-    behind = (seen[:, 2] <= 0).mean()
-    if behind > 0.01 or _off_axis(seen) > 50:
-        where = (
-            f"{behind:.0%} of the points lie behind it"
-            if behind > 0.01
-            else f"the points lie {_off_axis(seen):.0f} degrees off its axis"
-        )
+    if reason := _no_camera(seen):
         notes.append(
-            f"warning: the origin cannot be the camera of this cloud ({where}; expected x right, y"
+            f"warning: the origin cannot be the camera of this cloud ({reason}; expected x right, y"
             " down, z forward). The networks take the origin as the point of view: grasps may be"
             " on the wrong side. Say where the camera was: --camera-pose FILE, or --up AXIS"
         )
@@ -138,7 +136,7 @@ def is_one_view(points: np.ndarray) -> bool:
     points: (M, 3) metres.
     """
     points = points[np.isfinite(points).all(axis=1) & (points[:, 2] != 0)]
-    if len(points) < 1000:
+    if len(points) < _MANY:
         return False
     if (points[:, 2] < 0).mean() > 0.99:
         points = points * [1, -1, -1]
@@ -167,6 +165,22 @@ def looking_at(
     pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
     pose[:3, 3] = position
     return pose
+
+
+def _no_camera(points):
+    """Why no camera at the origin saw these points, in words, "" if one can have."""
+    behind = (points[:, 2] <= 0).mean()
+    if behind > 0.01:
+        return f"{behind:.0%} of the points lie behind it"
+    if (angle := _off_axis(points)) > 50:
+        return f"the points lie {angle:.0f} degrees off its axis"
+    _, offset, share = dominant_plane(points, np.random.default_rng(0))
+    if share > 0.3 and abs(offset) < _EDGE_ON and np.ptp(points, axis=0).max() > OBJECT_EXTENT:
+        return "it lies in the largest plane, as the base of a robot lies in its table"
+    seen = points[points[:, 2] > 0.05]
+    if len(seen) >= _MANY and (hidden := hidden_share(seen)) > _ONE_VIEW:
+        return f"from there, {hidden:.0%} of the points are in front of or behind others"
+    return ""
 
 
 def _off_axis(points):

@@ -21,6 +21,7 @@ from graspbook.perception.extraction import (
     OBJECT_EXTENT,
     dominant_plane,
     extract_object,
+    holds_table,
 )
 from graspbook.perception.masks import (
     has_table,
@@ -29,6 +30,7 @@ from graspbook.perception.masks import (
     nothing_around,
     one_object,
 )
+from graspbook.perception.missing_depth import check_depth
 from graspbook.pose import transform
 
 SMALLEST = 0.005  # longest side of a cloud, metres
@@ -154,8 +156,14 @@ def _find(path, scene, grid, notes):
             " and no plane was looked for"
         )
         return one_object(scene, notes)
+    if alone and short and not has_table(scene) and not holds_table(scene):
+        notes.append(f"the {len(scene)} points with a depth are the object: no table is under them")
+        return scene
     try:
-        return extract_object(scene)
+        found = extract_object(scene, notes)
+        if grid is not None:
+            check_depth(scene, found, grid[..., 2] > 0, notes)
+        return found
     except CaptureError as error:
         said: list[str] = []
         found = one_object(scene, said) if alone else scene
