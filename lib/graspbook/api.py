@@ -49,6 +49,7 @@ def predict(
     method: str = "graspnet",
     networks: tuple[Any, Any] | None = None,
     gripper: str = "panda",
+    frame: str | None = None,
 ) -> GraspSet:
     """Predict grasps of an object: feasible ones first, then by falling score.
 
@@ -59,16 +60,23 @@ def predict(
     method: "graspnet", "geometric" or "gpd".
     networks: what `load_networks` returns for the method; the package's own if None.
     gripper: the name of one of `hands.grippers`.
+    frame: of the poses: "object", only for an object of `load_object`, or "camera". By default,
+        "object" for an object.
 
-    The poses are in the frame of the points, or in the object's for an object. Grades of each
-    grasp: "score", "collides" (the open hand is inside observed points), "points_between" (the
-    fingers) and "feasible". Raises CaptureError for points that cannot be used, ParameterError for
-    an unknown name.
+    Grades of each grasp: "score", "collides" (the open hand is inside observed points),
+    "points_between" (the fingers) and "feasible". For an object, the pose of the camera is
+    `object_T_camera`. Raises CaptureError for points that cannot be used, ParameterError for an
+    unknown name, and for the object frame of points.
     """
     from graspbook.graspnet import predict as room
 
     hand, rng = load_gripper(gripper), np.random.default_rng(seed)
     points, scene, about, object_T_camera = _observe(seen, rng)
+    frame = frame or ("camera" if object_T_camera is None else "object")
+    if frame not in ("camera", *(() if object_T_camera is None else ("object",))):
+        raise ParameterError(
+            f"frame {frame!r}: expected 'camera', or 'object' for an object of load_object"
+        )
     settings = room.PredictSettings(samples=samples, method=method)
     found = room.predict(
         points,
@@ -79,12 +87,13 @@ def predict(
         gripper=hand,
     )
     poses = found.camera_T_hand
-    if object_T_camera is not None:
+    if object_T_camera is not None and frame == "object":
         poses, points = object_T_camera @ poses, pose.transform(object_T_camera, points)
     names = ("collides", "points_between", "feasible")
     grades = {"score": found.scores, **{name: getattr(found, name) for name in names}}
-    frame = "camera" if object_T_camera is None else "object"
     told = {"frame": frame, "seed": seed, "samples": samples, "method": method}
+    if object_T_camera is not None:
+        told["object_T_camera"] = object_T_camera.tolist()
     grasps = grasp_files.Grasps(
         poses,
         grades=grades,

@@ -35,7 +35,13 @@ class GraspSet:
     @property
     def frame(self) -> str:
         """The frame of the poses: "camera" or "object"."""
-        return str(self.grasps.parameters.get("frame", "object"))
+        return self.grasps.frame
+
+    @property
+    def object_T_camera(self) -> np.ndarray | None:
+        """Pose (4, 4) of the camera in the object's frame, None where it is not known."""
+        found = self.grasps.parameters.get("object_T_camera")
+        return None if found is None else np.array(found, float)
 
     @property
     def scores(self) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from graspbook.errors import GraspFileError
 MOST = 1_000_000  # grasps per file
 RIGID = 1e-3  # entries of R·Rᵀ may differ so much from the identity's
 
+ASSUMED = "the grasp file names no gripper; panda (the Franka Hand) is assumed"
 # What other programs call the grippers of `hands.grippers`.
 OTHER_NAMES = {
     "franka": "panda",
@@ -46,6 +47,17 @@ class Grasps:
     parameters: dict[str, Any] = field(default_factory=dict)
     gripper: str = "panda"
     configuration: tuple[float, ...] = (0.04,)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed of the grasps or of what they were predicted from, a sentence each."""
+        notes = self.parameters.get("notes", ())
+        return tuple(map(str, notes)) if isinstance(notes, list | tuple) else (str(notes),)
+
+    @property
+    def frame(self) -> str:
+        """The frame of the poses: "object" or "camera"."""
+        return str(self.parameters.get("frame", "object"))
 
 
 def checked_poses(transforms: Any, name: str) -> np.ndarray:
@@ -124,6 +136,16 @@ def checked_gripper(name: Any) -> str:
     """
     found = text(name)
     return OTHER_NAMES.get(found.lower(), found)
+
+
+def noted(parameters: dict[str, Any], note: str) -> dict[str, Any]:
+    """Parameters with one more note.
+
+    parameters: of grasps.
+    note: a sentence.
+    """
+    notes = Grasps(np.zeros((0, 4, 4)), parameters=parameters).notes
+    return parameters | {"notes": list(dict.fromkeys((*notes, note)))}
 
 
 def checked_configuration(values: Any, name: str) -> tuple[float, ...]:

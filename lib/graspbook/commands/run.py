@@ -1,8 +1,14 @@
 """Execute one notebook with the parameters of a profile."""
 
+import shlex
 from argparse import ArgumentParser, Namespace
 
 from graspbook.commands._arguments import RUN, add
+
+EXAMPLES = (
+    "graspbook run notebooks/0_tour.ipynb",
+    "graspbook run notebooks/graspnet/1_objects.ipynb --profile desk",
+)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -26,4 +32,7 @@ def run(options: Namespace) -> None:
     """
     from graspbook.workbook.run import run_notebook
 
-    print(run_notebook(options.notebook, options.profile, options.set, options.output_root))
+    done = run_notebook(options.notebook, options.profile, options.set, options.output_root)
+    root = f" --output-root {shlex.quote(options.output_root)}" if options.output_root else ""
+    print(done)
+    print(f"Next: graspbook site --profile {shlex.quote(options.profile)}{root}")

@@ -4,6 +4,8 @@ from argparse import ArgumentParser, Namespace
 
 from graspbook.commands._arguments import RUN, add
 
+EXAMPLES = ("graspbook ship --profile overnight --evaluations evaluation.json",)
+
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
@@ -25,11 +27,7 @@ def run(options: Namespace) -> None:
     """
     from graspbook.workbook.ship import ship
 
-    print(
-        ship(
-            options.profile,
-            options.output_root,
-            paper=options.paper,
-            evaluations=options.evaluations,
-        )
-    )
+    how = {"paper": options.paper, "evaluations": options.evaluations}
+    card = ship(options.profile, options.output_root, **how)
+    print(card)
+    print(f"Next: read {card}, then commit the weights.")

@@ -5,6 +5,8 @@ from argparse import ArgumentParser, Namespace
 from graspbook.commands._arguments import RUN, add
 from graspbook.errors import NotebookError
 
+EXAMPLES = ("graspbook site --profile smoke",)
+
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
@@ -25,3 +27,4 @@ def run(options: Namespace) -> None:
     print(index)
     if failures:
         raise NotebookError("; ".join(failures))
+    print(f"Next: open {index} in a browser.")

@@ -5,9 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from graspbook.commands._arguments import ROBOT, add, count, method_names, seed
+from graspbook.commands._arguments import ROBOT, add, check_method, count, method_names, seed
+from graspbook.commands._files import check_inputs
 from graspbook.commands._notes import say_notes
 from graspbook.errors import ParameterError
+
+EXAMPLES = (
+    "graspbook trials --objects mug.stl red_bowl --poses 3",
+    "graspbook trials --method graspnet gpd --seed 0 1 --out trials",
+)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -23,8 +29,8 @@ def arguments(parser: ArgumentParser) -> None:
     text = "stable poses of each (default: 3)"
     parser.add_argument("--poses", type=count, default=3, metavar="N", help=text)
     parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S")
-    text = "trials.jsonl, commands.log, pictures; a rerun goes on there"
-    parser.add_argument("--out", required=True, metavar="DIR", help=text)
+    text = "trials.jsonl, commands.log, pictures; a rerun continues there (default: trials)"
+    parser.add_argument("--out", default="trials", metavar="DIR", help=text)
     add(parser, "--weights")
     text = "of a real arm: realsense (default) or realsense:SERIAL"
     parser.add_argument("--camera", metavar="CAMERA", help=text)
@@ -36,9 +42,13 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for.
     """
+    from graspbook.storage import SHIPPED
+
+    for method in options.method:
+        check_method(method)
+    check_inputs(*(name for name in options.objects or () if Path(name).suffix))
     from graspbook.figures.trial_tables import failure_table, success_counts
     from graspbook.objects.trial_objects import TRIAL_OBJECTS
-    from graspbook.storage import SHIPPED
 
     records = trials(
         options.objects or list(TRIAL_OBJECTS),
@@ -60,6 +70,7 @@ def run(options: Namespace) -> None:
     for row in zip(*failure_table(records).values(), strict=True):
         print(", ".join(str(value) for value in row))
     print(options.out)
+    print(f"Next: open the pages in {Path(options.out) / 'pictures'} in a browser.")
 
 
 def trials(

@@ -1,9 +1,31 @@
-"""Names of objects by the files of their meshes."""
+"""Mesh files of folders, and names of objects by the files of their meshes."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from graspbook.errors import ParameterError
+from graspbook.errors import MeshError, ParameterError
+from graspbook.objects.mesh_files import SUFFIXES
+
+
+def meshes_in(folder: Path | str) -> list[Path]:
+    """The mesh files in a folder, sorted; where it has none, those in its subfolders.
+
+    folder: hidden files and folders in it are left out.
+
+    Raises MeshError for a folder without meshes.
+    """
+    for pattern in ("*", "**/*"):
+        files = sorted(Path(folder).glob(pattern))
+        found = [
+            file
+            for file in files
+            if file.suffix.lower() in SUFFIXES
+            and file.is_file()
+            and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        ]
+        if found:
+            return found
+    raise MeshError(f"no meshes ({', '.join(SUFFIXES)}) in folder {folder}")
 
 
 def object_names(files: Sequence[Path | str]) -> list[str]:

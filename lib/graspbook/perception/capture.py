@@ -46,6 +46,7 @@ class Capture:
     rgb: (H, W, 3) uint8 or None.
     notes: what was assumed about units, names, axes and the object, one plain sentence each.
     file_T_camera: (4, 4) of the camera in the file's own frame, None where they are the same.
+    is_mesh: whether it is a view of a mesh; the file's frame is then the object's.
     """
 
     points: np.ndarray
@@ -53,6 +54,7 @@ class Capture:
     rgb: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     file_T_camera: np.ndarray | None = None
+    is_mesh: bool = False
 
 
 def load_capture(
@@ -64,6 +66,7 @@ def load_capture(
     target: int | None = None,
     camera_pose: Path | str | None = None,
     up: str | None = None,
+    points: np.ndarray | None = None,
 ) -> Capture:
     """Load a depth capture or a point cloud and find the object in it.
 
@@ -78,6 +81,7 @@ def load_capture(
     target: the id of the wanted object in the mask.
     camera_pose: a file with the camera's pose in the frame of a cloud, see `read_camera_pose`.
     up: the axis of a cloud's frame that points upwards, as z or -y, where no pose is known.
+    points: (M, 3) of a cloud, in the file's units, where the caller has read them already.
 
     Raises CaptureError when a file is missing, unreadable or of another kind, when arrays have
     wrong shapes, when the target is not there, and when there are no points.
@@ -86,7 +90,8 @@ def load_capture(
     if not (np.isfinite(scale) and scale > 0):
         raise CaptureError(f"{path}: scale {scale} is not a positive number")
     notes: list[str] = []
-    content, names = arrays.by_role(str(path), read_arrays(path), notes)
+    stored = read_arrays(path) if points is None else {"points": points}
+    content, names = arrays.by_role(str(path), stored, notes)
     if not {"depth", "points", "object_points"} & set(content):
         raise CaptureError(
             f"{path}: expected the arrays depth and K, or points; found"

@@ -10,6 +10,7 @@ import numpy as np
 
 from graspbook.errors import GraspFileError
 from graspbook.grasp_files import read_grasps, write_grasps
+from graspbook.grasp_set import ASSUMED
 from graspbook.hands.grippers import GRIPPERS
 from graspbook.hands.parallel_jaw import ParallelJaw
 from graspbook.metrics import confusion, wilson_interval
@@ -17,6 +18,8 @@ from graspbook.objects.sets import load_object
 from graspbook.simulation.shake import Shaker
 from graspbook.simulation.shake_grades import GRADES
 from graspbook.simulation.shake_model import ShakeSettings, physics
+
+_KEPT = ("frame", "object_T_camera")  # parameters of the source that its labels keep
 
 
 def label_file(
@@ -37,15 +40,22 @@ def label_file(
     threads: of the simulation.
     gripper: the hand; the one that the file names if None.
 
-    Raises GraspFileError or MeshError for a file, a hand or a mesh that cannot be used, among them
-    files without grasps and files whose grasps are not in the object's frame.
+    Grades in the source, such as scores, are kept, and so are the pose of the camera and notes.
+
+    Raises GraspFileError or MeshError for a file, a hand or a mesh that cannot be used. Examples
+    are files without grasps and files whose grasps are not in the object's frame.
     """
     grasps, obj, hand = _load(source, mesh_root, gripper)
+    notes = [note for note in grasps.notes if gripper is None or note != ASSUMED]
     if gripper is not None:
+        if gripper.name != grasps.gripper and ASSUMED not in grasps.notes:
+            notes.append(f"the grasps are of {grasps.gripper}; they are tested with {gripper.name}")
         grasps = replace(grasps, gripper=gripper.name, configuration=gripper.configuration)
     outcome = Shaker(obj, threads=threads, gripper=hand).test(grasps.transforms)
-    grades = {name: getattr(outcome, name) for name in GRADES}
+    grades = grasps.grades | {name: getattr(outcome, name) for name in GRADES}
     settings = ShakeSettings()
+    kept = {name: grasps.parameters[name] for name in _KEPT if name in grasps.parameters}
+    kept |= {"notes": notes} if notes else {}
     write_grasps(
         out,
         replace(
@@ -53,7 +63,7 @@ def label_file(
             success=outcome.success,
             grades=grades,
             physics=physics(obj, settings),
-            parameters={"settings": asdict(settings)},
+            parameters={"settings": asdict(settings)} | kept,
         ),
     )
     return None if grasps.success is None else confusion(grasps.success, outcome.success)
@@ -127,13 +137,13 @@ SWEEP = {
 def _load(source, mesh_root, gripper=None, *, labels=False):
     """Grasps, object and gripper of a file; the cheap checks come before the mesh is loaded."""
     grasps = read_grasps(source)
-    count, frame = len(grasps.transforms), grasps.parameters.get("frame", "object")
+    count, frame = len(grasps.transforms), grasps.frame
     if count < 1 + labels:
         raise GraspFileError(f"{source}: it holds {count} grasps, expected {1 + labels} or more")
     if frame != "object":
         raise GraspFileError(
             f"{source}: its grasps are in the {frame} frame, expected the object's: the simulation"
-            " needs each pose relative to the mesh"
+            " needs each pose relative to the mesh; `graspbook grasp MESH` writes such poses"
         )
     if labels and grasps.success is None:
         raise GraspFileError(f"{source}: no labels to compare with")
