@@ -28,7 +28,7 @@ from graspbook.storage import SHIPPED
 def load_networks(
     folder: Path | str = SHIPPED, *, device: str = "cpu", method: str = "graspnet"
 ) -> tuple[Any, Any]:
-    """Load the networks of a method, once: what samples grasps, and what scores them.
+    """Load the networks of a method, once: one that samples grasps, and one that scores them.
 
     folder: of weights; those that come with the package by default.
     device: "cpu" or "cuda".
@@ -36,9 +36,9 @@ def load_networks(
 
     Raises WeightsError if one is missing or does not fit.
     """
-    from graspbook.graspnet import predict as room
+    from graspbook.graspnet import predict as module
 
-    return room.load_networks(folder, device=device, method=method)
+    return module.load_networks(folder, device=device, method=method)
 
 
 def predict(
@@ -68,7 +68,7 @@ def predict(
     `object_T_camera`. Raises CaptureError for points that cannot be used, ParameterError for an
     unknown name, and for the object frame of points.
     """
-    from graspbook.graspnet import predict as room
+    from graspbook.graspnet import predict as module
 
     hand, rng = load_gripper(gripper), np.random.default_rng(seed)
     points, scene, about, object_T_camera = _observe(seen, rng)
@@ -77,8 +77,8 @@ def predict(
         raise ParameterError(
             f"frame {frame!r}: expected 'camera', or 'object' for an object of load_object"
         )
-    settings = room.PredictSettings(samples=samples, method=method)
-    found = room.predict(
+    settings = module.PredictSettings(samples=samples, method=method)
+    found = module.predict(
         points,
         *(networks or load_networks(method=method)),
         settings,
@@ -165,7 +165,7 @@ def hand_grasp(
 
 
 def read_grasps(path: Path | str) -> GraspSet:
-    """Read a grasp file, ours or ACRONYM's own.
+    """Read a grasp file: ACRONYM's HDF5, GraspGen's JSON or Isaac's YAML.
 
     path: of the file.
 
@@ -175,7 +175,7 @@ def read_grasps(path: Path | str) -> GraspSet:
 
 
 def write_grasps(path: Path | str, grasps: GraspSet | grasp_files.Grasps) -> None:
-    """Write a grasp file in ACRONYM's layout.
+    """Write a grasp file, in the format of its suffix.
 
     path: of the file.
     grasps: a GraspSet, or `grasp_files.Grasps`.

@@ -29,7 +29,7 @@ class Grasps:
 
     transforms: (N, 4, 4) `object_T_hand`, metres, in the frame of the mesh after scaling; ACRONYM's
         grasp frame.
-    success: (N,) bool, or None where nobody has tested them.
+    success: (N,) bool, or None where that was not tested.
     grades: further figures by name, each (N,).
     object_file, object_scale: the mesh, relative to the mesh root, and the factor to metres.
     physics: of the object by name, such as its mass.
@@ -130,7 +130,7 @@ def checked_scale(scale: Any, name: str) -> float:
 
 
 def checked_gripper(name: Any) -> str:
-    """The gripper's name in `hands.grippers`, or the name as it stands.
+    """The gripper's name in `hands.grippers`, or the name in the file.
 
     name: text, bytes, or an array of one.
     """

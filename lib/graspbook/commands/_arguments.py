@@ -67,7 +67,9 @@ def check_method(name: str, weights: Path | str | None = None) -> None:
     """
     if name not in method_names():
         raise ParameterError(f"method {name!r}, expected one of {', '.join(method_names())}")
-    for network in _methods_table()[name] if weights else ():
+    if weights is None:
+        return
+    for network in _methods_table()[name]:
         if not (path := Path(weights) / f"{network}.safetensors").is_file():
             raise WeightsError(f"{path}: no such weights file")
 

@@ -36,7 +36,7 @@ def run(options: Namespace) -> None:
     read_grasps(source)  # damaged files are refused before the simulation loads
     from graspbook.simulation.labels import calibrate
 
-    found = calibrate(source, root, threads=options.threads)
+    found = calibrate(source, root, threads=options.threads, progress=True)
     write_json(out, found | {"provenance": provenance()})
     share = found["halves"]["odd"]["frozen"]["balanced_accuracy"]
     print(f"{out}: balanced accuracy {share:.3f} on the half that no setting was chosen on")

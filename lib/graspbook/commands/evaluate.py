@@ -1,4 +1,4 @@
-"""Measure in simulation how well a method grasps meshes nobody trained on."""
+"""Measure in simulation how well a method grasps meshes."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -43,7 +43,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Write the figures and their page, and print the most telling ones.
+    """Write the figures and their page, and print the main ones.
 
     options: what `arguments` asks for.
     """

@@ -34,7 +34,7 @@ def arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("input", metavar="INPUT", help=text)
     text, page = "grasps with scores, best first", "a page with the cloud and the grasps"
-    add_results(parser, text, "INPUT_grasps.h5 beside the input", html=page)
+    add_results(parser, text, "INPUT_grasps.h5 next to the input", html=page)
     text = "of the poses: object (default for a mesh) or camera (always for clouds and captures)"
     parser.add_argument("--frame", choices=("object", "camera"), help=text)
     text = "keep the K best (default: all 200)"
@@ -196,7 +196,7 @@ def grasp_input(
         f"Red: the hand would be inside observed points ({collides.sum()})."
         f"{''.join(f' Note: {note}.' for note in (*capture.notes, found.note) if note)}"
     )
-    how = {"camera_frame": frame == "camera", "marked": collides, "gripper": hand}
+    how: dict[str, Any] = {"camera_frame": frame == "camera", "marked": collides, "gripper": hand}
     figure = cloud_and_grasps(points, poses, scores, **how)
     write_view(html, figure, f"Grasps for {Path(path).name}", text)
     return found

@@ -23,7 +23,7 @@ def arguments(parser: ArgumentParser) -> None:
     text = "turned views, of which the best counts (default: 5)"
     parser.add_argument("--rotations", type=count, default=5, metavar="R", help=text)
     text, page = "joints by name, wrist, quality and contacts", "a page with hand and object"
-    add_results(parser, text, "INPUT_HAND_grasp.json beside the input", html=page)
+    add_results(parser, text, "INPUT_HAND_grasp.json next to the input", html=page)
     add(parser, "--weights", "--seed")
     text = "factor from the input's units to metres"
     parser.add_argument("--scale", type=float, default=1.0, help=text)
@@ -73,6 +73,7 @@ def run(options: Namespace) -> None:
         scale=options.scale,
         against=options.against,
         solid=solid,
+        progress=True,
     )
     say_notes({options.input: mesh})
     stuck = "" if report["clear"] else ": no rotation gave a hand that could be freed of it"

@@ -25,7 +25,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Label the grasps and print how the labels agree with those that were there.
+    """Label the grasps and print how the labels agree with those in the input.
 
     options: what `arguments` asks for.
     """
@@ -38,8 +38,8 @@ def run(options: Namespace) -> None:
     from graspbook.simulation.labels import label_file
 
     gripper = load_gripper(options.gripper) if options.gripper else None  # else the file's own
-    how = {"threads": options.threads, "gripper": gripper}
     root = options.mesh_root or Path(options.grasps).parent
+    how = {"threads": options.threads, "gripper": gripper, "progress": True}
     counts = label_file(options.grasps, root, out, **how)
     labelled = read_grasps(out)
     held = int(labelled.success.sum()) if labelled.success is not None else 0
@@ -48,8 +48,9 @@ def run(options: Namespace) -> None:
     print(f"{out}: {held} of {len(labelled.transforms)} grasps of {labelled.gripper} hold")
     if counts:
         print(
-            f"labels in the input against ours: both hold {counts['tp']}, neither {counts['tn']},"
-            f" only theirs {counts['fn']}, only ours {counts['fp']}; accuracy"
+            f"compared with the labels in the input: both say that {counts['tp']} hold and"
+            f" {counts['tn']} do not; {counts['fn']} hold only by the input, {counts['fp']} only in"
+            f" this test; accuracy"
             f" {counts['accuracy']:.3f}, balanced accuracy {counts['balanced_accuracy']:.3f}"
         )
     print(f"Next: the labels are the attribute success of graspbook.read_grasps({str(out)!r}).")

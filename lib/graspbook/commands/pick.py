@@ -1,4 +1,4 @@
-"""Choose a grasp for one object on a table, and pick it up when told."""
+"""Choose a grasp for one object on a table, and pick it up with --execute."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -22,12 +22,12 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("source", metavar="CAPTURE_OR_CAMERA", help=text)
     add(parser, "--method")
     text, page = "the grasp in the arm's base frame, joints and score", "the object and the grasps"
-    add_results(parser, text, "CAPTURE_pick.json beside the capture", html=page)
+    add_results(parser, text, "CAPTURE_pick.json next to the capture", html=page)
     add(parser, "--weights", "--seed", *ROBOT)
 
 
 def run(options: Namespace) -> None:
-    """Write the grasp and its page, and print what became of it.
+    """Write the grasp and its page, and print the outcome.
 
     options: what `arguments` asks for. Raises RobotError where the arm ended in a fault.
     """
@@ -38,6 +38,10 @@ def run(options: Namespace) -> None:
     if Path(options.source).suffix and not options.source.startswith("realsense"):
         check_inputs(options.source)
     out, html = results(options, [options.source], "pick")
+    if options.source.lower().endswith(".npz"):
+        from graspbook.perception.capture_files import read_arrays
+
+        read_arrays(options.source)  # damaged files are refused before the networks load
     from graspbook.figures.pick_page import write_pick
     from graspbook.robots.pick import pick
 

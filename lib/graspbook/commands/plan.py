@@ -23,15 +23,15 @@ def arguments(parser: ArgumentParser) -> None:
     text = "grasps per mesh (default: 20)"
     parser.add_argument("--grasps", type=count, default=20, metavar="K", help=text)
     text = (
-        "descent (default): gradient steps between jumps, ours; annealing: the paper's, up to"
-        " ten tries an iteration; annealing_candidates: the best of ten neighbours an iteration"
+        "descent (default): gradient steps between jumps; annealing: the paper's, up to ten tries"
+        " per iteration; annealing_candidates: the best of ten neighbours per iteration"
     )
     parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
-    text = "distance_sum (default), the paper's words, or graspit, with the term of the normals"
+    text = "distance_sum (default), as the paper says, or graspit, which adds the normals"
     parser.add_argument("--energy", default="distance_sum", metavar="ENERGY", help=text)
     text = "jumps (default: 60), or iterations of the annealing (default: 10000)"
     parser.add_argument("--iterations", type=count, metavar="N", help=text)
-    text = "a folder for one file per mesh (default: MESH_HAND_plan.h5 beside each mesh)"
+    text = "a folder for one file per mesh (default: MESH_HAND_plan.h5 next to each mesh)"
     parser.add_argument("--out", metavar="DIR", help=text)
     text = "plan again where a file holds grasps of other settings"
     parser.add_argument("--force", action="store_true", help=text)
@@ -74,10 +74,10 @@ def run(options: Namespace) -> None:
     refuse_existing([paths[name] for name in others], force=options.force)
     plan_files(meshes, paths, options.hand, settings, **how)
     say_notes(meshes)
-    for path in paths.values():
-        quality = read_plan(path).epsilon
+    for file in paths.values():
+        quality = read_plan(file).epsilon
         print(
-            f"{path}: {len(quality)} grasps, {(quality > 0).sum()} in force closure when closed,"
+            f"{file}: {len(quality)} grasps, {(quality > 0).sum()} in force closure when closed,"
             f" best ε {quality.max():.3f}"
         )
     mesh, path = shlex.quote(str(files[0])), shlex.quote(str(next(iter(paths.values()))))

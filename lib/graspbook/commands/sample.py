@@ -22,7 +22,7 @@ def arguments(parser: ArgumentParser) -> None:
     add(parser, "meshes")
     text = (
         "a grasp file (.h5, .json or .yaml) for one mesh, else a folder (default: MESH_sampled.h5"
-        " beside each mesh)"
+        " next to each mesh)"
     )
     parser.add_argument("--out", metavar="FILE_OR_DIR", help=text)
     text = "sample again where a file holds grasps of other settings"
@@ -36,7 +36,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Write a grasp file for each mesh and print what became of its candidates.
+    """Write a grasp file for each mesh and print how many candidates hold.
 
     options: what `arguments` asks for. Raises ParameterError for a mesh given twice, or one file
         for several, and OutputError for a file of an unknown suffix, or of other settings.

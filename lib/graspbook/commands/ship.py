@@ -1,4 +1,4 @@
-"""Make the networks of a complete run those that come with the package."""
+"""Put the networks of a complete run into the package."""
 
 from argparse import ArgumentParser, Namespace
 

@@ -1,4 +1,4 @@
-"""Try methods on objects on a table, by the simulated arm or a real one."""
+"""Try to pick up objects from a table, with the simulated arm or a real one."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -46,9 +46,19 @@ def run(options: Namespace) -> None:
 
     for method in options.method:
         check_method(method)
-    check_inputs(*(name for name in options.objects or () if Path(name).suffix))
-    from graspbook.figures.trial_tables import failure_table, success_counts
+    meshes = [Path(name) for name in options.objects or () if Path(name).suffix]
+    check_inputs(*meshes)
+    from graspbook.objects.mesh_files import read_mesh
     from graspbook.objects.trial_objects import TRIAL_OBJECTS
+
+    for name in options.objects or ():
+        if not Path(name).suffix and name not in TRIAL_OBJECTS:
+            raise ParameterError(
+                f"object {name!r}, expected the path of a mesh or one of {', '.join(TRIAL_OBJECTS)}"
+            )
+    for mesh in meshes:
+        read_mesh(mesh)  # damaged files are refused before the networks load
+    from graspbook.figures.trial_tables import failure_table, success_counts
 
     records = trials(
         options.objects or list(TRIAL_OBJECTS),

@@ -2,11 +2,13 @@
 there already.
 """
 
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from graspbook.errors import GraspFileError
 from graspbook.grasp_files import read_grasps, write_grasps
@@ -29,6 +31,7 @@ def label_file(
     *,
     threads: int = 2,
     gripper: ParallelJaw | None = None,
+    progress: bool = False,
 ) -> dict[str, Any] | None:
     """Test every grasp of a grasp file with the frozen shake test and write them, labelled.
 
@@ -39,6 +42,7 @@ def label_file(
     out: grasp file to write, with labels and grades.
     threads: of the simulation.
     gripper: the hand; the one that the file names if None.
+    progress: say on stderr what is done.
 
     Grades in the source, such as scores, are kept, and so are the pose of the camera and notes.
 
@@ -51,6 +55,8 @@ def label_file(
         if gripper.name != grasps.gripper and ASSUMED not in grasps.notes:
             notes.append(f"the grasps are of {grasps.gripper}; they are tested with {gripper.name}")
         grasps = replace(grasps, gripper=gripper.name, configuration=gripper.configuration)
+    if progress:
+        print(f"{source}: simulating {len(grasps.transforms)} grasps", file=sys.stderr, flush=True)
     outcome = Shaker(obj, threads=threads, gripper=hand).test(grasps.transforms)
     grades = grasps.grades | {name: getattr(outcome, name) for name in GRADES}
     settings = ShakeSettings()
@@ -69,7 +75,9 @@ def label_file(
     return None if grasps.success is None else confusion(grasps.success, outcome.success)
 
 
-def calibrate(source: Path | str, mesh_root: Path | str, *, threads: int = 2) -> dict[str, Any]:
+def calibrate(
+    source: Path | str, mesh_root: Path | str, *, threads: int = 2, progress: bool = False
+) -> dict[str, Any]:
     """How well the shake test agrees with a labelled grasp file, as plain data for a results file.
 
     Every variant of the settings is measured on the even grasps, the half that the frozen settings
@@ -79,6 +87,7 @@ def calibrate(source: Path | str, mesh_root: Path | str, *, threads: int = 2) ->
     source: the grasp file.
     mesh_root: folder that its mesh's path starts from, or that holds the mesh.
     threads: of the simulation.
+    progress: show a bar.
 
     Raises GraspFileError for a file without labels or with fewer than 2 grasps, and for what
     `label_file` does.
@@ -90,8 +99,12 @@ def calibrate(source: Path | str, mesh_root: Path | str, *, threads: int = 2) ->
     def outcome(half, **changes):
         settings = replace(ShakeSettings(), **changes)
         shaker = Shaker(obj, settings, threads=threads, gripper=gripper)
-        return shaker.test(poses[half], grade=False)
+        found = shaker.test(poses[half], grade=False)
+        bar.update()
+        return found
 
+    runs = 4 + sum(map(len, SWEEP.values()))
+    bar = tqdm(total=runs, desc="settings", leave=False, disable=not progress)
     still = {"acceleration": 0.0, "angular_acceleration": 0.0}
     report = {}
     for half in ("even", "odd"):
@@ -115,6 +128,7 @@ def calibrate(source: Path | str, mesh_root: Path | str, *, threads: int = 2) ->
         for name, values in SWEEP.items()
         for value in values
     ]
+    bar.close()
     return {
         "halves": report,
         "closing_width_threshold": threshold,
