@@ -88,7 +88,7 @@ _MESHES = (
     " folder of them"
 )
 _HANDS = f"{', '.join(HANDS)} (default: {HANDS[0]})"
-_GRIPPER = "a parallel gripper of `hands.grippers` (default: panda, the Franka Hand)"
+_GRIPPER = "a gripper that `graspbook formats` lists (default: panda, the Franka Hand)"
 _ROBOT = "a real arm, through its control interface (default: the simulated one)"
 _EXECUTE = "let the real arm move; nothing moves without this option"
 _HAND_EYE = "where the camera is on the real hand (`graspbook formats`); needed with --execute"
@@ -97,8 +97,13 @@ SHARED: dict[str, dict[str, Any]] = {
     "meshes": {"nargs": "+", "metavar": "MESH", "help": _MESHES},
     "--method": _methods(),
     "--hand": {"default": HANDS[0], "metavar": "HAND", "help": _HANDS},
-    "--weights": {"metavar": "DIR", "help": "default: those that come with the package"},
-    "--seed": {"type": seed, "default": 0, "metavar": "S"},
+    "--weights": {"metavar": "DIR", "help": "folder of the networks (default: the package's)"},
+    "--seed": {
+        "type": seed,
+        "default": 0,
+        "metavar": "S",
+        "help": "of random numbers (default: 0)",
+    },
     "--gripper": {"metavar": "GRIPPER", "help": _GRIPPER},
     "--workers": {
         "type": count,

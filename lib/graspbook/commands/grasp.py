@@ -35,7 +35,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("input", metavar="INPUT", help=text)
     text, page = "grasps with scores, best first", "a page with the cloud and the grasps"
     add_results(parser, text, "INPUT_grasps.h5 next to the input", html=page)
-    text = "of the poses: object (default for a mesh) or camera (always for clouds and captures)"
+    text = "frame of the poses: object (default for a mesh) or camera (for clouds and captures)"
     parser.add_argument("--frame", choices=("object", "camera"), help=text)
     text = "keep the K best (default: all 200)"
     parser.add_argument("--top", type=count, metavar="K", help=text)

@@ -21,7 +21,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("grasps", metavar="GRASPS", help=text)
     add(parser, "--mesh-root")
     add_results(parser, "the same grasps with labels", "GRASPS_labelled.h5")
-    add(parser, "--gripper", "--threads")
+    text = "a gripper that `graspbook formats` lists (default: the one that the file names)"
+    parser.add_argument("--gripper", metavar="GRIPPER", help=text)
+    add(parser, "--threads")
 
 
 def run(options: Namespace) -> None:

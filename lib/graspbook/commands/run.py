@@ -2,8 +2,10 @@
 
 import shlex
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from graspbook.commands._arguments import RUN, add
+from graspbook.errors import ParameterError
 
 EXAMPLES = (
     "graspbook run notebooks/0_tour.ipynb",
@@ -30,6 +32,11 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for.
     """
+    if not Path(options.notebook).is_file():
+        raise ParameterError(f"{options.notebook}: no such notebook")
+    from graspbook.workbook.params import load_profile
+
+    load_profile(options.profile, options.set)  # bad values are refused before papermill loads
     from graspbook.workbook.run import run_notebook
 
     done = run_notebook(options.notebook, options.profile, options.set, options.output_root)

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from graspbook.commands._arguments import RUN, add
 
-EXAMPLES = ("graspbook ship --profile overnight --evaluations evaluation.json",)
+EXAMPLES = ("graspbook ship --profile desk --evaluations evaluation.json",)
 
 
 def arguments(parser: ArgumentParser) -> None:

@@ -21,6 +21,9 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for. Raises NotebookError where a notebook had failed.
     """
+    from graspbook.workbook.params import load_profile
+
+    load_profile(options.profile)  # an unknown one is refused before the page writer loads
     from graspbook.workbook.site import build_site
 
     index, failures = build_site(options.profile, options.output_root)

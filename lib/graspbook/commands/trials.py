@@ -28,7 +28,8 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--objects", nargs="+", metavar="NAME|MESH", help=text)
     text = "stable poses of each (default: 3)"
     parser.add_argument("--poses", type=count, default=3, metavar="N", help=text)
-    parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S")
+    text = "of random numbers; each gives every object other poses (default: 0)"
+    parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S", help=text)
     text = "trials.jsonl, commands.log, pictures; a rerun continues there (default: trials)"
     parser.add_argument("--out", default="trials", metavar="DIR", help=text)
     add(parser, "--weights")

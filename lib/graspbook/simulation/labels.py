@@ -175,7 +175,7 @@ def _load(source, mesh_root, gripper=None, *, labels=False):
             return grasps, load_object(place, grasps.object_scale), gripper
     raise GraspFileError(
         f"{source}: its mesh {grasps.object_file} is not below {mesh_root} "
-        f"(looked for {places[0]} and {places[1]})"
+        f"(looked for {places[0]} and {places[1]}); --mesh-root names the folder of its mesh"
     )
 
 
