@@ -87,6 +87,15 @@ def test_grasps_of_an_object_are_in_its_frame_and_can_be_tested(obj, found):
     assert (bare.success == tested.success).all() and bare.scores is None
 
 
+def test_grasps_in_the_frame_of_the_camera_agree_with_those_in_the_objects(obj, found):
+    seen = graspbook.predict(obj, samples=20, frame="camera")
+    assert (seen.frame, found.frame) == ("camera", "object")
+    np.testing.assert_array_equal(seen.object_T_camera, found.object_T_camera)
+    np.testing.assert_allclose(seen.object_T_camera @ seen.poses, found.poses, atol=1e-12)
+    turned = seen.points @ seen.object_T_camera[:3, :3].T + seen.object_T_camera[:3, 3]
+    np.testing.assert_allclose(turned, found.points, atol=1e-12)
+
+
 def test_grasp_files_keep_a_set(found, tmp_path):
     graspbook.write_grasps(tmp_path / "grasps.h5", found)
     back = graspbook.read_grasps(tmp_path / "grasps.h5")
@@ -122,6 +131,8 @@ def test_a_hand_grasp_shows_itself_and_names_its_joints(obj, notebook, tmp_path)
         (lambda obj, found: graspbook.predict([["a"]]), "points"),
         (lambda obj, found: graspbook.predict(np.zeros((5, 2))), r"\(5, 2\)"),
         (lambda obj, found: graspbook.predict(obj, gripper="claw"), "unknown gripper 'claw'"),
+        (lambda obj, found: graspbook.predict([[0, 0, 1]], frame="object"), "frame 'object'"),
+        (lambda obj, found: graspbook.predict(obj, frame="world"), "frame 'world'"),
         (lambda obj, found: graspbook.shake_test(obj, np.eye(4)), r"\(4, 4\)"),
         (lambda obj, found: graspbook.load_networks("nowhere"), "nowhere"),
         (lambda obj, found: graspbook.read_grasps("nowhere.h5"), "nowhere.h5"),

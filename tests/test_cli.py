@@ -1,12 +1,15 @@
 """The command line: exit status, one line an error, nothing half-written."""
 
 import re
+import shlex
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
+import trimesh
 
-from graspbook.cli import COMMANDS, main
+from graspbook.cli import COMMANDS, _parser, main
 from graspbook.graspnet import mesh_evaluation
 
 
@@ -27,9 +30,10 @@ def test_run_then_site(toy_workbook, capsys):
     status, out, err = run(
         capsys, "run", "notebooks/toy.ipynb", "--profile", "smoke", "--set", "toy.count=4"
     )
-    assert (status, err) == (0, "") and out.endswith("outputs/smoke/notebooks/toy.ipynb\n")
+    assert (status, err) == (0, "") and "outputs/smoke/notebooks/toy.ipynb\n" in out
+    assert out.endswith("Next: graspbook site --profile smoke\n")
     status, out, err = run(capsys, "site", "--profile", "smoke")
-    assert (status, err) == (0, "") and out.endswith("outputs/smoke/site/index.html\n")
+    assert (status, err) == (0, "") and "outputs/smoke/site/index.html\nNext: open" in out
 
 
 def test_a_failed_notebook_is_status_1_for_run_and_site(toy_workbook, capsys):
@@ -80,7 +84,8 @@ def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys, tmp_path):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(mesh_evaluation, "evaluate_meshes", interrupted)
-    status, out, err = run(capsys, "evaluate", "box.stl", "--out", tmp_path / "eval.json")
+    trimesh.creation.box([0.05] * 3).export(tmp_path / "box.stl")
+    status, out, err = run(capsys, "evaluate", tmp_path / "box.stl")
     assert (status, out) == (130, "")
     assert_one_line(err, "interrupted", "trials continue when you run the command again")
 
@@ -102,12 +107,22 @@ def test_unknown_commands_are_status_2(capsys):
 def test_help_loads_nothing_heavy(command):
     command = [sys.executable, "-X", "importtime", "-m", "graspbook", *command, "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("usage: graspbook")
+    assert done.stdout.startswith("usage: graspbook") and "\nexamples:\n  graspbook" in done.stdout
     imported = {
         line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
     }
     heavy = {"torch", "mujoco", "trimesh", "plotly", "papermill", "numpy", "pydantic", "h5py"}
     assert "graspbook" in imported and not imported & heavy
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_of_help_parse(name):
+    examples = import_module(f"graspbook.commands.{COMMANDS[name].stem}").EXAMPLES
+    assert examples
+    for example in examples:
+        program, *words = shlex.split(example)
+        assert (program, words[0]) == ("graspbook", name)
+        assert _parser(words).parse_args(words)
 
 
 def test_help_tells_the_first_line_of_each_command(capsys):

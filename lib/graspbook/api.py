@@ -28,7 +28,7 @@ from graspbook.storage import SHIPPED
 def load_networks(
     folder: Path | str = SHIPPED, *, device: str = "cpu", method: str = "graspnet"
 ) -> tuple[Any, Any]:
-    """Load the networks of a method, once: what samples grasps, and what scores them.
+    """Load the networks of a method, once: one that samples grasps, and one that scores them.
 
     folder: of weights; those that come with the package by default.
     device: "cpu" or "cuda".
@@ -36,9 +36,9 @@ def load_networks(
 
     Raises WeightsError if one is missing or does not fit.
     """
-    from graspbook.graspnet import predict as room
+    from graspbook.graspnet import predict as module
 
-    return room.load_networks(folder, device=device, method=method)
+    return module.load_networks(folder, device=device, method=method)
 
 
 def predict(
@@ -49,6 +49,7 @@ def predict(
     method: str = "graspnet",
     networks: tuple[Any, Any] | None = None,
     gripper: str = "panda",
+    frame: str | None = None,
 ) -> GraspSet:
     """Predict grasps of an object: feasible ones first, then by falling score.
 
@@ -59,18 +60,25 @@ def predict(
     method: "graspnet", "geometric" or "gpd".
     networks: what `load_networks` returns for the method; the package's own if None.
     gripper: the name of one of `hands.grippers`.
+    frame: of the poses: "object", only for an object of `load_object`, or "camera". By default,
+        "object" for an object.
 
-    The poses are in the frame of the points, or in the object's for an object. Grades of each
-    grasp: "score", "collides" (the open hand is inside observed points), "points_between" (the
-    fingers) and "feasible". Raises CaptureError for points that cannot be used, ParameterError for
-    an unknown name.
+    Grades of each grasp: "score", "collides" (the open hand is inside observed points),
+    "points_between" (the fingers) and "feasible". For an object, the pose of the camera is
+    `object_T_camera`. Raises CaptureError for points that cannot be used, ParameterError for an
+    unknown name, and for the object frame of points.
     """
-    from graspbook.graspnet import predict as room
+    from graspbook.graspnet import predict as module
 
     hand, rng = load_gripper(gripper), np.random.default_rng(seed)
     points, scene, about, object_T_camera = _observe(seen, rng)
-    settings = room.PredictSettings(samples=samples, method=method)
-    found = room.predict(
+    frame = frame or ("camera" if object_T_camera is None else "object")
+    if frame not in ("camera", *(() if object_T_camera is None else ("object",))):
+        raise ParameterError(
+            f"frame {frame!r}: expected 'camera', or 'object' for an object of load_object"
+        )
+    settings = module.PredictSettings(samples=samples, method=method)
+    found = module.predict(
         points,
         *(networks or load_networks(method=method)),
         settings,
@@ -79,12 +87,13 @@ def predict(
         gripper=hand,
     )
     poses = found.camera_T_hand
-    if object_T_camera is not None:
+    if object_T_camera is not None and frame == "object":
         poses, points = object_T_camera @ poses, pose.transform(object_T_camera, points)
     names = ("collides", "points_between", "feasible")
     grades = {"score": found.scores, **{name: getattr(found, name) for name in names}}
-    frame = "camera" if object_T_camera is None else "object"
     told = {"frame": frame, "seed": seed, "samples": samples, "method": method}
+    if object_T_camera is not None:
+        told["object_T_camera"] = object_T_camera.tolist()
     grasps = grasp_files.Grasps(
         poses,
         grades=grades,
@@ -156,7 +165,7 @@ def hand_grasp(
 
 
 def read_grasps(path: Path | str) -> GraspSet:
-    """Read a grasp file, ours or ACRONYM's own.
+    """Read a grasp file: ACRONYM's HDF5, GraspGen's JSON or Isaac's YAML.
 
     path: of the file.
 
@@ -166,7 +175,7 @@ def read_grasps(path: Path | str) -> GraspSet:
 
 
 def write_grasps(path: Path | str, grasps: GraspSet | grasp_files.Grasps) -> None:
-    """Write a grasp file in ACRONYM's layout.
+    """Write a grasp file, in the format of its suffix.
 
     path: of the file.
     grasps: a GraspSet, or `grasp_files.Grasps`.

@@ -20,7 +20,7 @@ class GraspSet:
 
     grasps: what a grasp file holds: poses, labels and grades by name.
     points: (M, 3) what was seen of the object, in the frame of the grasps; None where unknown.
-    note: what to know about them, "" where there is nothing.
+    note: what to know about them, "" if there is nothing.
     """
 
     grasps: Grasps
@@ -35,16 +35,22 @@ class GraspSet:
     @property
     def frame(self) -> str:
         """The frame of the poses: "camera" or "object"."""
-        return str(self.grasps.parameters.get("frame", "object"))
+        return self.grasps.frame
+
+    @property
+    def object_T_camera(self) -> np.ndarray | None:
+        """Pose (4, 4) of the camera in the object's frame, None where it is not known."""
+        found = self.grasps.parameters.get("object_T_camera")
+        return None if found is None else np.array(found, float)
 
     @property
     def scores(self) -> np.ndarray | None:
-        """Scores (N,) in 0 … 1, None where nothing has scored them."""
+        """Scores (N,) in 0 … 1, None without scores."""
         return self.grasps.grades.get("score")
 
     @property
     def success(self) -> np.ndarray | None:
-        """Whether each grasp (N,) held the object, None where nobody has tested them."""
+        """Whether each grasp (N,) held the object, None where that was not tested."""
         return self.grasps.success
 
     def __len__(self) -> int:
@@ -140,5 +146,5 @@ class HandGrasp:
 
 
 def _bundle(value, figure):
-    """A figure as the notebook's renderer wants it, beside the text of the value."""
+    """A figure in the form that JupyterLab shows, with the text of the value."""
     return {**figure()._repr_mimebundle_(), "text/plain": repr(value)}

@@ -63,8 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser(arguments):
     """A parser that knows all subcommands by name, and the arguments of the one asked for."""
+    raw = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = _Parser(
-        prog="graspbook", description="A reproducible workbook of two papers on learning to grasp."
+        prog="graspbook",
+        description="A reproducible workbook of two papers on learning to grasp.",
+        epilog="examples:\n  graspbook grasp mug.stl\n  graspbook grasp -h\n  graspbook formats",
+        **raw,
     )
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="print version and revision, and exit"
@@ -72,10 +76,12 @@ def _parser(arguments):
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     asked = next((text for text in arguments if not text.startswith("-")), None)
     for name, file in COMMANDS.items():
-        command = commands.add_parser(name, help=_help(file))
+        command = commands.add_parser(name, help=_help(file), **raw)
         if name == asked:
             module = import_module(f"graspbook.commands.{file.stem}")
             module.arguments(command)
+            command.description = (module.__doc__ or "").partition("\n")[0]
+            command.epilog = "\n  ".join(["examples:", *module.EXAMPLES])
             command.set_defaults(run=module.run)
     return parser
 

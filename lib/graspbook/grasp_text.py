@@ -24,6 +24,7 @@ import yaml
 from graspbook import pose
 from graspbook.errors import GraspFileError
 from graspbook.grasp_set import (
+    ASSUMED,
     MOST,
     Grasps,
     checked_configuration,
@@ -31,6 +32,7 @@ from graspbook.grasp_set import (
     checked_labels,
     checked_poses,
     checked_scale,
+    noted,
     numbers,
     text,
 )
@@ -164,7 +166,7 @@ def read_yaml(path: Path) -> Grasps:
         {"score": score},
         object_file=text(content.get("object_file", "")),
         object_scale=checked_scale(content.get("object_scale", 1.0), "object_scale"),
-        **_common(content),
+        **_common(content, known=_FRANKA_FRAME.search(frame) is not None),
     )
 
 
@@ -239,16 +241,22 @@ def _grades(found, count):
     return {name: checked_grade(values, count, f"grades.{name}") for name, values in names.items()}
 
 
-def _common(content):
-    """Gripper and parameters, our own additions, of a file of either kind."""
+def _common(content, *, known=False):
+    """Gripper and parameters, our own additions, of a file of either kind.
+
+    `known` says that the frame of the gripper names it.
+    """
     gripper, parameters = content.get("gripper"), content.get("parameters")
     file = Path(str(content.get("gripper_file", ""))[:500]).stem  # GraspDataGen's
     named = gripper if isinstance(gripper, dict) else {"type": gripper or file or Grasps.gripper}
     configuration = named.get("configuration", Grasps.configuration)
+    parameters = parameters if isinstance(parameters, dict) else {}
+    if not (gripper or file or known):
+        parameters = noted(parameters, ASSUMED)
     return {
         "gripper": checked_gripper(named.get("type", Grasps.gripper)),
         "configuration": checked_configuration(configuration, "gripper.configuration"),
-        "parameters": parameters if isinstance(parameters, dict) else {},
+        "parameters": parameters,
     }
 
 

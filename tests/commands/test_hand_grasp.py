@@ -28,7 +28,8 @@ def box(tmp_path):
 def hand_grasp(box, weights, folder, *more, name="g"):
     """The status of `graspbook hand-grasp`, which writes NAME.json and NAME.html to a folder."""
     files = ["--out", folder / f"{name}.json", "--html", folder / f"{name}.html"]
-    arguments = ["hand-grasp", box, "--weights", weights, *files, "--hand", "barrett", *more]
+    arguments = ["hand-grasp", box, "--weights", weights, *files, "--hand", "barrett", "--force"]
+    arguments += more
     return main([str(argument) for argument in arguments])
 
 

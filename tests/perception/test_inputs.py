@@ -26,6 +26,32 @@ def test_a_mesh_has_no_camera_and_no_mask(tmp_path, option):
         observe_input(tmp_path / "box.stl", np.random.default_rng(0), **{option: 1})
 
 
+@pytest.mark.parametrize("suffix", [".obj", ".stl", ".glb", ".ply"])
+@pytest.mark.parametrize("behind", [False, True])
+def test_an_open_surface_of_one_view_is_a_cloud(tmp_path, suffix, behind):
+    v, u = np.mgrid[:40, :50]
+    points = np.stack([u / 500 - 0.05, v / 500 - 0.04, 0.5 + 0.01 * np.sin(u / 9)], axis=-1)
+    corner = (50 * v + u)[:-1, :-1].ravel()
+    faces = np.stack([corner, corner + 1, corner + 50], axis=1)
+    sides = [1, -1, -1] if behind else [1, 1, 1]  # viewers look along -z
+    trimesh.Trimesh(points.reshape(-1, 3) * sides, faces).export(tmp_path / f"view{suffix}")
+    found = observe_input(tmp_path / f"view{suffix}", np.random.default_rng(0))
+    assert "this surface is one view of a camera" in found.notes[0] and not found.is_mesh
+    assert ("y and z were negated" in " ".join(found.notes)) == behind
+    seen = np.unique(np.round(found.points, 4), axis=0)
+    expected = points.reshape(-1, 3)
+    assert len(seen) >= 39 * 49 and np.abs(seen.mean(axis=0) - expected.mean(axis=0)).max() < 1e-3
+    assert read_solid(tmp_path / f"view{suffix}").is_watertight
+
+
+def test_a_closed_mesh_before_the_origin_stays_one(tmp_path):
+    thin = trimesh.creation.box([0.1, 0.1, 0.001]).subdivide_loop(4)
+    thin.apply_translation([0, 0, 0.5])
+    thin.export(tmp_path / "thin.obj")
+    found = observe_input(tmp_path / "thin.obj", np.random.default_rng(0))
+    assert found.is_mesh and not [note for note in found.notes if "one view" in note]
+
+
 def test_clouds_are_scaled(tmp_path):
     points = np.random.default_rng(0).uniform(-50, 50, (200, 3)) + [0, 0, 500.0]
     np.save(tmp_path / "mm.npy", points)

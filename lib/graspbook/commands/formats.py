@@ -2,6 +2,8 @@
 
 from argparse import ArgumentParser, Namespace
 
+EXAMPLES = ("graspbook formats",)
+
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand: none.
@@ -20,6 +22,7 @@ def run(options: Namespace) -> None:
     wide = [max(len(row[i]) for row in rows) for i in (0, 1)]
     for kind, how, suffixes in rows:
         print(f"{kind:<{wide[0]}}  {how:<{wide[1]}}  {suffixes}")
+    print("Next: graspbook grasp FILE, or graspbook --help for all commands.")
 
 
 def format_rows() -> list[tuple[str, str, str]]:

@@ -1,8 +1,10 @@
-"""Make the networks of a complete run those that come with the package."""
+"""Put the networks of a complete run into the package."""
 
 from argparse import ArgumentParser, Namespace
 
 from graspbook.commands._arguments import RUN, add
+
+EXAMPLES = ("graspbook ship --profile desk --evaluations evaluation.json",)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -25,11 +27,7 @@ def run(options: Namespace) -> None:
     """
     from graspbook.workbook.ship import ship
 
-    print(
-        ship(
-            options.profile,
-            options.output_root,
-            paper=options.paper,
-            evaluations=options.evaluations,
-        )
-    )
+    how = {"paper": options.paper, "evaluations": options.evaluations}
+    card = ship(options.profile, options.output_root, **how)
+    print(card)
+    print(f"Next: read {card}, then commit the weights.")

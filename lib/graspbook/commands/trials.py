@@ -1,13 +1,19 @@
-"""Try methods on objects on a table, by the simulated arm or a real one."""
+"""Try to pick up objects from a table, with the simulated arm or a real one."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from graspbook.commands._arguments import ROBOT, add, count, method_names, seed
+from graspbook.commands._arguments import ROBOT, add, check_method, count, method_names, seed
+from graspbook.commands._files import check_inputs
 from graspbook.commands._notes import say_notes
 from graspbook.errors import ParameterError
+
+EXAMPLES = (
+    "graspbook trials --objects mug.stl red_bowl --poses 3",
+    "graspbook trials --method graspnet gpd --seed 0 1 --out trials",
+)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -22,9 +28,10 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--objects", nargs="+", metavar="NAME|MESH", help=text)
     text = "stable poses of each (default: 3)"
     parser.add_argument("--poses", type=count, default=3, metavar="N", help=text)
-    parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S")
-    text = "trials.jsonl, commands.log, pictures; a rerun goes on there"
-    parser.add_argument("--out", required=True, metavar="DIR", help=text)
+    text = "of random numbers; each gives every object other poses (default: 0)"
+    parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S", help=text)
+    text = "trials.jsonl, commands.log, pictures; a rerun continues there (default: trials)"
+    parser.add_argument("--out", default="trials", metavar="DIR", help=text)
     add(parser, "--weights")
     text = "of a real arm: realsense (default) or realsense:SERIAL"
     parser.add_argument("--camera", metavar="CAMERA", help=text)
@@ -36,9 +43,23 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for.
     """
-    from graspbook.figures.trial_tables import failure_table, success_counts
-    from graspbook.objects.trial_objects import TRIAL_OBJECTS
     from graspbook.storage import SHIPPED
+
+    for method in options.method:
+        check_method(method)
+    meshes = [Path(name) for name in options.objects or () if Path(name).suffix]
+    check_inputs(*meshes)
+    from graspbook.objects.mesh_files import read_mesh
+    from graspbook.objects.trial_objects import TRIAL_OBJECTS
+
+    for name in options.objects or ():
+        if not Path(name).suffix and name not in TRIAL_OBJECTS:
+            raise ParameterError(
+                f"object {name!r}, expected the path of a mesh or one of {', '.join(TRIAL_OBJECTS)}"
+            )
+    for mesh in meshes:
+        read_mesh(mesh)  # damaged files are refused before the networks load
+    from graspbook.figures.trial_tables import failure_table, success_counts
 
     records = trials(
         options.objects or list(TRIAL_OBJECTS),
@@ -60,6 +81,7 @@ def run(options: Namespace) -> None:
     for row in zip(*failure_table(records).values(), strict=True):
         print(", ".join(str(value) for value in row))
     print(options.out)
+    print(f"Next: open the pages in {Path(options.out) / 'pictures'} in a browser.")
 
 
 def trials(

@@ -187,24 +187,38 @@ def sample_to_file(
     threads: int = 2,
     progress: bool = True,
     gripper: ParallelJaw = FRANKA,
+    again: bool = False,
 ) -> dict[str, int]:
     """`sample_grasps` into a grasp file; returns the counts of each stage.
 
-    A file that is there and was made by the same code with the same parameters stays as it is, so a
-    killed run goes on where it was.
+    A file that was made by the same code with the same parameters stays as it is, so a killed run
+    continues where it was.
 
     obj, n, seed, threads, progress, gripper: see `sample_grasps`.
     path: file to write.
+    again: replace any file.
     """
-    path = Path(path)
-    if path.is_file():
-        known, frozen = read_grasps(path).parameters, ShakeSettings()
-        wanted = _parameters(obj, n, seed, settings=frozen, standoff="paper", gripper=gripper)
-        if wanted.items() <= known.items():
-            return known["counts"]
+    if not again and (known := made_counts(obj, path, n, seed, gripper=gripper)):
+        return known
     grasps = sample_grasps(obj, n, seed, threads=threads, progress=progress, gripper=gripper)
     write_grasps(path, grasps)
     return grasps.parameters["counts"]
+
+
+def made_counts(
+    obj: GraspObject, path: Path | str, n: int, seed: int, *, gripper: ParallelJaw = FRANKA
+) -> dict[str, int] | None:
+    """Counts in a grasp file that the same code made with the same parameters, None without one.
+
+    obj, path, n, seed, gripper: as for `sample_to_file`.
+
+    Raises GraspFileError for a file of another kind.
+    """
+    if not Path(path).is_file():
+        return None
+    known, frozen = read_grasps(path).parameters, ShakeSettings()
+    wanted = _parameters(obj, n, seed, settings=frozen, standoff="paper", gripper=gripper)
+    return known["counts"] if wanted.items() <= known.items() else None
 
 
 def sample_task(

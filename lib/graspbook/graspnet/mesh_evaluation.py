@@ -78,6 +78,7 @@ def evaluate_meshes(
     scale: float = 1.0,
     workers: int = 2,
     against: Iterable[Path | str] = (),
+    surfaces: dict[str, trimesh.Trimesh] | None = None,
 ) -> MeshEvaluation:
     """Evaluate a method on mesh files from random views.
 
@@ -89,6 +90,7 @@ def evaluate_meshes(
     scale: factor from the meshes' units to metres.
     workers: processes side by side. Equal other parameters give equal bytes, whatever their number.
     against: earlier reports on the same views of the same meshes.
+    surfaces: what `load_mesh` returns for each name; loaded here if None.
 
     Views and ground truth are kept in the user's cache, so a killed run goes on where it was.
     Raises, before the work, the errors of meshes and weights, and ParameterError for an unknown
@@ -98,7 +100,8 @@ def evaluate_meshes(
     names = object_names(meshes)
     load_networks(weights, method=settings.method)
     objects = MeshFiles(dict(zip(names, map(Path, meshes), strict=True)), scale)
-    surfaces = {name: load_mesh(path, scale) for name, path in objects.paths.items()}
+    if surfaces is None:
+        surfaces = {name: load_mesh(path, scale) for name, path in objects.paths.items()}
     parameters = {
         "method": settings.method,
         "views": views,

@@ -1,5 +1,6 @@
 """The best grasp of a hand's network for one object: its figures, contacts and joints by name."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def grasp_mesh(
     seed: int = 0,
     scale: float = 1.0,
     against: Path | str | None = None,
+    solid: trimesh.Trimesh | None = None,
+    progress: bool = False,
 ) -> tuple[dict[str, Any], trimesh.Trimesh, trimesh.Trimesh]:
     """Find the best grasp of an object: a report, the object's mesh, and the posed hand's.
 
@@ -50,6 +53,8 @@ def grasp_mesh(
     scale: factor from the file's units to metres.
     against: a file of `graspbook plan` for the same mesh and hand; the report then has its
         figures, and ε relative to them, as "planner".
+    solid: what `read_solid` returns for the file; read here if None.
+    progress: say on stderr what is done.
 
     Of the report, "joints" are the independent ones, "all_joints" the coupled ones too: rad, or
     metres of slides. Best is the largest ε of those that hold the object in all six directions and
@@ -60,15 +65,18 @@ def grasp_mesh(
     hand = load_hand(hand_name)
     file = weights_path(weights, hand.name)
     network, settings = load_network(file, hand)
-    mesh = read_solid(path, scale)
+    mesh = read_solid(path, scale) if solid is None else solid
     check_size(hand, Path(path).name, mesh)
     plan = against and read_plan_of(against, hand, path, mesh)
+    if progress:
+        told = f"{path}: predicting and closing the {hand.name} hand in {rotations} turned views"
+        print(told, file=sys.stderr, flush=True)
     try:
         found = generate(hand, fuse(network), mesh, settings, rotations=rotations, seed=seed)
     except GraspbookError as error:  # of a field or a grid: it does not know the file
         raise type(error)(f"{path}: {error}") from error
-    solid = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
-    held = Holder(hand, solid).test(found.object_T_palm, found.joints)
+    whole = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
+    held = Holder(hand, whole).test(found.object_T_palm, found.joints)
     best = int(np.argmax(held.all(axis=1) & found.clear))
     every = hand.expand(found.joints[best]).tolist()
     report = {

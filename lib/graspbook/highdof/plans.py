@@ -158,19 +158,8 @@ def plan_files(
     """
     for name, mesh in meshes.items():
         check_size(load_hand(hand), name, mesh)
-    names, size = list(meshes), max(1, CHAINS // settings.grasps)
     tasks: list[dict[str, Any]] = []
-    for start in range(0, len(names), size):
-        group = {name: meshes[name] for name in names[start : start + size]}
-        parameters = {
-            "hand": hand,
-            "settings": asdict(settings),
-            "seed": seed,
-            "group": {
-                name: content_hash(mesh.vertices, mesh.faces) for name, mesh in group.items()
-            },
-            "code": code_hash(__name__),
-        }
+    for group, parameters in _groups(meshes, hand, settings, seed):
         missing = {name: paths[name] for name in group if not _is_there(paths[name], parameters)}
         if missing:
             tasks.append({"group": group, "paths": missing, "parameters": parameters})
@@ -267,6 +256,36 @@ def _closed(hand, target, found, abreast, parameters):
         found.evaluations / (abreast * len(which)),
         parameters,
     )
+
+
+def planned_otherwise(
+    meshes: Mapping[str, trimesh.Trimesh],
+    paths: Mapping[str, Path],
+    hand: str,
+    settings: PlannerSettings,
+    *,
+    seed: int = 0,
+) -> list[str]:
+    """Names of the meshes whose file holds grasps that `plan_files` would replace.
+
+    meshes, paths, hand, settings, seed: as for `plan_files`.
+    """
+    return [
+        name
+        for group, parameters in _groups(meshes, hand, settings, seed)
+        for name in group
+        if paths[name].is_file() and not _is_there(paths[name], parameters)
+    ]
+
+
+def _groups(meshes, hand, settings, seed):
+    """The meshes that are planned together, each group with its parameters."""
+    names, size = list(meshes), max(1, CHAINS // settings.grasps)
+    for start in range(0, len(names), size):
+        group = {name: meshes[name] for name in names[start : start + size]}
+        hashes = {name: content_hash(mesh.vertices, mesh.faces) for name, mesh in group.items()}
+        made = {"settings": asdict(settings), "seed": seed, "code": code_hash(__name__)}
+        yield group, {"hand": hand, "group": hashes} | made
 
 
 def _is_there(path, parameters):

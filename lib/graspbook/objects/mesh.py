@@ -22,7 +22,12 @@ THINNEST = 0.001  # of what can be simulated, metres
 _UNITS = {"millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254, "kilometres": 1000.0}
 
 
-def load_mesh(path: Path | str, scale: float = 1.0) -> trimesh.Trimesh:
+def load_mesh(
+    path: Path | str,
+    scale: float = 1.0,
+    *,
+    surface: tuple[trimesh.Trimesh, list[str]] | None = None,
+) -> trimesh.Trimesh:
     """Load, check and repair one mesh.
 
     Vertices are merged, degenerate and repeated faces dropped, windings made consistent and
@@ -33,13 +38,14 @@ def load_mesh(path: Path | str, scale: float = 1.0) -> trimesh.Trimesh:
 
     path: of `mesh_files.SUFFIXES`; all geometries of a scene become one mesh in its frame.
     scale: factor from the file's units to metres.
+    surface: what `read_mesh` returns for the file; read here if None.
     """
     path = Path(path)
     if path.suffix.lower() in SUFFIXES and not path.is_file():
         raise MeshError(f"{path}: no such mesh file")
     if not (np.isfinite(scale) and scale > 0):
         raise MeshError(f"{path}: scale {scale} is not a positive number")
-    mesh, notes = read_mesh(path)
+    mesh, notes = surface or read_mesh(path)
     scaled = trimesh.Trimesh(mesh.vertices * scale, mesh.faces, process=False)
     return _with_notes(repair(scaled, str(path), scale), notes)
 

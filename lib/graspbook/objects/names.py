@@ -1,9 +1,31 @@
-"""Names of objects by the files of their meshes."""
+"""Mesh files of folders, and names of objects by the files of their meshes."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from graspbook.errors import ParameterError
+from graspbook.errors import MeshError, ParameterError
+from graspbook.objects.mesh_files import SUFFIXES
+
+
+def meshes_in(folder: Path | str) -> list[Path]:
+    """The mesh files in a folder, sorted; where it has none, those in its subfolders.
+
+    folder: hidden files and folders in it are left out.
+
+    Raises MeshError for a folder without meshes.
+    """
+    for pattern in ("*", "**/*"):
+        files = sorted(Path(folder).glob(pattern))
+        found = [
+            file
+            for file in files
+            if file.suffix.lower() in SUFFIXES
+            and file.is_file()
+            and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        ]
+        if found:
+            return found
+    raise MeshError(f"no meshes ({', '.join(SUFFIXES)}) in folder {folder}")
 
 
 def object_names(files: Sequence[Path | str]) -> list[str]:
@@ -31,5 +53,5 @@ def object_names(files: Sequence[Path | str]) -> list[str]:
     shared = {name for name in names if names.count(name) > 1}
     if shared:
         one, two = [file for file, name in zip(files, names, strict=True) if name in shared][:2]
-        raise ParameterError(f"{one} and {two} would both be the object {min(shared)!r}")
+        raise ParameterError(f"{one} and {two} would both be the object {Path(one).stem!r}")
     return names

@@ -12,7 +12,7 @@ from graspbook.errors import MeshError, ParameterError
 from graspbook.objects.families import FAMILIES, make_shape
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.mesh import load_mesh
-from graspbook.objects.mesh_files import SUFFIXES
+from graspbook.objects.names import meshes_in, object_names
 from graspbook.objects.parts import convex_parts
 from graspbook.storage import atomic_path
 
@@ -71,7 +71,7 @@ class FamilySet:
 
 
 class FolderSet:
-    """The meshes of a folder, sorted, each named after its file.
+    """The meshes of a folder, or else of its subfolders, sorted, with names by `object_names`.
 
     Raises MeshError for a missing or empty folder and for two files of one name.
 
@@ -88,19 +88,11 @@ class FolderSet:
         seed: int = 0,
         held_out_fraction: float = 0.0,
     ) -> None:
-        folder = Path(path)
-        found = folder.iterdir() if folder.is_dir() else ()
-        files = sorted(file for file in found if file.suffix.lower() in SUFFIXES)
-        if not files:
-            raise MeshError(f"no meshes ({', '.join(SUFFIXES)}) in folder {folder}")
-        self._files: dict[str, Path] = {}
-        for file in files:
-            if file.stem in self._files:
-                raise MeshError(
-                    f"{file} and {self._files[file.stem].name} would both be the object"
-                    f" {file.stem!r}: rename one"
-                )
-            self._files[file.stem] = file
+        files = meshes_in(path)
+        try:
+            self._files = dict(zip(object_names(files), files, strict=True))
+        except ParameterError as error:
+            raise MeshError(f"{error}: rename one") from error
         self.scale = scale
         held_out = _held_out(len(files), held_out_fraction, [seed, 1])
         self._splits = _splits(dict(zip(self._files, held_out, strict=True)))
@@ -123,7 +115,7 @@ class FolderSet:
             raise ParameterError(
                 f"no object {name!r} in this set; available: {', '.join(self._files)}"
             )
-        return load_object(self._files[name], self.scale)
+        return load_object(self._files[name], self.scale, name=name)
 
 
 def object_set(

@@ -48,6 +48,7 @@ class Capture:
     rgb: (H, W, 3) uint8 or None.
     notes: what was assumed about units, names, axes and the object, one plain sentence each.
     file_T_camera: (4, 4) of the camera in the file's own frame, None where they are the same.
+    is_mesh: whether it is a view of a mesh; the file's frame is then the object's.
     """
 
     points: np.ndarray
@@ -55,6 +56,7 @@ class Capture:
     rgb: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     file_T_camera: np.ndarray | None = None
+    is_mesh: bool = False
 
 
 def load_capture(
@@ -67,6 +69,7 @@ def load_capture(
     camera_pose: Path | str | None = None,
     up: str | None = None,
     topic: str | None = None,
+    points: np.ndarray | None = None,
 ) -> Capture:
     """Load a depth capture or a point cloud and find the object in it.
 
@@ -82,6 +85,7 @@ def load_capture(
     camera_pose: a file with the camera's pose in the frame of a cloud, see `read_camera_pose`.
     up: the axis of a cloud's frame that points upwards, as z or -y, where no pose is known.
     topic: of a recording with several depth images or clouds.
+    points: (M, 3) of a cloud, in the file's units, where the caller has read them already.
 
     Raises CaptureError when a file is missing, unreadable or of another kind, when arrays have
     wrong shapes, when the target is not there, and when there are no points.
@@ -90,7 +94,8 @@ def load_capture(
     if not (np.isfinite(scale) and scale > 0):
         raise CaptureError(f"{path}: scale {scale} is not a positive number")
     notes: list[str] = []
-    content, names = arrays.by_role(str(path), read_arrays(path, notes, topic=topic), notes)
+    stored = read_arrays(path, notes, topic=topic) if points is None else {"points": points}
+    content, names = arrays.by_role(str(path), stored, notes)
     if not {"depth", "points", "object_points"} & set(content):
         raise CaptureError(
             f"{path}: expected the arrays depth and K, or points; found"
