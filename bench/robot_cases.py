@@ -125,6 +125,8 @@ def frame_to_path(tiny, measure):
     subject, base_T_object, base_T_camera = _view(tiny)
     rng, networks, settings = np.random.default_rng(0), load_networks(SHIPPED), TrialSettings()
     settings = replace(settings, predict=replace(settings.predict, samples=40 if tiny else 200))
+    if tiny:
+        settings = replace(settings, motion=MotionSettings(retreat=0.05, lift=0.04, line_speed=0.3))
     view = perceive(
         simulated_view(subject.obj, base_T_object, base_T_camera, rng), base_T_camera, settings
     )
@@ -148,10 +150,14 @@ def frame_to_path(tiny, measure):
 
 
 def do_trials(tiny, measure):
-    """Simulated trials as fast as both sides of the protocol go; the baseline in real time."""
+    """Simulated trials as fast as both sides of the protocol go; the baseline in real time, tiny
+    ones excepted.
+    """
     subject, base_T_object, _ = _view(tiny)
     networks, settings = load_networks(SHIPPED), TrialSettings(hold=0.1 if tiny else 2.0)
     settings = replace(settings, predict=replace(settings.predict, samples=40 if tiny else 200))
+    if tiny:
+        settings = replace(settings, motion=MotionSettings(retreat=0.05, lift=0.04, line_speed=0.3))
 
     def trial(realtime):
         rng = np.random.default_rng(0)
@@ -163,7 +169,7 @@ def do_trials(tiny, measure):
 
     return measure(
         lambda: trial(realtime=False),
-        lambda: trial(realtime=True),
+        lambda: trial(realtime=not tiny),
         unit="trials/s",
         work=1,
         same=same,
