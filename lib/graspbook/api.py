@@ -19,6 +19,7 @@ from graspbook.api_values import GraspSet, HandGrasp
 from graspbook.errors import ParameterError
 from graspbook.hands.grippers import load_gripper
 from graspbook.objects.grasp_object import GraspObject
+from graspbook.objects.mesh import notes_of
 from graspbook.perception.camera import backproject, default_camera, random_view, render_depth
 from graspbook.perception.capture import Capture
 from graspbook.storage import SHIPPED
@@ -64,9 +65,11 @@ def predict(
         "object" for an object.
 
     Grades of each grasp: "score", "collides" (the open hand is inside observed points),
-    "points_between" (the fingers) and "feasible". For an object, the pose of the camera is
-    `object_T_camera`. Raises CaptureError for points that cannot be used, ParameterError for an
-    unknown name, and for the object frame of points.
+    "points_between" (the fingers) and "feasible". For an object, the result has the pose of the
+    camera as `object_T_camera`.
+
+    Raises CaptureError for points that cannot be used, ParameterError for an unknown name, and for
+    the object frame of points.
     """
     from graspbook.graspnet import predict as module
 
@@ -94,6 +97,10 @@ def predict(
     told = {"frame": frame, "seed": seed, "samples": samples, "method": method}
     if object_T_camera is not None:
         told["object_T_camera"] = object_T_camera.tolist()
+    elif isinstance(seen, Capture) and seen.file_T_camera is not None:
+        told["file_T_camera"] = seen.file_T_camera.tolist()
+    notes = notes_of(seen.mesh) if isinstance(seen, GraspObject) else getattr(seen, "notes", ())
+    told |= {"notes": list(notes)} if notes else {}
     grasps = grasp_files.Grasps(
         poses,
         grades=grades,
@@ -102,8 +109,7 @@ def predict(
         configuration=hand.configuration,
         **about,
     )
-    notes = (*getattr(seen, "notes", ()), found.note)
-    return GraspSet(grasps, points, "; ".join(filter(None, notes)))
+    return GraspSet(grasps, points, "; ".join(filter(None, (*notes, found.note))))
 
 
 def shake_test(obj: GraspObject, grasps: GraspSet | np.ndarray, *, threads: int = 2) -> GraspSet:
@@ -171,7 +177,8 @@ def read_grasps(path: Path | str) -> GraspSet:
 
     Raises GraspFileError for one that cannot be used.
     """
-    return GraspSet(grasp_files.read_grasps(path))
+    grasps = grasp_files.read_grasps(path)
+    return GraspSet(grasps, note="; ".join(grasps.notes))
 
 
 def write_grasps(path: Path | str, grasps: GraspSet | grasp_files.Grasps) -> None:

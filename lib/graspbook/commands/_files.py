@@ -116,13 +116,18 @@ def results(
 
 
 def refuse_existing(
-    paths: Sequence[Path], inputs: Sequence[Path | str] = (), *, force: bool = False
+    paths: Sequence[Path],
+    inputs: Sequence[Path | str] = (),
+    *,
+    force: bool = False,
+    content: str = "",
 ) -> None:
     """Raise OutputError for results that exist, and for results that are an input.
 
     paths: of the results.
     inputs: files that are never overwritten.
     force: whether results that exist may be overwritten.
+    content: what the files hold, where that is why they are refused.
     """
     taken = {Path(file).resolve() for file in inputs}
     for path in paths:
@@ -131,4 +136,7 @@ def refuse_existing(
         if path.exists() and not path.is_file():
             raise OutputError(f"cannot write {path}: it is not a regular file")
         if path.exists() and not force:
-            raise OutputError(f"{path} exists: choose another name, or overwrite it with --force")
+            held = f" with {content}" if content else ""
+            raise OutputError(
+                f"{path} exists{held}: choose another name, or overwrite it with --force"
+            )

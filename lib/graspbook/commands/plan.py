@@ -71,7 +71,8 @@ def run(options: Namespace) -> None:
     )
     how = {"seed": options.seed, "workers": options.workers}
     others = planned_otherwise(meshes, paths, options.hand, settings, seed=options.seed)
-    refuse_existing([paths[name] for name in others], force=options.force)
+    held = "grasps of other settings"
+    refuse_existing([paths[name] for name in others], force=options.force, content=held)
     plan_files(meshes, paths, options.hand, settings, **how)
     say_notes(meshes)
     for file in paths.values():

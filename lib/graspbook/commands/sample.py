@@ -67,7 +67,7 @@ def run(options: Namespace) -> None:
     if not options.force:
         others = [path for path in paths if path.is_file()]
         others = [path for path in others if not wanted <= read_grasps(path).parameters.items()]
-        refuse_existing(others, meshes)
+        refuse_existing(others, meshes, content="grasps of other settings")
     named = zip(meshes, names, strict=True)
     objects = [load_object(mesh, options.scale, name=name) for mesh, name in named]
     say_notes({obj.name: obj.mesh for obj in objects})
@@ -76,7 +76,7 @@ def run(options: Namespace) -> None:
     for obj, path in zip(objects, paths, strict=True):
         if not options.force and path.is_file():
             known = made_counts(obj, path, options.grasps, options.seed, gripper=gripper)
-            refuse_existing([] if known else [path])
+            refuse_existing([] if known else [path], content="grasps of other settings")
     how = {"threads": options.threads, "gripper": gripper, "again": options.force}
     for obj, path in zip(objects, paths, strict=True):
         counts = sample_to_file(obj, path, options.grasps, options.seed, **how)
