@@ -6,7 +6,7 @@ from graspbook import pose
 from graspbook.hands.parallel_jaw import FRANKA, ParallelJaw
 
 MOST_POINTS = 640 * 480  # within the hand's reach; where there are more they are thinned
-VOXEL = 0.002  # metres, in which one point is kept then
+VOXEL = 0.003  # metres, in which one point is kept then
 _AT_ONCE = 3_000_000  # points in all poses checked together
 
 
@@ -48,7 +48,7 @@ def within_reach(
 
 
 def thinned(cloud: np.ndarray) -> np.ndarray:
-    """The first point of a cloud in each voxel of 2 mm, (L, 3), in their order.
+    """The first point of a cloud in each voxel of 3 mm, (L, 3), in their order.
 
     A cloud of at most MOST_POINTS stays as it is.
 

@@ -12,6 +12,7 @@ from graspbook.pose import inverse, transform
 
 _ONE_VIEW, _BEHIND = 0.3, 0.02  # share of points with others so far (metres) behind them
 _MANY = 1000  # points, for the share to mean something
+_SOME = 100_000  # points are looked at, of more
 _EDGE_ON = 0.03  # metres from the origin to a plane that a camera would see from its edge
 UP = {sign + axis: place for place, axis in enumerate("xyz") for sign in ("", "+", "-")}
 _TURNED = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -58,7 +59,7 @@ def camera_T_cloud(
     else:
         found = np.eye(4)
     seen = transform(found, points) if viewpoint is not None or found is _TURNED else points
-    if reason := _no_camera(seen):
+    if reason := _no_camera(seen, exact):
         notes.append(
             f"warning: the origin cannot be the camera of this cloud ({reason}; expected x right, y"
             " down, z forward). The networks take the origin as the point of view: grasps may be"
@@ -167,13 +168,16 @@ def looking_at(
     return pose
 
 
-def _no_camera(points):
+def _no_camera(points, exact):
     """Why no camera at the origin saw these points, in words, "" if one can have."""
+    points = points[:: max(1, len(points) // _SOME)]
     behind = (points[:, 2] <= 0).mean()
     if behind > 0.01:
         return f"{behind:.0%} of the points lie behind it"
     if (angle := _off_axis(points)) > 50:
         return f"the points lie {angle:.0f} degrees off its axis"
+    if exact:
+        return ""
     _, offset, share = dominant_plane(points, np.random.default_rng(0))
     if share > 0.3 and abs(offset) < _EDGE_ON and np.ptp(points, axis=0).max() > OBJECT_EXTENT:
         return "it lies in the largest plane, as the base of a robot lies in its table"

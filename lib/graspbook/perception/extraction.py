@@ -29,6 +29,15 @@ _SMALL = 0.1  # of the points: a plane or an object with less is none of its own
 def extract_object(points: np.ndarray, notes: list[str] | None = None) -> np.ndarray:
     """Points (M, 3) of the object that stands on a plane of a scene.
 
+    The largest plane (RANSAC, then least squares) and all behind it, seen from the camera, are
+    removed if it holds a fifth of the points. The rest falls into clusters wherever there is a gap
+    of about 2 cm. A cluster with a plane on which something smaller stands is a scene of its own:
+    a table before a wall, or a tote. Clusters longer than 0.4 m or of fewer than 50 points are not
+    objects, nor is what surrounds another object. The object nearest the optical axis is taken, of
+    those with at least a quarter of the points of the largest: the camera was pointed at it.
+    Objects whose outlines on the plane are more than 1 cm apart are different ones. Where nothing
+    is 1 cm high, what is higher than the noise of the plane counts.
+
     points: (K, 3) of the scene, camera frame, metres.
     notes: gets what was assumed.
 
@@ -47,10 +56,12 @@ def extract_object(points: np.ndarray, notes: list[str] | None = None) -> np.nda
         if not found:
             raise CaptureError(
                 f"no object of {FEWEST_POINTS} points or more stands out among {len(points)}"
-                f" points: nothing that is higher than {1000 * least:.1f} mm above the largest"
-                f" plane and no longer than {OBJECT_EXTENT:g} m. Is depth missing on it, as on what is"
-                " transparent? --mask FILE chooses an object"
+                f" points: nothing that is higher than {1000 * least:.1f} mm above the"
+                f" largest plane and no longer than {OBJECT_EXTENT:g} m. Is its depth missing, as"
+                " on what is transparent? --mask FILE chooses an object"
             )
+    if dominant_plane(points, np.random.default_rng(0))[2] <= _PLANE_SHARE:
+        notes.append("no table was found: the object is the cluster nearest the optical axis")
     cluster, normal, _ = found[chosen]
     numbers = objects_in(cluster, normal)
     if not numbers.any():
@@ -81,7 +92,9 @@ def holds_table(points: np.ndarray, length: float = 0.0, width: float = 0.0) -> 
             continue
         flat = footprint(on, normal)
         faces, area = hull(flat)
-        spans = np.ptp(flat @ np.linalg.svd(flat - flat.mean(axis=0), False)[2].T, axis=0)
+        spans = np.ptp(
+            flat @ np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2].T, axis=0
+        )
         filled = len(np.unique(np.floor(flat / _GAP), axis=0)) * _GAP**2
         if spans[0] > length and spans[1] > width and filled > 0.5 * area:
             for part in _parts(points[heights > PLANE_DISTANCE]):

@@ -13,6 +13,7 @@ from graspbook.perception.extraction import (
     dominant_plane,
     most_central,
 )
+from graspbook.perception.missing_depth import say_missing
 
 _STRAY = 0.02  # clusters with a smaller share of a mask's points are its bleeding edge
 
@@ -63,6 +64,9 @@ def masked_object(
             f"{source}: id {target} has {len(found)} measured points, expected at least"
             f" {FEWEST_POINTS}; depth is missing there"
         )
+    if points.ndim == 3:
+        share = 1 - len(found) / int((labels == target).sum())
+        say_missing(share, len(found), f"the pixels of id {target}", notes)
     found = one_object(found, notes)
     length = np.ptp(found, axis=0).max()
     if length > OBJECT_EXTENT:

@@ -20,9 +20,9 @@ def check_depth(scene: np.ndarray, points: np.ndarray, seen: np.ndarray, notes: 
 
     Raises CaptureError where hardly anything is left.
     """
-    names = [cloud[:, 0] + 1j * cloud[:, 1] for cloud in (scene, points)]
+    every, own = (cloud[:, 0] + 1j * cloud[:, 1] for cloud in (scene, points))
     pixels = np.zeros(seen.shape, bool)
-    pixels[seen] = np.isin(*names)
+    pixels[seen] = np.isin(every, own)
     say_missing(missing_share(pixels, seen), len(points), "the object's region", notes)
 
 
