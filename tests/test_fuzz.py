@@ -7,8 +7,10 @@ claim a billion things.
 import io
 import json
 import time
+import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -174,3 +176,29 @@ def test_broken_files(name, tmp_path, capfd):
             assert str(error) and "\n" not in str(error), str(error)
         slowest = max(slowest, time.monotonic() - began)
     assert slowest < LONGEST
+
+
+def test_headers_that_claim_a_billion_things_reserve_nothing(tmp_path):
+    """One that is too large to be true is refused before memory is taken for it."""
+    with h5py.File(tmp_path / "plan.h5", "w") as file:
+        for name in ("states", "closed", "energies", "epsilon", "iterations", "history", "com"):
+            file.create_dataset(name, shape=(10**9, 3), dtype="f8", chunks=(1024, 3))
+    header = io.BytesIO()
+    shape = {"descr": "<f8", "fortran_order": False, "shape": (10**9, 3)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(tmp_path / "K.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("other.npy", header.getvalue() + bytes(10**6))
+        archive.writestr("K.npy", saved(np.save, K))
+    np.testing.assert_array_equal(read_camera(tmp_path / "K.npz").K, K)
+    ply = b"ply\nformat binary_little_endian 1.0\nelement vertex 1000000000\n"
+    ply += b"property float x\nproperty float y\nproperty float z\nend_header\n"
+    claims = {
+        "claims.npy": (read_camera, header.getvalue()),
+        "claims.ply": (load_capture, ply + bytes(1200)),
+        "claims.stl": (read_mesh, bytes(80) + b"\xff\xff\xff\x7f" + bytes(70)),
+    }
+    for name, (read, data) in (claims | {"plan.h5": (read_plan, b"")}).items():
+        if data:
+            (tmp_path / name).write_bytes(data)
+        with pytest.raises(GraspbookError):
+            read(tmp_path / name)

@@ -28,9 +28,8 @@ CHAINS = 160  # annealed abreast: beyond it the time of a step grows with them
 # Random numbers depend on the plan's settings, not on the code. They depended on the code when the
 # published grasps were planned. The hash of that code therefore remains in their seed.
 _PUBLISHED_CODE = "0c2df9a5bda75a507e237cbe088b8c99"
-_THIN = (
-    0.02  # of its longest side; a thinner mesh may have no inside on the grid of a distance field
-)
+_LARGEST = 500_000_000  # bytes of arrays in one file
+_THIN = 0.02  # of its longest side: such a mesh may have no inside on the grid of a distance field
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
 
 
@@ -91,11 +90,14 @@ def read_plan(path: Path | str, hand: Hand | None = None) -> HandGrasps:
         raise GraspFileError(f"{path}: no such file of planned grasps")
     try:
         with h5py.File(path, "r") as file:
+            size = sum(file[name].nbytes for name in (*_ARRAYS, "com"))
+            if size > _LARGEST:
+                raise ValueError(f"{size} bytes of arrays, expected at most {_LARGEST}")
             arrays = {name: file[name][()] for name in (*_ARRAYS, "com")}
             length, evaluations = (float(file[name][()]) for name in ("length", "evaluations"))
             name, joints = file.attrs["hand"], tuple(json.loads(file.attrs["joints"]))
             parameters = json.loads(file.attrs["parameters"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise GraspFileError(f"{path}: not a file of planned grasps ({error})") from error
     if hand is not None and (name, joints) != (hand.name, hand.joints):
         raise GraspFileError(

@@ -87,7 +87,7 @@ def centre_of_mass(field: DistanceField) -> np.ndarray:
     if not (field.values < 0).any():
         length = FILL * field.spacing * (len(field.values) - 1)
         raise MeshError(
-            f"the centre of mass of a mesh {length:.3g} m long: it encloses no volume, or is"
+            f"a mesh {length:.3g} m long has no centre of mass here: it encloses no volume, or is"
             f" thinner than the {1000 * field.spacing:.2g} mm between the points of its distance"
             " field"
         )

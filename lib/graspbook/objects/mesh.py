@@ -18,6 +18,7 @@ from graspbook.objects.simplify import MOST_FACES, simplify
 
 __all__ = ["SUFFIXES", "has_faces", "load_mesh", "notes_of", "repair"]
 SMALLEST, LARGEST = 0.01, 1.0  # longest side of a graspable object, metres
+LONG = 0.5  # a longer object is read, with a note
 THINNEST = 0.001  # of what can be simulated, metres
 _UNITS = {"millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254, "kilometres": 1000.0}
 
@@ -47,7 +48,13 @@ def load_mesh(
         raise MeshError(f"{path}: scale {scale} is not a positive number")
     mesh, notes = surface or read_mesh(path)
     scaled = trimesh.Trimesh(mesh.vertices * scale, mesh.faces, process=False)
-    return _with_notes(repair(scaled, str(path), scale), notes)
+    mesh = repair(scaled, str(path), scale)
+    if (size := float(mesh.extents.max())) > LONG:
+        notes.append(
+            f"it is {size:.2g} m long, which is much for one hand; if its units are others, a guess"
+            f" is --scale {scale * 0.15 / size:.2g}, which makes it 0.15 m"
+        )
+    return _with_notes(mesh, notes)
 
 
 def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> trimesh.Trimesh:
