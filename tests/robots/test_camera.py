@@ -4,7 +4,7 @@ import pytest
 
 from graspbook.errors import CaptureError, RobotError
 from graspbook.robots import realsense as module
-from graspbook.robots.camera import open_camera
+from graspbook.robots.camera import is_camera, open_camera
 from graspbook.robots.realsense import RealSense, realsense_library
 from graspbook.robots.recording import Playback
 
@@ -37,5 +37,8 @@ def test_which_camera_is_meant_must_be_clear(monkeypatch, serials, wanted, messa
 def test_other_cameras_are_refused_by_name(tmp_path):
     with pytest.raises(CaptureError, match='webcam: unknown camera; expected "realsense"'):
         open_camera("webcam")
-    with pytest.raises(CaptureError, match="unknown kind of recording '.bag'"):
+    with pytest.raises(CaptureError, match="unknown kind of recording '.bag', expected .db3"):
         Playback(tmp_path / "old.bag")
+    with pytest.raises(CaptureError, match="one.npz: unknown camera"):
+        open_camera("one.npz")
+    assert [is_camera(name) for name in ("realsense:12", "a.DB3", "a.npz")] == [True, True, False]

@@ -15,7 +15,6 @@ from graspbook.perception.depth_sensor import d415
 from graspbook.robots import pick
 from graspbook.robots.controller import SimulatedController
 from graspbook.robots.fr3 import FR3
-from graspbook.robots.frames import Frame
 from graspbook.robots.grasp_choice import TrialSettings
 from graspbook.robots.simulated_camera import SimulatedCamera
 from graspbook.robots.simulated_world import World
@@ -41,23 +40,22 @@ def picked(source, out, *more):
 
 
 def level_table(height, tilt):
-    """A Frame of an empty table, seen from `height` m at `tilt` rad from straight down."""
+    """Points of an empty table, seen from `height` m at `tilt` rad from straight down, by pixel."""
     v, u = np.mgrid[:480, :640]
     rays = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], axis=-1)
     normal = np.array(
         [0, -np.sin(tilt), -np.cos(tilt)]
     )  # up, in the camera's frame: its top looks away from the arm
-    return Frame((height / -(rays @ normal)).astype(np.float32), K)
+    return rays * (height / -(rays @ normal))[..., None]
 
 
 @pytest.mark.parametrize("tilt", [0.0, 0.3, 0.9])
 def test_the_assumed_pose_puts_the_table_at_zero_and_its_middle_where_objects_stand(tilt):
-    frame = level_table(0.5, tilt)
-    base_T_camera = pick.assumed_pose(frame)
+    points = level_table(0.5, tilt)
+    base_T_camera = pick.assumed_pose(points.reshape(-1, 3))
     assert np.allclose(base_T_camera[:3, :3] @ base_T_camera[:3, :3].T, np.eye(3))
     assert np.isclose(base_T_camera[2, 3], 0.5, atol=1e-4)
-    depth = frame.depth[240, 320]
-    middle = base_T_camera @ [*(depth * (np.array([320, 240]) - K[:2, 2]) / 600), depth, 1]
+    middle = base_T_camera @ [*points[240, 320], 1]
     assert np.allclose(middle[:3], [*PLACE, 0], atol=2e-3)
     assert base_T_camera[0, 2] > -1e-6  # it looks away from the arm
     assert np.isclose(base_T_camera[1, 2], 0, atol=1e-6)
@@ -65,15 +63,65 @@ def test_the_assumed_pose_puts_the_table_at_zero_and_its_middle_where_objects_st
 
 def test_no_pose_is_assumed_without_a_table():
     with pytest.raises(CaptureError, match="empty view: 0 measured points"):
-        pick.assumed_pose(Frame(np.full((480, 640), np.nan, np.float32), K))
+        pick.assumed_pose(np.zeros((0, 3)))
     with pytest.raises(CaptureError, match="no table"):
-        pick.assumed_pose(level_table(0.5, np.pi / 2 - 0.05))
+        pick.assumed_pose(level_table(0.5, np.pi / 2 - 0.05).reshape(-1, 3))
 
 
 def test_options_of_a_real_arm_are_refused_without_one(tmp_path):
     with pytest.raises(ParameterError, match="expected --robot"):
         pick.pick("none.npz", "none", log=tmp_path / "a.log", execute=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("source", ["realsense", "two.db3"])
+def test_options_of_captures_are_refused_for_cameras(source):
+    for scale, reading, words in ((1.0, {"target": 2}, "--target"), (0.001, {}, "--scale")):
+        with pytest.raises(ParameterError, match=f"{source}: {words} is for captures in files"):
+            pick.pick(source, "none", log="none", scale=scale, reading=reading)
+
+
+def test_a_mesh_or_an_unknown_camera_is_refused_before_networks_are_loaded(tmp_path):
+    make_trial_object("spam_can").mesh.export(tmp_path / "can.stl")
+    with pytest.raises(CaptureError, match="can.stl: this is a mesh, expected a depth capture"):
+        pick.pick(tmp_path / "can.stl", "none", log="none")
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """The view and the settings that `choose` gets from `pick`, which then stops."""
+    told = []
+
+    def choose(view, *_, **how):
+        told.append(view)
+        raise ParameterError("enough")
+
+    monkeypatch.setattr(pick, "choose", choose)
+    monkeypatch.setattr(pick, "load_networks", lambda *_, **__: ())
+    return told
+
+
+def test_captures_are_read_as_grasp_reads_them(tmp_path, chosen, capsys):
+    """Millimetres, other names, a mask: the object is what is marked, and the rest is around it."""
+    points = level_table(0.6, 0.0)
+    depth = points[..., 2].copy()
+    depth[200:280, 240:320] -= 0.05  # the object that is marked is lower than the other
+    depth[200:280, 380:460] -= 0.09
+    labels = np.zeros(depth.shape, np.uint8)
+    labels[200:280, 240:320], labels[200:280, 380:460] = 4, 7
+    millimetres = (1000 * depth).round().astype(np.uint16)
+    np.savez(tmp_path / "two.npz", depth_image=millimetres, cam_K=K.ravel(), segmap=labels)
+    for target, height in ((4, 0.05), (7, 0.09)):
+        with pytest.raises(ParameterError, match="enough"):
+            pick.pick(tmp_path / "two.npz", "none", log="none", reading={"target": target})
+        (view,) = chosen
+        assert view.object_points[:, 2] == pytest.approx(height, abs=2e-3)
+        assert len(view.object_points) == 6400 and len(view.other_points) == pytest.approx(
+            6400, rel=0.1
+        )
+        chosen.clear()
+    said = capsys.readouterr().out
+    assert "read as millimetres (0.60 m)" in said and "the object is id 7 of" in said
 
 
 @pytest.mark.timing

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from graspbook.commands._arguments import ROBOT, add
+from graspbook.commands._arguments import READING, ROBOT, add, reading
 from graspbook.errors import RobotError
 
 
@@ -12,14 +12,17 @@ def arguments(parser: ArgumentParser) -> None:
 
     parser: its own.
     """
-    text = "a depth capture (.npz), a recording (.db3), realsense or realsense:SERIAL"
+    text = (
+        "depth capture or cloud with a table (`graspbook formats`), recording (.db3), realsense or"
+        " realsense:SERIAL"
+    )
     parser.add_argument("source", metavar="CAPTURE_OR_CAMERA", help=text)
     add(parser, "--method")
     text = "the grasp in the arm's base frame, joints and score"
     parser.add_argument("--out", required=True, metavar="PICK.json", help=text)
     text = "a page with the object and the grasps"
     parser.add_argument("--html", required=True, metavar="VIEW.html", help=text)
-    add(parser, "--weights", "--seed", *ROBOT)
+    add(parser, "--weights", "--seed", "--scale", *READING, *ROBOT)
 
 
 def run(options: Namespace) -> None:
@@ -42,6 +45,8 @@ def run(options: Namespace) -> None:
         hand_eye=options.hand_eye,
         recover=options.recover,
         seed=options.seed,
+        scale=options.scale,
+        reading=reading(options),
     )
     found, grasps = picked.found, picked.found["grasps"]
     write_json(options.out, found)

@@ -46,4 +46,5 @@ def _told(found):
             if found["camera_pose_assumed"]
             else ""
         )
+        + "".join(f" Note: {note}." for note in found.get("notes", ()))
     )

@@ -1,5 +1,6 @@
 """The best grasp of a hand's network for one object: its figures, contacts and joints by name."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,12 @@ def grasp_mesh(
     seed: int = 0,
     scale: float = 1.0,
     against: Path | str | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], trimesh.Trimesh, trimesh.Trimesh]:
     """Find the best grasp of an object: a report, the object's mesh, and the posed hand's.
 
-    path: a mesh or a point cloud.
+    path: a mesh, a point cloud or a depth capture; the convex hull is used in place of the last
+        two, and the report then says so as "shape", with "notes" of what was assumed.
     weights: the folder of the networks.
     hand_name: one of `hands.library.HANDS`.
     rotations: turned views, of which the best counts.
@@ -50,6 +53,7 @@ def grasp_mesh(
     scale: factor from the file's units to metres.
     against: a file of `graspbook plan` for the same mesh and hand; the report then has its
         figures, and ε relative to them, as "planner".
+    reading: options of `load_capture`, for a cloud or a capture.
 
     Of the report, "joints" are the independent ones, "all_joints" the coupled ones too: rad, or
     metres of slides. Best is the largest ε of those that hold the object in all six directions and
@@ -60,7 +64,8 @@ def grasp_mesh(
     hand = load_hand(hand_name)
     file = weights_path(weights, hand.name)
     network, settings = load_network(file, hand)
-    mesh = read_solid(path, scale)
+    object_read = read_solid(path, scale, **(reading or {}))
+    mesh = object_read.mesh
     check_size(hand, Path(path).name, mesh)
     plan = against and read_plan_of(against, hand, path, mesh)
     try:
@@ -105,6 +110,10 @@ def grasp_mesh(
             for epsilon, kept, depth in zip(found.epsilon, held, found.penetration, strict=True)
         ],
     }
+    if object_read.capture:
+        report |= {"shape": "convex hull", "notes": list(object_read.notes)}
+        if object_read.capture.file_T_camera is not None:
+            report["file_T_camera"] = object_read.capture.file_T_camera
     if plan:
         report["planner"] = beside_planner(found.epsilon[best], plan.epsilon)
         report["parameters"]["planner"] = plan.parameters

@@ -64,6 +64,7 @@ def load_capture(
     target: int | None = None,
     camera_pose: Path | str | None = None,
     up: str | None = None,
+    find: bool = True,
 ) -> Capture:
     """Load a depth capture or a point cloud and find the object in it.
 
@@ -78,6 +79,7 @@ def load_capture(
     target: the id of the wanted object in the mask.
     camera_pose: a file with the camera's pose in the frame of a cloud, see `read_camera_pose`.
     up: the axis of a cloud's frame that points upwards, as z or -y, where no pose is known.
+    find: look for an object that nothing marks; without it `points` is then `scene` itself.
 
     Raises CaptureError when a file is missing, unreadable or of another kind, when arrays have
     wrong shapes, when the target is not there, and when there are no points.
@@ -135,7 +137,7 @@ def load_capture(
         points = _read_cloud(path, names["object_points"], given, scale, notes)
         points = _cloud(path, names["object_points"], points)
         points = points if pose is None else transform(np.linalg.inv(pose), points)
-    elif "depth" not in content and np.ptp(scene, axis=0).max() <= OBJECT_EXTENT:
+    elif not find or "depth" not in content and np.ptp(scene, axis=0).max() <= OBJECT_EXTENT:
         points = scene
     else:
         points = _find(path, scene, grid if "depth" in content else None, notes)

@@ -8,6 +8,14 @@ from graspbook.robots.realsense import RealSense
 from graspbook.robots.recording import Playback
 
 
+def is_camera(text: Path | str) -> bool:
+    """Whether a name on a command line is that of a camera or a recording, no capture in a file.
+
+    text: as for `open_camera`.
+    """
+    return not Path(text).suffix or Path(text).suffix.lower() == ".db3"
+
+
 def open_camera(text: Path | str, *, timeout: float = 2.0) -> DepthCamera:
     """The camera that a command line names. Raises as `RealSense` and `Playback` do.
 
@@ -17,9 +25,9 @@ def open_camera(text: Path | str, *, timeout: float = 2.0) -> DepthCamera:
     kind, _, serial = str(text).partition(":")
     if kind == "realsense":
         return RealSense(serial or None, timeout=timeout)
-    if Path(text).suffix.lower() not in (".npz", ".db3"):
+    if not is_camera(text) or not Path(text).suffix:
         raise CaptureError(
-            f'{text}: unknown camera; expected "realsense", "realsense:SERIAL", or a .npz or .db3'
-            " recording"
+            f'{text}: unknown camera; expected "realsense", "realsense:SERIAL", a .db3 recording or'
+            " a capture in a file"
         )
     return Playback(text, timeout=timeout)
