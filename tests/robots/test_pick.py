@@ -2,17 +2,20 @@
 
 import json
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from graspbook import pose
 from graspbook.cli import main
+from graspbook.commands.trials import trials
 from graspbook.errors import CaptureError, ParameterError
 from graspbook.graspnet.predict import PredictSettings
 from graspbook.objects.trial_objects import make_trial_object
 from graspbook.perception.depth_sensor import d415
-from graspbook.robots import pick
+from graspbook.pose import rotation_about
+from graspbook.robots import grasp_choice, pick, refusals
 from graspbook.robots.controller import SimulatedController
 from graspbook.robots.fr3 import FR3
 from graspbook.robots.grasp_choice import TrialSettings
@@ -35,8 +38,10 @@ def empty_table(q=FR3.ready):
 def picked(source, out, *more):
     """What `graspbook pick` writes of an object."""
     arguments = ["pick", source, "--out", out, "--html", out.with_suffix(".html"), *more]
-    assert main([str(argument) for argument in arguments]) == 0
-    return json.loads(out.read_text())
+    status = main([str(argument) for argument in arguments])
+    found = json.loads(out.read_text())
+    assert status == (found["outcome"] == "no feasible grasp")
+    return found
 
 
 def level_table(height, tilt):
@@ -49,7 +54,7 @@ def level_table(height, tilt):
     return rays * (height / -(rays @ normal))[..., None]
 
 
-@pytest.mark.parametrize("tilt", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("tilt", [0.0, 0.01, 0.3, 0.9])
 def test_the_assumed_pose_puts_the_table_at_zero_and_its_middle_where_objects_stand(tilt):
     points = level_table(0.5, tilt)
     base_T_camera = pick.assumed_pose(points.reshape(-1, 3))
@@ -59,6 +64,13 @@ def test_the_assumed_pose_puts_the_table_at_zero_and_its_middle_where_objects_st
     assert np.allclose(middle[:3], [*PLACE, 0], atol=2e-3)
     assert base_T_camera[0, 2] > -1e-6  # it looks away from the arm
     assert np.isclose(base_T_camera[1, 2], 0, atol=1e-6)
+    np.testing.assert_allclose(base_T_camera[:3, 0], [0, -1, 0], atol=1e-6)
+
+
+def test_straight_down_the_tilt_of_noise_does_not_turn_the_camera():
+    """A tilt of half a degree to one side would turn it by 90 degrees about the vertical."""
+    points = level_table(0.5, 0.0).reshape(-1, 3) @ rotation_about(np.array([0, 1.0, 0]), 0.008)
+    np.testing.assert_allclose(pick.assumed_pose(points)[:2, 0], [0, -1], atol=1e-3)
 
 
 def test_no_pose_is_assumed_without_a_table():
@@ -85,6 +97,28 @@ def test_a_mesh_or_an_unknown_camera_is_refused_before_networks_are_loaded(tmp_p
     make_trial_object("spam_can").mesh.export(tmp_path / "can.stl")
     with pytest.raises(CaptureError, match="can.stl: this is a mesh, expected a depth capture"):
         pick.pick(tmp_path / "can.stl", "none", log="none")
+
+
+@pytest.mark.parametrize(
+    ("matrix", "words"),
+    [
+        (np.eye(4), "is the identity"),
+        (
+            pose.from_rt(rotation_about(np.array([0, 0, 1.0]), np.pi / 4), [0.05, 0.07, 0.04]),
+            "link8",
+        ),
+        (pose.from_rt(np.eye(3), [0, 0, 0.03]), "inside the hand"),
+    ],
+)
+def test_a_camera_that_cannot_be_there_is_refused_before_anything_moves(tmp_path, matrix, words):
+    """Before networks are loaded, and before an arm or a camera is opened."""
+    path = tmp_path / "he.json"
+    path.write_text(json.dumps({"hand_T_camera": matrix.tolist()}))
+    real = {"robot": "127.9.9.9", "execute": True, "hand_eye": path}
+    with pytest.raises(CaptureError, match=f"he.json: .*{words}"):
+        pick.pick("realsense", "none", log=tmp_path / "a.log", **real)
+    with pytest.raises(CaptureError, match=f"he.json: .*{words}"):
+        trials(["spam_can"], ["geometric"], tmp_path / "out", "none", **real)
 
 
 @pytest.fixture
@@ -122,6 +156,33 @@ def test_captures_are_read_as_grasp_reads_them(tmp_path, chosen, capsys):
         chosen.clear()
     said = capsys.readouterr().out
     assert "read as millimetres (0.60 m)" in said and "the object is id 7 of" in said
+
+
+def test_where_no_grasp_can_be_carried_out_the_status_is_1_and_the_reasons_are_counted(
+    tmp_path, weights, monkeypatch, capsys
+):
+    """A card of 8 mm: one grasp is from below, one closes on nothing."""
+    points = level_table(0.6, 0.0)
+    points[200:280, 240:400] *= 1 - 0.008 / 0.6
+    np.save(tmp_path / "card.npy", points)
+
+    def predict(seen, *_, **__):
+        poses = np.tile(pose.from_rt(np.eye(3), seen.mean(axis=0)), (2, 1, 1))
+        poses[0, :3, :3] = np.diag([1.0, -1.0, -1.0])
+        return SimpleNamespace(
+            camera_T_hand=poses, scores=np.array([0.9, 0.1]), feasible=np.array([True, False])
+        )
+
+    monkeypatch.setattr(grasp_choice, "predict", predict)
+    out = tmp_path / "p.json"
+    files = ["--out", str(out), "--html", str(tmp_path / "p.html"), "--weights", str(weights)]
+    assert main(["pick", str(tmp_path / "card.npy"), *files]) == 1
+    said, found = capsys.readouterr(), json.loads(out.read_text())
+    assert found["refused"] == {"close on nothing or start inside points": 3, refusals.TABLE: 3}
+    counted = "3 close on nothing or start inside points, 3 hand or camera in the table"
+    assert f"no grasp can be carried out: {counted}; the object is only 8 mm high" in said.err
+    assert "of 6 grasps 0 keep the hand clear" in said.out
+    assert counted in (tmp_path / "p.html").read_text()
 
 
 @pytest.mark.timing

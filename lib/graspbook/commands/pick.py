@@ -1,10 +1,12 @@
 """Choose a grasp for one object on a table, and pick it up when told."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from graspbook.commands._arguments import READING, ROBOT, add, reading
-from graspbook.errors import RobotError
+from graspbook.errors import NoGraspError, RobotError
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -28,10 +30,12 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Write the grasp and its page, and print what became of it.
 
-    options: what `arguments` asks for. Raises RobotError where the arm ended in a fault.
+    options: what `arguments` asks for. Raises RobotError where the arm ended in a fault, and
+        NoGraspError, after all is written, where no grasp can be carried out.
     """
     from graspbook.figures.pick_page import write_pick
     from graspbook.robots.pick import pick
+    from graspbook.robots.refusals import flat_note, in_words
     from graspbook.storage import SHIPPED, check_writable, write_json
 
     check_writable(options.out, options.html)
@@ -52,13 +56,26 @@ def run(options: Namespace) -> None:
     write_json(options.out, found)
     write_pick(options.html, picked)
     if found.get("fault"):
-        raise RobotError(f"{found['fault']} (told in {options.out} too)")
-    chosen = (
-        ""
-        if found["rank"] is None
-        else f"; number {found['rank'] + 1} was chosen, score {found['score']:.2f}"
-    )
+        raise RobotError(f"{found['fault']} (said in {options.out} too)")
     print(
         f"{options.out}, {options.html}: {found['outcome']}; of {grasps['predicted']} grasps"
-        f" {grasps['clear']} keep the hand clear, {grasps['reachable']} can be reached{chosen}"
+        f" {grasps['clear']} keep the hand clear, {grasps['reachable']} can be reached"
+        + (f"; {chosen_in_words(found)}" if found["rank"] is not None else "")
+    )
+    if found["outcome"] == "no feasible grasp":
+        why = found.get("reason") or in_words(found.get("refused", {}))
+        flat = f"; {flat_note(picked.view)}" if picked.view and flat_note(picked.view) else ""
+        raise NoGraspError(f"{options.source}: no grasp can be carried out: {why}{flat}")
+
+
+def chosen_in_words(found: Mapping[str, Any]) -> str:
+    """Which grasp was chosen, and why those before it were not.
+
+    found: of `robots.pick.Picked`.
+    """
+    from graspbook.robots.refusals import in_words
+
+    refused = found.get("refused", {})
+    return f"number {found['rank'] + 1} was chosen, score {found['score']:.2f}" + (
+        f" (refused before it: {in_words(refused)})" if refused else ""
     )

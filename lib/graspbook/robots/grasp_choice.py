@@ -67,13 +67,14 @@ class Choice:
     """What was predicted for one view, in the base frame, best first, and what the arm can do about
     it.
 
-    base_T_hand (K, 4, 4), scores (K,); clear and reachable (K,) bool; tried: ways searched for;
-    plan: the `GraspPlan`, or None; rank: the place of its grasp among the K. way: the `Scene` of
-    the way there; scene: that of the grasp.
+    base_T_hand (K, 4, 4), scores (K,); closing: on observed points, with a hand free of them, clear
+    and reachable, each (K,) bool; tried: ways searched for; plan: the `GraspPlan`, or None; rank:
+    the place of its grasp among the K. way: the `Scene` of the way there; scene: that of the grasp.
     """
 
     base_T_hand: np.ndarray
     scores: np.ndarray
+    closing: np.ndarray
     clear: np.ndarray
     reachable: np.ndarray
     tried: int
@@ -169,12 +170,12 @@ def _choose(grasps, scores, closing, before, *, q, scene, way, settings):
     clear, reachable = np.zeros((2, len(grasps)), bool)
     clear[candidates], reachable[candidates] = possible.clear, possible.reachable
     if before:
-        earlier = before.base_T_hand, before.scores, before.clear, before.reachable
-        both = zip(earlier, (grasps, scores, clear, reachable), strict=True)
-        grasps, scores, clear, reachable = map(np.concatenate, both)
+        earlier = before.base_T_hand, before.scores, before.closing, before.clear, before.reachable
+        both = zip(earlier, (grasps, scores, closing, clear, reachable), strict=True)
+        grasps, scores, closing, clear, reachable = map(np.concatenate, both)
         tried, candidates = tried + before.tried, candidates + len(before.scores)
     rank = int(candidates[plan.rank]) if plan else None
-    return Choice(grasps, scores, clear, reachable, tried, plan, rank, way, scene)
+    return Choice(grasps, scores, closing, clear, reachable, tried, plan, rank, way, scene)
 
 
 def highest_table(view: TableView) -> float:

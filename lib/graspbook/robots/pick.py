@@ -29,11 +29,14 @@ from graspbook.robots.command_log import command_log
 from graspbook.robots.controller import SimulatedController
 from graspbook.robots.fr3 import FR3
 from graspbook.robots.grasp_choice import Choice, TrialSettings, choose
+from graspbook.robots.refusals import refusals
 from graspbook.robots.simulated_world import World
 from graspbook.robots.trial import CLOSED, attempt
 from graspbook.robots.trial_subjects import PLACE
 from graspbook.robots.trials import check_real
 from graspbook.simulation.tabletop import tabletop
+
+STRAIGHT_DOWN = 0.05  # sine of the camera's tilt, about three degrees
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def pick(
     networks, rng = load_networks(weights, method=method), np.random.default_rng(seed)
     how = {"networks": networks, "settings": settings, "rng": rng}
     with (
-        nullcontext() if capture else open_camera(source) as camera,
+        _opened(source, capture) as camera,
         command_log(log) if robot else nullcontext(),
     ):
         if not robot:
@@ -129,6 +132,10 @@ def _capture(source, scale, reading):
     return None
 
 
+def _opened(source, capture):
+    return nullcontext() if capture else open_camera(source)
+
+
 def _look(camera):
     frame = camera.frame()
     points = backproject(frame.depth, frame.K)
@@ -151,7 +158,9 @@ def assumed_pose(points: np.ndarray) -> np.ndarray:
             " and that the camera looks down on it"
         )
     forward = np.array([0, 0, 1.0]) - normal[2] * normal
-    if np.linalg.norm(forward) < 1e-6:  # straight down: the image's top is away from the arm
+    # Nearly straight down, noise alone would choose a direction: the image's top is away from the
+    # arm.
+    if np.linalg.norm(forward) < STRAIGHT_DOWN:
         forward = np.array([0, -1.0, 0])
         forward -= forward @ normal * normal
     x = forward / np.linalg.norm(forward)
@@ -188,6 +197,8 @@ def _plan(seen, source, q, base_T_camera, *, networks, settings, rng):
     }
     if seen.notes:
         found["notes"] = list(seen.notes)
+    if refused := refusals(choice, settings.motion):
+        found["refused"] = refused
     if choice.plan:
         plan = choice.plan
         found |= {
