@@ -46,13 +46,10 @@ def over_table(height):
 LOW = over_table(0.1)
 
 
-def controllers():
-    return SimulatedController(World(tabletop([], [], []).to_xml(), 0), realtime=False)
-
-
 @pytest.fixture(scope="module")
 def controller():
-    with controllers() as running:
+    world = World(tabletop([], [], []).to_xml(), 0)
+    with SimulatedController(world, realtime=False) as running:
         yield running
 
 
@@ -368,39 +365,39 @@ def test_a_controller_that_falls_silent_once_connected_is_told(controller, monke
     rest(controller)
 
 
-def test_a_controller_that_is_gone_or_silent_is_told_and_never_waited_for(monkeypatch):
+def test_a_controller_that_is_gone_or_silent_is_told_and_never_waited_for(controller, monkeypatch):
+    """Last in this file: it kills the controller that the others share."""
     monkeypatch.setattr(connection, "_ANSWER", 0.5)
-    with controllers() as controller:
-        arm = Arm(controller.hostname, execute=True, speed=0.5)
-        pid = controller._process.pid
-        path = checked(FREE, "far", arm.q, [turned(0.5)], 0.05)
-        start = time.monotonic()
-        stall = threading.Timer(0.3, os.kill, [pid, signal.SIGSTOP])  # as when the cable is pulled
-        stall.start()
-        try:
-            with pytest.raises(RobotError, match="the controller at .* is gone"):
-                arm.run(path)
-            with pytest.raises(RobotError, match="open the hand: the controller at .* is gone"):
-                arm.open()
-        finally:
-            os.kill(pid, signal.SIGCONT)
-        assert time.monotonic() - start < 20
-        arm.__exit__(None)
-        rest(controller)
-        arm = Arm(controller.hostname, execute=True, speed=0.5)
-        arm.open()
-        death = threading.Timer(0.2, os.kill, [pid, signal.SIGKILL])
-        death.start()
-        with pytest.raises(RobotError, match="close the hand: the controller at .* is gone"):
-            arm.grasp(speed=0.01)
-        arm.stop()  # raises nothing
-        for read in (
-            lambda: arm.q,
-            lambda: arm.width,
-            lambda: arm.pose,
-            arm.recover,
-            lambda: arm.wait(1.0),
-            controller.truth,
-        ):
-            with pytest.raises(RobotError, match="gone"):
-                read()
+    arm = Arm(controller.hostname, execute=True, speed=0.5, recover=True)
+    pid = controller._process.pid
+    path = checked(FREE, "far", arm.q, [turned(0.5)], 0.05)
+    start = time.monotonic()
+    stall = threading.Timer(0.3, os.kill, [pid, signal.SIGSTOP])  # as when the cable is pulled
+    stall.start()
+    try:
+        with pytest.raises(RobotError, match="the controller at .* is gone"):
+            arm.run(path)
+        with pytest.raises(RobotError, match="open the hand: the controller at .* is gone"):
+            arm.open()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert time.monotonic() - start < 20
+    arm.__exit__(None)
+    rest(controller)
+    arm = Arm(controller.hostname, execute=True, speed=0.5, recover=True)
+    arm.open()
+    death = threading.Timer(0.2, os.kill, [pid, signal.SIGKILL])
+    death.start()
+    with pytest.raises(RobotError, match="close the hand: the controller at .* is gone"):
+        arm.grasp(speed=0.01)
+    arm.stop()  # raises nothing
+    for read in (
+        lambda: arm.q,
+        lambda: arm.width,
+        lambda: arm.pose,
+        arm.recover,
+        lambda: arm.wait(1.0),
+        controller.truth,
+    ):
+        with pytest.raises(RobotError, match="gone"):
+            read()

@@ -185,10 +185,19 @@ def test_where_no_grasp_can_be_carried_out_the_status_is_1_and_the_reasons_are_c
     assert counted in (tmp_path / "p.html").read_text()
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """Fewer grasps, faster motions."""
+    monkeypatch.setattr(
+        pick, "TrialSettings", partial(TrialSettings, PredictSettings(samples=24, steps=3))
+    )
+    monkeypatch.setattr(pick, "REAL_SPEED", 0.5)
+
+
 @pytest.mark.timing
-def test_a_capture_is_picked_from_in_rehearsal(tmp_path):
-    """A box on a table, seen at an angle: a grasp is planned, its way is gone by the simulated arm,
-    twice to the same bytes.
+def test_a_capture_is_picked_from_in_rehearsal(tmp_path, quick):
+    """A box on a table, seen at an angle: a grasp is planned, and the simulated arm goes
+    there.
     """
     box = make_trial_object("spam_can")
     view = simulated_view(box, trial_poses(box, 1)[0], AT_LOOK, np.random.default_rng(0))
@@ -204,15 +213,6 @@ def test_a_capture_is_picked_from_in_rehearsal(tmp_path):
     assert list(found["joints"]) == list(FR3.joints)
     page = (tmp_path / "can.html").read_text()
     assert "chosen" in page and "read off the table" in page
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Fewer grasps, faster motions."""
-    monkeypatch.setattr(
-        pick, "TrialSettings", partial(TrialSettings, PredictSettings(samples=24, steps=3))
-    )
-    monkeypatch.setattr(pick, "REAL_SPEED", 0.5)
 
 
 @pytest.mark.timing
