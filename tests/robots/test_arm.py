@@ -93,7 +93,7 @@ def test_what_is_not_checked_or_not_allowed_is_refused_before_anything_is_sent(c
         ),
         (
             checked(FREE, "elsewhere", turned(0.01, arm.q), [goal], 0.3),
-            "refused: it starts 0.010 rad beside the arm",
+            "refused: it starts 0.010 rad away from the arm",
         ),
     ):
         with pytest.raises(RobotError, match=message):
@@ -175,7 +175,7 @@ def test_an_arm_that_does_not_arrive_is_told(controller, arm, monkeypatch):
     )  # no reflex: it presses on
     with pytest.raises(
         RobotError,
-        match=r"press: the arm stands 0\.\d+ rad beside the end of its path, expected 0.01",
+        match=r"press: the arm stopped 0\.\d+ rad away from the end of its path, expected 0.01",
     ):
         arm.run(straight(SUNK, "press", arm.q, [0, 0, -tips[2] - 0.03], MOTION), contact=True)
     arm.run(straight(SUNK, "up", arm.q, [0, 0, 0.08], MOTION))

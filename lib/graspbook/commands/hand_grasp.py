@@ -33,7 +33,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Write the grasp and its page, and print what it is worth.
+    """Write the grasp and its page, and print how good it is.
 
     options: what `arguments` asks for. Raises ParameterError for hardware names of a hand that has
         none, NoGraspError, after all is written, where no hand holds the object.
@@ -93,7 +93,7 @@ def run(options: Namespace) -> None:
 
 
 def in_words(report: Mapping[str, Any]) -> str:
-    """What a grasp is worth, in one line.
+    """How good a grasp is, in one line.
 
     report: of `grasp_mesh`.
     """

@@ -1,4 +1,4 @@
-"""Choose a grasp for one object on a table, and pick it up when told."""
+"""Choose a grasp for one object on a table, and pick it up with --execute."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Write the grasp and its page, and print what became of it.
+    """Write the grasp and its page, and print the outcome.
 
     options: what `arguments` asks for. Raises RobotError where the arm ended in a fault, and
         NoGraspError, after all is written, where no grasp can be carried out.
@@ -56,7 +56,7 @@ def run(options: Namespace) -> None:
     write_json(options.out, found)
     write_pick(options.html, picked)
     if found.get("fault"):
-        raise RobotError(f"{found['fault']} (said in {options.out} too)")
+        raise RobotError(f"{found['fault']} (also in {options.out})")
     print(
         f"{options.out}, {options.html}: {found['outcome']}; of {grasps['predicted']} grasps"
         f" {grasps['clear']} keep the hand clear, {grasps['reachable']} can be reached"

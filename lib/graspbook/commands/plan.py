@@ -13,18 +13,20 @@ def arguments(parser: ArgumentParser) -> None:
     parser: its own.
     """
     add(parser, "meshes", "--hand")
-    text = "grasps a mesh (default: 20)"
+    text = "grasps per mesh (default: 20)"
     parser.add_argument("--grasps", type=count, default=20, metavar="K", help=text)
     text = (
         "descent (default): gradient steps between jumps, ours; annealing: the paper's, up to"
-        " ten tries an iteration; annealing_candidates: the best of ten neighbours an iteration"
+        " ten tries per iteration; annealing_candidates: the best of ten neighbours per iteration"
     )
     parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
     text = "distance_sum (default), the paper's words, or graspit, with the term of the normals"
     parser.add_argument("--energy", default="distance_sum", metavar="ENERGY", help=text)
     text = "jumps (default: 60), or iterations of the annealing (default: 10000)"
     parser.add_argument("--iterations", type=count, metavar="N", help=text)
-    parser.add_argument("--out", required=True, metavar="DIR", help="a folder for one file a mesh")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="a folder, for one file per mesh"
+    )
     add(parser, "--seed")
     text = "factor from the meshes' units to metres"
     parser.add_argument("--scale", type=float, default=1.0, help=text)

@@ -1,4 +1,4 @@
-"""Try methods on objects on a table, by the simulated arm or a real one."""
+"""Try methods on objects on a table, with the simulated arm or a real one."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def arguments(parser: ArgumentParser) -> None:
     text = "stable poses of each (default: 3)"
     parser.add_argument("--poses", type=count, default=3, metavar="N", help=text)
     parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S")
-    text = "trials.jsonl, commands.log, pictures; a rerun goes on there"
+    text = "trials.jsonl, commands.log, pictures; a rerun continues there"
     parser.add_argument("--out", required=True, metavar="DIR", help=text)
     add(parser, "--weights")
     text = "factor from the meshes' units to metres"

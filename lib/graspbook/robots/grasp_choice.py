@@ -1,5 +1,5 @@
-"""The mind of a trial: what stands on the table, which grasps are predicted, and which of them the
-arm can carry out.
+"""The decisions of a trial: which object is on the table, which grasps are predicted, and which of
+them the arm can carry out.
 
 Mousavian et al. 2019, section 4.2.
 """
@@ -96,7 +96,7 @@ class Choice:
 def perceive(
     frame: Frame, base_T_camera: np.ndarray, settings: TrialSettings, *, seed: int = 0
 ) -> TableView:
-    """What stands on the table. Raises CaptureError as `find_object` does.
+    """What is on the table. Raises CaptureError as `find_object` does.
 
     frame: of the camera.
     base_T_camera: its pose (4, 4).
@@ -119,7 +119,7 @@ def choose(
 ) -> Choice:
     """What can be grasped in a view, and how.
 
-    Grasps are predicted anew, up to `settings.rounds` times in all, while none of them can be
+    Grasps are predicted again, up to `settings.rounds` times in all, while none of them can be
     carried out.
 
     view: of the table.

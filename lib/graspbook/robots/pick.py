@@ -1,8 +1,9 @@
-"""One object of one's own: from a capture or a camera to a grasp that the arm can carry out and,
-when told, to the object lifted.
+"""Your own object: from a capture or a camera to a grasp that the arm can carry out and, with leave
+to execute, to the object lifted.
 
-Without an arm, where the camera stood is read off the table: level, at z = 0 of the base frame, the
-camera looking away from the arm, its axis meeting the table where objects are expected.
+Without an arm, the camera's pose is computed from the table. The table is level, at z = 0 of the
+base frame. The camera looks away from the arm, and its axis meets the table where objects are
+expected.
 """
 
 from collections.abc import Iterable, Mapping
@@ -70,8 +71,8 @@ def pick(
     weights: the folder of the networks.
     log: where commands to a real arm are written.
     method: one of `graspnet.predict.METHODS`.
-    robot: the address of a real arm, which tells the camera's pose. Without one the way to the
-        grasp is rehearsed by the simulated arm over an empty table.
+    robot: the address of a real arm, which gives the camera's pose. Without one, the simulated arm
+        rehearses the path to the grasp over an empty table.
     execute: let the real arm look, pick the object up and put it back; without this nothing moves.
     hand_eye: the file of `hand_T_camera`, needed to execute.
     recover: recover the real arm from an error that it is in.
@@ -80,7 +81,7 @@ def pick(
     reading: options of `load_capture` for a capture. What a mask marks is the object.
 
     Raises CaptureError, ParameterError, WeightsError, and RobotError for what goes wrong with arm
-    or camera; what does so while the arm picks is told as `found["fault"]` instead.
+    or camera. What goes wrong while the arm picks is in `found["fault"]` instead.
     """
     check_real(robot, source, execute=execute, hand_eye=hand_eye, recover=recover)
     settings = TrialSettings()

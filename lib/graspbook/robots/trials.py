@@ -1,4 +1,4 @@
-"""Robot trials by names and options: what they are tried on, and what a real arm is to be told."""
+"""Robot trials by names and options: their objects, and the options that a real arm needs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
