@@ -153,8 +153,9 @@ def hand_grasp(
     seed: int = 0,
     scale: float = 1.0,
     weights: Path | str = SHIPPED,
+    **reading: Any,
 ) -> HandGrasp:
-    """Predict a grasp of a hand of many joints for a mesh or a point cloud.
+    """Predict a grasp of a hand of many joints for a mesh, a point cloud or a depth capture.
 
     path: of the file.
     hand: "shadow" or "barrett".
@@ -162,12 +163,14 @@ def hand_grasp(
     seed: of all that is drawn.
     scale: factor from the file's units to metres.
     weights: the folder of the networks.
+    reading: options of `load_capture`, for a cloud or a capture.
 
     Raises the errors of reading, and PlanError for an object that the hand cannot get around.
     """
     from graspbook.highdof.mesh_grasp import grasp_mesh
 
-    return HandGrasp(*grasp_mesh(path, weights, hand, rotations=rotations, seed=seed, scale=scale))
+    settings: dict[str, Any] = {"rotations": rotations, "seed": seed, "scale": scale}
+    return HandGrasp(*grasp_mesh(path, weights, hand, **settings, reading=reading))
 
 
 def read_grasps(path: Path | str) -> GraspSet:

@@ -132,7 +132,8 @@ class HandGrasp:
 
     def __repr__(self) -> str:
         held = f"held in {self.report['held_directions']} of 6 directions"
-        return f"<HandGrasp: {self.report['hand']} hand, ε {self.epsilon:.3f}, {held}>"
+        closure = f"ε {self.epsilon:.3f}" if self.epsilon > 0 else "not in force closure (ε −1)"
+        return f"<HandGrasp: {self.report['hand']} hand, {closure}, {held}>"
 
     def figure(self) -> Any:
         """The object, the hand and their contacts, as a plotly figure."""

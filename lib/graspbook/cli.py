@@ -1,7 +1,7 @@
 """The command line: finds the subcommand in `commands/` and loads that one alone.
 
-Status 0: done. Status 1: a notebook failed. Status 2: bad input, explained in one line. Status
-130: interrupted by Ctrl-C.
+Status 0: done. Status 1: a notebook failed, or no grasp holds or can be reached. Status 2: bad
+input, explained in one line. Status 130: interrupted by Ctrl-C.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from graspbook.errors import GraspbookError, NotebookError
+from graspbook.errors import GraspbookError, NoGraspError, NotebookError
 
 # File of each subcommand, by its name.
 COMMANDS = {
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser(arguments).parse_args(arguments)
     try:
         options.run(options)
-    except NotebookError as error:
+    except (NotebookError, NoGraspError) as error:
         return _complain(error, 1)
     except GraspbookError as error:
         return _complain(error, 2)

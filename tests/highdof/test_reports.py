@@ -81,7 +81,7 @@ def test_figures_by_hand(tmp_path, capsys):
         ([CUP[0], report("jug", 0, [0.1])], "barrett, 1 rotations and barrett, 2 rotations"),
         (
             [report("cup", 0, [0.1], best_of_5=None)],
-            "0.json: beside 50 planned grasps, expected five or more",
+            "0.json: compared with 50 planned grasps, expected five or more",
         ),
         (
             [{key: value for key, value in CUP[0].items() if key != "planner"}],

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from graspbook.errors import ParameterError
-from graspbook.perception.inputs import observe_input, read_solid
+from graspbook.errors import CaptureError, ParameterError
+from graspbook.perception.inputs import observe_input, read_solid, read_view
 
 
 def test_a_mesh_is_seen_from_one_side(tmp_path):
@@ -59,11 +59,30 @@ def test_clouds_are_scaled(tmp_path):
     np.testing.assert_allclose(found.points, points / 1000)
 
 
-def test_of_a_cloud_the_hull_is_taken(tmp_path):
-    points = trimesh.sample.sample_surface(trimesh.creation.box((0.06, 0.08, 0.12)), 4000, seed=0)[
-        0
-    ]
-    np.save(tmp_path / "box.npy", points + [0, 0, 0.5])
-    np.save(tmp_path / "mm.npy", 1000 * (points + [0, 0, 0.5]))
+def test_the_solid_of_a_cloud_is_its_hull_and_says_so(tmp_path):
+    box = trimesh.creation.box((0.06, 0.08, 0.12))
+    points = trimesh.sample.sample_surface(box, 4000, seed=0)[0] + [0, 0, 0.5]
+    np.save(tmp_path / "box.npy", points)
+    np.save(tmp_path / "mm.npy", 1000 * points)
     for solid in (read_solid(tmp_path / "box.npy"), read_solid(tmp_path / "mm.npy", 0.001)):
-        assert solid.is_watertight and solid.volume == pytest.approx(0.06 * 0.08 * 0.12, rel=0.03)
+        assert solid.mesh.is_watertight and solid.capture
+        assert solid.mesh.volume == pytest.approx(0.06 * 0.08 * 0.12, rel=0.03)
+        assert any("is the convex hull of 4000 points" in note for note in solid.notes)
+    box.export(tmp_path / "box.stl")
+    solid = read_solid(tmp_path / "box.stl")
+    assert solid.capture is None and solid.notes == ()
+
+
+def test_a_solid_takes_the_object_that_a_mask_marks(tmp_path):
+    points = np.random.default_rng(0).uniform(-0.03, 0.03, (40, 50, 3)) + [0, 0, 0.5]
+    points[:, 25:, 0] += 0.2
+    labels = np.repeat([[1] * 25 + [2] * 25], 40, axis=0)
+    np.savez(tmp_path / "two.npz", points=points, labels=labels)
+    solid = read_solid(tmp_path / "two.npz", target=2)
+    assert solid.mesh.bounds[0, 0] > 0.15 and "id 2" in solid.notes[0]
+
+
+def test_what_a_camera_saw_is_no_mesh(tmp_path):
+    trimesh.creation.box([0.05, 0.06, 0.1]).export(tmp_path / "box.stl")
+    with pytest.raises(CaptureError, match="box.stl: this is a mesh, expected a depth capture"):
+        read_view(tmp_path / "box.stl")

@@ -93,6 +93,11 @@ _ROBOT = "a real arm, through its control interface (default: the simulated one)
 _EXECUTE = "let the real arm move; nothing moves without this option"
 _HAND_EYE = "where the camera is on the real hand (`graspbook formats`); needed with --execute"
 _PROFILE = "a name in params/ or the path of a .yaml file (default: smoke)"
+_SCALE = "factor from the file's units to metres (whole numbers of depth are millimetres)"
+_CAMERA = "camera matrix of a depth image: camera_info .json or .yaml, meta.mat, 3 x 3 numbers"
+_TARGET = "id of the wanted object in the mask or segmap (default: the one nearest the axis)"
+_CAMERA_POSE = "the camera's pose in the frame of a cloud: 4 x 4 numbers, or its position"
+_UP = "axis of a cloud's frame that points upwards, as z or -y, if its camera is unknown"
 SHARED: dict[str, dict[str, Any]] = {
     "meshes": {"nargs": "+", "metavar": "MESH", "help": _MESHES},
     "--method": _methods(),
@@ -116,6 +121,17 @@ SHARED: dict[str, dict[str, Any]] = {
         "metavar": "DIR",
         "help": "the folder of the meshes (default: that of the grasp file)",
     },
+    # of a capture or a cloud
+    "--scale": {"type": float, "default": 1.0, "help": _SCALE},
+    "--camera": {"metavar": "FILE", "help": _CAMERA},
+    "--mask": {"metavar": "FILE", "help": "image of the object's pixels, or of ids"},
+    "--target": {"type": count, "metavar": "N", "help": _TARGET},
+    "--topic": {
+        "metavar": "NAME",
+        "help": "depth images or clouds of a recording that has several",
+    },
+    "--camera-pose": {"metavar": "FILE", "help": _CAMERA_POSE},
+    "--up": {"metavar": "AXIS", "help": _UP},
     # of a real arm
     "--robot": {"metavar": "IP", "help": _ROBOT},
     "--execute": {"action": "store_true", "help": _EXECUTE},
@@ -130,6 +146,7 @@ SHARED: dict[str, dict[str, Any]] = {
 }
 ROBOT = ("--robot", "--execute", "--hand-eye", "--recover")
 RUN = ("--profile", "--output-root")
+READING = ("--camera", "--mask", "--target", "--topic", "--camera-pose", "--up")
 
 
 def add(parser: argparse.ArgumentParser, *names: str) -> None:
@@ -140,3 +157,12 @@ def add(parser: argparse.ArgumentParser, *names: str) -> None:
     """
     for name in names:
         parser.add_argument(name, **SHARED[name])
+
+
+def reading(options: argparse.Namespace) -> dict[str, Any]:
+    """Options of READING by name, as `perception.inputs` takes them.
+
+    options: of the command line.
+    """
+    names = [name.strip("-").replace("-", "_") for name in READING]
+    return {name: getattr(options, name) for name in names}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graspbook.commands._arguments import add, check_method, count
+from graspbook.commands._arguments import READING, add, check_method, count, reading
 from graspbook.commands._files import add_results, check_inputs, results
 
 if TYPE_CHECKING:
@@ -40,20 +40,7 @@ def arguments(parser: ArgumentParser) -> None:
     text = "keep the K best (default: all 200)"
     parser.add_argument("--top", type=count, metavar="K", help=text)
     add(parser, "--gripper", "--weights", "--seed")
-    text = "factor from the file's units to metres (whole numbers of depth are millimetres)"
-    parser.add_argument("--scale", type=float, default=1.0, help=text)
-    text = "camera matrix of a depth image: camera_info .json or .yaml, meta.mat, 3 x 3 numbers"
-    parser.add_argument("--camera", metavar="FILE", help=text)
-    text = "image of the object's pixels, or of ids"
-    parser.add_argument("--mask", metavar="FILE", help=text)
-    text = "id of the wanted object in the mask or segmap (default: the one nearest the axis)"
-    parser.add_argument("--target", type=count, metavar="N", help=text)
-    text = "the camera's pose in the frame of a cloud: 4 x 4 numbers, or its position"
-    parser.add_argument("--camera-pose", metavar="FILE", help=text)
-    text = "axis of a cloud's frame that points upwards, as z or -y, if its camera is unknown"
-    parser.add_argument("--up", metavar="AXIS", help=text)
-    text = "depth images or clouds of a recording that has several"
-    parser.add_argument("--topic", metavar="NAME", help=text)
+    add(parser, "--scale", *READING)
 
 
 def run(options: Namespace) -> None:
@@ -79,10 +66,7 @@ def run(options: Namespace) -> None:
         scale=options.scale,
         frame=options.frame,
         gripper=options.gripper or "panda",
-        reading={
-            name: getattr(options, name)
-            for name in ("camera", "mask", "target", "camera_pose", "up", "topic")
-        },
+        reading=reading(options),
     )
     frame = read_grasps(out).frame
     print(

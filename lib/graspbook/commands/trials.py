@@ -33,6 +33,8 @@ def arguments(parser: ArgumentParser) -> None:
     text = "trials.jsonl, commands.log, pictures; a rerun continues there (default: trials)"
     parser.add_argument("--out", default="trials", metavar="DIR", help=text)
     add(parser, "--weights")
+    text = "factor from the meshes' units to metres"
+    parser.add_argument("--scale", type=float, default=1.0, help=text)
     text = "of a real arm: realsense (default) or realsense:SERIAL"
     parser.add_argument("--camera", metavar="CAMERA", help=text)
     add(parser, *ROBOT)
@@ -67,6 +69,7 @@ def run(options: Namespace) -> None:
         options.out,
         options.weights or SHIPPED,
         poses=options.poses,
+        scale=options.scale,
         seeds=options.seed,
         robot=options.robot,
         camera=options.camera,
@@ -91,6 +94,7 @@ def trials(
     weights: Path | str,
     *,
     poses: int = 3,
+    scale: float = 1.0,
     seeds: Sequence[int] = (0,),
     robot: str | None = None,
     camera: str | None = None,
@@ -108,6 +112,7 @@ def trials(
     out: the folder of `trials.jsonl`, `commands.log` and `pictures/`.
     weights: the folder of the networks.
     poses: stable ones of each object.
+    scale: factor from the meshes' units to metres.
     seeds: of the trials.
     robot: the address of a real arm, which goes slowly; the simulated one if empty.
     camera: for `robots.camera.open_camera`, a RealSense if empty.
@@ -171,7 +176,7 @@ def trials(
             motion=replace(settings.motion, speed=REAL_SPEED),
         )
     networks = {method: load_networks(weights, device=device, method=method) for method in methods}
-    things = subjects(names)
+    things = subjects(names, scale)
     meshes = {thing.obj.name: thing.obj.mesh for thing in things}
     say_notes(meshes)
 

@@ -7,6 +7,7 @@ import numpy as np
 from graspbook.figures.page import write_view
 from graspbook.figures.trials import kinds_of, scene_figure
 from graspbook.robots.pick import Picked
+from graspbook.robots.refusals import in_words
 
 _POINTS = 5000
 
@@ -44,4 +45,6 @@ def _told(found):
             if found["camera_pose_assumed"]
             else ""
         )
+        + (f" Refused: {in_words(found['refused'])}." if "refused" in found else "")
+        + "".join(f" Note: {note}." for note in found.get("notes", ()))
     )

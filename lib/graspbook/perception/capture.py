@@ -70,6 +70,7 @@ def load_capture(
     up: str | None = None,
     topic: str | None = None,
     points: np.ndarray | None = None,
+    find: bool = True,
 ) -> Capture:
     """Load a depth capture or a point cloud and find the object in it.
 
@@ -86,6 +87,7 @@ def load_capture(
     up: the axis of a cloud's frame that points upwards, as z or -y, where no pose is known.
     topic: of a recording with several depth images or clouds.
     points: (M, 3) of a cloud, in the file's units, where the caller has read them already.
+    find: look for an object that nothing marks; without it `points` is then `scene` itself.
 
     Raises CaptureError when a file is missing, unreadable or of another kind, when arrays have
     wrong shapes, when the target is not there, and when there are no points.
@@ -144,7 +146,7 @@ def load_capture(
         points = _read_cloud(path, names["object_points"], given, scale, notes)
         points = _cloud(path, names["object_points"], points)
         points = points if pose is None else transform(np.linalg.inv(pose), points)
-    elif "depth" not in content and np.ptp(scene, axis=0).max() <= OBJECT_EXTENT:
+    elif not find or "depth" not in content and np.ptp(scene, axis=0).max() <= OBJECT_EXTENT:
         points = scene
     else:
         points = _find(path, scene, grid if "depth" in content else None, notes)

@@ -1,4 +1,4 @@
-"""Robot trials by names and options: what they are tried on, and what a real arm is to be told."""
+"""Robot trials by names and options: their objects, and the options that a real arm needs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,10 +15,11 @@ from graspbook.simulation.shake_grades import GRADE_MASS
 OWN = "own"  # the category of meshes
 
 
-def subjects(names: Sequence[str]) -> list[Subject]:
+def subjects(names: Sequence[str], scale: float = 1.0) -> list[Subject]:
     """The `Subject`s of trial objects and meshes.
 
     names: of trial objects, or paths of meshes, which weigh 0.3 kg.
+    scale: factor from the meshes' units to metres.
 
     Raises ParameterError for an unknown name or one given twice, MeshError.
     """
@@ -36,7 +37,7 @@ def subjects(names: Sequence[str]) -> list[Subject]:
             trial = TRIAL_OBJECTS[name]
             found.append(Subject(make_trial_object(name), trial.mass, trial.category))
         elif Path(name).suffix:
-            found.append(Subject(load_object(name, name=called[name]), GRADE_MASS, OWN))
+            found.append(Subject(load_object(name, scale, name=called[name]), GRADE_MASS, OWN))
         else:
             raise ParameterError(
                 f"object {name!r}, expected the path of a mesh or one of {', '.join(TRIAL_OBJECTS)}"
