@@ -57,7 +57,9 @@ def test_a_few_objects_claim_nothing():
     assert verdict(contrast(five, mean), "b", "a", "mean").endswith(
         ": not distinguishable (5 objects)"
     )
-    assert verdict(contrast(six, mean), "b", "a", "mean").endswith("higher, for these trained networks only")
+    assert verdict(contrast(six, mean), "b", "a", "mean").endswith(
+        "higher, for these trained networks only"
+    )
     assert [order(contrast(objects, mean), "b", "a", "mean") for objects in (five, six)] == [0, 1]
     assert order(contrast(six, mean), "a", "b", "mean") == -1
 
