@@ -41,7 +41,7 @@ def blocks(text):
     """Paragraphs, list items and table cells of a markdown text, without code and equations."""
     for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*|#>]|\d+\.) ?)", FENCE.sub("", text)):
         joined = " ".join(paragraph.split())
-        yield from joined.strip("|").split("|") if joined.startswith("|") else [joined]
+        yield from re.split(r"[|;]", joined) if joined.startswith("|") else [joined]
 
 
 def sentences(text, parts):

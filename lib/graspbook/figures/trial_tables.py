@@ -41,8 +41,8 @@ PAPER_TRIALS = {
     "big_red_mug": {"graspnet": "-++", "gpd": "---"},
     "red_ycb_mug": {"graspnet": "+++", "gpd": "---"},
 }
-# Table 1 as printed, per cent. Of its own counts 13/15 is 87, 1/15 is 7, and the mean of GPD's four
-# is 53.
+# Table 1 as printed, per cent. By its own counts, 13/15 is 87, 1/15 is 7, and the mean of GPD's
+# four is 53.
 PAPER_RATES = {
     "graspnet": {
         "box": 83,

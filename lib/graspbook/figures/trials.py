@@ -22,8 +22,8 @@ from graspbook.metrics import wilson_interval
 from graspbook.robots.grasp_choice import Choice
 from graspbook.robots.trial_records import STAGES
 
-# Kind of grasp -> colour and width of its fork, drawn last on top; the palette is told apart by the
-# colour-blind too.
+# Kind of grasp -> colour and width of its fork, drawn last on top; colour-blind people can
+# distinguish the palette.
 KINDS = {
     "collides": ("#9aa1a9", 2),
     "unreachable": (figures.BAD, 2),

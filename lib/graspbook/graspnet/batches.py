@@ -16,7 +16,7 @@ _EXPLORED = 0.4
 
 
 class SamplerBatch(NamedTuple):
-    """What the sampler learns from, in the graspnet object frame.
+    """Training data of the sampler, in the graspnet object frame.
 
     points: (C, N, 3).
     groups: of these, by `pointnet2.group`.
@@ -29,10 +29,10 @@ class SamplerBatch(NamedTuple):
 
 
 class EvaluatorBatch(NamedTuple):
-    """What the evaluator learns from, in the graspnet object frame.
+    """Training data of the evaluator, in the graspnet object frame.
 
     points: (C, N, 3).
-    groups: what `EvaluatorSettings.grouper` made of them.
+    groups: of the points, by `EvaluatorSettings.grouper`.
     grasps: (C, G, 4, 4).
     success: their labels (C, G).
     """

@@ -99,7 +99,7 @@ class UnifiedCloud(Body):
         return Grouper(object_backbone(settings.backbone), cls.remembered)
 
     def prepare(self, points: Tensor, groups: Groups | None) -> Any:
-        """What all grasps on clouds share.
+        """The part that all grasps on clouds share.
 
         points, groups: as for `network_kinds.Body`.
         """

@@ -22,7 +22,7 @@ class AnnealingSettings:
 
     Temperature at step k: t0 · exp(-c · k^(1/d)), from k = start on. A state of higher energy is
     accepted with probability exp(error · (E_old - E_new) / T). The paper's "10 candidates during
-    each iteration" can be read in two ways.
+    each iteration" has two possible meanings.
 
     iterations: the paper's 10000.
     reading: "tries", as in GraspIt!: up to `candidates` neighbours until one is legal, which is

@@ -42,8 +42,8 @@ class DescentSettings:
     def __post_init__(self) -> None:
         if self.rounds < 1 or self.slides < 0 or not (self.step > 0 and self.hot >= self.cold > 0):
             raise ParameterError(
-                f"{self}: expected at least one round, no fewer than 0 slides, a step above 0 and a"
-                " temperature that does not rise from hot to cold, above 0"
+                f"{self}: expected rounds >= 1, slides >= 0, step > 0 and temperatures"
+                " hot >= cold > 0"
             )
 
 

@@ -45,8 +45,8 @@ class Judge:
     """Energy and legality of pose vectors (M, 7 + J) of a hand at objects, in the objects' frames.
 
     A state is legal if no ball inside the hand overlaps the object by more than `overlap` metres.
-    Up to 4 mm of the hand are outside the balls, see `hands.balls`, so a legal hand reaches up to 5
-    mm into the object at worst. Raises ParameterError for an unknown energy or layout.
+    Up to 4 mm of the hand are outside the balls, see `hands.balls`. A legal hand may therefore
+    reach up to 5 mm into the object. Raises ParameterError for an unknown energy or layout.
 
     hand: with balls and contact points.
     fields: of the objects.

@@ -185,7 +185,8 @@ def expected_best(values: np.ndarray, count: int) -> float:
 def mend_predictions(
     hand: str, examples: Path | str, names: Sequence[str], weights: Path | str
 ) -> dict[str, ByObject]:
-    """Predictions for objects in all rotations: raw, refined, adjusted in both ways, and polished.
+    """Predictions for objects in all rotations: raw, refined, adjusted by both kinds of points, and
+    polished.
 
     Returns {way: {object: [{"x" (R, 7 + J) in the object's frame, "points": how many contact points
     are inside, "deepest": depth of the deepest point of the whole hand, "surface": mean distance of

@@ -24,7 +24,7 @@ from graspbook.objects.distance import Fields
 from graspbook.parallel import run_tasks
 from graspbook.storage import atomic_path, code_hash, content_hash, hash_number
 
-CHAINS = 160  # annealed abreast: beyond it the time of a step grows with them
+CHAINS = 160  # annealed together; with more, a step takes longer
 # Random numbers depend on the plan's settings, not on the code. They depended on the code when the
 # published grasps were planned. The hash of that code therefore remains in their seed.
 _PUBLISHED_CODE = "0c2df9a5bda75a507e237cbe088b8c99"
@@ -124,7 +124,7 @@ def read_plan_of(
     """
     plan = read_plan(path, hand)
     group = plan.parameters.get("group", {})
-    # Of a group the file's name tells which mesh it is.
+    # In a group, the file's name identifies the mesh.
     planned = next(iter(group)) if len(group) == 1 else Path(path).stem
     if group.get(planned) != content_hash(mesh.vertices, mesh.faces):
         raise GraspFileError(
@@ -145,11 +145,11 @@ def plan_files(
 ) -> int:
     """Plan grasps for meshes, write them to files, and return how many chains were run.
 
-    Files that are there with the same parameters stay; those missing are planned in the groups of
-    the whole list, so that a stopped run ends with the same bytes. Before anything is planned it
-    raises, naming the object, PlanError for one that is too wide, see `check_size`, MeshError for
-    one whose distance field has no inside, and GraspFileError for a file of another kind in the
-    place of a plan.
+    Existing files with the same parameters are kept. Missing ones are planned in the groups of the
+    whole list, so that a stopped run ends with the same bytes. Errors come before any planning and
+    name the object. Raises PlanError for an object that is too wide, see `check_size`, and
+    MeshError for one whose distance field has no inside. Raises GraspFileError if a plan's path has
+    a file of another kind.
 
     meshes: by name.
     paths: the file of each name.
@@ -174,10 +174,10 @@ def plan_files(
 
 
 def check_size(hand: Hand, name: str, mesh: trimesh.Trimesh) -> None:
-    """Raise PlanError for a mesh whose smallest box, however turned, is wider on its shortest side
-    than a hand's `reach`.
+    """Raise PlanError if the shortest side of a mesh's smallest box is longer than a hand's
+    `reach`.
 
-    That is an upper bound: of what passes, some is still too wide to be held.
+    `reach` is an upper bound, so some meshes that pass are still too wide to be held.
 
     hand: the hand.
     name: of the mesh, for the message.
@@ -187,13 +187,13 @@ def check_size(hand: Hand, name: str, mesh: trimesh.Trimesh) -> None:
     if width > span:
         raise PlanError(
             f"{name} is {1000 * width:.0f} mm wide at its narrowest; the {hand.name} hand reaches"
-            f" around {1000 * span:.0f} mm at most"
+            f" {1000 * span:.0f} mm at most"
         )
 
 
 def named_target(name: str, mesh: trimesh.Trimesh) -> Target:
-    """The Target of a mesh; raises MeshError, naming it, for one whose distance field has no
-    inside, such as a thin sheet.
+    """The Target of a mesh; raises MeshError, with its name, if its distance field has no inside,
+    as for a thin sheet.
 
     name: of the mesh.
     mesh: in metres.
@@ -212,14 +212,14 @@ def plan_group(
     hand: str,
     settings: PlannerSettings,
 ) -> None:
-    """Plan for a group of meshes at once, on one thread: its bits do not depend on how many
-    processes run.
+    """Plan for a group of meshes at once, on one thread, so that its bits do not depend on the
+    number of processes.
 
     group: meshes by name.
-    paths: the files that are to be written, by name.
-    parameters: what the grasps depend on.
+    paths: the files to write, by name.
+    parameters: on which the grasps depend.
     hand: its name.
-    settings: how grasps are planned.
+    settings: of the planner.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -237,8 +237,8 @@ def plan_group(
 
 
 def _closed(hand, target, found, abreast, parameters):
-    """The HandGrasps of a `planner.Planned` of a Target, one of so many objects that were planned
-    abreast.
+    """The HandGrasps of a `planner.Planned` of a Target. abreast: number of objects that were
+    planned together.
     """
     which = torch.zeros(len(found.states), dtype=torch.long)
     wrist, joints = pose_vector.split(found.states)

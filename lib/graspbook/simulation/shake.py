@@ -189,9 +189,9 @@ def _shake_wrench(shaker, states, axis):
     """Inertial wrenches (n, steps, 6) on the object while the hand moves to and fro once, along and
     about one of its axes.
 
-    Accelerations are cosines, so the hand starts and ends at rest. In the hand's frame, with the
-    object's centre of mass at r, the force is -m (a + α×r + ω×(ω×r)) and the torque is -(I α + ω×I
-    ω). The object's own motion in the hand is neglected.
+    Accelerations are cosines, so the hand starts and ends at rest. In the hand's frame the object's
+    centre of mass is r. The force is -m (a + α×r + ω×(ω×r)), and the torque is -(I α + ω×I ω). The
+    object's own motion in the hand is neglected.
     """
     settings, unit = shaker.settings, np.eye(3)[axis]
     steps = np.arange(round(1 / settings.frequency / settings.timestep))

@@ -191,7 +191,7 @@ def _sides(name, points, centre):
     try:
         hull = ConvexHull(points)
     except QhullError as error:
-        message = f"{name!r}: its {len(points)} vertices have no convex hull to stand on"
+        message = f"{name!r}: its {len(points)} vertices have no convex hull to rest on"
         raise MeshError(message) from error
     normals = hull.equations[:, :3]
     heights = -(hull.equations[:, 3] + normals @ centre)

@@ -9,7 +9,7 @@ from graspbook.simulation.hold import HoldSettings
 
 # Rows of the card's tables of grasps from one view: figure and text.
 _FIGURES = {
-    "success_best": "the best-ranked grasp of a view holds",
+    "success_best": "the best-ranked grasp per view holds",
     "gravity_best": "it holds 0.3 kg against gravity from six directions",
     "success_top10": "the ten best hold",
     "success_above_threshold": "grasps scored above {threshold} hold",

@@ -56,8 +56,8 @@ def ship(
         figures.
     folder: of all written files.
 
-    Raises NotebookError for a run that is not complete and for a report on other weights,
-    WeightsError for weights that are missing, ParameterError for reports on the other paper.
+    Raises NotebookError for an incomplete run or a report on other weights, WeightsError for
+    missing weights, and ParameterError for reports on the other paper.
     """
     shipment, folder = SHIPMENTS[paper], Path(folder)
     if evaluations and paper != "graspnet":
