@@ -21,6 +21,7 @@ _PLANE_SHARE = 0.2  # of the points lies on a plane that is removed
 _LEVELS = 4  # of scenes within scenes: a tote on a table before a wall
 _TABLE_LENGTH, _TABLE_WIDTH = 0.2, 0.07  # of the smallest plane within a cluster
 _CONTACT = 0.03  # from a plane to the lowest points of what stands on it
+_MOST_BETWEEN = 0.12  # metres of height between parts of one object
 _INNER = 0.01  # what stands in a tote is so far inside its outline
 _GAP = 0.01  # between the outlines of objects, on the plane they stand on
 _SMALL = 0.1  # of the points: a plane or an object with less is none of its own
@@ -159,10 +160,14 @@ def _without_containers(parts, normal, offset):
             if stands or np.ptp(parts[big], axis=0).max() > _TABLE_LENGTH:
                 if _surrounds(flats[big], flats[small].mean(axis=0)):
                     dropped.add(big)
-            else:
+            elif _height_between(parts[big] @ normal + offset, heights) < _MOST_BETWEEN:
                 parts[big] = np.concatenate([parts[big], parts[small]])
                 dropped.add(small)
     return [part for i, part in enumerate(parts) if i not in dropped]
+
+
+def _height_between(heights, others):
+    return max(heights.min() - others.max(), others.min() - heights.max())
 
 
 def _surrounds(flat, middle):

@@ -124,7 +124,11 @@ def has_table(points: np.ndarray) -> bool:
     heights = points @ normal + offset
     above, on = points[heights > PLANE_DISTANCE], points[np.abs(heights) < PLANE_DISTANCE]
     behind = (heights < -PLANE_DISTANCE).sum()  # as of a round object, not of a table
-    if share < 0.5 or behind > 0.3 * len(on) or len(above) < max(0.05 * len(points), FEWEST_POINTS):
+    if (
+        share < 0.5
+        or behind > 0.15 * len(on)
+        or len(above) < max(0.05 * len(points), FEWEST_POINTS)
+    ):
         return False
     axes = np.linalg.svd(normal[None])[2][1:]
     spans = [np.prod(np.ptp(part @ axes.T, axis=0)) for part in (above, on)]
