@@ -27,10 +27,10 @@ def curves(
 
     lines: name -> (x, y).
     x_title, y_title: of the axes.
-    bands: name -> (low, high), drawn around the curve of that name.
+    bands: name -> (low, high), around the curve of that name.
     log_y: a logarithmic y axis.
     unit_square: both axes from 0 to 1.
-    markers: points on the curves too.
+    markers: whether curves also have points.
     title: of the figure.
     """
     figure, bands = go.Figure(), bands or {}
@@ -68,7 +68,7 @@ def bars(
     x_title: str | None = None,
     title: str | None = None,
 ) -> go.Figure:
-    """Bars side by side, with intervals on them.
+    """Grouped bars with intervals.
 
     groups: series name -> value for each category.
     categories: along x.
@@ -90,7 +90,7 @@ def bars(
 
 
 def funnel(stages: Mapping[str, Mapping[str, float]], title: str | None = None) -> go.Figure:
-    """What is left at each stage, as shares of the first with the counts beside.
+    """Share of the first stage that is left at each stage, with counts as text.
 
     stages: series name -> {stage: count}.
     title: of the figure.
@@ -140,7 +140,7 @@ def heat_map(
 ) -> go.Figure:
     """Values over a plane, with the contour of zero; equal axes.
 
-    White is zero, red what is less and blue what is more, both full at the extremes.
+    White is zero. Lower values are red and higher ones blue, strongest at the extremes.
 
     values: (n, m), x along the first axis.
     extent: x_low, x_high, y_low, y_high.

@@ -1,4 +1,4 @@
-"""Figures of robot trials: success beside the paper's, how many grasps are feasible, times by
+"""Figures of robot trials: success compared with the paper's, numbers of feasible grasps, times by
 stage, the grasps in the scene.
 """
 
@@ -22,8 +22,8 @@ from graspbook.metrics import wilson_interval
 from graspbook.robots.grasp_choice import Choice
 from graspbook.robots.trial_records import STAGES
 
-# Kind of grasp -> colour and width of its fork, drawn last on top; the palette is told apart by the
-# colour-blind too.
+# Kind of grasp -> colour and width of its fork, drawn last on top; colour-blind people can
+# distinguish the palette.
 KINDS = {
     "collides": ("#9aa1a9", 2),
     "unreachable": (figures.BAD, 2),
@@ -34,8 +34,8 @@ _DRAWN = 25  # grasps of each kind: with more, nobody sees the object
 
 
 def success_figure(records: Sequence[Record], title: str | None = None) -> go.Figure:
-    """Success by category and over all trials of each method, per cent with 95 % Wilson intervals,
-    beside the paper's (hatched).
+    """Success by category and over all trials of each method, per cent with 95 % Wilson intervals;
+    the paper's is hatched.
 
     records: at least one, else ParameterError, as for the other figures.
     title: of the figure.
@@ -64,11 +64,11 @@ def success_figure(records: Sequence[Record], title: str | None = None) -> go.Fi
 
 
 def grasp_figure(records: Sequence[Record], title: str | None = None) -> go.Figure:
-    """How many grasps a method predicts, how many of them are clear of table and object, and how
-    many the arm reaches too.
+    """Number of grasps that a method predicts, that are clear of table and object, and that the arm
+    also reaches.
 
-    Medians over the trials that came to the prediction, with quartiles (Fig. 2, right, of the paper
-    in numbers).
+    Bars are medians over the trials that reached the prediction, with quartiles (Fig. 2, right, of
+    the paper in numbers).
 
     records: of any methods.
     title: of the figure.
@@ -82,7 +82,7 @@ def grasp_figure(records: Sequence[Record], title: str | None = None) -> go.Figu
             np.percentile(numbers, [25, 50, 75], axis=0) if came else np.full((3, 3), np.nan)
         )
         quartiles[method] = low, high
-    text = "grasps a trial: median and quartiles"
+    text = "grasps per trial: median and quartiles"
     figure = figures.bars(medians, stages, text, quartiles, x_title="grasps", title=title)
     return figure.update_layout(showlegend=True)
 
@@ -158,7 +158,7 @@ def kinds_of(choice: Choice) -> tuple[np.ndarray, np.ndarray]:
 
 
 def depth_figure(depth: np.ndarray, title: str | None = None) -> go.Figure:
-    """A depth image, every third pixel; white where nothing was measured.
+    """A depth image, every third pixel; missing depth is white.
 
     depth: (H, W) in metres.
     title: of the figure.
