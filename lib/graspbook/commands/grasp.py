@@ -154,7 +154,7 @@ def grasp_input(
         f"{''.join(f' Note: {note}.' for note in (*capture.notes, found.note) if note)}"
     )
     points = capture.points[rng.permutation(len(capture.points))[:5000]]
-    how = {"camera_frame": True, "marked": collides[few], "gripper": hand}
+    how: dict[str, Any] = {"camera_frame": True, "marked": collides[few], "gripper": hand}
     figure = cloud_and_grasps(points, poses[few], scores[few], **how)
     write_view(html, figure, f"Grasps for {Path(path).name}", text)
     return found
