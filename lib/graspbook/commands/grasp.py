@@ -177,12 +177,18 @@ def grasp_input(
             configuration=hand.configuration,
         ),
     )
+    few = slice(25)  # of all 200 forks nobody could see the object
     text = (
-        f"{len(poses)} grasps, coloured by the evaluator's score, in the {frame} frame. "
-        f"Red: the hand would be inside observed points ({collides.sum()})."
+        f"The best {len(poses[few])} of {len(poses)} grasps, coloured by the evaluator's score, in"
+        f" the {frame} frame. In {collides.sum()} of all grasps the hand would be inside observed"
+        " points; such grasps are red."
         f"{''.join(f' Note: {note}.' for note in (*capture.notes, found.note) if note)}"
     )
-    how: dict[str, Any] = {"camera_frame": frame == "camera", "marked": collides, "gripper": hand}
-    figure = cloud_and_grasps(points, poses, scores, **how)
+    how: dict[str, Any] = {
+        "camera_frame": frame == "camera",
+        "marked": collides[few],
+        "gripper": hand,
+    }
+    figure = cloud_and_grasps(points, poses[few], scores[few], **how)
     write_view(html, figure, f"Grasps for {Path(path).name}", text)
     return found

@@ -19,16 +19,16 @@ renderers["plotly_mimetype"].config = _CONFIG
 # On a telephone: a scene, which plotly fits to the height of its figure, would be cut off at its
 # sides, and a legend on the right would leave no space for the curves.
 NARROW = """
-addEventListener("load", () => {
-  for (const plot of document.querySelectorAll(".js-plotly-plot")) {
-    const width = plot.clientWidth;
-    if (width > 600) continue;
-    if (plot.layout.scene) plot.style.height = `${0.8 * width + 60}px`;
-    Plotly.relayout(plot, plot.layout.scene
-      ? {height: 0.8 * width + 60}
-      : {legend: {orientation: "h", y: -0.25}});
+const drawn = Plotly.newPlot;
+Plotly.newPlot = (plot, data, layout, config) => {
+  if (innerWidth < 640 && layout.scene) {
+    layout.height = 0.8 * innerWidth + 40;
+    document.getElementById(plot).parentElement.style.height = "auto";
+  } else if (innerWidth < 640) {
+    layout.legend = {orientation: "h", yref: "container", y: 0, yanchor: "bottom"};
   }
-});
+  return drawn(plot, data, layout, config);
+};
 """
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -44,13 +44,13 @@ p {{ max-width: 46rem; margin: 0.6rem 0; overflow-wrap: break-word }}
 footer {{ color: #5b6675; font-size: 0.875rem; border-top: 1px solid #dfe4ea; margin-top: 2rem }}
 </style>
 <script>{script}</script>
+<script>{narrow}</script>
 </head>
 <body>
 <h1>{title}</h1>
 {words}
 {figures}
 <footer><p>Made by graspbook {version}. Drag a figure to turn it.</p></footer>
-<script>{narrow}</script>
 </body>
 </html>
 """

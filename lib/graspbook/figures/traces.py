@@ -74,7 +74,7 @@ def space(
         title=title,
         height=520,
         margin={"l": 0, "r": 0, "b": 0, "t": 50 if title else 10},
-        legend={"x": 0, "y": 1, "itemsizing": "constant"},
+        legend={"x": 0, "y": 1, "itemsizing": "constant", "bgcolor": "rgba(255,255,255,0)"},
         scene={
             "aspectmode": "data",
             "camera": camera,

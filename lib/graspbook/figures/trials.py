@@ -175,6 +175,11 @@ def depth_figure(depth: np.ndarray, title: str | None = None) -> go.Figure:
         "template": "plotly_white",
         "height": 480,
         "xaxis": {"title": "column [pixel]", "constrain": "domain"},
-        "yaxis": {"title": "row [pixel]", "autorange": "reversed", "scaleanchor": "x"},
+        "yaxis": {
+            "title": "row [pixel]",
+            "autorange": "reversed",
+            "scaleanchor": "x",
+            "constrain": "domain",
+        },
     }
     return go.Figure(image, layout)
