@@ -71,7 +71,9 @@ def read_json(path: Path) -> Grasps:
     content = _parsed(path, json.loads, "JSON")
     found = _part(content, "grasps")
     if "transforms" not in found:
-        raise GraspFileError(f"no grasps.transforms, expected GraspGen's; {_names(content)}")
+        raise GraspFileError(
+            f"no grasps.transforms, expected a file of GraspGen; {_names(content)}"
+        )
     poses = checked_poses(found["transforms"], "grasps.transforms")
     labels = found.get("object_in_gripper")
     if labels is not None:
@@ -226,7 +228,7 @@ def _parsed(path, parse, kind):
 def _part(content, name):
     part = content.get(name)
     if not isinstance(part, dict):
-        raise GraspFileError(f"no mapping {name!r}, expected GraspGen's; {_names(content)}")
+        raise GraspFileError(f"no mapping {name!r}, expected a file of GraspGen; {_names(content)}")
     return part
 
 

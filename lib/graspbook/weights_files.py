@@ -52,8 +52,8 @@ def halve_weights(source: Path | str, path: Path | str) -> None:
     }
     if not all(value.isfinite().all() for value in state.values()):
         raise WeightsError(
-            f"{source}: the network has numbers that are not finite or beyond 65504, expected such"
-            " as half precision can hold"
+            f"{source}: some weights are not finite or are beyond 65504; expected numbers that"
+            " half precision can hold"
         )
     write_tensors(path, state, {"parameters": parameters, "history": []})
 

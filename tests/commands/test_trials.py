@@ -35,7 +35,7 @@ def test_a_method_or_seed_given_twice_is_refused(tmp_path, methods, seeds, words
 
 
 def test_a_method_that_is_none_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(ParameterError, match="method 'luck', expected of graspnet"):
+    with pytest.raises(ParameterError, match="method 'luck', expected one of graspnet"):
         trials(["red_bowl"], ["luck"], tmp_path / "out", "none")
     assert not (tmp_path / "out").exists()
 

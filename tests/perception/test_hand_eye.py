@@ -292,11 +292,11 @@ REFUSED = {
     ),
     "robot.launch": (
         PUBLISHER.format("0.05 -0.02 0.03 1.57 0 0 panda_link8 flange"),
-        "is no camera's",
+        "is not a camera frame",
     ),
     "arm.launch": (
         PUBLISHER.format("0.05 -0.02 0.03 1.57 0 0 panda_link5 cam_optical"),
-        "'panda_link5' is no hand's",
+        "'panda_link5' is not a hand frame",
     ),
     "argument.launch": (PUBLISHER.format("$(arg x) 0 0 0 0 0 panda_hand cam"), "written out"),
     "few.launch": (PUBLISHER.format("1 2 3 panda_hand cam"), "3 numbers before the frames"),

@@ -97,7 +97,7 @@ _SCALE = "factor from the file's units to metres (whole numbers of depth are mil
 _CAMERA = "camera matrix of a depth image: camera_info .json or .yaml, meta.mat, 3 x 3 numbers"
 _TARGET = "id of the wanted object in the mask or segmap (default: the one nearest the axis)"
 _CAMERA_POSE = "the camera's pose in the frame of a cloud: 4 x 4 numbers, or its position"
-_UP = "axis of a cloud's frame that points upwards, as z or -y, if its camera is unknown"
+_UP = "axis that points up in the cloud's frame, such as z or -y; use it if the camera is unknown"
 SHARED: dict[str, dict[str, Any]] = {
     "meshes": {"nargs": "+", "metavar": "MESH", "help": _MESHES},
     "--method": _methods(),
@@ -107,7 +107,7 @@ SHARED: dict[str, dict[str, Any]] = {
         "type": seed,
         "default": 0,
         "metavar": "S",
-        "help": "of random numbers (default: 0)",
+        "help": "random seed (default: 0)",
     },
     "--gripper": {"metavar": "GRIPPER", "help": _GRIPPER},
     "--workers": {

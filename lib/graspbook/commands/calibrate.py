@@ -39,5 +39,5 @@ def run(options: Namespace) -> None:
     found = calibrate(source, root, threads=options.threads, progress=True)
     write_json(out, found | {"provenance": provenance()})
     share = found["halves"]["odd"]["frozen"]["balanced_accuracy"]
-    print(f"{out}: balanced accuracy {share:.3f} on the half that no setting was chosen on")
+    print(f"{out}: balanced accuracy {share:.3f} on the half of the grasps not used for tuning")
     print(f"Next: compare the settings under halves and sweep in {out}.")

@@ -22,7 +22,7 @@ def arguments(parser: ArgumentParser) -> None:
     text = "mesh, point cloud or depth capture (`graspbook formats`); a cloud's convex hull is used"
     parser.add_argument("input", metavar="INPUT", help=text)
     add(parser, "--hand")
-    text = "turned views, of which the best counts (default: 5)"
+    text = "rotations of the object to try; the best grasp is kept (default: 5)"
     parser.add_argument("--rotations", type=count, default=5, metavar="R", help=text)
     text, page = "joints by name, wrist, quality and contacts", "a page with hand and object"
     add_results(parser, text, "INPUT_HAND_grasp.json next to the input", html=page)

@@ -50,9 +50,9 @@ def run(options: Namespace) -> None:
     print(f"{out}: {held} of {len(labelled.transforms)} grasps of {labelled.gripper} hold")
     if counts:
         print(
-            f"compared with the labels in the input: both say that {counts['tp']} hold and"
-            f" {counts['tn']} do not; {counts['fn']} hold only by the input, {counts['fp']} only in"
-            f" this test; accuracy"
-            f" {counts['accuracy']:.3f}, balanced accuracy {counts['balanced_accuracy']:.3f}"
+            f"compared with the labels in the input: {counts['tp']} grasps hold in both and"
+            f" {counts['tn']} in neither; {counts['fn']} hold only according to the input,"
+            f" {counts['fp']} only in this test; accuracy {counts['accuracy']:.3f}, balanced"
+            f" accuracy {counts['balanced_accuracy']:.3f}"
         )
     print(f"Next: the labels are the attribute success of graspbook.read_grasps({str(out)!r}).")

@@ -23,8 +23,9 @@ def arguments(parser: ArgumentParser) -> None:
     text = "grasps per mesh (default: 20)"
     parser.add_argument("--grasps", type=count, default=20, metavar="K", help=text)
     text = (
-        "descent (default): gradient steps between jumps; annealing: the paper's, up to ten tries"
-        " per iteration; annealing_candidates: the best of ten neighbours per iteration"
+        "descent (default): gradient steps between jumps; annealing: the paper's method, up to"
+        " ten tries per iteration; annealing_candidates: annealing that takes the best of ten"
+        " neighbours per iteration"
     )
     parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
     text = "distance_sum (default), as the paper says, or graspit, which adds the normals"

@@ -81,8 +81,8 @@ def run(options: Namespace) -> None:
     for obj, path in zip(objects, paths, strict=True):
         counts = sample_to_file(obj, path, options.grasps, options.seed, **how)
         print(
-            f"{path}: {counts['candidates']} candidates; in {counts['not_colliding']} the hand is"
-            f" free, in {counts['simulable']} of them the object is between the fingers;"
-            f" {counts['simulated']} simulated, {counts['successes']} hold"
+            f"{path}: {counts['candidates']} candidates; {counts['not_colliding']} leave the hand"
+            f" free of collision, and {counts['simulable']} of these have the object between the"
+            f" fingers; {counts['simulated']} were simulated, {counts['successes']} hold"
         )
     print(f"Next: look at them in Python: graspbook.read_grasps({str(paths[0])!r}).figure()")

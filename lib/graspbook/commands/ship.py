@@ -13,7 +13,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser: its own.
     """
     add(parser, *RUN)
-    text = "whose networks: from one view (graspnet, default) or of many-jointed hands (highdof)"
+    text = "which networks: 6-DOF GraspNet (graspnet, default) or multi-joint hands (highdof)"
     papers = ("graspnet", "highdof")
     parser.add_argument("--paper", choices=papers, default=papers[0], help=text)
     text = "reports of `graspbook evaluate` for the model card of graspnet"

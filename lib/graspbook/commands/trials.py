@@ -28,7 +28,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--objects", nargs="+", metavar="NAME|MESH", help=text)
     text = "stable poses of each (default: 3)"
     parser.add_argument("--poses", type=count, default=3, metavar="N", help=text)
-    text = "of random numbers; each gives every object other poses (default: 0)"
+    text = "random seeds; each seed places every object in different poses (default: 0)"
     parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S", help=text)
     text = "trials.jsonl, commands.log, pictures; a rerun continues there (default: trials)"
     parser.add_argument("--out", default="trials", metavar="DIR", help=text)
@@ -146,7 +146,7 @@ def trials(
 
     unknown = [method for method in methods if method not in METHODS]
     if unknown:
-        raise ParameterError(f"method {unknown[0]!r}, expected of {', '.join(METHODS)}")
+        raise ParameterError(f"method {unknown[0]!r}, expected one of {', '.join(METHODS)}")
     for what, values in (("method", methods), ("seed", seeds)):
         if len(set(values)) < len(values):
             raise ParameterError(

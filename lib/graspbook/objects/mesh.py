@@ -51,8 +51,8 @@ def load_mesh(
     mesh = repair(scaled, str(path), scale)
     if (size := float(mesh.extents.max())) > LONG:
         notes.append(
-            f"it is {size:.2g} m long, which is much for one hand; if its units are others, a guess"
-            f" is --scale {scale * 0.15 / size:.2g}, which makes it 0.15 m"
+            f"it is {size:.2g} m long, which is large for one hand; if the unit is wrong, a"
+            f" guess is --scale {scale * 0.15 / size:.2g}, which makes it 0.15 m long"
         )
     return _with_notes(mesh, notes)
 
@@ -94,8 +94,8 @@ def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> t
     mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     if not is_solid(mesh.faces):
         thickened.append(
-            "many of its edges have one face, or three and more: its convex parts are made on a"
-            f" grid, which thickens walls to about {1000 * mesh.extents.max() / 30:.1f} mm"
+            "many of its edges do not join exactly two faces, so its convex parts are made on a"
+            f" grid; this thickens walls to about {1000 * mesh.extents.max() / 30:.1f} mm"
         )
     return _with_notes(mesh, [*notes, *closed, *thickened])
 
@@ -132,9 +132,9 @@ def _check_size(mesh, source, scale):
     fits = [(unit, factor) for unit, factor in _UNITS.items() if 0.03 <= size * factor <= 0.6]
     unit, factor = fits[0] if fits else ("another unit", 0.1 / size)
     raise MeshError(
-        f"{source}: the longest side is {size:.4g} m, a graspable object has {SMALLEST} to"
-        f" {LARGEST:g} m; --scale {scale * 0.1 / size:.2g} would make it 0.1 m; the unit is not in"
-        f" the file, a guess is {unit}: --scale {scale * factor:.3g}"
+        f"{source}: the longest side is {size:.4g} m, expected {SMALLEST} to {LARGEST:g} m. Option"
+        f" --scale {scale * 0.1 / size:.2g} would make it 0.1 m. The file does not say its unit; a"
+        f" guess is {unit}: --scale {scale * factor:.3g}"
     )
 
 

@@ -40,8 +40,8 @@ def camera_T_cloud(
         if not exact and np.allclose(viewpoint[:3, :3], np.eye(3)):
             viewpoint = looking_at(viewpoint[:3, 3], np.median(points, axis=0))
             notes.append(
-                f"the camera was at {_text(viewpoint[:3, 3])} by the file's viewpoint, which has no"
-                " rotation: it is taken to look at the cloud"
+                f"the file's viewpoint at {_text(viewpoint[:3, 3])} has no rotation: the camera is"
+                " assumed to look at the cloud from there"
             )
         else:
             notes.append(
@@ -180,7 +180,7 @@ def _no_camera(points, exact):
         return ""
     _, offset, share = dominant_plane(points, np.random.default_rng(0))
     if share > 0.3 and abs(offset) < _EDGE_ON and np.ptp(points, axis=0).max() > OBJECT_EXTENT:
-        return "it lies in the largest plane, as the base of a robot lies in its table"
+        return "the origin lies in the largest plane, like a robot's base on its table"
     seen = points[points[:, 2] > 0.05]
     if len(seen) >= _MANY and (hidden := hidden_share(seen)) > _ONE_VIEW:
         return f"from there, {hidden:.0%} of the points are in front of or behind others"

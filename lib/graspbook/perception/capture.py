@@ -159,8 +159,8 @@ def _find(path, scene, grid, notes):
     short = np.ptp(scene, axis=0).max() <= OBJECT_EXTENT
     if alone and short and not is_rectangle(grid) and not has_table(scene):
         notes.append(
-            f"nothing but {len(scene)} points within the image has a depth: they are the object,"
-            " and no plane was looked for"
+            f"only {len(scene)} pixels, away from the image border, have a depth: they are taken as"
+            " the object, and no plane was looked for"
         )
         return one_object(scene, notes)
     if alone and short and not has_table(scene) and not holds_table(scene):
@@ -250,7 +250,7 @@ def _camera(path, content, names, camera, notes):
         infos = [read_camera(file, path.stem) for file in files]
         if any(not np.allclose(other.K, infos[0].K, atol=1e-3) for other in infos):
             raise CaptureError(
-                f"{path}: cameras that differ are beside it: {', '.join(f.name for f in files)};"
+                f"{path}: found several cameras that differ ({', '.join(f.name for f in files)});"
                 " choose one with --camera"
             )
         info = next((info for info in infos if info.factor is not None), infos[0])
@@ -286,6 +286,6 @@ def _cloud(path, name, points):
 def _check_metres(path, name, typical):
     if typical > 20:
         raise CaptureError(
-            f"{path}: {name} is about {typical:.4g} from the camera, expected metres; are these"
+            f"{path}: {name}: the typical distance is {typical:.4g}, expected metres; are these"
             " millimetres? Then pass --scale 0.001"
         )

@@ -57,9 +57,9 @@ def extract_object(points: np.ndarray, notes: list[str] | None = None) -> np.nda
         if not found:
             raise CaptureError(
                 f"no object of {FEWEST_POINTS} points or more stands out among {len(points)}"
-                f" points: nothing that is higher than {1000 * least:.1f} mm above the"
-                f" largest plane and no longer than {OBJECT_EXTENT:g} m. Is its depth missing, as"
-                " on what is transparent? --mask FILE chooses an object"
+                f" points. An object must rise more than {1000 * least:.1f} mm above the largest"
+                f" plane and be at most {OBJECT_EXTENT:g} m long. Is depth missing, for example"
+                " because the object is transparent? Choose an object with --mask FILE"
             )
     if dominant_plane(points, np.random.default_rng(0))[2] <= _PLANE_SHARE:
         notes.append("no table was found: the object is the cluster nearest the optical axis")

@@ -34,11 +34,14 @@ def say_missing(share: float, count: int, where: str, notes: list[str]) -> None:
     where: it is missing.
     notes: gets the note.
     """
-    text = f"depth is missing on about {share:.0%} of {where}; is it transparent, black or shiny?"
+    text = (
+        f"depth is missing on about {share:.0%} of {where}; is the object transparent, black or"
+        " shiny?"
+    )
     if share > REFUSED:
         raise CaptureError(
-            f"{text} The {count} points that are left do not show its shape. Coat it with a matt"
-            " spray, or use another camera"
+            f"{text} The {count} points that are left do not show its shape. Coat the object with a"
+            " matt spray, or use another camera"
         )
     if share > SAID:
         notes.append(f"warning: {text} Its shape is only partly known")

@@ -145,7 +145,7 @@ def _largest_cluster(points, settings):
         if enough and np.ptp(points[cluster], axis=0).max() <= OBJECT_EXTENT:
             return cluster
     raise CaptureError(
-        f"nothing on the table: no cluster of {settings.fewest_points} points or more and at most"
-        f" {OBJECT_EXTENT:g} m long among {len(points)} points above it; the largest has"
-        f" {counts.max(initial=0)}"
+        f"nothing on the table: {len(points)} points lie above it in clusters, and the largest has"
+        f" {counts.max(initial=0)}; expected a cluster of at least {settings.fewest_points} points"
+        f" that is at most {OBJECT_EXTENT:g} m long"
     )

@@ -155,8 +155,8 @@ def assumed_pose(points: np.ndarray) -> np.ndarray:
     normal, offset, share = dominant_plane(points, np.random.default_rng(0))
     if share < 0.2 or abs(normal[2]) < 0.1:
         raise CaptureError(
-            f"no table: the largest plane holds {share:.0%} of the points, expected 20 % or more,"
-            " and that the camera looks down on it"
+            f"no table: the largest plane holds {share:.0%} of the points, expected 20 % or more;"
+            " the camera must look down on the table"
         )
     forward = np.array([0, 0, 1.0]) - normal[2] * normal
     # Nearly straight down, noise alone would choose a direction: the image's top is away from the

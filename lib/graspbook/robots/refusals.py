@@ -60,6 +60,6 @@ def flat_note(view: TableView) -> str:
         return ""
     return (
         f"the object is only {1000 * height:.0f} mm high, and the fingertips stay"
-        f" {1000 * TABLE_CLEARANCE:.0f} mm above the table: stand it up, or let it stick out over"
-        " the edge of something"
+        f" {1000 * TABLE_CLEARANCE:.0f} mm above the table: stand the object upright, or let it"
+        " overhang an edge"
     )

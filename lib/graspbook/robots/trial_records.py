@@ -133,8 +133,8 @@ class TrialRecords:
         content = self._objects.get(name, record["object_hash"])
         if record["setup"] != setup:
             return (
-                f"a trial of setup {record['setup']}, expected {setup}, that of {method} in this"
-                " run: parameters, weights or code differ"
+                f"a trial of setup {record['setup']}, expected {setup}, the setup of {method} in"
+                " this run: parameters, weights or code differ"
             )
         if record["object_hash"] != content:
             return (

@@ -80,11 +80,11 @@ def check_real(
         )
     if execute and str(source).partition(":")[0] != "realsense":
         raise ParameterError(
-            f"{source}: with --execute a real arm goes by what the camera on it sees now; expected"
-            " realsense or realsense:SERIAL"
+            f"{source}: with --execute the real arm needs a live view from the camera on its hand;"
+            " expected realsense or realsense:SERIAL"
         )
     if execute and not hand_eye:
         raise ParameterError(
-            f"--robot {robot} --execute without --hand-eye, expected a file of where the camera is"
-            " on the hand"
+            f"--robot {robot} --execute without --hand-eye: expected --hand-eye FILE, which says"
+            " where the camera is on the hand"
         )

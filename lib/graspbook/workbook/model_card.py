@@ -34,7 +34,7 @@ _SUCCESS = {
 }
 _WAYS = {
     "points": ("points inside, of 45", 1),
-    "deepest": ("deepest of the hand [mm]", 1000),
+    "deepest": ("deepest point of the hand [mm]", 1000),
     "clear": ("clear [%]", 100),
 }
 _SEARCHES = {
