@@ -100,5 +100,5 @@ def test_no_report_is_overwritten(tmp_path, capsys):
     (file,) = write(tmp_path, CUP[0])
     before = file.read_text()
     assert main(["hand-summary", str(file), "--out", str(tmp_path / "." / "0.json")]) == 2
-    assert "0.json: one of the reports to add up, expected another file" in capsys.readouterr().err
+    assert "0.json: it is an input of this command" in capsys.readouterr().err
     assert file.read_text() == before

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -87,7 +88,9 @@ def test_options_of_a_real_arm_are_refused_without_one(tmp_path):
 
 
 @pytest.mark.parametrize("source", ["realsense", "two.db3"])
-def test_options_of_captures_are_refused_for_cameras(source):
+def test_options_of_captures_are_refused_for_cameras(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("two.db3").write_bytes(b"SQLite format 3, /device_0/sensor_0/Depth_0")  # librealsense's
     for scale, reading, words in ((1.0, {"target": 2}, "--target"), (0.001, {}, "--scale")):
         with pytest.raises(ParameterError, match=f"{source}: {words} is for captures in files"):
             pick.pick(source, "none", log="none", scale=scale, reading=reading)

@@ -145,7 +145,7 @@ def test_a_recording_without_colour_is_refused(tmp_path, SoftwareCamera):
 def test_missing_and_damaged_recordings_are_refused(tmp_path):
     path = tmp_path / "damaged.db3"
     with pytest.raises(CaptureError, match="no such recording"):
-        open_camera(path)
+        Playback(path)
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(CaptureError, match="not a readable .db3"):
-        open_camera(path)
+        Playback(path)

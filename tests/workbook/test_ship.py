@@ -266,7 +266,7 @@ def test_the_files_of_the_other_paper_stay_as_they_are(hand_run, tmp_path, monke
     before = contents(folder)
     monkeypatch.setitem(ship.__kwdefaults__, "folder", folder)
     assert main(["ship", "--paper", "highdof", "--output-root", str(hand_run.root)]) == 0
-    assert capsys.readouterr().out == f"{folder / HIGHDOF.card}\n"
+    assert capsys.readouterr().out.splitlines()[0] == str(folder / HIGHDOF.card)
     after = contents(folder)
     assert before.items() < after.items() and len(after) == len(before) + 4
 

@@ -73,13 +73,13 @@ def grasp_mesh(
     mesh = object_read.mesh
     check_size(hand, Path(path).name, mesh)
     plan = against and read_plan_of(against, hand, path, mesh)
-    if progress:
-        told = f"{path}: predicting and closing the {hand.name} hand in {rotations} turned views"
-        print(told, file=sys.stderr, flush=True)
     try:
         found = generate(hand, fuse(network), mesh, settings, rotations=rotations, seed=seed)
     except GraspbookError as error:  # of a field or a grid: it does not know the file
         raise type(error)(f"{path}: {error}") from error
+    if progress:
+        said = f"testing {len(found.joints)} grasps of the {hand.name} hand against gravity"
+        print(f"{path}: {said}", file=sys.stderr, flush=True)
     whole = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
     held = Holder(hand, whole).test(found.object_T_palm, found.joints)
     best = int(np.argmax(held.all(axis=1) & found.clear))

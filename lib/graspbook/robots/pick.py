@@ -119,7 +119,7 @@ def pick(
 
 def _capture(source, scale, reading):
     """The Capture of a file, None where the source is a camera or a recording of one."""
-    if not is_camera(source):
+    if not is_camera(source) and (Path(source).suffix or Path(source).exists()):
         capture = read_view(source, scale, find=False, **reading)
         for note in capture.notes:
             print(f"note: {note}", flush=True)
