@@ -477,7 +477,7 @@ CASES = [
     (plan("box.stl", "box.stl"), ["box.stl and box.stl", "both be the object"]),
     (
         plan("box.stl", "sheet.stl"),
-        ["sheet: ", "0.3 m long", "it encloses no volume, or is thinner than the 2.5 mm"],
+        ["sheet: ", "0.3 m long", "or is thinner than the spacing of its distance field, 2.5 mm"],
     ),
     (plan("box.stl", "--out", "plans"), ["plans/box.h5", "not a file of planned grasps"]),
     (hand_grasp("box.stl", "--against", "none.h5"), ["none.h5: no such file"]),

@@ -61,5 +61,5 @@ def test_a_table_holds_something_and_a_box_does_not():
 
 def test_where_nothing_stands_out_the_least_height_is_said():
     noise = np.random.default_rng(0).normal(0, 1e-3, len(TABLE))
-    with pytest.raises(CaptureError, match="higher than 4.* mm above the largest plane"):
+    with pytest.raises(CaptureError, match="more than 4.* mm above the largest plane"):
         extract_object(TABLE + noise[:, None] * [0, 0, 1])
