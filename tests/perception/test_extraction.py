@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from graspbook.errors import CaptureError
-from graspbook.perception.extraction import extract_object, holds_table
+from graspbook.perception.extraction import extract_object, holds_table, size_note
 from graspbook.perception.planes import PLANE_DISTANCE, clusters, dominant_plane
 
 
@@ -63,3 +63,9 @@ def test_where_nothing_stands_out_the_least_height_is_said():
     noise = np.random.default_rng(0).normal(0, 1e-3, len(TABLE))
     with pytest.raises(CaptureError, match="more than 4.* mm above the largest plane"):
         extract_object(TABLE + noise[:, None] * [0, 0, 1])
+
+
+def test_the_size_of_a_found_object_is_said_along_its_own_axes():
+    block = np.random.default_rng(0).uniform(-1, 1, (4000, 3)) * [0.05, 0.02, 0.1]
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+    assert "spans 20 x 10 x 4 cm" in size_note(block @ turn)

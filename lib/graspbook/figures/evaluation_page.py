@@ -50,6 +50,7 @@ def write_evaluation(path: Path | str, evaluation: MeshEvaluation) -> None:
     figures = [_table(report)]
     if "against" in report:
         figures.append(_differences(report))
+    objects = f"{len(evaluations)} object{'s' * (len(evaluations) != 1)}"
     judged = [name for name in evaluations if evaluations[name]]
     if judged:
         success, coverage = pooled_success_coverage(evaluations, evaluation.positives)
@@ -63,7 +64,7 @@ def write_evaluation(path: Path | str, evaluation: MeshEvaluation) -> None:
                 {name: (evaluation.surfaces[name], evaluations[name][0]) for name in judged}
             ),
         ]
-    write_view(path, figures, f"Evaluated grasps for {len(evaluations)} objects", text)
+    write_view(path, figures, f"Evaluated grasps for {objects}", text)
 
 
 def _table(report):

@@ -7,28 +7,46 @@ from graspbook.hands.parallel_jaw import FRANKA, ParallelJaw
 
 MOST_POINTS = 640 * 480  # within the hand's reach; where there are more they are thinned
 VOXEL = 0.003  # metres, in which one point is kept then
-_AT_ONCE = 3_000_000  # points in all poses checked together
+_CELL = 0.02  # metres, more than half the diagonal of a cell that is compared as a whole
 
 
 def contact_check(
-    camera_T_hand: np.ndarray, cloud: np.ndarray, *, chunk: int = 32, gripper: ParallelJaw = FRANKA
+    camera_T_hand: np.ndarray, cloud: np.ndarray, *, gripper: ParallelJaw = FRANKA
 ) -> tuple[np.ndarray, np.ndarray]:
     """Whether the open hand holds points of a cloud inside it, bool (K,), and how many lie between
     its fingers (K,).
 
+    The cloud falls into cells of 2 cm. A hand is compared with points of cells near it alone.
+
     camera_T_hand: (K, 4, 4).
     cloud: (M, 3), metres, in the same frame.
-    chunk: poses checked together, fewer of a large cloud.
     gripper: the hand.
     """
     cloud = within_reach(camera_T_hand, cloud, gripper=gripper)
-    chunk = max(1, min(chunk, _AT_ONCE // max(len(cloud), 1)))
-    collides, between = [], []
-    for start in range(0, max(1, len(camera_T_hand)), chunk):
-        local = pose.transform(pose.inverse(camera_T_hand[start : start + chunk]), cloud)
-        collides.append(gripper.points_in_hand(local).any(axis=1))
-        between.append(gripper.points_in_closing_region(local).sum(axis=1))
-    return np.concatenate(collides), np.concatenate(between)
+    collides, between = np.zeros(len(camera_T_hand), bool), np.zeros(len(camera_T_hand), int)
+    if not len(cloud):
+        return collides, between
+    numbers = np.unique(_numbers(cloud, _CELL), return_inverse=True)[1].reshape(-1)
+    order, counts = np.argsort(numbers, kind="stable"), np.bincount(numbers)
+    members = np.split(cloud[order], np.cumsum(counts)[:-1])
+    middles = np.array([(some.min(axis=0) + some.max(axis=0)) / 2 for some in members])
+    corners = np.concatenate([*gripper.collision_parts(), gripper.region])
+    low, high = corners.min(axis=0) - _CELL, corners.max(axis=0) + _CELL
+    hands = pose.inverse(camera_T_hand)
+    for k, hand in enumerate(hands):
+        local = pose.transform(hand, middles)
+        near = np.flatnonzero(((local > low) & (local < high)).all(axis=1))
+        if len(near):
+            local = pose.transform(hand, np.concatenate([members[cell] for cell in near]))
+            collides[k] = gripper.points_in_hand(local).any()
+            between[k] = gripper.points_in_closing_region(local).sum()
+    return collides, between
+
+
+def _numbers(cloud, side):
+    """A number for each point (M,), the same for all points in one cell of a grid."""
+    cells = np.floor((cloud - cloud.min(axis=0)) / side).astype(np.int64)
+    return np.ravel_multi_index(tuple(cells.T), tuple(cells.max(axis=0) + 1))
 
 
 def within_reach(
@@ -56,6 +74,4 @@ def thinned(cloud: np.ndarray) -> np.ndarray:
     """
     if len(cloud) <= MOST_POINTS:
         return cloud
-    cells = np.floor((cloud - cloud.min(axis=0)) / VOXEL).astype(np.int64)
-    numbers = np.ravel_multi_index(tuple(cells.T), tuple(cells.max(axis=0) + 1))
-    return cloud[np.sort(np.unique(numbers, return_index=True)[1])]
+    return cloud[np.sort(np.unique(_numbers(cloud, VOXEL), return_index=True)[1])]

@@ -22,6 +22,7 @@ from graspbook.perception.extraction import (
     dominant_plane,
     extract_object,
     holds_table,
+    size_note,
 )
 from graspbook.perception.masks import (
     has_table,
@@ -80,7 +81,7 @@ def load_capture(
 
     path: of one of SUFFIXES.
     scale: factor from the file's units to metres; whole numbers are millimetres without it.
-    camera: a file with the camera matrix; without it that of the capture, or one beside it.
+    camera: a file with the camera matrix; without it that of the capture, or one next to it.
     mask: an image of the object's pixels or of ids; without it that of the capture, or one beside.
     target: the id of the wanted object in the mask.
     camera_pose: a file with the camera's pose in the frame of a cloud, see `read_camera_pose`.
@@ -168,6 +169,7 @@ def _find(path, scene, grid, notes):
         return scene
     try:
         found = extract_object(scene, notes)
+        notes.append(size_note(found))
         if grid is not None:
             check_depth(scene, found, grid[..., 2] > 0, notes)
         return found
@@ -191,11 +193,11 @@ def _labels(path, content, names, mask, notes):
         return f"{path}: {names['labels']}", content["labels"]
     found = images.masks_beside(path) if "depth" in content else []
     if len(found) == 1:
-        notes.append(f"{found[0].name} beside it is used as the mask")
+        notes.append(f"{found[0].name} next to it is used as the mask")
         return str(found[0]), images.read_image(found[0])
     if found:
         shown = ", ".join(file.name for file in found)
-        notes.append(f"no mask is used: {shown} are beside it; choose one with --mask")
+        notes.append(f"no mask is used: {shown} are next to it; choose one with --mask")
     return None
 
 
@@ -254,7 +256,7 @@ def _camera(path, content, names, camera, notes):
                 " choose one with --camera"
             )
         info = next((info for info in infos if info.factor is not None), infos[0])
-        notes.append(f"the camera matrix is that of {files[0].name} beside it")
+        notes.append(f"the camera matrix is that of {files[0].name} next to it")
     notes.extend(info.notes)
     return info
 

@@ -75,6 +75,19 @@ def extract_object(points: np.ndarray, notes: list[str] | None = None) -> np.nda
     return parts[most_central(parts)]
 
 
+def size_note(points: np.ndarray) -> str:
+    """Say how long a found cloud is along its principal axes.
+
+    points: (M, 3) metres.
+    """
+    middle = points - points.mean(axis=0)
+    spans = np.ptp(middle @ np.linalg.svd(middle, full_matrices=False)[2].T, axis=0)
+    return (
+        f"the visible part of the object spans {' x '.join(f'{100 * span:.0f}' for span in spans)}"
+        " cm; if these are several objects that touch, choose one with --mask FILE"
+    )
+
+
 def holds_table(points: np.ndarray, length: float = 0.0, width: float = 0.0) -> bool:
     """Whether a cloud has a plane on which something smaller stands.
 
