@@ -144,7 +144,7 @@ def load_capture(
         if not np.array_equal(camera_T_file, np.eye(4)):
             pose = np.linalg.inv(camera_T_file)
             notes.append(
-                "the results are in that camera's frame; the matrix file_T_camera brings them back"
+                "the results are in the camera's frame; the matrix file_T_camera brings them back"
                 " to the file's frame"
             )
             scene = transform(camera_T_file, scene)

@@ -10,7 +10,7 @@ from graspbook.perception.camera_info import CameraInfo, read_camera
 
 FARTHEST = 1e4  # what is farther, in metres, was not measured
 _NEAREST = 0.05  # metres of the median of a depth image, at least
-_ASIDE = 0.2  # of the image's size, from its middle to the middle of the lens
+_ASIDE = 0.12  # of the image's size, from its middle to the middle of the lens
 
 
 def read_depth(
@@ -154,8 +154,9 @@ def _check_middle(path, K, width, height, notes):
     middle, size = K[:2, 2], np.array([width, height])
     aside = np.abs(middle / size - 0.5).max()
     text = f"the middle of the lens in K is ({middle[0]:.4g}, {middle[1]:.4g})"
-    if aside >= 0.5 or (min(width, height) > 2 and middle.max() < 1):
-        factor = np.round(size / (2 * np.maximum(middle, 1e-6)), 3)
+    shares = min(width, height) > 2 and middle.max() < 1  # of the width and of the height
+    if aside >= 0.5 or shares:
+        factor = size if shares else np.round(size / (2 * np.maximum(middle, 1e-6)), 3)
         advice = f"; multiply its first two rows by {factor[0]:g} and {factor[1]:g}"
         raise CaptureError(
             f"{path}: {text}, expected a pixel of the {width} x {height} depth image. Is K that of"
