@@ -77,11 +77,6 @@ def test_labels_and_colours_that_do_not_fit_are_not_used(tmp_path, extra):
     assert "not used" in " ".join(found.notes)
 
 
-def test_a_matrix_of_another_resolution_is_warned_of(tmp_path):
-    notes = " ".join(load(tmp_path, depth=DEPTH, K=K * [[0.5], [0.5], [1]]).notes)
-    assert "warning: the middle of the lens in K is (19.75, 14.75), far from the middle" in notes
-
-
 @pytest.mark.parametrize(
     "stored",
     [

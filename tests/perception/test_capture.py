@@ -141,9 +141,6 @@ BIG = np.array([[1e5, 0, 50], [0, 1e5, 40], [0, 0, 1.0]])
         ({"depth": DEPTH > 0, "K": K}, "depth holds bool values"),
         ({"depth": DEPTH, "K": K, "intrinsics": 2 * K}, "both K and intrinsics are there"),
         ({"points": cloud() * 0.01}, "points are 0.001 m long"),
-        ({"depth": DEPTH * 0.05, "K": K}, "typical distance is 0.025 m, expected at least 0.05"),
-        ({"depth": DEPTH, "K": K * [[9], [9], [1]]}, r"first two rows by 0.139 and 0.111"),
-        ({"depth": DEPTH, "K": K / [[600], [600], [1]]}, "first two rows by 5 and 4"),
         (
             {"depth": DEPTH.repeat(20, 0).repeat(20, 1), "K": BIG, "mask": np.ones((80, 100))},
             "the object is 0.00049 m long, expected at least 0.005 m",
