@@ -73,7 +73,11 @@ def test_points_give_ranked_grasps_in_their_frame():
     assert (np.diff(feasible.astype(int)) <= 0).all()
     assert all((np.diff(found.scores[which]) <= 0).all() for which in (feasible, ~feasible))
     again = graspbook.predict(Capture(points[points[:, 2] < 0.49], points), samples=12)
-    assert again.frame == "camera" and len(again[:5]) == len(again[again.scores > -1][:5]) == 5
+    assert again.frame == "camera" and again.file_T_camera is None
+    turned = Capture(points[points[:, 2] < 0.49], points, file_T_camera=np.diag([1, -1, -1, 1]))
+    turned = graspbook.predict(turned, samples=12)
+    assert turned.frame == "camera" and (turned.file_T_camera == np.diag([1, -1, -1, 1])).all()
+    assert len(again[:5]) == len(again[again.scores > -1][:5]) == 5
 
 
 def test_grasps_of_an_object_are_in_its_frame_and_can_be_tested(obj, found):

@@ -44,6 +44,12 @@ class GraspSet:
         return None if found is None else np.array(found, float)
 
     @property
+    def file_T_camera(self) -> np.ndarray | None:
+        """Pose (4, 4) of the camera in the frame of its file, None where they are the same."""
+        found = self.grasps.parameters.get("file_T_camera")
+        return None if found is None else np.array(found, float)
+
+    @property
     def scores(self) -> np.ndarray | None:
         """Scores (N,) in 0 … 1, None without scores."""
         return self.grasps.grades.get("score")

@@ -87,6 +87,9 @@ def test_the_camera_s_pose_by_a_file(tmp_path, seen):
         np.testing.assert_allclose(found.points, seen, atol=1e-9)
     found = load_capture(tmp_path / "cloud.npy", camera_pose=tmp_path / "position.txt")
     assert found.file_T_camera[:3, 3] == pytest.approx(pose[:3, 3])
+    assert "file_T_camera brings them back" in " ".join(found.notes)
+    found = load_capture(tmp_path / "cloud.npy", camera_pose=tmp_path / "pose.txt", up="z")
+    assert "--up z is not used beside --camera-pose" in found.notes
     np.savetxt(tmp_path / "scaled.txt", 2 * pose)
     (tmp_path / "words.txt").write_text("here")
     for name, message in (
@@ -98,3 +101,10 @@ def test_the_camera_s_pose_by_a_file(tmp_path, seen):
             load_capture(tmp_path / "cloud.npy", camera_pose=tmp_path / name)
     with pytest.raises(ParameterError, match="--up w: expected x, y or z"):
         load_capture(tmp_path / "cloud.npy", up="w")
+
+
+def test_a_cloud_without_an_object_is_asked_for_its_frame(tmp_path):
+    plane = np.mgrid[-0.4:0.4:60j, -0.4:0.4:60j].reshape(2, -1).T
+    np.save(tmp_path / "plane.npy", np.c_[plane, np.full(3600, 0.7)])
+    with pytest.raises(CaptureError, match="no object of 50 .* --camera-pose FILE, or --up AXIS"):
+        load_capture(tmp_path / "plane.npy")

@@ -140,8 +140,8 @@ def grasp_input(
     frame = frame or ("object" if capture.is_mesh else "camera")
     if frame == "object" and not capture.is_mesh:
         raise ParameterError(
-            f"{path}: --frame object is for meshes; of a cloud or a capture only the camera frame"
-            " is known"
+            f"{path}: --frame object is for meshes; poses for a cloud or a capture are in the"
+            " camera's frame"
         )
     for note in capture.notes:
         print(f"note: {note}", flush=True)

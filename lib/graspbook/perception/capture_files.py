@@ -113,7 +113,7 @@ def _read_npy(path):
 def _read_text(path):
     """Numbers in columns, after lines of a header; columns named x, y and z are taken."""
     with path.open(encoding="utf-8", errors="replace") as lines:
-        names, before = [], 0
+        names, numbers, before = [], [], 0
         for line in lines:
             words = line.replace(",", " ").replace(";", " ").split()
             try:

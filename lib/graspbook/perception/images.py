@@ -46,18 +46,14 @@ def read_image(path: Path | str) -> np.ndarray:
         raise CaptureError(f"{path}: not a readable image ({reason})") from error
 
 
-def camera_beside(path: Path) -> list[Path]:
-    """Camera files that belong to a depth file, the one named after it first.
+def camera_beside(path: Path) -> list[list[Path]]:
+    """Camera files that belong to a depth file: named after it, in its folder, in the one above.
 
     path: of the depth file.
     """
     own = _named(path, _CAMERA, CAMERAS)
-    general = [
-        file for folder in (path.parent, path.parent.parent)
-        for file in _in(folder, set(map(str.lower, _CAMERA)), CAMERAS)
-    ]  # fmt: skip
-    same_folder = [file for file in general if file.parent == path.parent]
-    return own or same_folder or general
+    usual = set(map(str.lower, _CAMERA))
+    return [own, *(_in(folder, usual, CAMERAS) for folder in (path.parent, path.parent.parent))]
 
 
 def masks_beside(path: Path) -> list[Path]:

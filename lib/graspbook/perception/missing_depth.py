@@ -26,22 +26,24 @@ def check_depth(scene: np.ndarray, points: np.ndarray, seen: np.ndarray, notes: 
     say_missing(missing_share(pixels, seen), len(points), "the object's region", notes)
 
 
-def say_missing(share: float, count: int, where: str, notes: list[str]) -> None:
+def say_missing(share: float, count: int, where: str, notes: list[str], source: str = "") -> None:
     """Note that depth is missing, or raise CaptureError where hardly anything is left.
 
     share: that is missing.
     count: of the points that are left.
     where: it is missing.
     notes: gets the note.
+    source: names the file and the array, for errors.
     """
+    before = f"{source}: " if source else ""
     text = (
         f"depth is missing on about {share:.0%} of {where}; is the object transparent, black or"
         " shiny?"
     )
     if share > REFUSED:
         raise CaptureError(
-            f"{text} The {count} points that are left do not show its shape. Coat the object with a"
-            " matt spray, or use another camera"
+            f"{before}{text} The {count} points that are left do not show its shape. Coat the"
+            " object with a matt spray, or use another camera"
         )
     if share > SAID:
         notes.append(f"warning: {text} Its shape is only partly known")

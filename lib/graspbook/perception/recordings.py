@@ -123,8 +123,11 @@ def _first_frame(recording, notes, topic):
         for name in recording.topics(*_IMAGES)
         if "infra" not in name.lower() and ros.is_depth(recording.first(name)[1])
     ]
-    twice = {f"{name}/compressedDepth" for name in depths}
-    depths = [name for name in depths if name not in twice]
+    chosen, twice = (
+        [name for name in depths if name == topic],
+        {f"{name}/compressedDepth" for name in depths},
+    )
+    depths = chosen or [name for name in depths if name not in twice]
     wanted = [topic] if topic is not None else depths or clouds
     if topic is not None and topic not in (*depths, *clouds):
         raise CaptureError(
