@@ -54,8 +54,8 @@ def load_mesh(
     if surface is None and graspable and is_open_view(scaled):
         raise MeshError(
             f"{path}: this surface is one view of a camera, expected an object from all sides."
-            " The commands grasp and hand-grasp use it as a cloud. If it is an open object, move its"
-            " middle to the origin"
+            " The commands grasp and hand-grasp use it as a cloud. If it is an open object,"
+            " move its middle to the origin"
         )
     mesh = repair(scaled, str(path), scale)
     if (size := float(mesh.extents.max())) > LONG:
