@@ -122,6 +122,14 @@ def test_ctrl_c_in_the_last_import_counts(monkeypatch, tmp_path):
         assert import_module("last")
 
 
+def test_a_second_ctrl_c_does_not_wait_for_an_import(monkeypatch, tmp_path):
+    text = "import os, signal\nfor i in range(3):\n    os.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "twice.py").write_text(f"{text}    print(i)\nprint(1 / 0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt), _imports_uninterrupted():
+        import_module("twice")
+
+
 def test_version_has_the_revision(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--version"])

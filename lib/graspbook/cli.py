@@ -67,7 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _imports_uninterrupted():
-    """Let Ctrl-C wait for the end of an import: some modules swallow what is raised in it."""
+    """Let Ctrl-C wait for the end of an import: some modules swallow what is raised in it.
+
+    A second Ctrl-C does not wait.
+    """
     main_thread = threading.current_thread() is threading.main_thread()
     usual = signal.default_int_handler
     if not (main_thread and signal.getsignal(signal.SIGINT) is usual and hasattr(signal, "alarm")):
@@ -77,14 +80,14 @@ def _imports_uninterrupted():
 
     def interrupt(number, frame):
         nonlocal waiting
-        waiting, inner = True, frame
-        while inner:
-            if inner.f_code.co_filename == "<frozen importlib._bootstrap>":
-                signal.setitimer(signal.ITIMER_REAL, 0.05)  # looks again
-                return
+        second, inner = waiting and number == signal.SIGINT, frame
+        while inner and inner.f_code.co_filename != "<frozen importlib._bootstrap>":
             inner = inner.f_back
-        waiting = False
-        usual(number, frame)
+        waiting = inner is not None
+        if waiting:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)  # looks again
+        if second or not waiting:
+            usual(number, frame)
 
     signal.signal(signal.SIGINT, interrupt)
     alarm = signal.signal(signal.SIGALRM, interrupt)
