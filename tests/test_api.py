@@ -16,6 +16,7 @@ from graspbook.grasp_set import Grasps
 from graspbook.perception.capture import Capture
 
 FORMAT = "application/vnd.plotly.v1+json"
+LONG = np.array([[0, 0, 400.0], [0, 500, 400]])
 BOX = trimesh.creation.box((0.05, 0.06, 0.1))
 
 
@@ -134,6 +135,16 @@ def test_a_hand_grasp_shows_itself_and_names_its_joints(obj, notebook, tmp_path)
         (lambda obj, found: graspbook.predict([[0, 0, 1]], method="luck"), "method 'luck'"),
         (lambda obj, found: graspbook.predict([["a"]]), "points"),
         (lambda obj, found: graspbook.predict(np.zeros((5, 2))), r"\(5, 2\)"),
+        (lambda obj, found: graspbook.predict(LONG), "500 m long, .* millimetres.*scale=0.001"),
+        (lambda obj, found: graspbook.predict(LONG / 100), "5 m long, .* a whole scene"),
+        (lambda obj, found: graspbook.predict(LONG / 1e6), "0.0005 m long, expected 0.005 to 1"),
+        (lambda obj, found: graspbook.predict(Capture(LONG, LONG)), "500 m long"),
+        (lambda obj, found: graspbook.predict(np.zeros((0, 3))), "cloud of 0 points"),
+        (lambda obj, found: graspbook.predict(obj, samples=0), "samples=0: expected a whole"),
+        (lambda obj, found: graspbook.predict(obj, samples=2.5), "samples=2.5: expected a whole"),
+        (lambda obj, found: graspbook.predict(obj, seed=-1), "seed=-1: .* at least 0"),
+        (lambda obj, found: graspbook.shake_test(obj, found, threads=0), "threads=0"),
+        (lambda obj, found: graspbook.hand_grasp("none.stl", rotations=0), "rotations=0"),
         (lambda obj, found: graspbook.predict(obj, gripper="claw"), "unknown gripper 'claw'"),
         (lambda obj, found: graspbook.predict([[0, 0, 1]], frame="object"), "frame 'object'"),
         (lambda obj, found: graspbook.predict(obj, frame="world"), "frame 'world'"),

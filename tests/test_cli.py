@@ -2,14 +2,17 @@
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from importlib import import_module
 
 import pytest
 import trimesh
 
-from graspbook.cli import COMMANDS, _parser, main
+from graspbook.cli import COMMANDS, _imports_uninterrupted, _parser, main
+from graspbook.errors import ParameterError
 from graspbook.graspnet import mesh_evaluation
 
 
@@ -88,6 +91,43 @@ def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys, tmp_path):
     status, out, err = run(capsys, "evaluate", tmp_path / "box.stl")
     assert (status, out) == (130, "")
     assert_one_line(err, "interrupted", "trials continue when you run the command again")
+
+
+def test_ctrl_c_in_an_import_that_swallows_it_counts(monkeypatch, capsys, tmp_path):
+    def imports(*_, **__):
+        import_module("swallows")
+        done.append("import")
+        time.sleep(5)
+        raise ParameterError("not interrupted")
+
+    done = []
+    text = "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    open('x')\n"
+    (tmp_path / "swallows.py").write_text(text + "except BaseException:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "swallows", raising=False)
+    monkeypatch.setattr(mesh_evaluation, "evaluate_meshes", imports)
+    trimesh.creation.box([0.05] * 3).export(tmp_path / "box.stl")
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
+    status, _, err = run(capsys, "evaluate", tmp_path / "box.stl")
+    assert status == 130 and done
+    assert_one_line(err, "interrupted")
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
+
+
+def test_ctrl_c_in_the_last_import_counts(monkeypatch, tmp_path):
+    text = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nopen('/dev/null').close()\n"
+    (tmp_path / "last.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt), _imports_uninterrupted():
+        assert import_module("last")
+
+
+def test_a_second_ctrl_c_does_not_wait_for_an_import(monkeypatch, tmp_path):
+    text = "import os, signal\nfor i in range(3):\n    os.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "twice.py").write_text(f"{text}    print(i)\nprint(1 / 0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt), _imports_uninterrupted():
+        import_module("twice")
 
 
 def test_version_has_the_revision(capsys):

@@ -16,12 +16,13 @@ import numpy as np
 
 from graspbook import grasp_files, pose
 from graspbook.api_values import GraspSet, HandGrasp
-from graspbook.errors import ParameterError
+from graspbook.errors import CaptureError, ParameterError
 from graspbook.hands.grippers import load_gripper
 from graspbook.objects.grasp_object import GraspObject
-from graspbook.objects.mesh import notes_of
+from graspbook.objects.mesh import LARGEST, notes_of
 from graspbook.perception.camera import backproject, default_camera, random_view, render_depth
-from graspbook.perception.capture import Capture
+from graspbook.perception.capture import SMALLEST, Capture
+from graspbook.perception.normals import checked_cloud
 from graspbook.storage import SHIPPED
 
 
@@ -68,11 +69,13 @@ def predict(
     "points_between" (the fingers) and "feasible". For an object, the result has the pose of the
     camera as `object_T_camera`.
 
-    Raises CaptureError for points that cannot be used, ParameterError for an unknown name, and for
-    the object frame of points.
+    Raises CaptureError for points that cannot be used, and for an object that is not 0.005 … 1 m
+    long. Raises ParameterError for an unknown name, no samples, and for the object frame of points.
     """
     from graspbook.graspnet import predict as module
 
+    _check_whole(1, samples=samples)
+    _check_whole(0, seed=seed)
     hand, rng = load_gripper(gripper), np.random.default_rng(seed)
     points, scene, about, object_T_camera = _observe(seen, rng)
     frame = frame or ("camera" if object_T_camera is None else "object")
@@ -126,6 +129,7 @@ def shake_test(obj: GraspObject, grasps: GraspSet | np.ndarray, *, threads: int 
     from graspbook.simulation import shake
     from graspbook.simulation.shake_grades import GRADES
 
+    _check_whole(1, threads=threads)
     if not isinstance(grasps, GraspSet):
         poses = np.asarray(grasps, float)
         if poses.ndim != 3 or poses.shape[1:] != (4, 4):
@@ -169,6 +173,8 @@ def hand_grasp(
     """
     from graspbook.highdof.mesh_grasp import grasp_mesh
 
+    _check_whole(1, rotations=rotations)
+    _check_whole(0, seed=seed)
     settings: dict[str, Any] = {"rotations": rotations, "seed": seed, "scale": scale}
     return HandGrasp(*grasp_mesh(path, weights, hand, **settings, reading=reading))
 
@@ -198,7 +204,7 @@ def _observe(seen, rng):
     `object_T_camera` where the object's own frame is known.
     """
     if isinstance(seen, Capture):
-        return seen.points, seen.scene, {}, None
+        return _checked(seen.points), seen.scene, {}, None
     if isinstance(seen, GraspObject):
         camera, camera_T_object = default_camera(), random_view(seen.mesh, rng)
         points = backproject(render_depth(seen.mesh, camera, camera_T_object), camera.K)
@@ -208,6 +214,34 @@ def _observe(seen, rng):
     if not isinstance(seen, np.ndarray | Sequence) or isinstance(seen, str):
         raise ParameterError(f"{seen!r}: {expected}")
     try:
-        return np.asarray(seen, float), None, {}, None
+        points = np.asarray(seen, float)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"not numbers ({error}): {expected}") from error
+    return _checked(points), None, {}, None
+
+
+def _checked(points):
+    """The points of an object. Raises CaptureError for those that no object in metres has."""
+    points = checked_cloud(points)
+    length = float(np.ptp(points, axis=0).max())
+    if length == 0 or SMALLEST <= length <= LARGEST:
+        return points
+    advice = (
+        "are these millimetres? Then multiply them by 0.001, or pass scale=0.001 to load_capture."
+        " If this is a whole scene, pass the points of the object alone"
+        if length > LARGEST
+        else "are these metres? If not, multiply them by their unit, or pass scale to load_capture"
+    )
+    raise CaptureError(
+        f"the points are {length:.4g} m long, expected {SMALLEST:g} to {LARGEST:g} m: {advice}"
+    )
+
+
+def _check_whole(least, **values):
+    """Raise ParameterError for a value, by name, that is no whole number or less than `least`."""
+    for name, value in values.items():
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or value < least:
+            raise ParameterError(
+                f"{name}={value!r}: expected a whole number that is at least {least}"
+            )

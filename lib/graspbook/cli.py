@@ -6,8 +6,11 @@ input, explained in one line. Status 130: interrupted by Ctrl-C.
 
 import argparse
 import ast
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -43,9 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments: those of the process if None.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser(arguments).parse_args(arguments)
     try:
-        options.run(options)
+        with _imports_uninterrupted():
+            options = _parser(arguments).parse_args(arguments)
+            options.run(options)
     except (NotebookError, NoGraspError) as error:
         return _complain(error, 1)
     except GraspbookError as error:
@@ -59,6 +63,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
             130,
         )
     return 0
+
+
+@contextmanager
+def _imports_uninterrupted():
+    """Let Ctrl-C wait for the end of an import: some modules swallow what is raised in it.
+
+    A second Ctrl-C does not wait.
+    """
+    main_thread = threading.current_thread() is threading.main_thread()
+    usual = signal.default_int_handler
+    if not (main_thread and signal.getsignal(signal.SIGINT) is usual and hasattr(signal, "alarm")):
+        yield
+        return
+    waiting = False
+
+    def interrupt(number, frame):
+        nonlocal waiting
+        second, inner = waiting and number == signal.SIGINT, frame
+        while inner and inner.f_code.co_filename != "<frozen importlib._bootstrap>":
+            inner = inner.f_back
+        waiting = inner is not None
+        if waiting:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)  # looks again
+        if second or not waiting:
+            usual(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    alarm = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, usual)
+        signal.signal(signal.SIGALRM, alarm)
+    if waiting:
+        raise KeyboardInterrupt
 
 
 def _parser(arguments):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from graspbook.errors import CaptureError, ParameterError
+from graspbook.errors import CaptureError, MeshError, ParameterError
+from graspbook.objects.mesh import load_mesh
 from graspbook.perception.inputs import observe_input, read_solid, read_view
 
 
@@ -42,13 +43,18 @@ def test_an_open_surface_of_one_view_is_a_cloud(tmp_path, suffix, behind):
     expected = points.reshape(-1, 3)
     assert len(seen) >= 39 * 49 and np.abs(seen.mean(axis=0) - expected.mean(axis=0)).max() < 1e-3
     assert read_solid(tmp_path / f"view{suffix}").mesh.is_watertight
+    with pytest.raises(ParameterError, match="--mask m.png is for depth captures, .* as a cloud"):
+        read_view(tmp_path / f"view{suffix}", mask="m.png")
+    with pytest.raises(MeshError, match="this surface is one view of a camera, expected an object"):
+        load_mesh(tmp_path / f"view{suffix}")
 
 
-def test_a_closed_mesh_before_the_origin_stays_one(tmp_path):
+@pytest.mark.parametrize("suffix", [".obj", ".ply", ".stl"])
+def test_a_closed_mesh_before_the_origin_stays_one(tmp_path, suffix):
     thin = trimesh.creation.box([0.1, 0.1, 0.001]).subdivide_loop(4)
     thin.apply_translation([0, 0, 0.5])
-    thin.export(tmp_path / "thin.obj")
-    found = observe_input(tmp_path / "thin.obj", np.random.default_rng(0))
+    thin.export(tmp_path / f"thin{suffix}")
+    found = observe_input(tmp_path / f"thin{suffix}", np.random.default_rng(0))
     assert found.is_mesh and not [note for note in found.notes if "one view" in note]
 
 
@@ -86,3 +92,14 @@ def test_what_a_camera_saw_is_no_mesh(tmp_path):
     trimesh.creation.box([0.05, 0.06, 0.1]).export(tmp_path / "box.stl")
     with pytest.raises(CaptureError, match="box.stl: this is a mesh, expected a depth capture"):
         read_view(tmp_path / "box.stl")
+
+
+def test_other_files_are_refused_with_all_that_can_be_read(tmp_path):
+    for name in ("part.step", "part.fbx"):
+        (tmp_path / name).write_text("ISO-10303-21;")
+        with pytest.raises(CaptureError, match=r"unknown kind of file .*\.stl.*\.npz"):
+            observe_input(tmp_path / name, np.random.default_rng(0))
+    (tmp_path / "a.drc").write_bytes(b"DRACO" + bytes(50))
+    for read in (read_solid, lambda path: observe_input(path, np.random.default_rng(0))):
+        with pytest.raises(MeshError, match="decompress it first: draco_decoder"):
+            read(tmp_path / "a.drc")

@@ -13,6 +13,7 @@ import trimesh
 from graspbook.errors import MeshError
 from graspbook.objects.holes import fill_holes, give_walls
 from graspbook.objects.mesh_files import SUFFIXES, has_faces, read_mesh
+from graspbook.objects.one_view import is_open_view
 from graspbook.objects.parts import is_solid
 from graspbook.objects.simplify import MOST_FACES, simplify
 
@@ -35,7 +36,8 @@ def load_mesh(
     outward, and small holes filled. Sheets with larger openings are given walls, thin things are
     thickened, huge meshes simplified: `notes_of` says so. Raises MeshError when the file is
     missing, unreadable, of another kind or empty. Raises it too for NaN or infinite vertices, no
-    volume, or a longest side that is not within 0.01 … 1 m.
+    volume, or a longest side that is not within 0.01 … 1 m. Raises it as well for the open surface
+    of one view of a camera.
 
     path: of `mesh_files.SUFFIXES`; all geometries of a scene become one mesh in its frame.
     scale: factor from the file's units to metres.
@@ -48,6 +50,13 @@ def load_mesh(
         raise MeshError(f"{path}: scale {scale} is not a positive number")
     mesh, notes = surface or read_mesh(path)
     scaled = trimesh.Trimesh(mesh.vertices * scale, mesh.faces, process=False)
+    graspable = len(mesh.faces) and SMALLEST <= scaled.extents.max() <= LARGEST
+    if surface is None and graspable and is_open_view(scaled):
+        raise MeshError(
+            f"{path}: this surface is one view of a camera, expected an object from all sides."
+            " The commands grasp and hand-grasp use it as a cloud. If it is an open object,"
+            " move its middle to the origin"
+        )
     mesh = repair(scaled, str(path), scale)
     if (size := float(mesh.extents.max())) > LONG:
         notes.append(

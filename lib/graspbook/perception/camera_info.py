@@ -11,11 +11,12 @@ import yaml
 
 from graspbook.errors import CaptureError
 from graspbook.perception.arrays import ROLES, as_matrix, depth_factor
+from graspbook.perception.matlab import read_matrices
 from graspbook.storage import refuse_deep
 
 SUFFIXES = (".json", ".yaml", ".yml", ".mat", ".txt", ".npy", ".npz")
 _LARGEST_FILE = 20_000_000  # bytes
-_LARGEST_ARRAY = 100_000  # bytes of one in an .npz; larger ones are no camera
+_LARGEST_ARRAY = 100_000  # bytes of one in an archive; larger ones are no camera
 _MOST_VALUES = 100_000  # looked through in one file
 _PAIRS = (("fx", "fy", "cx", "cy"), ("fx", "fy", "ppx", "ppy"), ("f_x", "f_y", "c_x", "c_y"))
 
@@ -68,9 +69,7 @@ def read_camera(path: Path | str, frame: str = "") -> CameraInfo:
 def _parse(path):
     suffix = path.suffix.lower()
     if suffix == ".mat":
-        from scipy.io import loadmat
-
-        return {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
+        return read_matrices(path, _LARGEST_ARRAY)
     if suffix == ".txt":
         try:
             return {"K": np.loadtxt(path, delimiter="," if b"," in path.read_bytes() else None)}

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import trimesh
 
-from graspbook.errors import CaptureError, ParameterError
+from graspbook.errors import CaptureError, MeshError, ParameterError
 from graspbook.objects.mesh import load_mesh, notes_of, repair
 from graspbook.objects.mesh_files import SUFFIXES as MESHES
 from graspbook.objects.mesh_files import has_faces, read_mesh
+from graspbook.objects.one_view import is_one_view, is_open_view
 from graspbook.perception.camera import backproject, default_camera, random_view, render_depth
-from graspbook.perception.camera_frame import is_one_view
 from graspbook.perception.capture import SUFFIXES as CLOUDS
 from graspbook.perception.capture import Capture, load_capture
 from graspbook.perception.capture_files import read_arrays
@@ -114,23 +114,29 @@ def _view(path, scale, seen, reading):
     """What a camera saw; `seen` are the vertices of a surface of one view, None of other files."""
     if seen is None:
         return load_capture(path, scale, **reading)
-    _refuse(path, READING[:4], reading)
+    kind = "depth captures, this surface of one view is used as a cloud"
+    _refuse(path, READING[:4], reading, kind)
     capture = load_capture(path, scale, points=seen, **reading)
     note = "this surface is one view of a camera: it is used as a cloud, not as a solid"
     return replace(capture, notes=(note, *capture.notes))
 
 
-def _refuse(path, names, reading):
+def _refuse(path, names, reading, expected="depth captures and clouds, this is a mesh"):
     for name in names:
         if reading.get(name) is not None:
             option = f"--{name.replace('_', '-')} {reading[name]}"
-            raise ParameterError(
-                f"{path}: {option} is for depth captures and clouds, this is a mesh"
-            )
+            raise ParameterError(f"{path}: {option} is for {expected}")
 
 
 def _is_mesh(path):
     suffix = path.suffix.lower()
+    if suffix == ".drc":
+        return True  # the reader of meshes says what to do
+    if suffix not in (*MESHES, *CLOUDS) and not path.is_dir():
+        raise CaptureError(
+            f"{path}: unknown kind of file {path.suffix!r}; expected a mesh ({', '.join(MESHES)})"
+            f" or a capture ({', '.join(CLOUDS)})"
+        )
     return suffix in MESHES and (suffix not in CLOUDS or has_faces(path))
 
 
@@ -146,15 +152,24 @@ def _read_surface(path, scale):
     """What `read_mesh` returns, or None; and (M, 3) vertices where one camera saw the surface."""
     if not (path.is_file() and np.isfinite(scale) and scale > 0):
         return None, None  # the reader of meshes says what is wrong
+    seen = None
     if path.suffix.lower() == ".ply":
         try:
-            points = read_arrays(path)["points"]
+            seen = read_arrays(path)["points"]
         except CaptureError:
             return None, None
-        return None, points if is_one_view(scale * points) else None
-    surface = read_mesh(path)
-    if not is_one_view(scale * surface[0].vertices):
+        if not is_one_view(scale * seen):
+            return None, None
+    try:
+        surface = read_mesh(path)
+    except MeshError:
+        if seen is None:
+            raise
+        return None, seen
+    if not is_open_view(surface[0], scale):
         return surface, None
-    merged = trimesh.Trimesh(surface[0].vertices, surface[0].faces, process=False)
-    merged.merge_vertices()
-    return surface, None if merged.is_watertight else np.array(merged.vertices)
+    if seen is None:
+        merged = trimesh.Trimesh(surface[0].vertices, surface[0].faces, process=False)
+        merged.merge_vertices()
+        seen = np.array(merged.vertices)
+    return surface, seen
