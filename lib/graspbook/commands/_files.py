@@ -94,6 +94,8 @@ def results(
     """
     if options.out:
         out = Path(options.out)
+        if not out.name:  # "." and "/"
+            raise OutputError(f"cannot write {out}: it is a folder")
     else:
         stem = Path(inputs[0]).stem.replace(":", "_")
         name = tag if len(inputs) > 1 else f"{stem}_{tag}"
