@@ -10,7 +10,8 @@ Isaac Sim's grasp editor writes {"format": "isaac_grasp", "format_version": 1.0,
 files too, without `gripper_frame`; its own frame is meant then.
 
 Our own additions, which both programs ignore: `gripper`, `grades` (null where a figure is not
-known), `parameters`, and in the YAML `object_in_gripper` per grasp. Written for the Franka Hand, the YAML's poses are of `panda_hand`.
+known), `parameters`, and in the YAML `object_in_gripper` per grasp. Written for the Franka Hand,
+the YAML's poses are of `panda_hand`.
 """
 
 import json

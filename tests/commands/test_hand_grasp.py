@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 import trimesh
 
 from graspbook.cli import main
@@ -207,7 +206,8 @@ def test_the_planner_s_grasps_of_the_same_mesh_stand_beside(weights, box, tmp_pa
 def test_a_plan_of_something_else_is_refused(
     weights, box, *, tmp_path, plan, capsys, more, parts, monkeypatch
 ):
-    monkeypatch.setattr(mesh_grasp, "load_network", lambda *_: (torch.nn.Identity(), None))
+    """Before the network is loaded."""
+    monkeypatch.setattr(mesh_grasp, "load_network", lambda *_: pytest.fail("too early"))
     (tmp_path / "highdof_franka.safetensors").write_bytes(b"")
     assert against(box, tmp_path if "franka" in more else weights, tmp_path, plan, *more) == 2
     error = capsys.readouterr().err

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import trimesh
 
 from graspbook import pose
 from graspbook.cli import main
 from graspbook.commands.trials import trials
-from graspbook.errors import ParameterError, RobotError
+from graspbook.errors import MeshError, ParameterError, RobotError
 from graspbook.figures import trial_pictures
 from graspbook.robots import camera, trial_runner, trial_setups
 from graspbook.robots.fr3 import FR3
@@ -38,6 +39,12 @@ def test_a_method_that_is_none_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ParameterError, match="method 'luck', expected one of graspnet"):
         trials(["red_bowl"], ["luck"], tmp_path / "out", "none")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_mesh_in_millimetres_is_refused_before_networks_are_loaded(tmp_path):
+    trimesh.creation.box([40, 50, 60]).export(tmp_path / "mm.stl")
+    with pytest.raises(MeshError, match=r"mm\.stl"):
+        trials([str(tmp_path / "mm.stl")], ["graspnet"], tmp_path / "out", "none")
 
 
 @full_disk

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,6 +60,18 @@ def mesh_inputs(given: Sequence[str]) -> list[Path]:
         found += (files := meshes_in(one))
         print(f"note: {one}: {len(files)} meshes", file=sys.stderr)
     return found
+
+
+def refuse_file_as_folder(out: Path | str) -> None:
+    """Raise OutputError for a folder to be made under a file's name, such as `plan.h5`.
+
+    out: the folder. One that exists may have any name.
+    """
+    if re.fullmatch(r"\.[A-Za-z]\w{0,10}", Path(out).suffix) and not Path(out).is_dir():
+        raise OutputError(
+            f"cannot write {out}: --out has the suffix {Path(out).suffix!r} of a file, expected a"
+            " folder"
+        )
 
 
 def folder_for(source: Path | str) -> Path:
