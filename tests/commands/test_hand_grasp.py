@@ -5,11 +5,12 @@ import pytest
 import trimesh
 
 from graspbook.cli import main
-from graspbook.hands.library import load_hand
+from graspbook.hands.library import HANDS, load_hand
 from graspbook.highdof import mesh_grasp
 from graspbook.highdof.mesh_grasp import beside_planner
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.predict import Candidates
+from graspbook.storage import SHIPPED
 
 
 @pytest.fixture
@@ -213,6 +214,14 @@ def test_a_plan_of_something_else_is_refused(
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and not [part for part in parts if part not in error], error
     assert not (tmp_path / "o").exists()
+
+
+def test_help_offers_the_hands_whose_networks_come_with_the_package(capsys):
+    shipped = {file.stem.removeprefix("highdof_") for file in SHIPPED.glob("highdof_*.safetensors")}
+    with pytest.raises(SystemExit):
+        main(["hand-grasp", "-h"])
+    offered = " ".join(capsys.readouterr().out.split()).partition("franka only")[0]
+    assert shipped == {hand for hand in HANDS if hand in offered.partition("--hand HAND")[2]}
 
 
 def test_only_the_shadow_hand_has_hardware_names(tmp_path, capsys):
