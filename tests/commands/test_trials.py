@@ -12,7 +12,7 @@ import trimesh
 from graspbook import pose
 from graspbook.cli import main
 from graspbook.commands.trials import trials
-from graspbook.errors import MeshError, ParameterError, RobotError
+from graspbook.errors import ParameterError, RobotError
 from graspbook.figures import trial_pictures
 from graspbook.robots import camera, trial_runner, trial_setups
 from graspbook.robots.fr3 import FR3
@@ -41,10 +41,11 @@ def test_a_method_that_is_none_is_refused_before_anything_is_written(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_mesh_in_millimetres_is_refused_before_networks_are_loaded(tmp_path):
+def test_a_mesh_in_millimetres_is_refused_before_networks_are_loaded(tmp_path, capsys):
     trimesh.creation.box([40, 50, 60]).export(tmp_path / "mm.stl")
-    with pytest.raises(MeshError, match=r"mm\.stl"):
-        trials([str(tmp_path / "mm.stl")], ["graspnet"], tmp_path / "out", "none")
+    files = {"--objects": tmp_path / "mm.stl", "--weights": tmp_path, "--out": tmp_path / "out"}
+    assert main(["trials", *(str(word) for pair in files.items() for word in pair)]) == 2
+    assert "mm.stl" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 @full_disk

@@ -53,7 +53,7 @@ def run(options: Namespace) -> None:
     meshes = [Path(name) for name in options.objects or () if Path(name).suffix]
     check_inputs(*meshes)
     refuse_file_as_folder(options.out)
-    from graspbook.objects.mesh_files import read_mesh
+    from graspbook.objects.mesh import load_mesh
     from graspbook.objects.trial_objects import TRIAL_OBJECTS
 
     for name in options.objects or ():
@@ -62,7 +62,7 @@ def run(options: Namespace) -> None:
                 f"object {name!r}, expected the path of a mesh or one of {', '.join(TRIAL_OBJECTS)}"
             )
     for mesh in meshes:
-        read_mesh(mesh)  # damaged files are refused before the networks load
+        load_mesh(mesh, options.scale)  # bad ones are refused before the networks load
     from graspbook.figures.trial_tables import failure_table, success_counts
 
     records = trials(
@@ -177,10 +177,10 @@ def trials(
             arm=replace(FR3, hand_T_camera=hand_T_camera),
             motion=replace(settings.motion, speed=REAL_SPEED),
         )
+    networks = {method: load_networks(weights, device=device, method=method) for method in methods}
     things = subjects(names, scale)
     meshes = {thing.obj.name: thing.obj.mesh for thing in things}
     say_notes(meshes)
-    networks = {method: load_networks(weights, device=device, method=method) for method in methods}
 
     def draw(record):
         draw_trial(record, meshes[record["object"]], pictures)
