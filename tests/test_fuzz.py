@@ -26,7 +26,6 @@ from graspbook.objects.mesh_files import read_mesh
 from graspbook.perception.camera_info import read_camera
 from graspbook.perception.capture import load_capture
 from graspbook.perception.hand_eye import read_hand_eye
-from graspbook.robots.recording import Playback
 from graspbook.robots.trial_records import read_records
 from graspbook.weights_files import load_history, load_weights, write_tensors
 from graspbook.workbook.params import load_profile
@@ -117,7 +116,6 @@ READERS = {
     "cloud.npy": (load_capture, ".npy", saved(np.save, CLOUD)),
     "cloud.xyz": (load_capture, ".xyz", saved(np.savetxt, CLOUD)),
     "capture.npz": (load_capture, ".npz", saved(np.savez_compressed, depth=DEPTH, K=K)),
-    "playback.npz": (Playback, ".npz", saved(np.savez_compressed, depth=DEPTH / 1000, K=K)),
     **{f"camera{s}": (read_camera, s, CAMERA) for s in (".yaml", ".txt")},
     "camera.json": (read_camera, ".json", json.dumps(INFO).encode()),
     "camera.npy": (read_camera, ".npy", saved(np.save, K)),

@@ -36,10 +36,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path: of the file to write.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}{path.suffix}")
     try:
         if path.is_dir():
             raise IsADirectoryError(0, "it is a folder")
+        process = f"{os.getpid()}-{threading.get_ident()}"
+        temporary = path.with_name(f".{path.stem}-{process}{path.suffix}")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
     except OSError as error:
@@ -60,9 +61,9 @@ def check_writable(*paths: Path | str) -> None:
     paths: of the files.
     """
     for path in map(Path, paths):
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
         if not folder.is_dir():
             raise OutputError(f"cannot write {path}: {folder} is not a folder")
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -194,7 +195,7 @@ def object_hash(obj: Any) -> str:
 def code_hash(*modules: str) -> str:
     """Hash of modules and of all that they import: what a product depends on beside its parameters.
 
-    An edit of the code so makes the product anew. Comments, docstrings and layout do not count.
+    An edit of the code makes the product again. Comments, docstrings and layout do not count.
     Raises ValueError for a module that is not there.
 
     modules: of the library, by dotted names ("graspbook.pose").

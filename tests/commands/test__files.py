@@ -63,6 +63,13 @@ def test_a_result_has_a_suffix_of_its_kind(folder):
             _files.results(asked(**options), ["in/mug.stl"], "grasps")
 
 
+@pytest.mark.parametrize("given", [".", "/", "..", "in"])
+def test_a_folder_is_no_result(folder, given):
+    for options in ({"out": given}, {"html": given}):
+        with pytest.raises(OutputError, match="it is a folder"):
+            _files.results(asked(**options), ["in/mug.stl"], "grasps")
+
+
 def test_inputs_are_files_that_exist(folder):
     with pytest.raises(ParameterError, match="none.stl: no such file"):
         _files.check_inputs("in/mug.stl", "none.stl")

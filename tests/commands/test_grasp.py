@@ -97,7 +97,7 @@ def test_what_was_assumed_is_printed_shown_and_kept(weights, tmp_path, capsys):
         settings=SETTINGS,
         reading={"target": 3},
     )
-    printed = capsys.readouterr().out
+    printed = capsys.readouterr().err
     parameters = read_grasps(tmp_path / "g.h5").parameters
     page = (tmp_path / "v.html").read_text()
     for said in ("read as millimetres", "y and z were negated", "the object is id 3"):

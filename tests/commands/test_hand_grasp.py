@@ -2,15 +2,15 @@ import json
 
 import numpy as np
 import pytest
-import torch
 import trimesh
 
 from graspbook.cli import main
-from graspbook.hands.library import load_hand
+from graspbook.hands.library import HANDS, load_hand
 from graspbook.highdof import mesh_grasp
 from graspbook.highdof.mesh_grasp import beside_planner
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.predict import Candidates
+from graspbook.storage import SHIPPED
 
 
 @pytest.fixture
@@ -207,12 +207,21 @@ def test_the_planner_s_grasps_of_the_same_mesh_stand_beside(weights, box, tmp_pa
 def test_a_plan_of_something_else_is_refused(
     weights, box, *, tmp_path, plan, capsys, more, parts, monkeypatch
 ):
-    monkeypatch.setattr(mesh_grasp, "load_network", lambda *_: (torch.nn.Identity(), None))
+    """Before the network is loaded."""
+    monkeypatch.setattr(mesh_grasp, "load_network", lambda *_: pytest.fail("too early"))
     (tmp_path / "highdof_franka.safetensors").write_bytes(b"")
     assert against(box, tmp_path if "franka" in more else weights, tmp_path, plan, *more) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and not [part for part in parts if part not in error], error
     assert not (tmp_path / "o").exists()
+
+
+def test_help_offers_the_hands_whose_networks_come_with_the_package(capsys):
+    shipped = {file.stem.removeprefix("highdof_") for file in SHIPPED.glob("highdof_*.safetensors")}
+    with pytest.raises(SystemExit):
+        main(["hand-grasp", "-h"])
+    offered = " ".join(capsys.readouterr().out.split()).partition("franka only")[0]
+    assert shipped == {hand for hand in HANDS if hand in offered.partition("--hand HAND")[2]}
 
 
 def test_only_the_shadow_hand_has_hardware_names(tmp_path, capsys):

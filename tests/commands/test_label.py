@@ -35,8 +35,8 @@ def held(gripper="panda", **about):
 def test_the_gripper_of_the_file_is_simulated(folder, capsys, gripper):
     write_grasps("g.h5", held(gripper, grades={"score": np.array([0.5, 0.25])}))
     assert main(["label", "g.h5", "--threads", "1"]) == 0
-    out = capsys.readouterr().out
-    assert f"g_labelled.h5: 1 of 2 grasps of {gripper} hold" in out and "note" not in out
+    out, err = capsys.readouterr()
+    assert f"g_labelled.h5: 1 of 2 grasps of {gripper} hold" in out and "note" not in err
     assert out.splitlines()[-1].startswith("Next: ")
     found = read_grasps("g_labelled.h5")
     assert found.success.tolist() == [True, False]
@@ -49,10 +49,10 @@ def test_a_file_without_a_gripper_says_what_is_assumed(folder, capsys):
         del file["gripper"]
     assert read_grasps("g.h5").notes == (ASSUMED,)
     assert main(["label", "g.h5", "--threads", "1"]) == 0
-    assert f"note: {ASSUMED}" in capsys.readouterr().out
+    assert f"note: {ASSUMED}" in capsys.readouterr().err
     assert read_grasps("g_labelled.h5").notes == (ASSUMED,)
     assert main(["label", "g.h5", "--threads", "1", "--gripper", "panda", "--force"]) == 0
-    assert "note" not in capsys.readouterr().out
+    assert "note" not in capsys.readouterr().err
 
 
 def test_another_gripper_is_used_only_when_asked_for_and_said(folder, capsys):
@@ -61,7 +61,7 @@ def test_another_gripper_is_used_only_when_asked_for_and_said(folder, capsys):
     assert "grasps of the gripper 'claw'" in capsys.readouterr().err
     assert main(["label", "g.h5", "--threads", "1", "--gripper", "panda"]) == 0
     note = "the grasps are of claw; they are tested with panda"
-    assert f"note: {note}" in capsys.readouterr().out
+    assert f"note: {note}" in capsys.readouterr().err
     assert read_grasps("g_labelled.h5").notes == (note,)
 
 

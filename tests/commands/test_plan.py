@@ -43,3 +43,7 @@ def test_plans_are_next_to_the_mesh_and_other_settings_need_force(tmp_path, caps
     assert f"{file} exists" in capsys.readouterr().err
     assert main([*few, "--iterations", "4", "--force"]) == 0
     assert file.stat().st_mtime_ns != before
+    named = tmp_path / "mug_plan.h5"
+    assert main([*few, "--iterations", "3", "--out", str(named)]) == 0 and named.is_file()
+    assert main([*few, "--out", str(tmp_path / "plan.json")]) == 2
+    assert "expected a folder" in capsys.readouterr().err

@@ -27,6 +27,8 @@ def test_an_unknown_suffix_and_one_file_for_two_meshes_are_refused(tmp_path, box
     meshes = [str(box), str(tmp_path / "other.stl")]
     assert main(["sample", *meshes, "--out", str(tmp_path / "a.hdf5")]) == 2
     assert "one grasp file for 2 meshes" in capsys.readouterr().err
+    assert main(["sample", *meshes, "--out", str(tmp_path / "both.txt")]) == 2
+    assert "expected a folder" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["box.stl", "other.stl"]
 
 
@@ -47,3 +49,4 @@ def test_a_rerun_continues_and_other_settings_need_force(tmp_path, monkeypatch, 
     assert f"{made[0]} exists" in capsys.readouterr().err
     assert main([*arguments, "5", "--force"]) == 0
     assert [len(read_grasps(path).transforms) for path in made] == [5, 5]
+    assert [read_grasps(path).object_file for path in made] == ["a/cup.stl", "b/cup.stl"]

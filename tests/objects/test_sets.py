@@ -80,7 +80,9 @@ def test_a_folder_is_an_object_set_too(tmp_path, monkeypatch):
     trimesh.creation.box([40, 50, 60]).export(folder / "more" / "d.stl")
     assert FolderSet(folder).names() == ["a", "b", "c"]  # subfolders count where it has no meshes
     (folder / "b.obj").write_text("")
-    with pytest.raises(MeshError, match="both be the object 'b'"):
+    assert FolderSet(folder).names() == ["a", "b_obj", "b_stl", "c"]
+    (folder / "b_obj.stl").write_text("")
+    with pytest.raises(MeshError, match="both be the object 'b"):
         FolderSet(folder)
 
 

@@ -100,6 +100,10 @@ def test_a_mesh_or_an_unknown_camera_is_refused_before_networks_are_loaded(tmp_p
     make_trial_object("spam_can").mesh.export(tmp_path / "can.stl")
     with pytest.raises(CaptureError, match="can.stl: this is a mesh, expected a depth capture"):
         pick.pick(tmp_path / "can.stl", "none", log="none")
+    flat = np.full((48, 64), 0.6)
+    np.savez(tmp_path / "empty.npz", depth=flat, K=[[60, 0, 32], [0, 60, 24], [0, 0, 1]])
+    with pytest.raises(CaptureError, match="empty.npz: "):
+        pick.pick(tmp_path / "empty.npz", "none", log="none")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_captures_are_read_as_grasp_reads_them(tmp_path, chosen, capsys):
             6400, rel=0.1
         )
         chosen.clear()
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert "read as millimetres (0.60 m)" in said and "the object is id 7 of" in said
 
 

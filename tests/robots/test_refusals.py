@@ -13,6 +13,7 @@ from graspbook.robots.refusals import (
     REACH,
     TABLE,
     TOUCHES,
+    UNSEARCHED,
     flat_note,
     in_words,
     refusals,
@@ -37,6 +38,16 @@ def test_grasps_before_the_chosen_one_are_counted_by_their_first_reason(rank, no
     counts = refusals(choice, MotionSettings())
     assert counts == {CLOSES: 1, TABLE: 1, TOUCHES: 1, REACH: 1, NO_PATH: no_path}
     assert in_words({TABLE: 3, REACH: 1}) == f"3 {TABLE}, 1 {REACH}"
+
+
+def test_grasps_beyond_the_search_are_counted_by_themselves():
+    all_pass, scene = np.ones(5, bool), Scene()
+    grasps = np.array([DOWN] * 5)
+    parts = {"closing": all_pass, "clear": all_pass, "reachable": all_pass}
+    choice = Choice(
+        grasps, np.ones(5), **parts, tried=2, plan=None, rank=None, way=scene, scene=scene
+    )
+    assert refusals(choice, MotionSettings()) == {NO_PATH: 2, UNSEARCHED: 3}
 
 
 def test_a_flat_object_is_named():

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,6 +62,18 @@ def mesh_inputs(given: Sequence[str]) -> list[Path]:
     return found
 
 
+def refuse_file_as_folder(out: Path | str) -> None:
+    """Raise OutputError for a folder to be made under a file's name, such as `plan.h5`.
+
+    out: the folder. One that exists may have any name.
+    """
+    if re.fullmatch(r"\.[A-Za-z]\w{0,10}", Path(out).suffix) and not Path(out).is_dir():
+        raise OutputError(
+            f"cannot write {out}: --out has the suffix {Path(out).suffix!r} of a file, expected a"
+            " folder"
+        )
+
+
 def folder_for(source: Path | str) -> Path:
     """The folder of an input, or the working folder where that cannot be written.
 
@@ -94,6 +107,8 @@ def results(
     """
     if options.out:
         out = Path(options.out)
+        if not out.name:  # "." and "/"
+            raise OutputError(f"cannot write {out}: it is a folder")
     else:
         stem = Path(inputs[0]).stem.replace(":", "_")
         name = tag if len(inputs) > 1 else f"{stem}_{tag}"

@@ -1,6 +1,7 @@
 """Convert a grasp file between ACRONYM's HDF5, GraspGen's JSON and Isaac's YAML."""
 
 import shlex
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -44,15 +45,13 @@ def run(options: Namespace) -> None:
     labels = "no labels" if grasps.success is None else f"{grasps.success.sum()} hold"
     print(f"{out} ({kind.title}): {len(grasps.transforms)} grasps of {grasps.gripper}, {labels}")
     for note in grasps.notes:
-        print(f"note: {note}")
+        print(f"note: {note}", file=sys.stderr)
     frame = grasps.frame
     if frame != "object":
-        print(f"note: the poses are in the {frame} frame, not the object's")
+        print(f"note: the poses are in the {frame} frame, not the object's", file=sys.stderr)
     lost = sorted(grasps.physics) if kind.suffixes[0] != ".h5" else []
-    if kind.suffixes[0] == ".yaml":
-        lost += sorted(set(grasps.grades) - {"score"})
     if lost:
-        print(f"note: this format has no place for {', '.join(lost)}")
+        print(f"note: this format has no place for {', '.join(lost)}", file=sys.stderr)
     if frame == "object" and grasps.object_file:
         print(f"Next: graspbook label {shlex.quote(str(out))} --mesh-root FOLDER")
     else:

@@ -76,7 +76,7 @@ def run(options: Namespace) -> None:
         " the threshold"
     )
     if found.note:
-        print(f"note: {found.note}")
+        print(f"note: {found.note}", file=sys.stderr)
     label = ["graspbook", "label", str(out)]
     if Path(source).absolute().parent != out.absolute().parent:
         label += ["--mesh-root", str(Path(source).parent)]
@@ -144,7 +144,7 @@ def grasp_input(
             " camera's frame"
         )
     for note in capture.notes:
-        print(f"note: {note}", flush=True)
+        print(f"note: {note}", file=sys.stderr, flush=True)
     from graspbook.figures import cloud_and_grasps, write_view
     from graspbook.graspnet.predict import PredictSettings, load_networks, predict
 

@@ -21,7 +21,8 @@ def arguments(parser: ArgumentParser) -> None:
     """
     text = "mesh, point cloud or depth capture (`graspbook formats`); a cloud's convex hull is used"
     parser.add_argument("input", metavar="INPUT", help=text)
-    add(parser, "--hand")
+    text = "shadow (default) or barrett; franka only with --weights of a network that you trained"
+    parser.add_argument("--hand", default="shadow", metavar="HAND", help=text)
     text = "rotations of the object to try; the best grasp is kept (default: 5)"
     parser.add_argument("--rotations", type=count, default=5, metavar="R", help=text)
     text, page = "joints by name, wrist, quality and contacts", "a page with hand and object"

@@ -1,5 +1,6 @@
 """Label the grasps of a file by simulation."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def run(options: Namespace) -> None:
     labelled = read_grasps(out)
     held = int(labelled.success.sum()) if labelled.success is not None else 0
     for note in labelled.notes:
-        print(f"note: {note}")
+        print(f"note: {note}", file=sys.stderr)
     print(f"{out}: {held} of {len(labelled.transforms)} grasps of {labelled.gripper} hold")
     if counts:
         print(

@@ -5,7 +5,12 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from graspbook.commands._arguments import add, check_hand, count
-from graspbook.commands._files import folder_for, mesh_inputs, refuse_existing
+from graspbook.commands._files import (
+    folder_for,
+    mesh_inputs,
+    refuse_existing,
+    refuse_file_as_folder,
+)
 from graspbook.commands._notes import say_notes
 
 EXAMPLES = (
@@ -32,8 +37,11 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--energy", default="distance_sum", metavar="ENERGY", help=text)
     text = "jumps (default: 60), or iterations of the annealing (default: 10000)"
     parser.add_argument("--iterations", type=count, metavar="N", help=text)
-    text = "a folder for one file per mesh (default: MESH_HAND_plan.h5 next to each mesh)"
-    parser.add_argument("--out", metavar="DIR", help=text)
+    text = (
+        "a file (.h5) for one mesh, else a folder for one file per mesh (default:"
+        " MESH_HAND_plan.h5 next to each mesh)"
+    )
+    parser.add_argument("--out", metavar="FILE_OR_DIR", help=text)
     text = "plan again where a file holds grasps of other settings"
     parser.add_argument("--force", action="store_true", help=text)
     add(parser, "--seed")
@@ -50,16 +58,18 @@ def run(options: Namespace) -> None:
     check_hand(options.hand)
     files = mesh_inputs(options.meshes)
     from graspbook.objects.mesh import load_mesh
-    from graspbook.objects.names import object_names
+    from graspbook.objects.names import object_names, stems
     from graspbook.storage import check_writable
 
     names, ending = object_names(files), f"{options.hand}_plan.h5"
-    paths = {
-        name: Path(options.out) / f"{name}.h5"
-        if options.out
-        else folder_for(file) / f"{file.stem}_{ending}"
-        for name, file in zip(names, files, strict=True)
-    }
+    if options.out and len(files) == 1 and Path(options.out).suffix in (".h5", ".hdf5"):
+        paths = {names[0]: Path(options.out)}
+    elif options.out:
+        refuse_file_as_folder(options.out)
+        paths = {name: Path(options.out) / f"{name}.h5" for name in names}
+    else:
+        own = zip(names, files, stems(files), strict=True)
+        paths = {name: folder_for(file) / f"{stem}_{ending}" for name, file, stem in own}
     check_writable(*paths.values())
     meshes = {name: load_mesh(file, options.scale) for name, file in zip(names, files, strict=True)}
     from graspbook.highdof.planner import PlannerSettings, search_settings

@@ -4,7 +4,12 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from graspbook.commands._arguments import add, count
-from graspbook.commands._files import folder_for, mesh_inputs, refuse_existing
+from graspbook.commands._files import (
+    folder_for,
+    mesh_inputs,
+    refuse_existing,
+    refuse_file_as_folder,
+)
 from graspbook.commands._notes import say_notes
 from graspbook.errors import ParameterError
 
@@ -44,7 +49,7 @@ def run(options: Namespace) -> None:
     meshes = mesh_inputs(options.meshes)
     from graspbook.grasp_files import SUFFIXES, grasp_format, read_grasps
     from graspbook.hands.grippers import load_gripper
-    from graspbook.objects.names import object_names
+    from graspbook.objects.names import object_files, object_names, stems
     from graspbook.objects.sets import load_object
     from graspbook.storage import check_writable
 
@@ -58,9 +63,12 @@ def run(options: Namespace) -> None:
             raise ParameterError(
                 f"--out {out}: one grasp file for {len(meshes)} meshes; expected a folder"
             )
+        if not single:
+            refuse_file_as_folder(out)
         paths = [out if single else out / f"{name}.h5" for name in names]
     else:
-        paths = [folder_for(mesh) / f"{mesh.stem}_sampled.h5" for mesh in meshes]
+        own = zip(meshes, stems(meshes), strict=True)
+        paths = [folder_for(mesh) / f"{stem}_sampled.h5" for mesh, stem in own]
     check_writable(*paths)
     gripper = load_gripper(options.gripper or "panda")
     wanted = {"grasps": options.grasps, "seed": options.seed}.items()
@@ -68,8 +76,8 @@ def run(options: Namespace) -> None:
         others = [path for path in paths if path.is_file()]
         others = [path for path in others if not wanted <= read_grasps(path).parameters.items()]
         refuse_existing(others, meshes, content="grasps of other settings")
-    named = zip(meshes, names, strict=True)
-    objects = [load_object(mesh, options.scale, name=name) for mesh, name in named]
+    named = zip(meshes, names, object_files(meshes, options.meshes), strict=True)
+    objects = [load_object(mesh, options.scale, name=name, file=file) for mesh, name, file in named]
     say_notes({obj.name: obj.mesh for obj in objects})
     from graspbook.graspnet.candidates import made_counts, sample_to_file
 

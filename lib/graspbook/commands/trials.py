@@ -1,12 +1,13 @@
 """Try to pick up objects from a table, with the simulated arm or a real one."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from graspbook.commands._arguments import ROBOT, add, check_method, count, method_names, seed
-from graspbook.commands._files import check_inputs
+from graspbook.commands._files import check_inputs, refuse_file_as_folder
 from graspbook.commands._notes import say_notes
 from graspbook.errors import ParameterError
 
@@ -51,7 +52,8 @@ def run(options: Namespace) -> None:
         check_method(method)
     meshes = [Path(name) for name in options.objects or () if Path(name).suffix]
     check_inputs(*meshes)
-    from graspbook.objects.mesh_files import read_mesh
+    refuse_file_as_folder(options.out)
+    from graspbook.objects.mesh import load_mesh
     from graspbook.objects.trial_objects import TRIAL_OBJECTS
 
     for name in options.objects or ():
@@ -60,7 +62,7 @@ def run(options: Namespace) -> None:
                 f"object {name!r}, expected the path of a mesh or one of {', '.join(TRIAL_OBJECTS)}"
             )
     for mesh in meshes:
-        read_mesh(mesh)  # damaged files are refused before the networks load
+        load_mesh(mesh, options.scale)  # bad ones are refused before the networks load
     from graspbook.figures.trial_tables import failure_table, success_counts
 
     records = trials(
@@ -169,7 +171,7 @@ def trials(
     if robot and hand_eye:
         hand_T_camera, notes = read_hand_eye_noted(hand_eye)
         for note in notes:
-            print(f"{hand_eye}: {note}", flush=True)
+            print(f"note: {hand_eye}: {note}", file=sys.stderr, flush=True)
         settings = replace(
             settings,
             arm=replace(FR3, hand_T_camera=hand_T_camera),

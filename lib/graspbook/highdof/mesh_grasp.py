@@ -67,12 +67,12 @@ def grasp_mesh(
     object that the hand cannot get around.
     """
     hand = load_hand(hand_name)
-    file = weights_path(weights, hand.name)
-    network, settings = load_network(file, hand)
     object_read = read_solid(path, scale, **(reading or {})) if solid is None else solid
     mesh = object_read.mesh
     check_size(hand, Path(path).name, mesh)
     plan = against and read_plan_of(against, hand, path, mesh)
+    file = weights_path(weights, hand.name)
+    network, settings = load_network(file, hand)
     try:
         found = generate(hand, fuse(network), mesh, settings, rotations=rotations, seed=seed)
     except GraspbookError as error:  # of a field or a grid: it does not know the file

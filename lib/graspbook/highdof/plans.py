@@ -291,7 +291,7 @@ def _groups(meshes, hand, settings, seed):
 
 
 def _is_there(path, parameters):
-    """Whether a file has what is to be planned; raises GraspFileError for one of another kind, lest
-    it be overwritten.
+    """Whether a file has what is to be planned; raises GraspFileError for one of another kind,
+    so that it is not overwritten.
     """
     return path.is_file() and read_plan(path).parameters == json.loads(json.dumps(parameters))

@@ -12,7 +12,7 @@ from graspbook.errors import MeshError, ParameterError
 from graspbook.objects.families import FAMILIES, make_shape
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.mesh import load_mesh
-from graspbook.objects.names import meshes_in, object_names
+from graspbook.objects.names import meshes_in, object_files, object_names
 from graspbook.objects.parts import convex_parts
 from graspbook.storage import atomic_path
 
@@ -73,7 +73,7 @@ class FamilySet:
 class FolderSet:
     """The meshes of a folder, or else of its subfolders, sorted, with names by `object_names`.
 
-    Raises MeshError for a missing or empty folder and for two files of one name.
+    Raises MeshError for a missing or empty folder and for two files that get one name.
 
     path: the folder.
     scale: factor to metres for all of them.
@@ -91,6 +91,7 @@ class FolderSet:
         files = meshes_in(path)
         try:
             self._files = dict(zip(object_names(files), files, strict=True))
+            self._called = dict(zip(self._files, object_files(files, [path]), strict=True))
         except ParameterError as error:
             raise MeshError(f"{error}: rename one") from error
         self.scale = scale
@@ -115,7 +116,7 @@ class FolderSet:
             raise ParameterError(
                 f"no object {name!r} in this set; available: {', '.join(self._files)}"
             )
-        return load_object(self._files[name], self.scale, name=name)
+        return load_object(self._files[name], self.scale, name=name, file=self._called[name])
 
 
 def object_set(
@@ -131,7 +132,9 @@ def object_set(
     return FamilySet(counts, seed, held_out_fraction)
 
 
-def load_object(path: Path | str, scale: float = 1.0, *, name: str = "") -> GraspObject:
+def load_object(
+    path: Path | str, scale: float = 1.0, *, name: str = "", file: str = ""
+) -> GraspObject:
     """The GraspObject of one mesh file, of its folder's family.
 
     Raises MeshError for a bad mesh.
@@ -139,11 +142,12 @@ def load_object(path: Path | str, scale: float = 1.0, *, name: str = "") -> Gras
     path: of the mesh.
     scale: factor from the file's units to metres.
     name: of the object; the file's if empty.
+    file: the path that grasp files name; the file's name if empty.
     """
     path = Path(path)
     mesh = load_mesh(path, scale)
     parts = convex_parts(mesh)
-    return GraspObject(name or path.stem, path.parent.name, mesh, parts, path.name, scale)
+    return GraspObject(name or path.stem, path.parent.name, mesh, parts, file or path.name, scale)
 
 
 def export(obj: GraspObject, folder: Path | str) -> Path:

@@ -6,9 +6,11 @@ base frame. The camera looks away from the arm, and its axis meets the table whe
 expected.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +95,13 @@ def pick(
     if hand_eye:
         hand_T_camera, notes = read_hand_eye_noted(hand_eye)
         for note in notes:  # before the arm moves
-            print(f"{hand_eye}: {note}", flush=True)
+            print(f"note: {hand_eye}: {note}", file=sys.stderr, flush=True)
         settings = replace(settings, arm=replace(FR3, hand_T_camera=hand_T_camera))
     capture = _capture(source, scale, reading or {})
-    networks, rng = load_networks(weights, method=method), np.random.default_rng(seed)
+    networks = cache(partial(load_networks, weights, method=method))
+    if robot:  # before it is reached
+        networks()
+    rng = np.random.default_rng(seed)
     how = {"networks": networks, "settings": settings, "rng": rng}
     with (
         _opened(source, capture) as camera,
@@ -112,7 +117,7 @@ def pick(
             def judge():
                 return arm.width > CLOSED, None
 
-            found = attempt(arm, camera, networks, settings, rng=rng, judge=judge)
+            found = attempt(arm, camera, networks(), settings, rng=rng, judge=judge)
     view = found.pop("view")
     return Picked({"source": str(source), "method": method, "seed": seed} | found, view)
 
@@ -122,7 +127,7 @@ def _capture(source, scale, reading):
     if not is_camera(source) and (Path(source).suffix or Path(source).exists()):
         capture = read_view(source, scale, find=False, **reading)
         for note in capture.notes:
-            print(f"note: {note}", flush=True)
+            print(f"note: {note}", file=sys.stderr, flush=True)
         return capture
     given = [f"--{name.replace('_', '-')}" for name in reading if reading[name] is not None]
     if scale != 1.0 or given:
@@ -172,7 +177,7 @@ def assumed_pose(points: np.ndarray) -> np.ndarray:
 
 def _plan(seen, source, q, base_T_camera, *, networks, settings, rng):
     """Choose and rehearse, moving nothing real. seen: a Capture; its object is marked if it is not
-    the scene itself.
+    the scene itself. networks: loads them, once the table is found.
     """
     assumed = base_T_camera is None
     try:
@@ -182,7 +187,7 @@ def _plan(seen, source, q, base_T_camera, *, networks, settings, rng):
         view = find_object(transform(base_T_camera, seen.scene), settings.table, marked=marked)
     except CaptureError as error:
         raise CaptureError(f"{source}: {error}") from error
-    choice = choose(view, base_T_camera, q, networks=networks, settings=settings, rng=rng)
+    choice = choose(view, base_T_camera, q, networks=networks(), settings=settings, rng=rng)
     found = {
         "source": str(source),
         "method": settings.predict.method,

@@ -13,7 +13,7 @@ from graspbook.robots.scene import TABLE_CLEARANCE, hand_clears_table
 FLAT = 0.015  # metres; fingers hardly get hold of what is no higher
 CLOSES, TABLE = "close on nothing or start inside points", "hand or camera in the table"
 TOUCHES, REACH = "hand touches the object on its way in", "out of the arm's reach"
-NO_PATH = "no path there"
+NO_PATH, UNSEARCHED = "no path there", "no path searched, as enough others had none"
 
 
 def refusals(choice: Choice, settings: MotionSettings) -> dict[str, int]:
@@ -33,12 +33,17 @@ def refusals(choice: Choice, settings: MotionSettings) -> dict[str, int]:
         TABLE: over.reshape(2, -1).any(axis=0),
         TOUCHES: choice.clear[before],
         REACH: choice.reachable[before],
-        NO_PATH: np.zeros(len(grasps), bool),
     }
     left, counts = np.ones(len(grasps), bool), {}
     for reason, kept in passed.items():
         counts[reason] = int((left & ~kept).sum())
         left &= kept
+    # `choose` searches only for the first of those that can be reached.
+    searched = choice.tried - (choice.rank is not None)
+    counts |= {
+        NO_PATH: min(int(left.sum()), searched),
+        UNSEARCHED: max(int(left.sum()) - searched, 0),
+    }
     return {reason: count for reason, count in counts.items() if count}
 
 

@@ -199,7 +199,7 @@ def read_records(path: Path | str) -> list[Record]:
 
 
 def set_aside(path: Path | str) -> Path:
-    """Rename a file of trials, which others shall begin anew; its new path.
+    """Rename a file of trials, so that new ones begin an empty file; its new path.
 
     path: the file.
     """

@@ -169,13 +169,17 @@ def _load(source, mesh_root, gripper=None, *, labels=False):
             f"{source}: grasps of the gripper {grasps.gripper!r} (gripper/type),"
             f" expected {' or '.join(GRIPPERS)}"
         )
-    places = [Path(mesh_root) / grasps.object_file, Path(mesh_root) / Path(grasps.object_file).name]
+    root, file = Path(mesh_root).absolute(), Path(grasps.object_file)
+    # The root may be one of the folders in the mesh's path, or one beside it.
+    above = [root, *root.parents][: len(file.parts)]
+    places = [*(folder / file for folder in above), root / file.name]
     for place in places:
         if place.is_file():
             return grasps, load_object(place, grasps.object_scale), gripper
     raise GraspFileError(
         f"{source}: its mesh {grasps.object_file} is not below {mesh_root} "
-        f"(looked for {places[0]} and {places[1]}); --mesh-root names the folder of its mesh"
+        f"(looked for {Path(mesh_root) / file} and {Path(mesh_root) / file.name}); --mesh-root"
+        " names the folder of its mesh"
     )
 
 
