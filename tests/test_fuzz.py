@@ -25,7 +25,7 @@ from graspbook.highdof.reports import summarise
 from graspbook.objects.mesh_files import read_mesh
 from graspbook.perception.camera_info import read_camera
 from graspbook.perception.capture import load_capture
-from graspbook.perception.hand_eye import read_hand_eye
+from graspbook.perception.hand_eye import read_hand_eye_noted
 from graspbook.robots.trial_records import read_records
 from graspbook.weights_files import load_history, load_weights, write_tensors
 from graspbook.workbook.params import load_profile
@@ -119,8 +119,12 @@ READERS = {
     **{f"camera{s}": (read_camera, s, CAMERA) for s in (".yaml", ".txt")},
     "camera.json": (read_camera, ".json", json.dumps(INFO).encode()),
     "camera.npy": (read_camera, ".npy", saved(np.save, K)),
-    "hand_eye.json": (read_hand_eye, ".json", json.dumps(POSE).encode()),
-    "hand_eye.yaml": (read_hand_eye, ".yaml", yaml.safe_dump({"transformation": POSE}).encode()),
+    "hand_eye.json": (read_hand_eye_noted, ".json", json.dumps(POSE).encode()),
+    "hand_eye.yaml": (
+        read_hand_eye_noted,
+        ".yaml",
+        yaml.safe_dump({"transformation": POSE}).encode(),
+    ),
     **{f"grasps{s}": (read_grasps, s, grasps) for s in (".h5", ".json", ".yaml")},
     "plan.h5": (read_plan, ".h5", plan),
     "weights.safetensors": (load_weights, ".safetensors", weights),

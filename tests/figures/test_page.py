@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 
 import numpy as np
 import plotly.graph_objects as go
@@ -7,7 +9,7 @@ from plotly.io import renderers
 
 from graspbook import figures
 from graspbook.errors import OutputError
-from graspbook.figures.page import figure_html
+from graspbook.figures.page import figure_html, set_up_notebooks
 from graspbook.pose import from_rt, random_rotations
 
 CLOUD = np.random.default_rng(0).normal(0, 0.03, (200, 3))
@@ -38,8 +40,18 @@ def test_a_view_is_one_page_with_its_own_script(tmp_path):
 
 def test_a_figure_in_jupyterlab_has_no_button_that_uploads_it():
     figure = figures.cloud_and_grasps(CLOUD)
+    set_up_notebooks()
     (shown,) = renderers["plotly_mimetype"].to_mimebundle(figure.to_dict()).values()
     assert shown["config"]["showSendToCloud"] is False
+
+
+def test_pages_outside_of_notebooks_load_nothing_of_notebooks():
+    program = (
+        "import sys; from graspbook import figures; figures.write_view;"
+        " print({'ipykernel', 'nbformat', 'jsonschema'} & set(sys.modules))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (said.stdout, said.stderr) == ("set()\n", "")
 
 
 def test_the_title_of_a_figure_becomes_a_caption_that_names_it():

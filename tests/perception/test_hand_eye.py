@@ -5,11 +5,15 @@ import pytest
 import yaml
 
 from graspbook.errors import CaptureError, ParameterError
-from graspbook.perception.hand_eye import check_hand_eye, read_hand_eye, read_hand_eye_noted
+from graspbook.perception.hand_eye import check_hand_eye, read_hand_eye_noted
 from graspbook.pose import from_rt, inverse, random_rotations, rotation_about
 
 MOUNT = from_rt(rotation_about([1, 2, 0.5], 0.3), [0.05, -0.06, 0.03])
 BOARD = from_rt(rotation_about([1, 0, 0], np.pi), [0.5, 0.1, 0.0])  # base_T_board
+
+
+def read_hand_eye(path):
+    return read_hand_eye_noted(path)[0]
 
 
 def written(path, content):

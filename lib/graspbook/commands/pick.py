@@ -37,8 +37,16 @@ def run(options: Namespace) -> None:
     options: what `arguments` asks for. Raises RobotError where the arm ended in a fault, and
         NoGraspError, after all is written, where no grasp can be carried out.
     """
+    from graspbook.robots.options import check_real
     from graspbook.storage import SHIPPED, write_json
 
+    check_real(
+        options.robot,
+        options.source,
+        execute=options.execute,
+        hand_eye=options.hand_eye,
+        recover=options.recover,
+    )
     weights = options.weights or SHIPPED
     check_method(options.method, weights)
     if Path(options.source).suffix and not options.source.startswith("realsense"):

@@ -132,28 +132,8 @@ def trials(
     from dataclasses import replace
     from functools import partial
 
-    from graspbook.figures.trial_pictures import draw_trial, picture_path, show_pose
-    from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
-    from graspbook.perception.hand_eye import read_hand_eye_noted
-    from graspbook.provenance import provenance
-    from graspbook.robots.arm import REAL_SPEED
-    from graspbook.robots.camera import open_camera
-    from graspbook.robots.command_log import command_log
-    from graspbook.robots.fr3 import FR3
-    from graspbook.robots.grasp_choice import TrialSettings
-    from graspbook.robots.trial_runner import run_trials
-    from graspbook.robots.trial_setups import RealSetup
-    from graspbook.robots.trials import check_real, subjects
-    from graspbook.storage import check_writable
+    from graspbook.robots.options import check_real
 
-    unknown = [method for method in methods if method not in METHODS]
-    if unknown:
-        raise ParameterError(f"method {unknown[0]!r}, expected one of {', '.join(METHODS)}")
-    for what, values in (("method", methods), ("seed", seeds)):
-        if len(set(values)) < len(values):
-            raise ParameterError(
-                f"{what}s {', '.join(map(str, values))}: expected every {what} once"
-            )
     if camera and not robot:
         raise ParameterError(
             f"--camera {camera} is for a real arm; expected --robot with its address"
@@ -165,6 +145,29 @@ def trials(
         )
     camera = camera or "realsense"
     check_real(robot, camera, execute=execute, hand_eye=hand_eye, recover=recover)
+
+    from graspbook.figures.trial_pictures import draw_trial, picture_path, show_pose
+    from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
+    from graspbook.perception.hand_eye import read_hand_eye_noted
+    from graspbook.provenance import provenance
+    from graspbook.robots.arm import REAL_SPEED
+    from graspbook.robots.camera import open_camera
+    from graspbook.robots.command_log import command_log
+    from graspbook.robots.fr3 import FR3
+    from graspbook.robots.grasp_choice import TrialSettings
+    from graspbook.robots.trial_runner import run_trials
+    from graspbook.robots.trial_setups import RealSetup
+    from graspbook.robots.trials import subjects
+    from graspbook.storage import check_writable
+
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown:
+        raise ParameterError(f"method {unknown[0]!r}, expected one of {', '.join(METHODS)}")
+    for what, values in (("method", methods), ("seed", seeds)):
+        if len(set(values)) < len(values):
+            raise ParameterError(
+                f"{what}s {', '.join(map(str, values))}: expected every {what} once"
+            )
     records_path, pictures = Path(out) / "trials.jsonl", Path(out) / "pictures"
     check_writable(records_path)
     settings = TrialSettings(hold=hold, predict=PredictSettings(samples=samples))

@@ -2,20 +2,19 @@
 
 import html
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.io import renderers, to_html
+from plotly.io import to_html
 from plotly.offline import get_plotlyjs
 
 from graspbook.provenance import version_text
 from graspbook.storage import atomic_path
 
 _CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
-# Figures in JupyterLab have no button that uploads them either.
-renderers["plotly_mimetype"].config = _CONFIG
 # On a telephone: a scene, which plotly fits to the height of its figure, would be cut off at its
 # sides, and a legend on the right would leave no space for the curves.
 NARROW = """
@@ -54,6 +53,17 @@ footer {{ color: #5b6675; font-size: 0.875rem; border-top: 1px solid #dfe4ea; ma
 </body>
 </html>
 """
+
+
+def set_up_notebooks() -> None:
+    """Show figures in JupyterLab as on pages, without a button that uploads them."""
+    from plotly.io import renderers  # loads nbformat and all below it: seconds
+
+    renderers["plotly_mimetype"].config = _CONFIG
+
+
+if "ipykernel" in sys.modules:  # the process of a notebook
+    set_up_notebooks()
 
 
 def write_view(

@@ -16,7 +16,6 @@ from graspbook.parallel import run_tasks
 from graspbook.training import TrainSettings
 
 FINGERTIPS, FINAL, ON_TOP = "fingertips", "final", "{} on top"
-SETS = ("test", "train")
 
 
 class Run(NamedTuple):

@@ -38,16 +38,6 @@ PARENTS = {
 _ROBOT = r"(hand|gripper|flange|tcp|ee|tool0?|link_?\d|base|base_link|world|marker|board|target)$"
 
 
-def read_hand_eye(path: Path | str) -> np.ndarray:
-    """The transform `hand_T_camera` (4, 4) of a file, its rotation made exactly orthonormal.
-
-    path: of the file, see `graspbook formats`.
-
-    Raises CaptureError as `read_hand_eye_noted` does.
-    """
-    return read_hand_eye_noted(path)[0]
-
-
 def read_hand_eye_noted(path: Path | str) -> tuple[np.ndarray, tuple[str, ...]]:
     """The transform `hand_T_camera` (4, 4) of a file, and what was assumed to read it.
 

@@ -32,11 +32,11 @@ from graspbook.robots.command_log import command_log
 from graspbook.robots.controller import SimulatedController
 from graspbook.robots.fr3 import FR3
 from graspbook.robots.grasp_choice import Choice, TrialSettings, choose
+from graspbook.robots.options import check_real
 from graspbook.robots.refusals import refusals
 from graspbook.robots.simulated_world import World
 from graspbook.robots.trial import CLOSED, attempt
 from graspbook.robots.trial_subjects import PLACE
-from graspbook.robots.trials import check_real
 from graspbook.simulation.tabletop import tabletop
 
 STRAIGHT_DOWN = 0.05  # sine of the camera's tilt, about three degrees

@@ -1,4 +1,4 @@
-"""Robot trials by names and options: their objects, and the options that a real arm needs."""
+"""The objects of robot trials, by name or as meshes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -53,38 +53,3 @@ def with_method(settings: TrialSettings, method: str, samples: int) -> TrialSett
     samples: grasps per view.
     """
     return replace(settings, predict=replace(settings.predict, method=method, samples=samples))
-
-
-def check_real(
-    robot: str | None,
-    source: Path | str,
-    *,
-    execute: bool,
-    hand_eye: Path | str | None,
-    recover: bool,
-) -> None:
-    """Refuse options of a real arm that do not go together.
-
-    robot: its address, if there is one.
-    source: of `robots.camera.open_camera`; an arm moves only by what a camera sees now.
-    execute: whether the arm may move.
-    hand_eye: the file of `hand_T_camera`, needed to move.
-    recover: whether it is recovered from an error.
-
-    Raises ParameterError.
-    """
-    if not robot and (execute or hand_eye or recover):
-        raise ParameterError(
-            "--execute, --hand-eye and --recover are for a real arm; expected --robot with its"
-            " address"
-        )
-    if execute and str(source).partition(":")[0] != "realsense":
-        raise ParameterError(
-            f"{source}: with --execute the real arm needs a live view from the camera on its hand;"
-            " expected realsense or realsense:SERIAL"
-        )
-    if execute and not hand_eye:
-        raise ParameterError(
-            f"--robot {robot} --execute without --hand-eye: expected --hand-eye FILE, which says"
-            " where the camera is on the hand"
-        )
