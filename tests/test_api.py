@@ -16,6 +16,7 @@ from graspbook.grasp_set import Grasps
 from graspbook.perception.capture import Capture
 
 FORMAT = "application/vnd.plotly.v1+json"
+LONG = np.array([[0, 0, 400.0], [0, 500, 400]])
 BOX = trimesh.creation.box((0.05, 0.06, 0.1))
 
 
@@ -73,7 +74,11 @@ def test_points_give_ranked_grasps_in_their_frame():
     assert (np.diff(feasible.astype(int)) <= 0).all()
     assert all((np.diff(found.scores[which]) <= 0).all() for which in (feasible, ~feasible))
     again = graspbook.predict(Capture(points[points[:, 2] < 0.49], points), samples=12)
-    assert again.frame == "camera" and len(again[:5]) == len(again[again.scores > -1][:5]) == 5
+    assert again.frame == "camera" and again.file_T_camera is None
+    turned = Capture(points[points[:, 2] < 0.49], points, file_T_camera=np.diag([1, -1, -1, 1]))
+    turned = graspbook.predict(turned, samples=12)
+    assert turned.frame == "camera" and (turned.file_T_camera == np.diag([1, -1, -1, 1])).all()
+    assert len(again[:5]) == len(again[again.scores > -1][:5]) == 5
 
 
 def test_grasps_of_an_object_are_in_its_frame_and_can_be_tested(obj, found):
@@ -85,6 +90,15 @@ def test_grasps_of_an_object_are_in_its_frame_and_can_be_tested(obj, found):
     assert {"score", "closing_width"} <= set(tested.grasps.grades)
     bare = graspbook.shake_test(obj, found.poses[:6])
     assert (bare.success == tested.success).all() and bare.scores is None
+
+
+def test_grasps_in_the_frame_of_the_camera_agree_with_those_in_the_objects(obj, found):
+    seen = graspbook.predict(obj, samples=20, frame="camera")
+    assert (seen.frame, found.frame) == ("camera", "object")
+    np.testing.assert_array_equal(seen.object_T_camera, found.object_T_camera)
+    np.testing.assert_allclose(seen.object_T_camera @ seen.poses, found.poses, atol=1e-12)
+    turned = seen.points @ seen.object_T_camera[:3, :3].T + seen.object_T_camera[:3, 3]
+    np.testing.assert_allclose(turned, found.points, atol=1e-12)
 
 
 def test_grasp_files_keep_a_set(found, tmp_path):
@@ -121,7 +135,19 @@ def test_a_hand_grasp_shows_itself_and_names_its_joints(obj, notebook, tmp_path)
         (lambda obj, found: graspbook.predict([[0, 0, 1]], method="luck"), "method 'luck'"),
         (lambda obj, found: graspbook.predict([["a"]]), "points"),
         (lambda obj, found: graspbook.predict(np.zeros((5, 2))), r"\(5, 2\)"),
+        (lambda obj, found: graspbook.predict(LONG), "500 m long, .* millimetres.*scale=0.001"),
+        (lambda obj, found: graspbook.predict(LONG / 100), "5 m long, .* a whole scene"),
+        (lambda obj, found: graspbook.predict(LONG / 1e6), "0.0005 m long, expected 0.005 to 1"),
+        (lambda obj, found: graspbook.predict(Capture(LONG, LONG)), "500 m long"),
+        (lambda obj, found: graspbook.predict(np.zeros((0, 3))), "cloud of 0 points"),
+        (lambda obj, found: graspbook.predict(obj, samples=0), "samples=0: expected a whole"),
+        (lambda obj, found: graspbook.predict(obj, samples=2.5), "samples=2.5: expected a whole"),
+        (lambda obj, found: graspbook.predict(obj, seed=-1), "seed=-1: .* at least 0"),
+        (lambda obj, found: graspbook.shake_test(obj, found, threads=0), "threads=0"),
+        (lambda obj, found: graspbook.hand_grasp("none.stl", rotations=0), "rotations=0"),
         (lambda obj, found: graspbook.predict(obj, gripper="claw"), "unknown gripper 'claw'"),
+        (lambda obj, found: graspbook.predict([[0, 0, 1]], frame="object"), "frame 'object'"),
+        (lambda obj, found: graspbook.predict(obj, frame="world"), "frame 'world'"),
         (lambda obj, found: graspbook.shake_test(obj, np.eye(4)), r"\(4, 4\)"),
         (lambda obj, found: graspbook.load_networks("nowhere"), "nowhere"),
         (lambda obj, found: graspbook.read_grasps("nowhere.h5"), "nowhere.h5"),

@@ -122,6 +122,7 @@ def folder(hand_folders, toy_workbook, weights, monkeypatch):
     (root / "cut_weights" / "sampler.safetensors").write_bytes(
         (weights / "sampler.safetensors").read_bytes()[:1000]
     )
+    (root / "cut_weights" / "evaluator.safetensors").write_bytes(b"")
 
     def long_work(*_, **__):
         raise AssertionError("long work was started on bad input")
@@ -221,17 +222,17 @@ def run(*more):
 
 CASES = [
     # a missing file
-    (sample("none.stl"), ["none.stl", "no such mesh file"]),
-    (label("none.h5"), ["none.h5", "no such grasp file"]),
+    (sample("none.stl"), ["none.stl", "no such file"]),
+    (label("none.h5"), ["none.h5", "no such file"]),
     (label("no_mesh.h5"), ["no_mesh.h5", "none.stl"]),
-    (predict("none.stl"), ["none.stl", "no such mesh file"]),
-    (predict("none.npz"), ["none.npz", "no such capture file"]),
+    (predict("none.stl"), ["none.stl", "no such file"]),
+    (predict("none.npz"), ["none.npz", "no such file"]),
     (
         predict("cloud.npy", "--weights", "none"),
         ["none/sampler.safetensors", "no such weights file"],
     ),
-    (evaluate("none.stl"), ["none.stl", "no such mesh file"]),
-    (evaluate("box.stl", "none.stl"), ["none.stl", "no such mesh file"]),
+    (evaluate("none.stl"), ["none.stl", "no such file"]),
+    (evaluate("box.stl", "none.stl"), ["none.stl", "no such file"]),
     (
         evaluate("box.stl", "--weights", "none"),
         ["none/sampler.safetensors", "no such weights file"],
@@ -306,14 +307,26 @@ CASES = [
     (evaluate("box.stl", "--scale", "-1"), ["box.stl", "scale -1.0"]),
     (evaluate("box.stl", "box.stl"), ["box.stl and box.stl", "both be the object"]),
     (["evaluate", "--out", "new.json"], ["MESH"]),
-    (["evaluate", "box.stl"], ["--out"]),
-    (["sample", "box.stl"], ["--out"]),
+    (sample("plans"), ["no meshes", "in folder plans"]),
+    (predict("plans"), ["plans: it is a folder, expected a file"]),
+    (label("plans"), ["plans: it is a folder, expected a file"]),
+    (pick("none.npz", "--force"), ["none.npz: no such file"]),
+    # results that exist, or of another kind
+    (predict("cloud.npy", "--out", "good.h5"), ["good.h5 exists", "--force"]),
+    (predict("cloud.npy", "--html", "taken"), ["taken", "expected .html"]),
+    (predict("cloud.npy", "--out", "new.npz"), ["new.npz", "expected .h5 or .hdf5 or .json"]),
+    (label("good.h5", "--out", "cut.h5"), ["cut.h5 exists", "--force"]),
+    (label("good.h5", "--out", "good.h5", "--force"), ["good.h5: it is an input"]),
+    (evaluate("box.stl", "--out", "new/box.h5"), ["new/box.h5", "expected .json"]),
+    (["convert", "good.h5", "no_mesh.h5"], ["no_mesh.h5 exists", "--force"]),
+    (["calibrate", "good.h5", "--out", "box.stl"], ["box.stl", "expected .json"]),
+    (sample("box.stl", "--out", "good.h5"), ["good.h5 exists", "--force"]),
     (["sample", "box.stl", "nan.obj", "--out", "new.h5"], ["--out new.h5", "2 meshes", "folder"]),
     (["sample", "box.stl", "box.stl", "--out", "new"], ["box.stl and box.stl", "both be"]),
     (["dance"], ["'dance'", "sample"]),
     # robots
     (trials("teapot"), ["object 'teapot'", "expected the path of a mesh or one of", "red_ycb_mug"]),
-    (trials("none.stl"), ["none.stl", "no such mesh file"]),
+    (trials("none.stl"), ["none.stl", "no such file"]),
     (trials("box.stl", "box.stl"), ["box.stl and box.stl", "both be the object"]),
     (trials("box.stl", "--method", "luck"), ["method 'luck'", "graspnet, geometric, gpd"]),
     (
@@ -358,10 +371,10 @@ CASES = [
     (pick("none.npz"), ["none.npz", "no such"]),
     (pick("webcam"), ["webcam: unknown camera", "realsense"]),
     (pick("nan.npz"), ["nan.npz"]),
-    (pick("box.stl"), ["box.stl", "realsense"]),
-    (pick("cloud.npy"), ["cloud.npy", "realsense"]),
+    (pick("box.stl"), ["box.stl: this is a mesh, expected a depth capture"]),
+    (pick("cloud.npy"), ["cloud.npy: no table"]),
     (pick("none.npz", "--method", "luck"), ["method 'luck'", "graspnet, geometric, gpd"]),
-    (pick("none.npz", "--execute"), ["--execute", "expected --robot"]),
+    (pick("nan.npz", "--execute"), ["--execute", "expected --robot"]),
     (
         pick("nan.npz", "--robot", "127.9.9.9", "--execute", "--hand-eye", "none.json"),
         ["nan.npz: with --execute", "expected realsense or realsense:SERIAL"],
@@ -370,16 +383,16 @@ CASES = [
         pick("realsense", "--robot", "127.9.9.9", "--execute"),
         ["--robot 127.9.9.9 --execute without --hand-eye"],
     ),
-    (pick("none.npz", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
+    (pick("nan.npz", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
     (
-        pick("none.npz", "--html", "new/out.json"),
+        pick("nan.npz", "--html", "new/out.json"),
         ["new/out.json, new/out.json: one file for 2 results"],
     ),
     # hands of many joints
     (hand_grasp("box.stl", "--hand", "claw"), ["unknown hand 'claw'", "shadow, barrett, franka"]),
     (plan("box.stl", "--hand", "claw"), ["unknown hand 'claw'", "shadow, barrett, franka"]),
-    (hand_grasp("none.stl"), ["none.stl", "no such mesh file"]),
-    (plan("box.stl", "none.stl"), ["none.stl", "no such mesh file"]),
+    (hand_grasp("none.stl"), ["none.stl", "no such file"]),
+    (plan("box.stl", "none.stl"), ["none.stl", "no such file"]),
     (hand_grasp("none.npy"), ["none.npy", "no such"]),
     (hand_grasp("nan.obj"), ["nan.obj", "1 of 4 vertices are NaN"]),
     (plan("box.stl", "nan.obj"), ["nan.obj", "1 of 4 vertices are NaN"]),
@@ -448,13 +461,13 @@ CASES = [
     ),
     (
         ["hand-summary", "none.json", "--out", "new.json"],
-        ["none.json", "no report of `graspbook hand-grasp --against`"],
+        ["none.json: no such file"],
     ),
     (
         ["hand-summary", "box.stl", "--out", "new.json"],
         ["box.stl", "no report of `graspbook hand-grasp --against`"],
     ),
-    (["hand-summary", "none.json", "--out", "taken/new.json"], ["taken/new.json", "cannot write"]),
+    (["hand-summary", "good.h5", "--out", "taken/new.json"], ["taken/new.json", "cannot write"]),
     (plan("box.stl", "--grasps", "0"), ["--grasps", "0: expected a whole number, 1 or more"]),
     (
         plan("box.stl", "--iterations", "0"),
@@ -464,10 +477,10 @@ CASES = [
     (plan("box.stl", "box.stl"), ["box.stl and box.stl", "both be the object"]),
     (
         plan("box.stl", "sheet.stl"),
-        ["sheet: ", "0.3 m long", "it encloses no volume, or is thinner than the 2.5 mm"],
+        ["sheet: ", "0.3 m long", "or is thinner than the spacing of its distance field, 2.5 mm"],
     ),
     (plan("box.stl", "--out", "plans"), ["plans/box.h5", "not a file of planned grasps"]),
-    (hand_grasp("box.stl", "--against", "none.h5"), ["none.h5", "no such file of planned grasps"]),
+    (hand_grasp("box.stl", "--against", "none.h5"), ["none.h5: no such file"]),
     (hand_grasp("box.stl", "--against", "cut.h5"), ["cut.h5", "not a file of planned grasps"]),
     (
         hand_grasp("box.stl", "--against", "foreign.h5"),

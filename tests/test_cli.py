@@ -1,12 +1,18 @@
 """The command line: exit status, one line an error, nothing half-written."""
 
 import re
+import shlex
+import signal
 import subprocess
 import sys
+import time
+from importlib import import_module
 
 import pytest
+import trimesh
 
-from graspbook.cli import COMMANDS, main
+from graspbook.cli import COMMANDS, _imports_uninterrupted, _parser, main
+from graspbook.errors import ParameterError
 from graspbook.graspnet import mesh_evaluation
 
 
@@ -27,9 +33,10 @@ def test_run_then_site(toy_workbook, capsys):
     status, out, err = run(
         capsys, "run", "notebooks/toy.ipynb", "--profile", "smoke", "--set", "toy.count=4"
     )
-    assert (status, err) == (0, "") and out.endswith("outputs/smoke/notebooks/toy.ipynb\n")
+    assert (status, err) == (0, "") and "outputs/smoke/notebooks/toy.ipynb\n" in out
+    assert out.endswith("Next: graspbook site --profile smoke\n")
     status, out, err = run(capsys, "site", "--profile", "smoke")
-    assert (status, err) == (0, "") and out.endswith("outputs/smoke/site/index.html\n")
+    assert (status, err) == (0, "") and "outputs/smoke/site/index.html\nNext: open" in out
 
 
 def test_a_failed_notebook_is_status_1_for_run_and_site(toy_workbook, capsys):
@@ -80,9 +87,47 @@ def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys, tmp_path):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(mesh_evaluation, "evaluate_meshes", interrupted)
-    status, out, err = run(capsys, "evaluate", "box.stl", "--out", tmp_path / "eval.json")
+    trimesh.creation.box([0.05] * 3).export(tmp_path / "box.stl")
+    status, out, err = run(capsys, "evaluate", tmp_path / "box.stl")
     assert (status, out) == (130, "")
     assert_one_line(err, "interrupted", "trials continue when you run the command again")
+
+
+def test_ctrl_c_in_an_import_that_swallows_it_counts(monkeypatch, capsys, tmp_path):
+    def imports(*_, **__):
+        import_module("swallows")
+        done.append("import")
+        time.sleep(5)
+        raise ParameterError("not interrupted")
+
+    done = []
+    text = "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    open('x')\n"
+    (tmp_path / "swallows.py").write_text(text + "except BaseException:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "swallows", raising=False)
+    monkeypatch.setattr(mesh_evaluation, "evaluate_meshes", imports)
+    trimesh.creation.box([0.05] * 3).export(tmp_path / "box.stl")
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
+    status, _, err = run(capsys, "evaluate", tmp_path / "box.stl")
+    assert status == 130 and done
+    assert_one_line(err, "interrupted")
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
+
+
+def test_ctrl_c_in_the_last_import_counts(monkeypatch, tmp_path):
+    text = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nopen('/dev/null').close()\n"
+    (tmp_path / "last.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt), _imports_uninterrupted():
+        assert import_module("last")
+
+
+def test_a_second_ctrl_c_does_not_wait_for_an_import(monkeypatch, tmp_path):
+    text = "import os, signal\nfor i in range(3):\n    os.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "twice.py").write_text(f"{text}    print(i)\nprint(1 / 0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt), _imports_uninterrupted():
+        import_module("twice")
 
 
 def test_version_has_the_revision(capsys):
@@ -102,7 +147,7 @@ def test_unknown_commands_are_status_2(capsys):
 def test_help_loads_nothing_heavy(command):
     command = [sys.executable, "-X", "importtime", "-m", "graspbook", *command, "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("usage: graspbook")
+    assert done.stdout.startswith("usage: graspbook") and "\nexamples:\n  graspbook" in done.stdout
     imported = {
         line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
     }
@@ -110,11 +155,21 @@ def test_help_loads_nothing_heavy(command):
     assert "graspbook" in imported and not imported & heavy
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_of_help_parse(name):
+    examples = import_module(f"graspbook.commands.{COMMANDS[name].stem}").EXAMPLES
+    assert examples
+    for example in examples:
+        program, *words = shlex.split(example)
+        assert (program, words[0]) == ("graspbook", name)
+        assert _parser(words).parse_args(words)
+
+
 def test_help_tells_the_first_line_of_each_command(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     told = " ".join(capsys.readouterr().out.split())
-    assert "hand-grasp predict a grasp of a many-jointed hand for a mesh or a point cloud" in told
+    assert "hand-grasp predict a grasp of a many-jointed hand for a mesh, a point cloud or" in told
     assert set(COMMANDS) >= {"run", "site", "hand-summary"} and not [
         c for c in COMMANDS if "_" in c
     ]

@@ -36,11 +36,11 @@ def test_a_difference_that_all_objects_share_is_certain_though_they_differ():
     )
     assert (
         verdict(found, "b", "a", "mean")
-        == "b against a: mean +0.100 [+0.100, +0.100]: higher, of these networks"
+        == "b against a: mean +0.100 [+0.100, +0.100]: higher, for these trained networks only"
     )
     assert (
         verdict(found, "a", "b", "mean")
-        == "a against b: mean -0.100 [-0.100, -0.100]: lower, of these networks"
+        == "a against b: mean -0.100 [-0.100, -0.100]: lower, for these trained networks only"
     )
 
 
@@ -57,7 +57,9 @@ def test_a_few_objects_claim_nothing():
     assert verdict(contrast(five, mean), "b", "a", "mean").endswith(
         ": not distinguishable (5 objects)"
     )
-    assert verdict(contrast(six, mean), "b", "a", "mean").endswith("higher, of these networks")
+    assert verdict(contrast(six, mean), "b", "a", "mean").endswith(
+        "higher, for these trained networks only"
+    )
     assert [order(contrast(objects, mean), "b", "a", "mean") for objects in (five, six)] == [0, 1]
     assert order(contrast(six, mean), "a", "b", "mean") == -1
 
@@ -68,7 +70,7 @@ def test_only_what_several_seeds_agree_on_is_said_of_the_method():
         contrast({"a": [zeros, zeros], "b": [ones, ones]}, mean), "b", "a", "mean"
     ).endswith(": higher")
     assert verdict(contrast({"a": [zeros, zeros], "b": [ones]}, mean), "b", "a", "mean").endswith(
-        ": higher, of these networks"
+        ": higher, for these trained networks only"
     )
 
 
@@ -154,8 +156,8 @@ def test_where_a_curve_levels_off():
     found = contrast({step: [run(*3 * values)] for step, values in steps.items()}, mean)
     assert (
         levels_off(found, "mean")
-        == "mean: none after 1 is distinguishably higher than it (6 comparisons, corrected), of"
-        " these networks"
+        == "mean: none after 1 is distinguishably higher than it (6 comparisons, corrected), for"
+        " these trained networks only"
     )
     rising = contrast({step: [run(*3 * steps[step])] * 2 for step in "01"}, mean)
     assert (

@@ -40,7 +40,7 @@ def test_what_is_missing_is_named_with_its_extra():
 @pytest.mark.parametrize(
     ("command", "missing", "extra"),
     [
-        (["pick", "x.npz", "--out", "o.json", "--html", "o.html"], ROBOT, "robot"),
+        (["pick", "realsense", "--out", "o.json"], ROBOT, "robot"),
         (["site"], WORKBOOK, "workbook"),
     ],
 )

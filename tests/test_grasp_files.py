@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import h5py
@@ -135,6 +136,23 @@ def test_other_formats_survive_the_round_trip(tmp_path, suffix, gripper, labelle
     np.testing.assert_array_equal(back.grades["score"], grasps.grades["score"])
     assert (back.object_file, back.object_scale) == ("meshes/mug.obj", 0.5)
     assert (back.gripper, back.parameters) == (gripper, {"seed": 3})
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".json", ".yaml"])
+def test_flags_stay_flags_and_unknown_figures_stay_unknown(tmp_path, suffix):
+    collides, width = np.arange(5) < 2, np.array([0.01, np.nan, 0.02, 0.03, np.inf])
+    grasps = replace(some_grasps(), grades={"collides": collides, "closing_width": width})
+    grasps = replace(grasps, parameters={"seed": 3, "best": float("nan")})
+    path = tmp_path / f"a{suffix}"
+    grasp_files.write_grasps(path, grasps)
+    grades = grasp_files.read_grasps(path).grades
+    assert grades["collides"].dtype == bool
+    np.testing.assert_array_equal(grades["collides"], collides)
+    known = np.isfinite(width)
+    np.testing.assert_array_equal(np.isfinite(grades["closing_width"]), known)
+    np.testing.assert_array_equal(grades["closing_width"][known], width[known])
+    if suffix == ".json":
+        assert not {"NaN", "Infinity"} & set(re.findall(r"[A-Za-z]+", path.read_text()))
 
 
 def test_files_lie_where_readers_of_graspgen_and_isaac_look(tmp_path):

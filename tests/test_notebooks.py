@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from graspbook.errors import NotebookError
-from graspbook.graspnet.mesh_evaluation import evaluate_meshes
+from graspbook.graspnet import mesh_evaluation
 from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
 from graspbook.hands.library import load_hand
 from graspbook.highdof.mesh_grasp import weights_path
@@ -108,9 +108,12 @@ TINY = {
         "datasets=1",
         "final_steps=2",
     ],
-    "highdof/4_penetration": ["rotations=2", "tested=1", "compared=2"],
+    "highdof/4_penetration": ["rotations=2", "tested=1", "compared=1"],
     "0_tour": ["samples=20", "refinement_steps=3"],
 }
+
+# Notebooks that are tried with two worker processes.
+SPREAD = ("graspnet/2_grasp_data", "highdof/2_grasp_data")
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +137,15 @@ def test_every_notebook_is_tried_here_and_stands_in_the_graph():
 @pytest.mark.parametrize("name", TINY)
 def test_notebook_runs(name, output_root, monkeypatch):
     monkeypatch.chdir(ROOT)
+    workers = 2 if name in SPREAD else 1  # to start a process takes longer than most tiny tasks
     run_notebook(
         f"notebooks/{name}.ipynb",
         "smoke",
-        [f"{section_name(name)}.{value}" for value in TINY[name]],
+        [
+            *(f"{section_name(name)}.{value}" for value in TINY[name]),
+            f"shared.workers={workers}",
+            "shared.torch_threads=1",
+        ],
         output_root,
     )
     assert json.loads(Outputs(output_root).results(section_name(name)).read_text())
@@ -165,13 +173,14 @@ def test_pages_of_the_chain_are_complete_and_local(output_root, monkeypatch):
             assert str(target) in pages, f"{page.name} links to {address}, which is nowhere"
 
 
-def test_the_networks_of_the_run_can_be_shipped(output_root, tmp_path):
+def test_the_networks_of_the_run_can_be_shipped(output_root, tmp_path, monkeypatch):
+    monkeypatch.setattr(mesh_evaluation, "TRUTH_CANDIDATES", 20)
     if not (Outputs(output_root).weights / "gpd.safetensors").is_file():
         pytest.skip("no notebook ran before this test")
     box = next(Outputs(output_root).objects.glob("box*.obj"))
     ship("smoke", output_root, folder=tmp_path / "weights")
     settings = PredictSettings(samples=10)
-    report = evaluate_meshes([box], tmp_path / "weights", settings, views=1).report
+    report = mesh_evaluation.evaluate_meshes([box], tmp_path / "weights", settings, views=1).report
     write_json(tmp_path / "eval.json", report)
     reports = [tmp_path / "eval.json"]
     card = ship("smoke", output_root, evaluations=reports, folder=tmp_path / "weights").read_text()
@@ -212,8 +221,8 @@ def test_the_networks_of_both_hands_can_be_shipped(output_root, tmp_path):
 
 @pytest.mark.parametrize("name", TINY)
 def test_source_notebook_is_thin_and_stripped(name):
-    """No outputs, no functions, no plotly or polyscope, cells of at most 15 lines, and little
-    bookkeeping: at most 25 comprehensions.
+    """No outputs, no functions, no plotly or polyscope, little bookkeeping: at most 25
+    comprehensions. A cell says in its first line what it does, and has at most 15 lines more.
     """
     comprehensions = 0
     for cell in code_cells(name):
@@ -225,7 +234,8 @@ def test_source_notebook_is_thin_and_stripped(name):
         comprehensions += sum(isinstance(node, COMPREHENSIONS) for node in nodes)
         assert not imported(cell.source) & {"plotly", "polyscope"}
         if "parameters" not in cell.metadata.get("tags", []):
-            assert len(cell.source.splitlines()) <= 15, cell.source
+            first, *lines = cell.source.splitlines()
+            assert first.startswith("# ") and len(lines) <= 15, cell.source
     assert "papermill" not in source(name).metadata and comprehensions <= 25
 
 

@@ -55,6 +55,14 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("place", [".", "/"])
+def test_a_folder_without_a_name_is_no_file(place):
+    with pytest.raises(OutputError, match="it is a folder"):
+        storage.check_writable(place)
+    with pytest.raises(OutputError, match="it is a folder"), storage.atomic_path(place):
+        pass
+
+
 def test_json_takes_numpy_and_refuses_objects(tmp_path):
     storage.write_json(tmp_path / "x.json", {"b": np.float64(1.5), "a": np.arange(3)})
     assert storage.read_json(tmp_path / "x.json") == {"a": [0, 1, 2], "b": 1.5}

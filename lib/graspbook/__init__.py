@@ -1,7 +1,7 @@
 """Grasp Workbook: a reproducible workbook of two papers on learning to grasp.
 
-The public face in a few names. They are loaded when they are first used: `import graspbook` alone
-is instant. Type checkers read `__init__.pyi`, where the same names stand.
+The few public names are loaded when they are first used, so `import graspbook` is instant. Type
+checkers read the same names in `__init__.pyi`.
 """
 
 from importlib import import_module as _import_module

@@ -16,11 +16,13 @@ import numpy as np
 
 from graspbook import grasp_files, pose
 from graspbook.api_values import GraspSet, HandGrasp
-from graspbook.errors import ParameterError
+from graspbook.errors import CaptureError, ParameterError
 from graspbook.hands.grippers import load_gripper
 from graspbook.objects.grasp_object import GraspObject
+from graspbook.objects.mesh import LARGEST, notes_of
 from graspbook.perception.camera import backproject, default_camera, random_view, render_depth
-from graspbook.perception.capture import Capture
+from graspbook.perception.capture import SMALLEST, Capture
+from graspbook.perception.normals import checked_cloud
 from graspbook.storage import SHIPPED
 
 
@@ -28,7 +30,7 @@ from graspbook.storage import SHIPPED
 def load_networks(
     folder: Path | str = SHIPPED, *, device: str = "cpu", method: str = "graspnet"
 ) -> tuple[Any, Any]:
-    """Load the networks of a method, once: what samples grasps, and what scores them.
+    """Load the networks of a method, once: one that samples grasps, and one that scores them.
 
     folder: of weights; those that come with the package by default.
     device: "cpu" or "cuda".
@@ -36,9 +38,9 @@ def load_networks(
 
     Raises WeightsError if one is missing or does not fit.
     """
-    from graspbook.graspnet import predict as room
+    from graspbook.graspnet import predict as module
 
-    return room.load_networks(folder, device=device, method=method)
+    return module.load_networks(folder, device=device, method=method)
 
 
 def predict(
@@ -49,6 +51,7 @@ def predict(
     method: str = "graspnet",
     networks: tuple[Any, Any] | None = None,
     gripper: str = "panda",
+    frame: str | None = None,
 ) -> GraspSet:
     """Predict grasps of an object: feasible ones first, then by falling score.
 
@@ -59,18 +62,29 @@ def predict(
     method: "graspnet", "geometric" or "gpd".
     networks: what `load_networks` returns for the method; the package's own if None.
     gripper: the name of one of `hands.grippers`.
+    frame: of the poses: "object", only for an object of `load_object`, or "camera". By default,
+        "object" for an object.
 
-    The poses are in the frame of the points, or in the object's for an object. Grades of each
-    grasp: "score", "collides" (the open hand is inside observed points), "points_between" (the
-    fingers) and "feasible". Raises CaptureError for points that cannot be used, ParameterError for
-    an unknown name.
+    Grades of each grasp: "score", "collides" (the open hand is inside observed points),
+    "points_between" (the fingers) and "feasible". For an object, the result has the pose of the
+    camera as `object_T_camera`.
+
+    Raises CaptureError for points that cannot be used, and for an object that is not 0.005 … 1 m
+    long. Raises ParameterError for an unknown name, no samples, and for the object frame of points.
     """
-    from graspbook.graspnet import predict as room
+    from graspbook.graspnet import predict as module
 
+    _check_whole(1, samples=samples)
+    _check_whole(0, seed=seed)
     hand, rng = load_gripper(gripper), np.random.default_rng(seed)
     points, scene, about, object_T_camera = _observe(seen, rng)
-    settings = room.PredictSettings(samples=samples, method=method)
-    found = room.predict(
+    frame = frame or ("camera" if object_T_camera is None else "object")
+    if frame not in ("camera", *(() if object_T_camera is None else ("object",))):
+        raise ParameterError(
+            f"frame {frame!r}: expected 'camera', or 'object' for an object of load_object"
+        )
+    settings = module.PredictSettings(samples=samples, method=method)
+    found = module.predict(
         points,
         *(networks or load_networks(method=method)),
         settings,
@@ -79,12 +93,17 @@ def predict(
         gripper=hand,
     )
     poses = found.camera_T_hand
-    if object_T_camera is not None:
+    if object_T_camera is not None and frame == "object":
         poses, points = object_T_camera @ poses, pose.transform(object_T_camera, points)
     names = ("collides", "points_between", "feasible")
     grades = {"score": found.scores, **{name: getattr(found, name) for name in names}}
-    frame = "camera" if object_T_camera is None else "object"
     told = {"frame": frame, "seed": seed, "samples": samples, "method": method}
+    if object_T_camera is not None:
+        told["object_T_camera"] = object_T_camera.tolist()
+    elif isinstance(seen, Capture) and seen.file_T_camera is not None:
+        told["file_T_camera"] = seen.file_T_camera.tolist()
+    notes = notes_of(seen.mesh) if isinstance(seen, GraspObject) else getattr(seen, "notes", ())
+    told |= {"notes": list(notes)} if notes else {}
     grasps = grasp_files.Grasps(
         poses,
         grades=grades,
@@ -93,8 +112,7 @@ def predict(
         configuration=hand.configuration,
         **about,
     )
-    notes = (*getattr(seen, "notes", ()), found.note)
-    return GraspSet(grasps, points, "; ".join(filter(None, notes)))
+    return GraspSet(grasps, points, "; ".join(filter(None, (*notes, found.note))))
 
 
 def shake_test(obj: GraspObject, grasps: GraspSet | np.ndarray, *, threads: int = 2) -> GraspSet:
@@ -111,6 +129,7 @@ def shake_test(obj: GraspObject, grasps: GraspSet | np.ndarray, *, threads: int 
     from graspbook.simulation import shake
     from graspbook.simulation.shake_grades import GRADES
 
+    _check_whole(1, threads=threads)
     if not isinstance(grasps, GraspSet):
         poses = np.asarray(grasps, float)
         if poses.ndim != 3 or poses.shape[1:] != (4, 4):
@@ -138,8 +157,9 @@ def hand_grasp(
     seed: int = 0,
     scale: float = 1.0,
     weights: Path | str = SHIPPED,
+    **reading: Any,
 ) -> HandGrasp:
-    """Predict a grasp of a hand of many joints for a mesh or a point cloud.
+    """Predict a grasp of a hand of many joints for a mesh, a point cloud or a depth capture.
 
     path: of the file.
     hand: "shadow" or "barrett".
@@ -147,26 +167,31 @@ def hand_grasp(
     seed: of all that is drawn.
     scale: factor from the file's units to metres.
     weights: the folder of the networks.
+    reading: options of `load_capture`, for a cloud or a capture.
 
     Raises the errors of reading, and PlanError for an object that the hand cannot get around.
     """
     from graspbook.highdof.mesh_grasp import grasp_mesh
 
-    return HandGrasp(*grasp_mesh(path, weights, hand, rotations=rotations, seed=seed, scale=scale))
+    _check_whole(1, rotations=rotations)
+    _check_whole(0, seed=seed)
+    settings: dict[str, Any] = {"rotations": rotations, "seed": seed, "scale": scale}
+    return HandGrasp(*grasp_mesh(path, weights, hand, **settings, reading=reading))
 
 
 def read_grasps(path: Path | str) -> GraspSet:
-    """Read a grasp file, ours or ACRONYM's own.
+    """Read a grasp file: ACRONYM's HDF5, GraspGen's JSON or Isaac's YAML.
 
     path: of the file.
 
     Raises GraspFileError for one that cannot be used.
     """
-    return GraspSet(grasp_files.read_grasps(path))
+    grasps = grasp_files.read_grasps(path)
+    return GraspSet(grasps, note="; ".join(grasps.notes))
 
 
 def write_grasps(path: Path | str, grasps: GraspSet | grasp_files.Grasps) -> None:
-    """Write a grasp file in ACRONYM's layout.
+    """Write a grasp file, in the format of its suffix.
 
     path: of the file.
     grasps: a GraspSet, or `grasp_files.Grasps`.
@@ -179,7 +204,7 @@ def _observe(seen, rng):
     `object_T_camera` where the object's own frame is known.
     """
     if isinstance(seen, Capture):
-        return seen.points, seen.scene, {}, None
+        return _checked(seen.points), seen.scene, {}, None
     if isinstance(seen, GraspObject):
         camera, camera_T_object = default_camera(), random_view(seen.mesh, rng)
         points = backproject(render_depth(seen.mesh, camera, camera_T_object), camera.K)
@@ -189,6 +214,34 @@ def _observe(seen, rng):
     if not isinstance(seen, np.ndarray | Sequence) or isinstance(seen, str):
         raise ParameterError(f"{seen!r}: {expected}")
     try:
-        return np.asarray(seen, float), None, {}, None
+        points = np.asarray(seen, float)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"not numbers ({error}): {expected}") from error
+    return _checked(points), None, {}, None
+
+
+def _checked(points):
+    """The points of an object. Raises CaptureError for those that no object in metres has."""
+    points = checked_cloud(points)
+    length = float(np.ptp(points, axis=0).max())
+    if length == 0 or SMALLEST <= length <= LARGEST:
+        return points
+    advice = (
+        "are these millimetres? Then multiply them by 0.001, or pass scale=0.001 to load_capture."
+        " If this is a whole scene, pass the points of the object alone"
+        if length > LARGEST
+        else "are these metres? If not, multiply them by their unit, or pass scale to load_capture"
+    )
+    raise CaptureError(
+        f"the points are {length:.4g} m long, expected {SMALLEST:g} to {LARGEST:g} m: {advice}"
+    )
+
+
+def _check_whole(least, **values):
+    """Raise ParameterError for a value, by name, that is no whole number or less than `least`."""
+    for name, value in values.items():
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or value < least:
+            raise ParameterError(
+                f"{name}={value!r}: expected a whole number that is at least {least}"
+            )

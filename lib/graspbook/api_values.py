@@ -20,7 +20,7 @@ class GraspSet:
 
     grasps: what a grasp file holds: poses, labels and grades by name.
     points: (M, 3) what was seen of the object, in the frame of the grasps; None where unknown.
-    note: what to know about them, "" where there is nothing.
+    note: what to know about them, "" if there is nothing.
     """
 
     grasps: Grasps
@@ -35,16 +35,28 @@ class GraspSet:
     @property
     def frame(self) -> str:
         """The frame of the poses: "camera" or "object"."""
-        return str(self.grasps.parameters.get("frame", "object"))
+        return self.grasps.frame
+
+    @property
+    def object_T_camera(self) -> np.ndarray | None:
+        """Pose (4, 4) of the camera in the object's frame, None where it is not known."""
+        found = self.grasps.parameters.get("object_T_camera")
+        return None if found is None else np.array(found, float)
+
+    @property
+    def file_T_camera(self) -> np.ndarray | None:
+        """Pose (4, 4) of the camera in the frame of its file, None where they are the same."""
+        found = self.grasps.parameters.get("file_T_camera")
+        return None if found is None else np.array(found, float)
 
     @property
     def scores(self) -> np.ndarray | None:
-        """Scores (N,) in 0 … 1, None where nothing has scored them."""
+        """Scores (N,) in 0 … 1, None without scores."""
         return self.grasps.grades.get("score")
 
     @property
     def success(self) -> np.ndarray | None:
-        """Whether each grasp (N,) held the object, None where nobody has tested them."""
+        """Whether each grasp (N,) held the object, None where that was not tested."""
         return self.grasps.success
 
     def __len__(self) -> int:
@@ -126,7 +138,8 @@ class HandGrasp:
 
     def __repr__(self) -> str:
         held = f"held in {self.report['held_directions']} of 6 directions"
-        return f"<HandGrasp: {self.report['hand']} hand, ε {self.epsilon:.3f}, {held}>"
+        closure = f"ε {self.epsilon:.3f}" if self.epsilon > 0 else "not in force closure (ε −1)"
+        return f"<HandGrasp: {self.report['hand']} hand, {closure}, {held}>"
 
     def figure(self) -> Any:
         """The object, the hand and their contacts, as a plotly figure."""
@@ -140,5 +153,5 @@ class HandGrasp:
 
 
 def _bundle(value, figure):
-    """A figure as the notebook's renderer wants it, beside the text of the value."""
+    """A figure in the form that JupyterLab shows, with the text of the value."""
     return {**figure()._repr_mimebundle_(), "text/plain": repr(value)}

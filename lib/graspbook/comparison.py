@@ -1,8 +1,8 @@
-"""What may be said of variants that were measured on the same objects, by a bootstrap.
+"""Compares variants that were measured on the same objects, by a bootstrap.
 
-What is measured of a variant comes by object, once for each seed that its networks were trained
-with. `contrast` draws objects and seeds anew, the same objects for all variants. Which differences
-between them are more than the choice of objects and seeds?
+Measurements of a variant come by object, once per training seed of its networks. `contrast`
+resamples objects and seeds, with the same objects for all variants. It shows which differences are
+larger than chance in the choice of objects and seeds.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,10 +13,15 @@ import numpy as np
 from graspbook.errors import ParameterError
 from graspbook.metrics import bootstrap_interval
 
-Run = Mapping[str, list]  # what was measured of one seed, by object
+Run = Mapping[str, list]  # measurements of one seed, by object
 Contrast = dict[str, Any]
+# Names in result files, and their texts.
+SCOPES = {
+    "of these networks": "for these trained networks only",
+    "of these grasps": "for these planned grasps only",
+}
 RESAMPLES = 1000
-FEWEST = 6  # objects: of fewer, even all agreeing by chance is likelier than 5 %
+FEWEST = 6  # objects; with fewer, all agree by chance in more than 5 % of cases
 
 
 def contrast(
@@ -28,24 +33,24 @@ def contrast(
     once: str = "of these networks",
     paired: bool = False,
 ) -> Contrast:
-    """Figures of variants, and how each differs from those before it, with intervals at 95 %.
+    """Figures of variants, and their differences to earlier variants, with intervals at 95 %.
 
-    Figures are means over seeds. A resample draws objects, the same for all variants, and of each
-    variant's S seeds S - 1, one at least. With S of them the variance of a mean over seeds would
-    come out too small, by a third for three. With a single object there are no intervals (None).
-    Returns, in plain numbers, {"objects": how many, "once", "seeds": {name: how many}, "variants":
-    {name: row}, "differences": {later: {earlier: row}}}. A row is {figure: {"value", "interval"}},
-    and of a difference also "joint", an interval at 95 % for all differences together (Bonferroni).
-    Raises ParameterError where no object is known for all, and for paired variants with different
-    numbers of seeds.
+    Figures are means over seeds. A resample draws objects, the same for all variants. It also draws
+    S - 1 of each variant's S seeds, at least one. With S of them the variance of a mean over seeds
+    would be too small, by a third for three seeds. With a single object there are no intervals
+    (None). Returns, in plain numbers, {"objects": how many, "once", "seeds": {name: how many},
+    "variants": {name: row}, "differences": {later: {earlier: row}}}. A row is {figure: {"value",
+    "interval"}}. Rows of differences also have "joint", an interval at 95 % for all differences
+    together (Bonferroni). Raises ParameterError if no object was measured for all variants, or if
+    paired variants have different numbers of seeds.
 
     variants: by name, one {object: [item]} per seed that it was trained with.
     figures: makes {figure: number} of a list of items.
     seed: of the bootstrap.
     resamples: how many.
-    once: what intervals tell of where there is one seed, and not of others trained alike.
-    paired: whether the n-th seeds of all variants belong together, as trainings that start from one
-        network do. They are then drawn together.
+    once: what an interval is about if there is one seed, a key of `SCOPES`.
+    paired: whether the n-th seeds of all variants belong together, e.g. because they start from one
+        network. They are then drawn together.
     """
     names, runs = list(variants), list(variants.values())
     every = [run for several in runs for run in several]
@@ -107,7 +112,7 @@ def contrast(
 
 
 def items_of(run: Run, objects: Iterable[str]) -> list:
-    """What was measured of one seed's run on some objects, in one list.
+    """All measurements of one seed's run on some objects, in one list.
 
     run: {object: [item]}.
     objects: their names.
@@ -116,14 +121,14 @@ def items_of(run: Run, objects: Iterable[str]) -> list:
 
 
 def order(found: Contrast, name: str, other: str, figure: str, *, kind: str = "interval") -> int:
-    """What a `contrast` tells of two variants: 1 the first is higher, -1 lower, 0 it cannot tell.
+    """Which of two variants is higher: 1 the first, -1 the second, 0 not distinguishable.
 
-    It tells nothing of fewer than `FEWEST` objects: a bootstrap over so few is too sure.
+    The result is 0 for fewer than `FEWEST` objects, since a bootstrap is then too certain.
 
     found: by `contrast`.
-    name, other: of the variants.
-    figure: in which.
-    kind: which interval has to leave zero out: the "interval" of this difference, or the "joint"
+    name, other: the variants' names.
+    figure: the compared figure.
+    kind: the interval that has to exclude zero: the "interval" of this difference, or the "joint"
         one of all differences.
     """
     value, low, high = _difference(found, name, other, figure, kind)
@@ -135,8 +140,7 @@ def order(found: Contrast, name: str, other: str, figure: str, *, kind: str = "i
 def verdict(found: Contrast, name: str, other: str, figure: str) -> str:
     """A line on two variants: their difference, its interval, and which is higher.
 
-    "of these networks": one of the two was trained once, so that nothing is known of others trained
-    alike.
+    The line says so if a variant was trained once: other trainings of it may differ.
 
     found, name, other, figure: as for `order`.
     """
@@ -152,7 +156,7 @@ def verdict(found: Contrast, name: str, other: str, figure: str) -> str:
 
 
 def within(found: Contrast, name: str, other: str, figure: str, margin: float) -> str:
-    """The `verdict` of two variants, and whether the first is lower by more than a margin: a line.
+    """A line with the `verdict`, and whether the first variant is lower by more than a margin.
 
     found, name, other, figure: as for `order`.
     margin: in units of the figure.
@@ -168,9 +172,9 @@ def within(found: Contrast, name: str, other: str, figure: str, margin: float) -
 def unsupported(
     orderings: Mapping[str, Iterable[tuple[Contrast, str, str, str]]],
 ) -> dict[str, list[str]]:
-    """Those of some orderings that intervals do not support: {title: [verdict]}.
+    """The orderings that intervals do not support: {title: [verdict]}.
 
-    A title of which all are supported, or none was asked, is left out.
+    Titles without such orderings are left out.
 
     orderings: by title, of (contrast, higher, lower, figure).
     """
@@ -182,10 +186,10 @@ def unsupported(
 
 
 def verdicts(found: Contrast, figure: str, reference: str | None = None) -> str:
-    """The `verdict` of every pair of variants, or of each against one, a line each.
+    """The `verdict` of every pair of variants, or of each against a reference, in lines.
 
     found, figure: as for `order`.
-    reference: the one.
+    reference: the variant that the others are compared with.
     """
     names = list(found["variants"])
     pairs = [(name, other) for i, name in enumerate(names) for other in names[:i]]
@@ -195,10 +199,10 @@ def verdicts(found: Contrast, figure: str, reference: str | None = None) -> str:
 
 
 def levels_off(found: Contrast, figure: str) -> str:
-    """A line on the first variant, in their order, that no later one is higher than.
+    """A line that names the first variant, in their order, that no later one exceeds.
 
-    Every pair is a comparison, so their intervals are the joint ones. Of fewer than `FEWEST`
-    objects nothing is said.
+    Every pair is a comparison, so intervals are joint ones. The line has no verdict for fewer than
+    `FEWEST` objects.
 
     found, figure: as for `order`.
     """
@@ -218,7 +222,7 @@ def levels_off(found: Contrast, figure: str) -> str:
 
 
 def rows_of(found: Contrast, *figures: str) -> list[str]:
-    """Values of a `contrast`, a line per variant, to stand beside what may be said of them.
+    """Values of a `contrast`, one line per variant, as a supplement to its verdicts.
 
     found: by `contrast`.
     figures: which.
@@ -247,7 +251,7 @@ def bars_of(
 
 
 def _difference(found, name, other, figure, kind="interval"):
-    """Value and bounds of a variant's figure less another's, three times None without interval."""
+    """Value and bounds of the difference of two variants; None three times without interval."""
     differences = found["differences"]
     sign = 1 if other in differences.get(name, {}) else -1
     entry = (differences[name][other] if sign == 1 else differences[other][name])[figure]
@@ -257,8 +261,9 @@ def _difference(found, name, other, figure, kind="interval"):
 
 
 def _scope(found, *names):
-    """What a claim about variants holds for, as an ending."""
-    return f", {found['once']}" if min(found["seeds"][name] for name in names) == 1 else ""
+    """The ending of a line that limits its claim to networks that were trained once."""
+    once = min(found["seeds"][name] for name in names) == 1
+    return f", {SCOPES.get(found['once'], found['once'])}" if once else ""
 
 
 def _text(value):

@@ -38,6 +38,10 @@ class OtherTrialsError(OutputError):
     """Records of trials of another setup or object in the folder where a run was to continue."""
 
 
+class NoGraspError(GraspbookError):
+    """An object for which no grasp holds or can be carried out, though all went well."""
+
+
 class NotebookError(GraspbookError):
     """A notebook that failed, or whose kernel died."""
 

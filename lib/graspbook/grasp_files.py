@@ -67,10 +67,11 @@ def write_grasps(path: Path | str, grasps: Grasps) -> None:
 
 
 def read_grasps(path: Path | str) -> Grasps:
-    """Read a grasp file, ours, ACRONYM's own, GraspGen's or Isaac's.
+    """Read a grasp file: ACRONYM's HDF5, GraspGen's JSON or Isaac's YAML.
 
-    HDF5 is known by its first bytes, whatever the suffix. A scale may be an array of one, or the
-    same number per axis; labels may be (N, 1); transforms may be a group of (4, 4).
+    HDF5 is recognised by its first bytes, under any suffix. A scale may be an array of one, or the
+    same number per axis; labels may be (N, 1); transforms may be a group of (4, 4). A file without
+    a gripper is assumed to be of the Franka Hand, which `notes` says.
 
     path: of the file.
 

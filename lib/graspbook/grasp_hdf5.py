@@ -15,6 +15,7 @@ import numpy as np
 
 from graspbook.errors import GraspFileError
 from graspbook.grasp_set import (
+    ASSUMED,
     MOST,
     Grasps,
     checked_configuration,
@@ -22,6 +23,7 @@ from graspbook.grasp_set import (
     checked_labels,
     checked_poses,
     checked_scale,
+    noted,
     small,
     text,
 )
@@ -79,7 +81,7 @@ def read_hdf5(path: Path) -> Grasps:
         object_file=text(physics.pop("file", "")),
         object_scale=checked_scale(physics.pop("scale", 1.0), "object/scale"),
         physics=physics,
-        parameters=_parameters(parameters),
+        parameters=_parameters(parameters, gripper),
         gripper=checked_gripper(gripper.get("type", Grasps.gripper)),
         configuration=checked_configuration(configuration, "gripper/configuration"),
     )
@@ -134,10 +136,11 @@ def _value(node):
     return node[()]
 
 
-def _parameters(value):
+def _parameters(value, gripper):
     """The attribute as a dict; text that is no JSON of a dict is kept under "text"."""
     try:
         found = json.loads(text(value))
     except (ValueError, RecursionError):
         found = None
-    return found if isinstance(found, dict) else {"text": text(value)[:1000]}
+    found = found if isinstance(found, dict) else {"text": text(value)[:1000]}
+    return found if "type" in gripper else noted(found, ASSUMED)

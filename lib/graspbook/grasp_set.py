@@ -11,6 +11,7 @@ from graspbook.errors import GraspFileError
 MOST = 1_000_000  # grasps per file
 RIGID = 1e-3  # entries of R·Rᵀ may differ so much from the identity's
 
+ASSUMED = "the grasp file names no gripper; panda (the Franka Hand) is assumed"
 # What other programs call the grippers of `hands.grippers`.
 OTHER_NAMES = {
     "franka": "panda",
@@ -28,7 +29,7 @@ class Grasps:
 
     transforms: (N, 4, 4) `object_T_hand`, metres, in the frame of the mesh after scaling; ACRONYM's
         grasp frame.
-    success: (N,) bool, or None where nobody has tested them.
+    success: (N,) bool, or None where that was not tested.
     grades: further figures by name, each (N,).
     object_file, object_scale: the mesh, relative to the mesh root, and the factor to metres.
     physics: of the object by name, such as its mass.
@@ -46,6 +47,17 @@ class Grasps:
     parameters: dict[str, Any] = field(default_factory=dict)
     gripper: str = "panda"
     configuration: tuple[float, ...] = (0.04,)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed of the grasps or of what they were predicted from, a sentence each."""
+        notes = self.parameters.get("notes", ())
+        return tuple(map(str, notes)) if isinstance(notes, list | tuple) else (str(notes),)
+
+    @property
+    def frame(self) -> str:
+        """The frame of the poses: "object" or "camera"."""
+        return str(self.parameters.get("frame", "object"))
 
 
 def checked_poses(transforms: Any, name: str) -> np.ndarray:
@@ -118,12 +130,22 @@ def checked_scale(scale: Any, name: str) -> float:
 
 
 def checked_gripper(name: Any) -> str:
-    """The gripper's name in `hands.grippers`, or the name as it stands.
+    """The gripper's name in `hands.grippers`, or the name in the file.
 
     name: text, bytes, or an array of one.
     """
     found = text(name)
     return OTHER_NAMES.get(found.lower(), found)
+
+
+def noted(parameters: dict[str, Any], note: str) -> dict[str, Any]:
+    """Parameters with one more note.
+
+    parameters: of grasps.
+    note: a sentence.
+    """
+    notes = Grasps(np.zeros((0, 4, 4)), parameters=parameters).notes
+    return parameters | {"notes": list(dict.fromkeys((*notes, note)))}
 
 
 def checked_configuration(values: Any, name: str) -> tuple[float, ...]:

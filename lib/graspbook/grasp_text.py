@@ -9,11 +9,13 @@ Isaac Sim's grasp editor writes {"format": "isaac_grasp", "format_version": 1.0,
 [x, y, z]}}}}. A pose is that of `gripper_frame` in `object_frame`, in metres. GraspGen writes such
 files too, without `gripper_frame`; its own frame is meant then.
 
-Our own additions, which both programs ignore: `gripper`, `grades`, `parameters`, and in the YAML
-`object_in_gripper` per grasp. Written for the Franka Hand, the YAML's poses are of `panda_hand`.
+Our own additions, which both programs ignore: `gripper`, `grades` (null where a figure is not
+known), `parameters`, and in the YAML `object_in_gripper` per grasp. Written for the Franka Hand,
+the YAML's poses are of `panda_hand`.
 """
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import yaml
 from graspbook import pose
 from graspbook.errors import GraspFileError
 from graspbook.grasp_set import (
+    ASSUMED,
     MOST,
     Grasps,
     checked_configuration,
@@ -31,6 +34,7 @@ from graspbook.grasp_set import (
     checked_labels,
     checked_poses,
     checked_scale,
+    noted,
     numbers,
     text,
 )
@@ -54,9 +58,9 @@ def write_json(path: Path, grasps: Grasps) -> None:
     grades = _grades(grasps.grades, len(grasps.transforms))
     content = {
         "object": {"file": grasps.object_file, "scale": float(grasps.object_scale)},
-        "grasps": found | ({"grades": grades} if grades else {}),
+        "grasps": found | ({"grades": _finite(grades)} if grades else {}),
         "gripper": {"type": grasps.gripper, "configuration": list(grasps.configuration)},
-        "parameters": grasps.parameters,
+        "parameters": _finite(grasps.parameters),
     }
     path.write_text(json.dumps(content, default=plain) + "\n", encoding="utf-8")
 
@@ -69,7 +73,9 @@ def read_json(path: Path) -> Grasps:
     content = _parsed(path, json.loads, "JSON")
     found = _part(content, "grasps")
     if "transforms" not in found:
-        raise GraspFileError(f"no grasps.transforms, expected GraspGen's; {_names(content)}")
+        raise GraspFileError(
+            f"no grasps.transforms, expected a file of GraspGen; {_names(content)}"
+        )
     poses = checked_poses(found["transforms"], "grasps.transforms")
     labels = found.get("object_in_gripper")
     if labels is not None:
@@ -101,6 +107,7 @@ def write_yaml(path: Path, grasps: Grasps) -> None:
     labels = grasps.success
     score = grasps.grades.get("score", np.ones(count) if labels is None else labels)
     score = checked_grade(score, count, "score")
+    others = {name: values for name, values in grasps.grades.items() if name != "score"}
     entries: dict[str, Any] = {}
     for i, (w, *xyz) in enumerate(quats.tolist()):
         entry = {"confidence": float(score[i]), "position": poses[i, :3, 3].tolist()}
@@ -120,6 +127,8 @@ def write_yaml(path: Path, grasps: Grasps) -> None:
         "parameters": json.loads(json.dumps(grasps.parameters, default=plain)),
         "grasps": entries,
     }
+    if others:
+        content["grades"] = _finite(_grades(others, count))
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     path.write_text(yaml.dump(content, Dumper=dumper, sort_keys=False), encoding="utf-8")
 
@@ -161,26 +170,28 @@ def read_yaml(path: Path) -> Grasps:
     return Grasps(
         poses,
         labels,
-        {"score": score},
+        _grades(content.get("grades", {}), len(poses)) | {"score": score},
         object_file=text(content.get("object_file", "")),
         object_scale=checked_scale(content.get("object_scale", 1.0), "object_scale"),
-        **_common(content),
+        **_common(content, known=_FRANKA_FRAME.search(frame) is not None),
     )
 
 
 def checked_grade(values: Any, count: int, name: str) -> np.ndarray:
-    """A grade (N,) as float64.
+    """A grade (N,) as float64, or as bool where all values are.
 
-    values: numbers.
+    values: numbers, or None for NaN.
     count: N, of the poses.
     name: of the grade, for messages.
 
     Raises GraspFileError for another shape or type.
     """
+    if isinstance(values, list):
+        values = [math.nan if value is None else value for value in values]
     found = numbers(values, name)
     if found.shape != (count,):
         raise GraspFileError(f"{name} has shape {found.shape}, expected ({count},)")
-    return found
+    return found.astype(bool) if np.asarray(values).dtype == bool else found
 
 
 def _isaac_pose(name, entry):
@@ -224,7 +235,7 @@ def _parsed(path, parse, kind):
 def _part(content, name):
     part = content.get(name)
     if not isinstance(part, dict):
-        raise GraspFileError(f"no mapping {name!r}, expected GraspGen's; {_names(content)}")
+        raise GraspFileError(f"no mapping {name!r}, expected a file of GraspGen; {_names(content)}")
     return part
 
 
@@ -234,21 +245,37 @@ def _names(content):
 
 def _grades(found, count):
     if not isinstance(found, dict):
-        raise GraspFileError("grasps.grades is no mapping of names to numbers")
+        raise GraspFileError("grades is no mapping of names to numbers")
     names = {str(name): values for name, values in found.items()}
     return {name: checked_grade(values, count, f"grades.{name}") for name, values in names.items()}
 
 
-def _common(content):
-    """Gripper and parameters, our own additions, of a file of either kind."""
+def _finite(value):
+    """Plain data with None for numbers that JSON has no word for."""
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _common(content, *, known=False):
+    """Gripper and parameters, our own additions, of a file of either kind.
+
+    `known` says that the frame of the gripper names it.
+    """
     gripper, parameters = content.get("gripper"), content.get("parameters")
     file = Path(str(content.get("gripper_file", ""))[:500]).stem  # GraspDataGen's
     named = gripper if isinstance(gripper, dict) else {"type": gripper or file or Grasps.gripper}
     configuration = named.get("configuration", Grasps.configuration)
+    parameters = parameters if isinstance(parameters, dict) else {}
+    if not (gripper or file or known):
+        parameters = noted(parameters, ASSUMED)
     return {
         "gripper": checked_gripper(named.get("type", Grasps.gripper)),
         "configuration": checked_configuration(configuration, "gripper.configuration"),
-        "parameters": parameters if isinstance(parameters, dict) else {},
+        "parameters": parameters,
     }
 
 

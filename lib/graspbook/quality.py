@@ -8,8 +8,8 @@ from scipy.spatial import ConvexHull
 from graspbook.errors import ParameterError
 
 _TOLERANCE = 1e-7
-_FEW = 48  # wrenches whose hull is made at once
-_FACETS = 50  # looked beyond at once
+_FEW = 48  # number of wrenches in the first hull
+_FACETS = 50  # number of facets checked at once
 
 
 def epsilon(
@@ -23,11 +23,11 @@ def epsilon(
 ) -> float:
     """Radius of the largest ball around the origin in the convex hull of all contact wrenches.
 
-    It is -1 without force closure. Each friction cone has so many forces n + friction · t. The
-    first t is along the arm from com to the contact. Where the arm lies on the normal, it is
-    towards the contact furthest off. So the figure depends on no choice of axes. This is GraspIt!'s
+    It is -1 without force closure. Each friction cone has `edges` forces n + friction · t. The
+    first t is along the arm from com to the contact. If the arm is parallel to the normal, it
+    points to the furthest contact. The figure therefore does not depend on axes. This is GraspIt!'s
     L1 metric, which the high-DOF paper reports (section V-C4). Raises ParameterError for wrong
-    shapes, normals not of unit length, what is not finite, and impossible numbers.
+    shapes, normals without unit length, numbers that are not finite, and impossible ones.
 
     points: (P, 3) contacts on the object, metres.
     normals: (P, 3) unit vectors into the object, along which the hand pushes.
@@ -73,14 +73,14 @@ def contact_wrenches(
     points, normals, com, length: as for `epsilon`.
     friction, edges: as for `epsilon`.
     """
-    # Candidates for a cone's first tangent: the arm from the centre of mass, and the ways to the
-    # contacts.
+    # Candidates for a cone's first tangent: the arm from the centre of mass, and the directions to
+    # the contacts.
     ways = np.concatenate([points[:, None] - com, points[None] - points[:, None]], axis=1)
     ways -= np.einsum("ijk,ik->ij", ways, normals)[..., None] * normals[:, None]
     off = np.linalg.norm(ways, axis=2)
     best = np.where(off[:, 0] > 1e-6 * length, 0, off.argmax(axis=1))
     first = ways[np.arange(len(points)), best]
-    # With all of them on one line any tangent will do: there is no closure.
+    # If all are on one line, any tangent will do: there is no closure.
     any_tangent = np.cross(normals, np.eye(3)[np.abs(normals).argmin(axis=1)])
     first = np.where(off.max(axis=1, keepdims=True) > 1e-6 * length, first, any_tangent)
     first /= np.linalg.norm(first, axis=1, keepdims=True)
@@ -95,11 +95,11 @@ def contact_wrenches(
 def _largest_ball(wrenches):
     """Radius of the largest ball around the origin in the hull of wrenches (N, 6), or -1.
 
-    The wrenches span all directions.
-    For every unit vector u the radius is at most max w·u; where that is not positive there is no
-    closure. The facets of the hull of some wrenches give such u. The wrenches furthest beyond the
-    facets nearest to the origin join the hull, until no facet is nearer than the least bound: then
-    that is the radius. For 45 contacts a quarter of the time of the hull of all.
+    The wrenches span all directions. For every unit vector u the radius is at most max w·u. If that
+    is not positive, there is no closure. The facets of the hull of some wrenches give such u.
+    Wrenches furthest beyond the facets nearest to the origin are added to the hull. When no facet
+    is nearer than the least bound, this bound is the radius. For 45 contacts this takes a quarter
+    of the time of the whole hull.
     """
     signs = list(product((1, -1), repeat=2))
     pairs = [s * a + t * b for a, b in combinations(np.eye(6), 2) for s, t in signs]

@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -35,10 +36,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path: of the file to write.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}{path.suffix}")
     try:
         if path.is_dir():
             raise IsADirectoryError(0, "it is a folder")
+        process = f"{os.getpid()}-{threading.get_ident()}"
+        temporary = path.with_name(f".{path.stem}-{process}{path.suffix}")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
     except OSError as error:
@@ -59,9 +61,9 @@ def check_writable(*paths: Path | str) -> None:
     paths: of the files.
     """
     for path in map(Path, paths):
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
         if not folder.is_dir():
             raise OutputError(f"cannot write {path}: {folder} is not a folder")
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -133,12 +135,30 @@ def refuse_endless(tree: Any, most: int) -> None:
             waiting.extend(node.values() if isinstance(node, dict) else node)
 
 
+def refuse_deep(text: str, most: int = 100) -> None:
+    """Raise ValueError where brackets nest deeper than YAML's parser can follow in time.
+
+    text: of the file.
+    most: brackets within each other.
+    """
+    depth = 0
+    for bracket in re.finditer(r"[][{}]", text):
+        depth += 1 if bracket.group() in "[{" else -1
+        if depth > most:
+            raise ValueError(f"its brackets nest more than {most} deep")
+
+
 def read_json(path: Path | str) -> Any:
     """The value that `write_json` wrote.
 
     path: of the file.
+
+    Raises ValueError where it is no JSON, or nests too deeply.
     """
-    return json.loads(Path(path).read_text())
+    try:
+        return json.loads(Path(path).read_text())
+    except RecursionError as error:
+        raise ValueError("it nests too deeply") from error
 
 
 def content_hash(*values: Any) -> str:
@@ -175,7 +195,7 @@ def object_hash(obj: Any) -> str:
 def code_hash(*modules: str) -> str:
     """Hash of modules and of all that they import: what a product depends on beside its parameters.
 
-    An edit of the code so makes the product anew. Comments, docstrings and layout do not count.
+    An edit of the code makes the product again. Comments, docstrings and layout do not count.
     Raises ValueError for a module that is not there.
 
     modules: of the library, by dotted names ("graspbook.pose").

@@ -27,22 +27,22 @@ from graspbook.weights_files import (
 )
 
 SCHEDULES = ("constant", "cosine")
-# A history holds every step of a run this long, and at most twice as many of a longer one.
+# A history has every step of a run of this length, and at most twice as many steps of a longer run.
 MOST_RECORDS = 2000
 Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How a network is trained; learning rate and schedule default to the paper's.
+    """Settings of a training; learning rate and schedule default to the paper's.
 
     steps: of the optimiser, Adam.
     schedule: "constant", or "cosine" from the learning rate to zero at the last step.
     weight_decay: decoupled (AdamW; 0: Adam).
-    clip: largest norm of the gradient, None for any.
-    validate_every: steps between validations, if there is one, 0 for none.
-    patience: validations without improvement that end the training, 0 to go on.
-    threads: torch's, which the bits of the result depend on.
+    clip: largest norm of the gradient, None for no limit.
+    validate_every: steps between validations, 0 for none.
+    patience: validations without improvement that end the training, 0 for no limit.
+    threads: of torch; the bits of the result depend on it.
     checkpoint_seconds: least time between two checkpoints.
     """
 
@@ -111,19 +111,19 @@ def train(
 
     A history is a dict of plain numbers per recorded step. A checkpoint of the same `parameters`,
     settings and `init` is resumed. The run then ends with the same bits as one that was never
-    stopped. A checkpoint of others is replaced. Raises WeightsError for a checkpoint or an `init`
+    stopped. Any other checkpoint is replaced. Raises WeightsError for a checkpoint or an `init`
     that cannot be read.
 
     make_model: makes the network, initialised from `settings.seed`.
-    batch_of: gives the batch of a step, which depends on the step alone.
+    batch_of: gives the batch of a step; it depends only on the step.
     loss_of: gives the loss of (model, batch, generator), and a dict of plain numbers.
     settings: of the training.
-    checkpoint_path: where the state is kept meanwhile.
-    parameters: plain data that says what the result depends on.
-    label: what the progress bar says.
-    validate: gives a dict of plain numbers of the model, among them a "loss". It is called as the
-        settings say and after the last step. The numbers join the history as "validation_...", and
-        the model returned is that of the least loss.
+    checkpoint_path: file of the state during training.
+    parameters: plain data on which the result depends.
+    label: of the progress bar.
+    validate: gives a dict of plain numbers of the model, with a "loss". It is called at the steps
+        of the settings and after the last one. The numbers are added to the history as
+        "validation_...", and the returned model is that of the least loss.
     init: a weights file to start from.
     """
     parameters = _deciding(parameters, settings, init)
@@ -156,8 +156,7 @@ def train_to_file(
 ) -> list[Figures]:
     """Train as `train` does, write the weights, remove the checkpoint, and return the history.
 
-    Weights that are there already, with the same parameters and `init`, are left as they are: only
-    their history is read.
+    Existing weights with the same parameters and `init` are kept, and only their history is read.
 
     weights_path: the file to write.
     checkpoint_path, make_model, batch_of, loss_of: as for `train`.
@@ -183,7 +182,7 @@ def train_to_file(
 
 
 def _deciding(parameters, settings, init):
-    """All that decides the result, as JSON gives it back."""
+    """Everything that determines the result, as read back from JSON."""
     described = asdict(settings)
     del described["checkpoint_seconds"]
     parameters = parameters | {"train": described}
@@ -195,7 +194,7 @@ def _deciding(parameters, settings, init):
 
 
 class _Run:
-    """A training run at one step: all that a checkpoint holds."""
+    """A training run at one step: the contents of a checkpoint."""
 
     def __init__(self, model, settings, path, parameters):
         self.model, self.settings, self.path, self.parameters = model, settings, path, parameters
@@ -209,7 +208,9 @@ class _Run:
         self.best, self.best_loss, self.worse = None, math.inf, 0
 
     def finish(self, batch_of, loss_of, validate, label):
-        """The model and its history after the last step, from a checkpoint on if there is one."""
+        """The model and its history after the last step; it continues from a checkpoint if there is
+        one.
+        """
         if self.path.exists():
             self._read()
         settings = self.settings
@@ -248,7 +249,7 @@ class _Run:
         return {"loss": float(loss.detach()), **figures}
 
     def _validate(self, validate):
-        """Figures of a validation, which decide whether this is the best state so far."""
+        """Figures of a validation; they decide whether this is the best state so far."""
         self.model.eval()
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.no_grad(), torch.random.fork_rng(devices):
@@ -273,7 +274,7 @@ class _Run:
         write_tensors(self.path, tensors, {"parameters": self.parameters, **header})
 
     def _read(self):
-        """Go on from the checkpoint; do nothing if its parameters differ."""
+        """Continue from the checkpoint; do nothing if its parameters differ."""
         tensors, header = read_tensors(self.path)
         if header["parameters"] != self.parameters:
             return

@@ -52,8 +52,8 @@ def halve_weights(source: Path | str, path: Path | str) -> None:
     }
     if not all(value.isfinite().all() for value in state.values()):
         raise WeightsError(
-            f"{source}: the network has numbers that are not finite or beyond 65504, expected such"
-            " as half precision can hold"
+            f"{source}: some weights are not finite or are beyond 65504; expected numbers that"
+            " half precision can hold"
         )
     write_tensors(path, state, {"parameters": parameters, "history": []})
 
@@ -125,7 +125,10 @@ def read_tensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, A
         raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
     if _KEY not in metadata:
         raise WeightsError(f"{path}: no metadata {_KEY!r}: not written by this project")
-    return tensors, json.loads(metadata[_KEY])
+    try:
+        return tensors, json.loads(metadata[_KEY])
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: its metadata {_KEY!r} is no JSON ({error})") from error
 
 
 def load_state(

@@ -38,14 +38,16 @@ def test_evaluate_says_what_it_found_and_what_it_left_out(tmp_path, weights, mon
     lines = out.splitlines()
     assert status == 0 and lines[0] == "wide is left out: none of 20 simulated candidates holds"
     assert (
-        lines[1].endswith("eval.json: 1 views of 1 objects, 1 objects left out")
+        lines[1].endswith("eval.html: 1 views of 1 objects, 1 objects left out")
         and "the best grasp holds in" in lines[2]
     )
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["eval.json"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["eval.html", "eval.json"]
+    assert lines[-1].startswith("Next: open") and "eval.html in a browser" in lines[-1]
     again = [
         tmp_path / "small.stl",
         tmp_path / "wide.stl",
-        *arguments,
+        *arguments[:-1],
+        tmp_path / "new" / "again.json",
         "--against",
         tmp_path / "new" / "eval.json",
     ]
@@ -53,13 +55,12 @@ def test_evaluate_says_what_it_found_and_what_it_left_out(tmp_path, weights, mon
     assert (
         status == 0
         and out.splitlines()[3]
-        == "less graspnet (eval.json), 1 objects: auc +0.00, success_best +0.00,"
+        == "difference to graspnet (eval.json), 1 objects: auc +0.00, success_best +0.00,"
         " success_above_threshold –, coverage +0.00"
     )
-    status, _, err = run(capsys, "evaluate", *again, "--seed", 1)
+    status, _, err = run(capsys, "evaluate", *again, "--seed", 1, "--force")
     assert status == 2
     assert "eval.json: seed 0, expected 1" in err and err.count("\n") == 1
-    status, out, _ = run(capsys, "evaluate", tmp_path / "wide.stl", *arguments)
-    assert status == 0 and out.splitlines()[1:] == [
-        lines[1].replace("1 views of 1", "0 views of 0")
-    ]
+    status, out, _ = run(capsys, "evaluate", tmp_path / "wide.stl", *arguments, "--force")
+    assert status == 0
+    assert out.splitlines()[1:-1] == [lines[1].replace("1 views of 1", "0 views of 0")]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import trimesh
 
+from graspbook.cli import main
 from graspbook.commands.grasp import grasp_input
-from graspbook.errors import CaptureError, OutputError, WeightsError
+from graspbook.errors import CaptureError, OutputError, ParameterError, WeightsError
 from graspbook.grasp_files import read_grasps
 from graspbook.graspnet.predict import PredictSettings
 
@@ -96,9 +97,60 @@ def test_what_was_assumed_is_printed_shown_and_kept(weights, tmp_path, capsys):
         settings=SETTINGS,
         reading={"target": 3},
     )
-    printed = capsys.readouterr().out
+    printed = capsys.readouterr().err
     parameters = read_grasps(tmp_path / "g.h5").parameters
     page = (tmp_path / "v.html").read_text()
     for said in ("read as millimetres", "y and z were negated", "the object is id 3"):
         assert said in printed and said in page and said in " ".join(parameters["notes"])
     np.testing.assert_array_equal(parameters["file_T_camera"], np.diag([1, -1, -1, 1]))
+
+
+def test_poses_of_a_mesh_are_in_its_frame_or_in_the_cameras_and_agree(weights, tmp_path):
+    mesh = trimesh.creation.box([0.05, 0.06, 0.1])
+    mesh.apply_translation([1, 2, 3])
+    mesh.apply_scale(1000)
+    mesh.export(tmp_path / "box.stl")
+    found = {}
+    for frame in (None, "object", "camera"):
+        grasp_input(
+            tmp_path / "box.stl",
+            weights,
+            tmp_path / f"{frame}.h5",
+            tmp_path / f"{frame}.html",
+            settings=SETTINGS,
+            scale=0.001,
+            frame=frame,
+        )
+        found[frame] = read_grasps(tmp_path / f"{frame}.h5")
+        assert f"in the {frame or 'object'} frame" in (tmp_path / f"{frame}.html").read_text()
+    assert [found[frame].frame for frame in found] == ["object", "object", "camera"]
+    object_T_camera = np.array(found["camera"].parameters["object_T_camera"])
+    np.testing.assert_array_equal(found[None].transforms, found["object"].transforms)
+    np.testing.assert_allclose(
+        object_T_camera @ found["camera"].transforms, found["object"].transforms, atol=1e-12
+    )
+    # The hand is near the object, and the camera looks at its middle from five of its sizes.
+    assert np.linalg.norm(found["object"].transforms[:, :3, 3] - [1, 2, 3], axis=1).max() < 0.4
+    eye, axis = object_T_camera[:3, 3] - [1, 2, 3], object_T_camera[:3, 2]
+    np.testing.assert_allclose(eye, -0.5 * axis, atol=1e-6)
+
+
+def test_a_cloud_has_no_object_frame(weights, tmp_path):
+    np.save(tmp_path / "box.npy", box_cloud())
+    files = tmp_path / "box.npy", weights, tmp_path / "g.h5", tmp_path / "v.html"
+    with pytest.raises(ParameterError, match="box.npy: --frame object is for meshes"):
+        grasp_input(*files, settings=SETTINGS, frame="object")
+
+
+def test_a_mesh_goes_from_grasp_to_label(weights, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    trimesh.creation.box([0.05, 0.06, 0.1]).export("box.stl")
+    assert main(["grasp", "box.stl", "--weights", str(weights), "--top", "6"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("Next: open box_grasps.html in a browser, or test the grasps: graspbook")
+    assert main(["grasp", "box.stl", "--weights", str(weights)]) == 2
+    assert "box_grasps.h5 exists" in capsys.readouterr().err
+    words = last.partition("graspbook ")[2].split()
+    assert main([*words, "--threads", "1"]) == 0
+    labelled = read_grasps("box_grasps_labelled.h5")
+    assert labelled.success.shape == (6,) and {"score", "closing_width"} <= set(labelled.grades)

@@ -2,15 +2,15 @@ import json
 
 import numpy as np
 import pytest
-import torch
 import trimesh
 
 from graspbook.cli import main
-from graspbook.hands.library import load_hand
+from graspbook.hands.library import HANDS, load_hand
 from graspbook.highdof import mesh_grasp
 from graspbook.highdof.mesh_grasp import beside_planner
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.predict import Candidates
+from graspbook.storage import SHIPPED
 
 
 @pytest.fixture
@@ -28,7 +28,8 @@ def box(tmp_path):
 def hand_grasp(box, weights, folder, *more, name="g"):
     """The status of `graspbook hand-grasp`, which writes NAME.json and NAME.html to a folder."""
     files = ["--out", folder / f"{name}.json", "--html", folder / f"{name}.html"]
-    arguments = ["hand-grasp", box, "--weights", weights, *files, "--hand", "barrett", *more]
+    arguments = ["hand-grasp", box, "--weights", weights, *files, "--hand", "barrett", "--force"]
+    arguments += more
     return main([str(argument) for argument in arguments])
 
 
@@ -59,38 +60,83 @@ def test_a_mesh_gives_a_grasp_and_a_page(weights, box, tmp_path):
     assert "A grasp for box.stl" in page and 'src="http' not in page
 
 
-def test_a_grasp_that_holds_is_chosen_unless_the_hand_is_still_inside(
-    weights, box, tmp_path, capsys, monkeypatch
-):
-    chosen, told = [], []
-    for clear in ([True, True], [True, False], [False, False]):
+@pytest.fixture
+def found(monkeypatch):
+    """A function that puts Candidates, of ε, clear and held by rotation, in place of what the
+    network predicts.
+    """
 
-        def generate(hand, *_, clear=clear, **options):
-            wrists, joints = np.stack([np.eye(4)] * 2), np.stack([hand.open] * 2)
-            return Candidates(
-                np.arange(2),
-                wrists,
-                joints,
-                np.array([0.2, 0.1]),
-                np.array(clear),
-                np.zeros((2, 3)),
-                ((np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, int)),) * 2,
-            )
+    def put(epsilon, clear, held):
+        def generate(hand, *_, **options):
+            n = len(epsilon)
+            nothing = (np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, int))
+            wrists, joints = np.stack([np.eye(4)] * n), np.stack([hand.open] * n)
+            depth = np.zeros((n, 3))
+            values = (np.array(epsilon), np.array(clear), depth)
+            return Candidates(np.arange(n), wrists, joints, *values, (nothing,) * n)
 
         monkeypatch.setattr(mesh_grasp, "generate", generate)
-        monkeypatch.setattr(
-            mesh_grasp.Holder, "test", lambda *_: np.array([[True] * 5 + [False], [True] * 6])
-        )
-        assert hand_grasp(box, weights, tmp_path) == 0
-        report = json.loads((tmp_path / "g.json").read_text())
-        chosen.append((report["epsilon"], report["clear"]))
-        texts = capsys.readouterr().out, (tmp_path / "g.html").read_text()
-        told.append(["no rotation gave a hand that could be freed of it" in text for text in texts])
-    assert chosen == [(0.1, True), (0.2, True), (0.2, False)] and told == [
-        [False] * 2,
-        [False] * 2,
-        [True] * 2,
-    ]
+        tested = np.array([[True] * number + [False] * (6 - number) for number in held])
+        monkeypatch.setattr(mesh_grasp.Holder, "test", lambda *_: tested)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("clear", "chosen"),
+    [([True, True], (0.1, True)), ([True, False], (0.2, True)), ([False, False], (0.2, False))],
+)
+def test_a_grasp_that_holds_is_chosen_unless_the_hand_is_still_inside(
+    weights, box, *, tmp_path, capsys, found, clear, chosen
+):
+    found([0.2, 0.1], clear, [5, 6])
+    assert hand_grasp(box, weights, tmp_path) == 0
+    report = json.loads((tmp_path / "g.json").read_text())
+    assert (report["epsilon"], report["clear"]) == chosen
+    for text in (capsys.readouterr().out, (tmp_path / "g.html").read_text()):
+        assert ("no rotation yielded a collision-free hand pose" in text) == (not any(clear))
+
+
+def test_where_no_hand_holds_the_status_is_1_and_it_says_what_was_tried(
+    weights, box, *, tmp_path, capsys, found
+):
+    found([-1.0, -1.0], [True, True], [2, 3])
+    assert hand_grasp(box, weights, tmp_path) == 1
+    said = capsys.readouterr()
+    assert "not in force closure (ε −1), held against gravity in 2 of 6 directions" in said.out
+    assert "no grasp of the barrett hand holds this object. Of 2 rotations tried, 0 are" in said.err
+    assert "a hull of one view" not in said.err and said.err.count("\n") == 2
+    assert json.loads((tmp_path / "g.json").read_text())["epsilon"] == -1
+    found([-1.0], [True], [6])  # held without force closure
+    assert hand_grasp(box, weights, tmp_path) == 0
+
+
+def test_a_capture_is_grasped_by_its_hull_and_every_text_says_so(
+    weights, *, tmp_path, capsys, found
+):
+    """The object that is asked for, by its id, in a depth image of millimetres."""
+    found([-1.0], [True], [0])
+    depth, ids = np.full((120, 160), 600, np.uint16), np.zeros((120, 160), np.uint8)
+    rows, columns = np.mgrid[:40, :40]
+    for label, left in ((3, 20), (5, 90)):
+        depth[40:80, left : left + 40] = 560 - 20 * (rows + columns > 40)
+        ids[40:80, left : left + 40] = label
+    K = [[300.0, 0, 80], [0, 300, 60], [0, 0, 1]]
+    np.savez(tmp_path / "two.npz", depth=depth, K=K, segmap=ids)
+    assert hand_grasp(tmp_path / "two.npz", weights, tmp_path, "--target", 5) == 1
+    said, report = capsys.readouterr().err, json.loads((tmp_path / "g.json").read_text())
+    assert report["shape"] == "convex hull" and report["parameters"]["scale"] == 1.0
+    for text in (said, (tmp_path / "g.html").read_text(), " ".join(report["notes"])):
+        assert "the object is the convex hull of 1600 points" in text
+        assert "id 5 of" in text and "read as millimetres" in text
+    assert "a hull of one view is a guess" in said
+    assert hand_grasp(tmp_path / "two.npz", weights, tmp_path, "--target", 4) == 2
+    assert "4" in capsys.readouterr().err
+
+
+def test_a_mesh_takes_no_camera(weights, box, *, tmp_path, capsys):
+    assert hand_grasp(box, weights, tmp_path, "--mask", "m.png") == 2
+    assert "box.stl: --mask m.png is for depth captures and clouds" in capsys.readouterr().err
 
 
 def test_the_same_seed_gives_the_same_bytes(weights, box, tmp_path):
@@ -140,11 +186,11 @@ def test_the_planner_s_grasps_of_the_same_mesh_stand_beside(weights, box, tmp_pa
         and found["planner"]["grasps"] == 5
     )
     assert found["parameters"]["planner"] == read_plan(plan).parameters
-    first, second = capsys.readouterr().out.splitlines()
+    first, second, _ = capsys.readouterr().out.splitlines()
     assert (
         "deepest point" in first
         and second.startswith(f"{plan}: 5 planned grasps, ")
-        and "relative to these ε here" in second
+        and "ratio of this grasp's ε to theirs" in second
     )
 
 
@@ -161,11 +207,21 @@ def test_the_planner_s_grasps_of_the_same_mesh_stand_beside(weights, box, tmp_pa
 def test_a_plan_of_something_else_is_refused(
     weights, box, *, tmp_path, plan, capsys, more, parts, monkeypatch
 ):
-    monkeypatch.setattr(mesh_grasp, "load_network", lambda *_: (torch.nn.Identity(), None))
-    assert against(box, weights, tmp_path, plan, *more) == 2
+    """Before the network is loaded."""
+    monkeypatch.setattr(mesh_grasp, "load_network", lambda *_: pytest.fail("too early"))
+    (tmp_path / "highdof_franka.safetensors").write_bytes(b"")
+    assert against(box, tmp_path if "franka" in more else weights, tmp_path, plan, *more) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and not [part for part in parts if part not in error], error
     assert not (tmp_path / "o").exists()
+
+
+def test_help_offers_the_hands_whose_networks_come_with_the_package(capsys):
+    shipped = {file.stem.removeprefix("highdof_") for file in SHIPPED.glob("highdof_*.safetensors")}
+    with pytest.raises(SystemExit):
+        main(["hand-grasp", "-h"])
+    offered = " ".join(capsys.readouterr().out.split()).partition("franka only")[0]
+    assert shipped == {hand for hand in HANDS if hand in offered.partition("--hand HAND")[2]}
 
 
 def test_only_the_shadow_hand_has_hardware_names(tmp_path, capsys):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import trimesh
 
 from graspbook import pose
 from graspbook.cli import main
@@ -35,9 +36,16 @@ def test_a_method_or_seed_given_twice_is_refused(tmp_path, methods, seeds, words
 
 
 def test_a_method_that_is_none_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(ParameterError, match="method 'luck', expected of graspnet"):
+    with pytest.raises(ParameterError, match="method 'luck', expected one of graspnet"):
         trials(["red_bowl"], ["luck"], tmp_path / "out", "none")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_mesh_in_millimetres_is_refused_before_networks_are_loaded(tmp_path, capsys):
+    trimesh.creation.box([40, 50, 60]).export(tmp_path / "mm.stl")
+    files = {"--objects": tmp_path / "mm.stl", "--weights": tmp_path, "--out": tmp_path / "out"}
+    assert main(["trials", *(str(word) for pair in files.items() for word in pair)]) == 2
+    assert "mm.stl" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 @full_disk

@@ -132,6 +132,13 @@ def test_the_scene_tells_kinds_of_grasps_apart_with_the_chosen_on_top(seen):
     )
 
 
+def test_the_scene_draws_at_most_25_of_a_kind_and_counts_all():
+    (forks,) = trials.scene_figure(
+        np.zeros((0, 3)), np.repeat(POSES[:1], 30, axis=0), ["reachable"] * 30
+    ).data[1:]
+    assert forks.name == "reachable (30, 25 drawn)" and np.isnan(forks.x).sum() == 25
+
+
 def test_a_scene_without_grasps_and_one_with_an_unknown_kind():
     points = np.zeros((3, 3))
     assert len(trials.scene_figure(points, POSES[:0], []).data) == 1

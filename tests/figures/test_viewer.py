@@ -15,7 +15,7 @@ def test_without_a_screen_the_message_says_so(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    with pytest.raises(ParameterError, match="no screen to open a window on"):
+    with pytest.raises(ParameterError, match="no screen is available"):
         open_viewer(BOX)
 
 

@@ -173,3 +173,9 @@ def test_an_unknown_hand_is_refused_with_the_known_ones():
     ):
         load_hand("robotiq")
     assert load_hand("shadow") is load_hand("shadow")
+
+
+@pytest.mark.parametrize("name", ["leap_hand_right.urdf", "models/Hand.XML"])
+def test_a_hand_in_a_file_is_refused_with_what_is_needed(name):
+    with pytest.raises(ParameterError, match=f"{name}: hands are not read from files, there are"):
+        load_hand(name)

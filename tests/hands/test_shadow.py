@@ -1,4 +1,5 @@
 import json
+from dataclasses import astuple
 
 import mujoco
 import numpy as np
@@ -11,7 +12,7 @@ from graspbook import pose
 from graspbook.hands import shadow
 from graspbook.hands.articulated import carry
 from graspbook.hands.library import load_hand
-from graspbook.objects.distance import lookup, signed_distance_grid, stack
+from graspbook.objects.distance import DistanceField, lookup, signed_distance_grid, stack
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +101,8 @@ def test_the_contact_side_of_real_grasps_lies_on_the_object(hand, real_data):
             trimesh.load(file.with_suffix(".obj"), process=False),
             np.unique(scale, return_inverse=True),
         )
-        which, fields = (
-            torch.as_tensor(which),
-            stack([signed_distance_grid(mesh.copy().apply_scale(size), 96) for size in sizes]),
-        )
+        which, field = torch.as_tensor(which), signed_distance_grid(mesh, 96)
+        fields = stack([DistanceField(*(size * part for part in astuple(field))) for size in sizes])
 
         def distances(shift, wrist=wrist, joints=joints, fields=fields, which=which):
             """Of every grasp, the third least distance of a contact point, and the least of each

@@ -21,7 +21,7 @@ def begin(generator, energy="graspit"):
 
 def test_impossible_settings_are_refused():
     for wrong in ({"rounds": 0}, {"slides": -1}, {"step": 0.0}, {"hot": 0.1, "cold": 0.2}):
-        with pytest.raises(ParameterError, match="expected at least one round"):
+        with pytest.raises(ParameterError, match="expected rounds >= 1"):
             DescentSettings(**wrong)
 
 

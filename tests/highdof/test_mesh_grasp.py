@@ -1,5 +1,8 @@
 """A grasp beside the planner's, and the shipped networks of hands on scans of real objects."""
 
+import contextlib
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -7,33 +10,34 @@ from graspbook.errors import PlanError
 from graspbook.hands.library import load_hand
 from graspbook.highdof.mesh_grasp import beside_planner, weights_path
 from graspbook.highdof.network import fuse
+from graspbook.highdof.object_field import make_target
 from graspbook.highdof.plans import check_size
-from graspbook.highdof.predict import generate
+from graspbook.highdof.predict import ask, complete
 from graspbook.highdof.training import load_network
 from graspbook.objects.mesh import load_mesh
 from graspbook.storage import SHIPPED
 
 
+@pytest.fixture(scope="module")
+def objects(real_data):
+    """Meshes by name, and a cached function of their Targets, which serve both hands."""
+    paths = sorted((real_data / "meshes").glob("*.stl"))
+    meshes = {path.stem: load_mesh(path) for path in paths}
+    return meshes, cache(lambda name: make_target(meshes[name]))
+
+
 @pytest.fixture(params=["shadow", "barrett"], scope="module")
-def found(request, real_data):
+def found(request, objects):
     """The Candidates of five rotations of every mesh that fits the hand: {name: Candidates}."""
-    hand = load_hand(request.param)
+    hand, (meshes, target) = load_hand(request.param), objects
     network, settings = load_network(weights_path(SHIPPED, hand.name), hand)
-    network = fuse(network)
-    return {
-        name: generate(hand, network, mesh, settings, rotations=5, seed=0)
-        for name, mesh in fitting(hand, real_data / "meshes")
-    }
-
-
-def fitting(hand, meshes):
-    for path in sorted(meshes.glob("*.stl")):
-        mesh = load_mesh(path)
-        try:
-            check_size(hand, path.name, mesh)
-        except PlanError:
-            continue
-        yield path.stem, mesh
+    network, found = fuse(network), {}
+    for name, mesh in meshes.items():
+        with contextlib.suppress(PlanError):
+            check_size(hand, name, mesh)
+            asked = ask(network, mesh, target(name), settings, rotations=5, seed=0)
+            found[name] = complete(hand, target(name), *asked, "polish")
+    return found
 
 
 def test_the_whole_hand_is_free_of_the_object_after_adjustment_and_closing(found):

@@ -44,7 +44,8 @@ def test_the_same_seed_gives_the_same_candidates(network_file, barrett, meshes):
 def test_an_unknown_way_is_refused(network_file, barrett, meshes):
     network, settings = load_network(network_file, barrett)
     with pytest.raises(
-        ParameterError, match="way 'prayer' to mend a grasp, expected one of polish, adjust"
+        ParameterError,
+        match="way 'prayer' to move a hand out of an object, expected polish or adjust",
     ):
         generate(barrett, network, meshes["box"], settings, way="prayer")
 

@@ -81,7 +81,7 @@ def test_figures_by_hand(tmp_path, capsys):
         ([CUP[0], report("jug", 0, [0.1])], "barrett, 1 rotations and barrett, 2 rotations"),
         (
             [report("cup", 0, [0.1], best_of_5=None)],
-            "0.json: beside 50 planned grasps, expected five or more",
+            "0.json: compared with 50 planned grasps, expected five or more",
         ),
         (
             [{key: value for key, value in CUP[0].items() if key != "planner"}],
@@ -100,5 +100,5 @@ def test_no_report_is_overwritten(tmp_path, capsys):
     (file,) = write(tmp_path, CUP[0])
     before = file.read_text()
     assert main(["hand-summary", str(file), "--out", str(tmp_path / "." / "0.json")]) == 2
-    assert "0.json: one of the reports to add up, expected another file" in capsys.readouterr().err
+    assert "0.json: it is an input of this command" in capsys.readouterr().err
     assert file.read_text() == before

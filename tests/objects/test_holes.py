@@ -39,6 +39,15 @@ def test_a_sheet_that_is_open_by_design_gets_walls_and_no_lid(sheet, cavity, ope
     assert note.startswith(openings) and note.endswith("walls of 3 mm, half to either side")
 
 
+def test_walls_at_sharp_corners_are_as_thick_as_elsewhere():
+    box = trimesh.creation.box([0.06, 0.08, 0.05])
+    lid = box.face_normals[:, 2] > 0.5
+    mesh = repair(trimesh.Trimesh(box.vertices, box.faces[~lid], process=False))
+    np.testing.assert_allclose(mesh.extents, [0.063, 0.083, 0.0515], atol=1e-6)
+    outside, inside = 0.063 * 0.083 * 0.0515, 0.057 * 0.077 * 0.0485
+    assert mesh.volume == pytest.approx(outside - inside, rel=1e-6)
+
+
 def test_a_few_missing_triangles_are_filled_and_said():
     ball = trimesh.creation.icosphere(subdivisions=3, radius=0.05)
     gone = np.isin(np.arange(len(ball.faces)), [5, 300, 301, 900])

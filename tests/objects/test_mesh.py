@@ -160,3 +160,10 @@ def test_real_meshes_load_and_most_open_ones_get_closed(real_data):
     assert load_mesh(table, 0.0097).extents.max() == pytest.approx(0.1987, abs=1e-3)
     with pytest.raises(MeshError, match="--scale"):
         load_mesh(table)
+
+
+def test_a_long_object_is_read_with_a_guess_of_its_scale(tmp_path):
+    trimesh.creation.box([0.6, 0.1, 0.1]).export(tmp_path / "long.stl")
+    (note,) = notes_of(load_mesh(tmp_path / "long.stl"))
+    assert note.startswith("it is 0.6 m long") and "a guess is --scale 0.25" in note
+    assert not notes_of(load_mesh(tmp_path / "long.stl", 0.25))

@@ -21,9 +21,12 @@ def stl_bytes(count=12, extra=b""):
     ("data", "note"),
     [
         (stl_bytes(extra=b"color=\0\1\2"), "9 bytes after its 12 faces are ignored"),
-        (stl_bytes(count=0), "it says 0 faces, 12 are read"),
-        (stl_bytes(count=7), "it says 7 faces, 12 are read"),
-        (stl_bytes(count=4_000_000_000), "it says 4000000000 faces, 12 are read"),
+        (stl_bytes(count=0), "its header says 0 faces, but its size fits 12: 12 are read"),
+        (stl_bytes(count=7), "its header says 7 faces, but its size fits 12: 12 are read"),
+        (
+            stl_bytes(count=4_000_000_000),
+            "its header says 4000000000 faces, but its size fits 12: 12 are read",
+        ),
     ],
 )
 def test_a_binary_stl_is_counted_from_its_size(tmp_path, data, note):
@@ -35,7 +38,7 @@ def test_a_binary_stl_is_counted_from_its_size(tmp_path, data, note):
 
 def test_a_stl_that_is_cut_off_is_refused(tmp_path):
     (tmp_path / "box.stl").write_bytes(stl_bytes()[:-20])
-    with pytest.raises(MeshError, match="664 bytes, expected 684 of a binary .stl of 12 faces"):
+    with pytest.raises(MeshError, match="664 bytes, expected 684 for a binary .stl with 12 faces"):
         load_mesh(tmp_path / "box.stl")
 
 

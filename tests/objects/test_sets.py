@@ -76,9 +76,24 @@ def test_a_folder_is_an_object_set_too(tmp_path, monkeypatch):
     assert brick.extent == pytest.approx(0.06)
     with pytest.raises(ParameterError, match="no object 'd' in this set; available: a, b, c"):
         objects.load("d")
+    (folder / "more").mkdir()
+    trimesh.creation.box([40, 50, 60]).export(folder / "more" / "d.stl")
+    assert FolderSet(folder).names() == ["a", "b", "c"]  # subfolders count where it has no meshes
     (folder / "b.obj").write_text("")
-    with pytest.raises(MeshError, match="both be the object 'b'"):
+    assert FolderSet(folder).names() == ["a", "b_obj", "b_stl", "c"]
+    (folder / "b_obj.stl").write_text("")
+    with pytest.raises(MeshError, match="both be the object 'b"):
         FolderSet(folder)
+
+
+def test_meshes_of_subfolders_are_named_by_their_folders(tmp_path):
+    for name in ("cup/textured.obj", "bowl/textured.obj", "bowl/.hidden/a.stl", "can/can.stl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        trimesh.creation.box([0.04, 0.05, 0.06]).export(tmp_path / name)
+    objects = FolderSet(tmp_path)
+    assert objects.names() == ["bowl_textured", "can", "cup_textured"]
+    cup = objects.load("cup_textured")
+    assert (cup.name, cup.family) == ("cup_textured", "cup")
 
 
 def test_empty_and_missing_folders_are_refused(tmp_path):

@@ -53,6 +53,30 @@ def test_what_is_assumed_is_said(tmp_path):
     assert load(tmp_path, points=POINTS).notes == ()
 
 
+@pytest.mark.parametrize("factor", [0.001, 1.0, 10_000])
+def test_a_factor_is_not_applied_to_floats_in_metres(tmp_path, factor):
+    usual = load(tmp_path, depth=DEPTH, K=K)
+    found = load(tmp_path, depth=DEPTH, K=K, depth_scale=factor)
+    np.testing.assert_array_equal(found.points, usual.points)
+    assert "floats in metres: the factor" in " ".join(found.notes)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"labels": np.array(["mug", "box"])},
+        {"labels": np.array([3, 7]), "masks": np.stack([DEPTH > 0, DEPTH > 9])},
+        {"rgb": np.zeros((3, 60, 80), np.uint8)},
+        {"rgb": np.zeros((30, 40, 3))},
+        {"rgb": np.array(["red"])},
+    ],
+)
+def test_labels_and_colours_that_do_not_fit_are_not_used(tmp_path, extra):
+    found = load(tmp_path, depth=DEPTH, K=K, **extra)
+    assert len(found.points) == 420 and found.rgb is None
+    assert "not used" in " ".join(found.notes)
+
+
 @pytest.mark.parametrize(
     "stored",
     [
@@ -79,7 +103,7 @@ def test_an_array_file_is_a_cloud_or_a_depth_image_by_its_shape(tmp_path):
         load_capture(tmp_path / "depth.npy")
     np.savetxt(tmp_path / "K.txt", K)
     found = load_capture(tmp_path / "depth.npy")
-    assert len(found.points) == 420 and "that of K.txt beside it" in " ".join(found.notes)
+    assert len(found.points) == 420 and "that of K.txt next to it" in " ".join(found.notes)
 
 
 def test_organised_clouds_leave_out_what_was_not_measured(tmp_path):

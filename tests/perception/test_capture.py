@@ -124,6 +124,7 @@ def test_points_that_are_not_finite_are_dropped(tmp_path):
 
 
 DEPTH, K = np.full((4, 5), 0.5), np.array([[600, 0, 2], [0, 600, 2], [0, 0, 1.0]])
+BIG = np.array([[1e5, 0, 50], [0, 1e5, 40], [0, 0, 1.0]])
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,10 @@ DEPTH, K = np.full((4, 5), 0.5), np.array([[600, 0, 2], [0, 600, 2], [0, 0, 1.0]
         ({"depth": DEPTH > 0, "K": K}, "depth holds bool values"),
         ({"depth": DEPTH, "K": K, "intrinsics": 2 * K}, "both K and intrinsics are there"),
         ({"points": cloud() * 0.01}, "points are 0.001 m long"),
-        ({"depth": DEPTH, "K": K, "rgb": np.zeros((4, 4, 3))}, "rgb has shape"),
+        (
+            {"depth": DEPTH.repeat(20, 0).repeat(20, 1), "K": BIG, "mask": np.ones((80, 100))},
+            "the object is 0.00049 m long, expected at least 0.005 m",
+        ),
         (
             {"depth": DEPTH, "K": K, "object_points": np.zeros((9, 2))},
             r"object_points has shape \(9, 2\)",

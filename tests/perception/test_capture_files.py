@@ -31,6 +31,12 @@ def test_text_in_columns(tmp_path, suffix, text):
     np.testing.assert_allclose(found.points, POINTS, atol=1e-7)
 
 
+def test_an_empty_text_file_says_what_is_expected(tmp_path):
+    (tmp_path / "cloud.xyz").write_bytes(b"")
+    with pytest.raises(CaptureError, match="cloud.xyz: expected lines of three numbers"):
+        load_capture(tmp_path / "cloud.xyz")
+
+
 @pytest.mark.parametrize("text", ["", "1 2\n" * 100, "words\n" * 100, "1 2 3\n4 5\n", "\0" * 500])
 def test_text_without_points_is_refused(tmp_path, text):
     (tmp_path / "cloud.txt").write_text(text)

@@ -56,6 +56,34 @@ def test_a_colour_image_beside_is_taken(tmp_path):
     assert found.rgb is None and "color.png has another size" in " ".join(found.notes)
 
 
+def test_a_damaged_colour_image_is_not_used(tmp_path):
+    path = write(tmp_path, mask="mask.png")
+    (tmp_path / "color.jpg").write_bytes(b"\xff\xd8\xff")
+    found = load_capture(path)
+    assert found.rgb is None and "the colours are not used" in " ".join(found.notes)
+
+
+def test_files_without_a_camera_are_passed_over(tmp_path):
+    path = write(tmp_path / "scene", camera="camera.json", mask="mask.png")
+    (tmp_path / "scene" / "meta.json").write_text('{"scene": "kitchen"}')
+    (tmp_path / "info.json").write_text('{"author": "me"}')
+    found = load_capture(path)
+    assert len(found.points) == 300 and "meta.json next to it is not used" in " ".join(found.notes)
+    (tmp_path / "scene" / "camera.json").rename(tmp_path / "camera.json")
+    assert len(load_capture(path).points) == 300
+    (tmp_path / "camera.json").unlink()
+    message = "no camera matrix K .*meta.json: no camera matrix there.*info.json.*--camera FILE"
+    with pytest.raises(CaptureError, match=message):
+        load_capture(path)
+
+
+def test_a_given_camera_in_place_of_that_of_the_file_is_said(tmp_path):
+    np.savez(tmp_path / "depth.npz", depth=DEPTH, K=2 * K, mask=MASK)
+    np.savetxt(tmp_path / "other.txt", K)
+    notes = load_capture(tmp_path / "depth.npz", camera=tmp_path / "other.txt").notes
+    assert "other.txt is used in place of K" in notes
+
+
 def test_folders_of_benchmarks(tmp_path):
     path = write(tmp_path / "depth", "000003", camera=None)
     other = {"cam_K": (2 * K).ravel().tolist(), "depth_scale": 1.0}

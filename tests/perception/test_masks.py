@@ -43,6 +43,7 @@ def test_the_target_or_the_object_in_the_middle_is_taken():
         np.dstack([np.uint8(255 * (IDS == 7))] * 3 + [np.full(IDS.shape, 255, np.uint8)]),
         (IDS == 7)[None],
         (IDS == 7)[..., None],
+        (IDS == 7).ravel(),
         np.where(IDS == 7, 1, -1),
     ],
 )
@@ -53,6 +54,14 @@ def test_masks_of_every_kind(mask):
 def test_a_stack_of_masks_is_numbered_from_one():
     stack = np.stack([IDS == 2, IDS == 7, IDS == 9])
     assert len(chosen(stack, 1)[0]) == 225 and len(chosen(stack)[0]) == 300
+    both = IDS == 7
+    both[25:40, 50:52] = True
+    stack = np.stack([IDS == 2, both, IDS == 7])
+    assert [len(chosen(stack, i)[0]) for i in (1, 2, 3)] == [225, 330, 300]
+    with pytest.raises(CaptureError, match="3 masks overlap; choose one with --target N"):
+        chosen(stack)
+    with pytest.raises(CaptureError, match="id 4 is not there"):
+        chosen(stack, 4)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +71,7 @@ def test_a_stack_of_masks_is_numbered_from_one():
         (0 * IDS, None, "marks nothing"),
         (IDS[1:], None, r"shape \(59, 80\), expected \(60, 80\)"),
         (IDS, 9, "id 9 has 15 measured points, expected at least 50; depth is missing"),
+        (IDS.T, None, r"shape \(80, 60\), expected \(60, 80\) like the points; it is transposed"),
         (IDS + 0.5, None, "fractions"),
         (np.dstack([IDS, IDS, 0 * IDS]), None, "image of colours"),
         (IDS.astype(str), None, "expected ids"),
@@ -89,6 +99,12 @@ def test_labels_in_files_of_depth_and_of_points(tmp_path):
     np.savez(tmp_path / "none.npz", points=GRID.reshape(-1, 3))
     with pytest.raises(CaptureError, match="id 2 is wanted, but there is no segmap or mask"):
         load_capture(tmp_path / "none.npz", target=2)
+
+
+def test_a_mask_with_hardly_any_depth_is_named():
+    points = GRID * (np.arange(80) % 10 == 0)[:, None]
+    with pytest.raises(CaptureError, match="^segmap: depth is missing on about 90% of the pixels"):
+        chosen(np.ones((60, 80), bool), None, points)
 
 
 def test_the_real_segmap(real_data):

@@ -61,7 +61,7 @@ def test_solids_stay_solids(tmp_path):
         moved.apply_translation(place)
         moved.export(tmp_path / "ball.ply")
         assert observe_input(tmp_path / "ball.ply", np.random.default_rng(0)).notes == ()
-        assert read_solid(tmp_path / "ball.ply").is_watertight
+        assert read_solid(tmp_path / "ball.ply").mesh.is_watertight
 
 
 def test_an_open_bowl_stays_a_mesh(tmp_path):

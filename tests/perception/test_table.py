@@ -205,8 +205,8 @@ def test_two_things_are_one_or_two_by_their_gap():
         (
             grid(0.0),
             (
-                "nothing on the table: no cluster of 100 points .* among 0 points above it; the"
-                " largest has 0"
+                "nothing on the table: 0 points lie above it in clusters, and the largest has 0;"
+                " expected a cluster of at least 100 points"
             ),
         ),
         (

@@ -46,13 +46,10 @@ def over_table(height):
 LOW = over_table(0.1)
 
 
-def controllers():
-    return SimulatedController(World(tabletop([], [], []).to_xml(), 0), realtime=False)
-
-
 @pytest.fixture(scope="module")
 def controller():
-    with controllers() as running:
+    world = World(tabletop([], [], []).to_xml(), 0)
+    with SimulatedController(world, realtime=False) as running:
         yield running
 
 
@@ -96,7 +93,7 @@ def test_what_is_not_checked_or_not_allowed_is_refused_before_anything_is_sent(c
         ),
         (
             checked(FREE, "elsewhere", turned(0.01, arm.q), [goal], 0.3),
-            "refused: it starts 0.010 rad beside the arm",
+            "refused: it starts 0.010 rad away from the arm",
         ),
     ):
         with pytest.raises(RobotError, match=message):
@@ -178,7 +175,7 @@ def test_an_arm_that_does_not_arrive_is_told(controller, arm, monkeypatch):
     )  # no reflex: it presses on
     with pytest.raises(
         RobotError,
-        match=r"press: the arm stands 0\.\d+ rad beside the end of its path, expected 0.01",
+        match=r"press: the arm stopped 0\.\d+ rad away from the end of its path, expected 0.01",
     ):
         arm.run(straight(SUNK, "press", arm.q, [0, 0, -tips[2] - 0.03], MOTION), contact=True)
     arm.run(straight(SUNK, "up", arm.q, [0, 0, 0.08], MOTION))
@@ -368,39 +365,39 @@ def test_a_controller_that_falls_silent_once_connected_is_told(controller, monke
     rest(controller)
 
 
-def test_a_controller_that_is_gone_or_silent_is_told_and_never_waited_for(monkeypatch):
+def test_a_controller_that_is_gone_or_silent_is_told_and_never_waited_for(controller, monkeypatch):
+    """Last in this file: it kills the controller that the others share."""
     monkeypatch.setattr(connection, "_ANSWER", 0.5)
-    with controllers() as controller:
-        arm = Arm(controller.hostname, execute=True, speed=0.5)
-        pid = controller._process.pid
-        path = checked(FREE, "far", arm.q, [turned(0.5)], 0.05)
-        start = time.monotonic()
-        stall = threading.Timer(0.3, os.kill, [pid, signal.SIGSTOP])  # as when the cable is pulled
-        stall.start()
-        try:
-            with pytest.raises(RobotError, match="the controller at .* is gone"):
-                arm.run(path)
-            with pytest.raises(RobotError, match="open the hand: the controller at .* is gone"):
-                arm.open()
-        finally:
-            os.kill(pid, signal.SIGCONT)
-        assert time.monotonic() - start < 20
-        arm.__exit__(None)
-        rest(controller)
-        arm = Arm(controller.hostname, execute=True, speed=0.5)
-        arm.open()
-        death = threading.Timer(0.2, os.kill, [pid, signal.SIGKILL])
-        death.start()
-        with pytest.raises(RobotError, match="close the hand: the controller at .* is gone"):
-            arm.grasp(speed=0.01)
-        arm.stop()  # raises nothing
-        for read in (
-            lambda: arm.q,
-            lambda: arm.width,
-            lambda: arm.pose,
-            arm.recover,
-            lambda: arm.wait(1.0),
-            controller.truth,
-        ):
-            with pytest.raises(RobotError, match="gone"):
-                read()
+    arm = Arm(controller.hostname, execute=True, speed=0.5, recover=True)
+    pid = controller._process.pid
+    path = checked(FREE, "far", arm.q, [turned(0.5)], 0.05)
+    start = time.monotonic()
+    stall = threading.Timer(0.3, os.kill, [pid, signal.SIGSTOP])  # as when the cable is pulled
+    stall.start()
+    try:
+        with pytest.raises(RobotError, match="the controller at .* is gone"):
+            arm.run(path)
+        with pytest.raises(RobotError, match="open the hand: the controller at .* is gone"):
+            arm.open()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert time.monotonic() - start < 20
+    arm.__exit__(None)
+    rest(controller)
+    arm = Arm(controller.hostname, execute=True, speed=0.5, recover=True)
+    arm.open()
+    death = threading.Timer(0.2, os.kill, [pid, signal.SIGKILL])
+    death.start()
+    with pytest.raises(RobotError, match="close the hand: the controller at .* is gone"):
+        arm.grasp(speed=0.01)
+    arm.stop()  # raises nothing
+    for read in (
+        lambda: arm.q,
+        lambda: arm.width,
+        lambda: arm.pose,
+        arm.recover,
+        lambda: arm.wait(1.0),
+        controller.truth,
+    ):
+        with pytest.raises(RobotError, match="gone"):
+            read()

@@ -4,7 +4,7 @@ import pytest
 
 from graspbook.errors import CaptureError, RobotError
 from graspbook.robots import realsense as module
-from graspbook.robots.camera import open_camera
+from graspbook.robots.camera import is_camera, open_camera
 from graspbook.robots.realsense import RealSense, realsense_library
 from graspbook.robots.recording import Playback
 
@@ -37,5 +37,12 @@ def test_which_camera_is_meant_must_be_clear(monkeypatch, serials, wanted, messa
 def test_other_cameras_are_refused_by_name(tmp_path):
     with pytest.raises(CaptureError, match='webcam: unknown camera; expected "realsense"'):
         open_camera("webcam")
-    with pytest.raises(CaptureError, match="unknown kind of recording '.bag'"):
-        Playback(tmp_path / "old.bag")
+    with pytest.raises(CaptureError, match="unknown kind of recording '.avi', expected .db3"):
+        Playback(tmp_path / "old.avi")
+    with pytest.raises(CaptureError, match="one.npz: unknown camera"):
+        open_camera("one.npz")
+    ours, theirs = tmp_path / "ros.db3", tmp_path / "rs.DB3"
+    ours.write_bytes(b"SQLite format 3, /camera/depth")
+    theirs.write_bytes(b"SQLite format 3, /device_0/sensor_0/Depth_0")
+    names = ("realsense:12", "realsense", theirs, ours, "a.npz", "webcam")
+    assert [is_camera(name) for name in names] == [True, True, True, False, False, False]

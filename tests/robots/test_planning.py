@@ -76,7 +76,7 @@ def test_a_way_is_found_over_a_wall():
 def test_no_way_leads_out_of_a_walled_place():
     scene = Scene(forbidden=wall(0.95), limits=Limits(low=(0.3, -0.6, 0.0)))
     with pytest.raises(
-        RobotError, match=r"^way: refused: no way to \[.*\] rad was found within 0.3 s"
+        RobotError, match=r"^way: refused: no path to \[.*\] rad was found within 0.3 s"
     ):
         find_way(scene, low(-0.6), low(0.6), MotionSettings(time_limit=0.3))
 

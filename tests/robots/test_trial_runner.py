@@ -203,7 +203,9 @@ def test_trials_of_another_setup_or_object_are_never_mixed_with_this_run_s(
         run(path, weights, **changes)
         assert len(quick) == 8 and len(read_records(path)) == 4
         assert (tmp_path / "trials_1.jsonl").read_bytes() == before
-    assert re.search(f"{told}.*kept as .*trials_1.jsonl, and begun anew", capsys.readouterr().out)
+    assert re.search(
+        f"{told}.*kept as .*trials_1.jsonl; a new file is started", capsys.readouterr().out
+    )
     run(path, weights)
     assert len(quick) == 12 and len(read_records(tmp_path / "trials_2.jsonl")) == 4
 
@@ -286,7 +288,7 @@ def test_a_fault_on_a_real_arm_is_recorded_and_ends_the_run(quick, weights, tmp_
     robot, placed = a_robot("no frames", {"look": 1.0})
     with pytest.raises(
         RobotError,
-        match="jello_strawberry, pose 0, graspnet: no frames; recorded, .* see to the arm",
+        match="jello_strawberry, pose 0, graspnet: no frames; recorded, .* check the arm",
     ):
         run(tmp_path / "trials.jsonl", weights, robot=robot)
     assert [record["outcome"] for record in read_records(tmp_path / "trials.jsonl")] == [
@@ -325,7 +327,7 @@ def test_a_controller_that_is_gone_before_a_trial_is_recorded_and_ends_the_run_u
                 RobotError,
                 match=(
                     "pose 0, graspnet: the simulated controller did not start .exit status 1.; "
-                    "recorded, .* did not begin; see to that"
+                    "recorded, .* did not begin. Check that"
                 ),
             ):
                 run(path, weights, poses=1, ended=told.append)

@@ -12,6 +12,8 @@ def test_subjects_are_trial_objects_by_name_and_meshes_by_path(tmp_path):
     named, own = subjects(["red_bowl", str(tmp_path / "brick.stl")])
     assert (named.obj.name, named.category, named.mass) == ("red_bowl", "bowl", 0.147)
     assert (own.obj.name, own.category, own.mass) == ("brick", "own", 0.3)
+    (large,) = subjects([str(tmp_path / "brick.stl")], 2.0)
+    assert large.obj.mesh.extents == pytest.approx([0.08, 0.1, 0.12])
 
 
 @pytest.mark.parametrize(

@@ -118,3 +118,15 @@ def test_agreement_with_flex_labels(tmp_path, real_data):
         ]
         > 0.8
     )
+
+
+def test_the_mesh_of_a_path_is_not_mistaken_for_one_of_the_same_name(own_file, tmp_path):
+    """The root may be the mesh's own folder, or one beside it."""
+    for name, side in (("a", 0.04), ("b", 0.05)):
+        (tmp_path / name).mkdir()
+        trimesh.creation.box([side, 0.04, 0.04]).export(tmp_path / name / "m.stl")
+    poses = grasp_files.read_grasps(own_file).transforms[:1]
+    grasp_files.write_grasps(tmp_path / "g.h5", grasp_files.Grasps(poses, object_file="a/m.stl"))
+    for root in (tmp_path, tmp_path / "a", tmp_path / "b"):
+        _, obj, _ = labels._load(tmp_path / "g.h5", root)
+        np.testing.assert_allclose(obj.mesh.extents[0], 0.04)

@@ -111,7 +111,7 @@ def test_a_family_of_one_object_is_trained_on_only():
 def test_held_out_objects_without_rims_or_handles_are_refused():
     with pytest.raises(ParameterError) as caught:
         load_profile("smoke", ["graspnet_5_baselines.held_out_objects={box: 1, bottle: 1}"])
-    assert "held_out_objects = {'box': 1, 'bottle': 1}: expected one at least of bowl, mug" in str(
+    assert "held_out_objects = {'box': 1, 'bottle': 1}: expected at least one of bowl, mug" in str(
         caught.value
     )
     assert load_profile("smoke", ["graspnet_5_baselines.held_out_objects={box: 1, jug: 1}"])

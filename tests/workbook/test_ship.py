@@ -83,7 +83,7 @@ def test_a_run_without_the_notebook_that_trains_gpd_is_not_shipped(run, tmp_path
 
 def test_the_card_tells_the_run_s_shake_and_how_gpd_was_trained(run, tmp_path):
     card = ship("smoke", run.root, folder=tmp_path / "weights").read_text()
-    assert "0.7 kg, friction 0.35, 15 N a finger" in card and "smoke, 1f2e3d |" in card
+    assert "0.7 kg, friction 0.35, 15 N per finger" in card and "smoke, 1f2e3d |" in card
     gpd = MODELS["graspnet/5_baselines"]()
     assert (
         f"{gpd.gpd_steps} steps on up to {gpd.gpd_candidates} labelled candidates in each of"
@@ -239,7 +239,7 @@ def test_the_card_tells_the_figures_with_units_and_the_planner_s_beside(hand_run
         "| predicted | 0.5 [0, 1] | 1.5e+03 [1e+03, 2e+03] | 250 [200, 300] |",
         "shadow 1.5 mm",
         "## Limits",
-        f"of the {data.grasps} grasps that are\nplanned for each object as many random ones",
+        f"random ones of the {data.grasps} planned grasps per object",
     ):
         assert text in card
     execute(hand_run, "highdof/2_grasp_data", dirty=True)
@@ -266,7 +266,7 @@ def test_the_files_of_the_other_paper_stay_as_they_are(hand_run, tmp_path, monke
     before = contents(folder)
     monkeypatch.setitem(ship.__kwdefaults__, "folder", folder)
     assert main(["ship", "--paper", "highdof", "--output-root", str(hand_run.root)]) == 0
-    assert capsys.readouterr().out == f"{folder / HIGHDOF.card}\n"
+    assert capsys.readouterr().out.splitlines()[0] == str(folder / HIGHDOF.card)
     after = contents(folder)
     assert before.items() < after.items() and len(after) == len(before) + 4
 

@@ -15,23 +15,39 @@ from graspbook.workbook.run import _failure
 from graspbook.workbook.site import build_site
 
 TRACE = {"type": "scatter3d", "x": [0, 1], "y": [0, 1], "z": [0, 1]}
+PARAMETERS = (
+    "count: int = 5  # how many & more\nseed: int = 0  # of all that is drawn",
+    "count = 3\nseed = 0",
+)
 FIGURE = {"data": [TRACE], "layout": {"title": {"text": "A turning figure"}}}
 
 
-def store_executed(toy_workbook, *outputs, words="See [the next](2_next.ipynb): $x^2$."):
+def store_executed(
+    toy_workbook,
+    *outputs,
+    words="See [the next](2_next.ipynb): $x^2$.",
+    source="figure = draw(3)",
+    more=(),
+    made=None,
+):
     """Write an executed toy notebook whose one code cell has these outputs, as the runner leaves
     it.
     """
     v4 = nbformat.v4
-    code = v4.new_code_cell("figure = draw(3)", execution_count=1, outputs=list(outputs))
+    code = v4.new_code_cell(source, execution_count=1, outputs=list(outputs))
     title = v4.new_markdown_cell("# A toy\n\nOne *short* sentence.\n\nMore.")
-    notebook = v4.new_notebook(cells=[title, v4.new_markdown_cell(words), code])
+    notebook = v4.new_notebook(cells=[title, v4.new_markdown_cell(words), code, *more])
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "language": "python",
+        "display_name": "Python 3",
+    }
     notebook.metadata["graspbook"] = {
         "parameters": notebook_parameters(load_profile("smoke"), "toy", "smoke", "outputs/smoke"),
         "failure": _failure(notebook),
         "finished": "2026-01-02T03:04:05+00:00",
         "wall_time": 1.5,
-    } | provenance()
+    } | (provenance() | (made or {}))
     path = Outputs("outputs/smoke").notebook("toy")
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
@@ -56,14 +72,55 @@ def test_a_page_shows_words_maths_code_parameters_and_revision(toy_workbook):
     )
     html = page(toy_workbook)
     assert 'href="2_next.html"' in html and "$x^2$" in html and "mathjax-tex-svg.js" in html
-    assert re.search(r'<details class="code"><summary>Code</summary>.*draw', html, re.S)
+    assert re.search(r'<details class="code"><summary>Code: A toy</summary>.*draw', html, re.S)
     assert "held 3 of 4" in html
-    assert "<li>count <b>3</b></li>" in html and "<li>seed <b>0</b></li>" in html
-    assert (provenance()["revision"] or "unknown")[:10] in html
+    assert "<th>count</th><td>3</td>" in html and "<th>seed</th><td>0</td>" in html
     assert all(
         f"<th>{name}</th><td>{version}</td>" in html for name, version in package_versions().items()
     )
     assert "plotly.min.js" not in html
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("# Draws the set.\nfigure = draw(3)", "draws the set"),
+        ('"""Draws the set."""\ndraw(3)', "draws the set"),
+        ("# ROC curves <here>\ndraw(3)", "ROC curves &lt;here&gt;"),
+        ("draw(3)  # a set", "A part"),
+    ],
+)
+def test_a_fold_is_named_by_what_the_code_does(toy_workbook, source, name):
+    store_executed(toy_workbook, words="Words.\n\n## A part\n\nMore.", source=source)
+    build_site("smoke")
+    assert f"<summary>Code: {name}</summary>" in page(toy_workbook)
+
+
+def test_a_page_lists_its_parameters_once_with_meaning_and_other_default(toy_workbook):
+    declared, injected = (nbformat.v4.new_code_cell(source) for source in PARAMETERS)
+    declared.metadata["tags"], injected.metadata["tags"] = ["parameters"], ["injected-parameters"]
+    versions = nbformat.v4.new_code_cell("# Prints versions\nprint(package_versions())")
+    versions.metadata["tags"] = ["versions"]
+    printed = nbformat.v4.new_output("stream", name="stdout", text="numpy 9.9\n")
+    versions.outputs = [printed]
+    store_executed(toy_workbook, more=[declared, injected, versions])
+    build_site("smoke")
+    html = page(toy_workbook)
+    assert html.count("<th>count</th>") == 1 and html.count("<summary>Code") == 1
+    assert re.search(
+        r"<td>3 <span[^>]*>\(default: 5\)</span></td>\s*<td>how many &amp; more</td>", html
+    )
+    assert "<td>0</td><td>of all that is drawn</td>" in html and "numpy 9.9" not in html
+
+
+def test_an_error_of_a_cell_that_the_page_leaves_out_is_shown(toy_workbook):
+    cell = nbformat.v4.new_code_cell("count = 1 / 0", metadata={"tags": ["injected-parameters"]})
+    error = {"ename": "ZeroDivisionError", "evalue": "", "traceback": ["ZeroDivisionError: toy"]}
+    cell.outputs = [nbformat.v4.new_output("error", **error)]
+    store_executed(toy_workbook, more=[cell])
+    build_site("smoke")
+    html = page(toy_workbook)
+    assert "<pre>ZeroDivisionError: toy" in html and 'id="cell-4"' in html
 
 
 def test_figures_turn_without_a_network(toy_workbook):
@@ -90,7 +147,9 @@ def test_outputs_of_every_kind(toy_workbook):
     store_executed(
         toy_workbook,
         v4.new_output("stream", name="stderr", text="1%\r"),
+        v4.new_output("stream", name="stdout", text="one, "),
         v4.new_output("stream", name="stderr", text="50%\r100%\n"),
+        v4.new_output("stream", name="stdout", text="two\n"),
         v4.new_output("display_data", data={"text/markdown": "| a |\n|---|\n| **b** |"}),
         v4.new_output("display_data", data={"image/png": "aGk=\n", "text/plain": "picture"}),
         v4.new_output("display_data", data={"image/svg+xml": "<svg id='drawn'></svg>"}),
@@ -98,9 +157,10 @@ def test_outputs_of_every_kind(toy_workbook):
     )
     build_site("smoke")
     html = page(toy_workbook)
-    assert html.count("<summary>Messages") == 1 and "<pre>100%</pre>" in html
+    assert html.count("<summary>Messages of the run") == 1 and "<pre>100%</pre>" in html
+    assert "<pre>one, two</pre>" in html
     assert "<strong>b</strong>" in html and "<svg id='drawn'>" in html
-    assert 'src="data:image/png;base64,aGk="' in html and "&lt;3 objects&gt;" in html
+    assert 'alt="A toy" src="data:image/png;base64,aGk="' in html and "&lt;3 objects&gt;" in html
 
 
 def test_the_index_has_a_picture_and_a_sentence_for_each_notebook(toy_workbook):
@@ -118,6 +178,18 @@ def test_the_index_has_a_picture_and_a_sentence_for_each_notebook(toy_workbook):
     )
     assert 'src="_static/thumbnails/toy.svg"' in html
     assert (outputs.site / "_static" / "thumbnails" / "toy.svg").read_text() == picture.read_text()
+
+
+@pytest.mark.parametrize("dirty", [False, True])
+def test_index_and_page_name_profile_revision_and_date(toy_workbook, dirty):
+    made = {"revision": 40 * "a", "dirty": dirty}
+    store_executed(toy_workbook, made=made)
+    build_site("smoke")
+    revision = f"revision {10 * 'a'}{' with local changes' if dirty else ''}"
+    parts = ("profile smoke", revision, "2026-01-02", "2 s")
+    for name in ("index.html", "toy.html"):
+        told = re.findall(r'<span class="part">(.*?)</span>', page(toy_workbook, name))
+        assert told == list(parts)
 
 
 def test_a_failed_notebook_is_rendered_and_reported(toy_workbook):

@@ -1,5 +1,6 @@
-"""The subcommands of `graspbook`, one file each: `arguments(parser)` and `run(options)`.
+"""The subcommands of `graspbook`, one file each: `EXAMPLES`, `arguments(parser)`, `run(options)`.
 
-A file is found by being here. Its name is the subcommand's, with _ for -; the first line of its
-docstring is the help. It imports what is heavy where it is used, so that `-h` is instant.
+Every file here is a subcommand. Its name is the subcommand's, with _ for -. The first line of its
+docstring is the help. It imports heavy modules where it uses them, so that `-h` is instant. `run`
+checks options and inputs before it loads networks, and its last line says what to do next.
 """

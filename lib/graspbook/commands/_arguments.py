@@ -2,9 +2,11 @@
 
 import argparse
 import ast
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from graspbook.errors import ParameterError, WeightsError
 from graspbook.hands.library import HANDS
 from graspbook.imports import module_file
 
@@ -31,13 +33,45 @@ def seed(text: str) -> int:
 
 def method_names() -> tuple[str, ...]:
     """Names of `graspnet.predict.METHODS`, the usual one first, read without importing torch."""
+    return tuple(_methods_table())
+
+
+@cache
+def _methods_table() -> dict[str, list[str]]:
+    """Names of the weights files of each method, read from the source of METHODS."""
     source = Path(module_file("graspbook.graspnet.predict") or "").read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if getattr(targets[0], "id", "") == "METHODS":
-                return tuple(ast.literal_eval(key) for key in node.value.keys if key)
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "METHODS":
+            rows: Any = node.value
+            return {
+                ast.literal_eval(key): [ast.literal_eval(name) for name in row.args[1].keys]
+                for key, row in zip(rows.keys, rows.values, strict=True)
+            }
     raise LookupError("graspnet.predict has no METHODS")
+
+
+def check_hand(name: str) -> None:
+    """Raise ParameterError for a hand that is none of HANDS.
+
+    name: of the hand.
+    """
+    if name not in HANDS:
+        raise ParameterError(f"unknown hand {name!r}; there are {', '.join(HANDS)}")
+
+
+def check_method(name: str, weights: Path | str | None = None) -> None:
+    """Raise an error for an unknown method and for weights files that do not exist.
+
+    name: of the method.
+    weights: the folder of the networks; not checked if None.
+    """
+    if name not in method_names():
+        raise ParameterError(f"method {name!r}, expected one of {', '.join(method_names())}")
+    if weights is None:
+        return
+    for network in _methods_table()[name]:
+        if not (path := Path(weights) / f"{network}.safetensors").is_file():
+            raise WeightsError(f"{path}: no such weights file")
 
 
 def _methods():
@@ -49,39 +83,62 @@ def _methods():
     }
 
 
-_MESHES = ".obj .stl .ply .glb .gltf .off .dae, .urdf of one object, in metres (else --scale)"
+_MESHES = (
+    ".obj .stl .ply .glb .gltf .off .dae, .urdf of one object, in metres (else --scale), or a"
+    " folder of them"
+)
 _HANDS = f"{', '.join(HANDS)} (default: {HANDS[0]})"
-_GRIPPER = "a parallel gripper of `hands.grippers` (default: panda, the Franka Hand)"
+_GRIPPER = "a gripper that `graspbook formats` lists (default: panda, the Franka Hand)"
 _ROBOT = "a real arm, through its control interface (default: the simulated one)"
-_EXECUTE = "let the real arm move; without this nothing does"
+_EXECUTE = "let the real arm move; nothing moves without this option"
 _HAND_EYE = "where the camera is on the real hand (`graspbook formats`); needed with --execute"
 _PROFILE = "a name in params/ or the path of a .yaml file (default: smoke)"
+_SCALE = "factor from the file's units to metres (whole numbers of depth are millimetres)"
+_CAMERA = "camera matrix of a depth image: camera_info .json or .yaml, meta.mat, 3 x 3 numbers"
+_TARGET = "id of the wanted object in the mask or segmap (default: the one nearest the axis)"
+_CAMERA_POSE = "the camera's pose in the frame of a cloud: 4 x 4 numbers, or its position"
+_UP = "axis that points up in the cloud's frame, such as z or -y; use it if the camera is unknown"
 SHARED: dict[str, dict[str, Any]] = {
     "meshes": {"nargs": "+", "metavar": "MESH", "help": _MESHES},
     "--method": _methods(),
     "--hand": {"default": HANDS[0], "metavar": "HAND", "help": _HANDS},
-    "--weights": {"metavar": "DIR", "help": "default: those that come with the package"},
-    "--seed": {"type": seed, "default": 0, "metavar": "S"},
+    "--weights": {"metavar": "DIR", "help": "folder of the networks (default: the package's)"},
+    "--seed": {
+        "type": seed,
+        "default": 0,
+        "metavar": "S",
+        "help": "random seed (default: 0)",
+    },
     "--gripper": {"metavar": "GRIPPER", "help": _GRIPPER},
     "--workers": {
         "type": count,
         "default": 2,
         "metavar": "N",
-        "help": "processes side by side (default: 2)",
+        "help": "processes (default: 2)",
     },
     "--threads": {"type": count, "default": 2, "help": "threads of the simulation (default: 2)"},
     "--mesh-root": {
-        "required": True,
         "metavar": "DIR",
-        "help": "the folder that object/file is relative to",
+        "help": "the folder of the meshes (default: that of the grasp file)",
     },
+    # of a capture or a cloud
+    "--scale": {"type": float, "default": 1.0, "help": _SCALE},
+    "--camera": {"metavar": "FILE", "help": _CAMERA},
+    "--mask": {"metavar": "FILE", "help": "image of the object's pixels, or of ids"},
+    "--target": {"type": count, "metavar": "N", "help": _TARGET},
+    "--topic": {
+        "metavar": "NAME",
+        "help": "depth images or clouds of a recording that has several",
+    },
+    "--camera-pose": {"metavar": "FILE", "help": _CAMERA_POSE},
+    "--up": {"metavar": "AXIS", "help": _UP},
     # of a real arm
     "--robot": {"metavar": "IP", "help": _ROBOT},
     "--execute": {"action": "store_true", "help": _EXECUTE},
     "--hand-eye": {"metavar": "FILE", "help": _HAND_EYE},
     "--recover": {
         "action": "store_true",
-        "help": "recover the real arm from an error that it is in",
+        "help": "clear an error of the real arm first",
     },
     # of a run of notebooks
     "--profile": {"default": "smoke", "help": _PROFILE},
@@ -89,6 +146,7 @@ SHARED: dict[str, dict[str, Any]] = {
 }
 ROBOT = ("--robot", "--execute", "--hand-eye", "--recover")
 RUN = ("--profile", "--output-root")
+READING = ("--camera", "--mask", "--target", "--topic", "--camera-pose", "--up")
 
 
 def add(parser: argparse.ArgumentParser, *names: str) -> None:
@@ -99,3 +157,12 @@ def add(parser: argparse.ArgumentParser, *names: str) -> None:
     """
     for name in names:
         parser.add_argument(name, **SHARED[name])
+
+
+def reading(options: argparse.Namespace) -> dict[str, Any]:
+    """Options of READING by name, as `perception.inputs` takes them.
+
+    options: of the command line.
+    """
+    names = [name.strip("-").replace("-", "_") for name in READING]
+    return {name: getattr(options, name) for name in names}

@@ -1,4 +1,4 @@
-"""What was changed or assumed of an input, told on stderr."""
+"""Notes on what was changed or assumed of an input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def say_notes(meshes: Mapping[str, trimesh.Trimesh]) -> None:
-    """Print the notes of meshes, one line each.
+    """Print the notes of meshes on stderr, one line each.
 
     meshes: by the name or the file to call them.
     """

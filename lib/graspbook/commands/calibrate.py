@@ -1,8 +1,12 @@
 """Measure how the shake test agrees with labelled grasps."""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from graspbook.commands._arguments import add
+from graspbook.commands._files import add_results, check_inputs, results
+
+EXAMPLES = ("graspbook calibrate mug.h5 --mesh-root meshes",)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -10,9 +14,10 @@ def arguments(parser: ArgumentParser) -> None:
 
     parser: its own.
     """
-    parser.add_argument("grasps", metavar="GRASPS")
+    text = "a labelled grasp file (`graspbook formats`)"
+    parser.add_argument("grasps", metavar="GRASPS", help=text)
     add(parser, "--mesh-root")
-    parser.add_argument("--out", required=True, metavar="CALIBRATION.json")
+    add_results(parser, "the agreement", "GRASPS_calibration.json")
     add(parser, "--threads")
 
 
@@ -21,11 +26,18 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for.
     """
+    from graspbook.grasp_files import read_grasps
     from graspbook.provenance import provenance
-    from graspbook.simulation.labels import calibrate
-    from graspbook.storage import check_writable, write_json
+    from graspbook.storage import write_json
 
-    check_writable(options.out)
-    found = calibrate(options.grasps, options.mesh_root, threads=options.threads)
-    write_json(options.out, found | {"provenance": provenance()})
-    print(options.out)
+    check_inputs(options.grasps)
+    (out,) = results(options, [options.grasps], "calibration")
+    source, root = options.grasps, options.mesh_root or Path(options.grasps).parent
+    read_grasps(source)  # damaged files are refused before the simulation loads
+    from graspbook.simulation.labels import calibrate
+
+    found = calibrate(source, root, threads=options.threads, progress=True)
+    write_json(out, found | {"provenance": provenance()})
+    share = found["halves"]["odd"]["frozen"]["balanced_accuracy"]
+    print(f"{out}: balanced accuracy {share:.3f} on the half of the grasps not used for tuning")
+    print(f"Next: compare the settings under halves and sweep in {out}.")

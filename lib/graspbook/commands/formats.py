@@ -2,6 +2,8 @@
 
 from argparse import ArgumentParser, Namespace
 
+EXAMPLES = ("graspbook formats",)
+
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand: none.
@@ -20,6 +22,7 @@ def run(options: Namespace) -> None:
     wide = [max(len(row[i]) for row in rows) for i in (0, 1)]
     for kind, how, suffixes in rows:
         print(f"{kind:<{wide[0]}}  {how:<{wide[1]}}  {suffixes}")
+    print("Next: graspbook grasp FILE, or graspbook --help for all commands.")
 
 
 def format_rows() -> list[tuple[str, str, str]]:
@@ -31,6 +34,7 @@ def format_rows() -> list[tuple[str, str, str]]:
     from graspbook.perception.capture import SUFFIXES as CAPTURES
     from graspbook.perception.hand_eye_formats import FORMATS as MOUNTS
     from graspbook.perception.hand_eye_formats import WRITERS
+    from graspbook.perception.recordings import SUFFIXES as RECORDINGS
 
     grasps = [
         (f"grasps, {kind.title}", "read, written", " ".join(kind.suffixes)) for kind in FORMATS
@@ -38,7 +42,12 @@ def format_rows() -> list[tuple[str, str, str]]:
     mounts = [suffix for kind in MOUNTS for suffix in kind.suffixes]
     return [
         ("meshes", "read", " ".join(MESHES)),
-        ("point clouds and depth captures", "read", " ".join(CAPTURES)),
+        (
+            "point clouds and depth captures",
+            "read",
+            " ".join(suffix for suffix in CAPTURES if suffix not in RECORDINGS),
+        ),
+        ("recordings of ROS 1, ROS 2, RealSense", "read", " ".join(RECORDINGS)),
         *grasps,
         ("grasp plans of many-jointed hands", "read, written", ".h5"),
         ("hand-eye transforms", "read", " ".join(mounts)),

@@ -1,9 +1,17 @@
-"""Predict a grasp of a many-jointed hand for a mesh or a point cloud."""
+"""Predict a grasp of a many-jointed hand for a mesh, a point cloud or a depth capture."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from typing import Any
 
-from graspbook.commands._arguments import add, count
-from graspbook.commands._notes import say_notes
+from graspbook.commands._arguments import READING, add, check_hand, count, reading
+from graspbook.commands._files import add_results, check_inputs, results
+from graspbook.errors import NoGraspError, ParameterError
+
+EXAMPLES = (
+    "graspbook hand-grasp mug.stl",
+    "graspbook hand-grasp mug.stl --hand barrett --against mug_barrett_plan.h5",
+)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -11,21 +19,18 @@ def arguments(parser: ArgumentParser) -> None:
 
     parser: its own.
     """
-    text = "mesh (.obj .stl .ply .glb) or cloud (.ply .pcd .npy .npz)"
+    text = "mesh, point cloud or depth capture (`graspbook formats`); a cloud's convex hull is used"
     parser.add_argument("input", metavar="INPUT", help=text)
-    add(parser, "--hand")
-    text = "turned views, of which the best counts (default: 5)"
+    text = "shadow (default) or barrett; franka only with --weights of a network that you trained"
+    parser.add_argument("--hand", default="shadow", metavar="HAND", help=text)
+    text = "rotations of the object to try; the best grasp is kept (default: 5)"
     parser.add_argument("--rotations", type=count, default=5, metavar="R", help=text)
-    text = "joints by name, wrist, quality and contacts"
-    parser.add_argument("--out", required=True, metavar="GRASP.json", help=text)
-    text = "a page with the hand and the object"
-    parser.add_argument("--html", required=True, metavar="VIEW.html", help=text)
-    add(parser, "--weights", "--seed")
-    text = "factor from the input's units to metres"
-    parser.add_argument("--scale", type=float, default=1.0, help=text)
+    text, page = "joints by name, wrist, quality and contacts", "a page with hand and object"
+    add_results(parser, text, "INPUT_HAND_grasp.json next to the input", html=page)
+    add(parser, "--weights", "--seed", "--scale", *READING)
     text = (
-        "grasps that `graspbook plan` found for the same mesh and hand: how much of their ε this"
-        " one has"
+        "grasps that `graspbook plan` found for the same mesh and hand: gives the ratio of this"
+        " grasp's ε to theirs"
     )
     parser.add_argument("--against", metavar="PLAN.h5", help=text)
     text = "names and signs of the Shadow Hand's joints: the model's (default) or the real hand's"
@@ -33,57 +38,101 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Write the grasp and its page, and print what it is worth.
+    """Write the grasp and its page, and print how good it is.
 
     options: what `arguments` asks for. Raises ParameterError for hardware names of a hand that has
-        none.
+        none, NoGraspError, after all is written, where no hand holds the object.
     """
+    import sys
     from pathlib import Path
 
-    from graspbook.errors import ParameterError
-    from graspbook.figures import hand_figure, write_view
-    from graspbook.highdof.mesh_grasp import grasp_mesh
-    from graspbook.storage import SHIPPED, check_writable, write_json
+    from graspbook.errors import WeightsError
+    from graspbook.storage import SHIPPED, write_json
 
+    check_hand(options.hand)
     hardware = options.joint_names == "hardware"
     if hardware and options.hand != "shadow":
         raise ParameterError(
             f"--joint-names hardware: the {options.hand} hand has no other names, only shadow has"
         )
-    check_writable(options.out, options.html)
+    check_inputs(options.input, *filter(None, [options.against]))
+    weights = Path(options.weights or SHIPPED)
+    if not (file := weights / f"highdof_{options.hand}.safetensors").is_file():
+        raise WeightsError(f"{file}: no such weights file")
+    out, html = results(options, [options.input], f"{options.hand}_grasp")
+    from graspbook.perception.inputs import read_solid
+
+    solid = read_solid(options.input, options.scale, **reading(options))
+    from graspbook.figures import hand_figure, write_view
+    from graspbook.highdof.mesh_grasp import grasp_mesh
+
     report, mesh, hand_mesh = grasp_mesh(
         options.input,
-        options.weights or SHIPPED,
+        weights,
         options.hand,
         rotations=options.rotations,
         seed=options.seed,
         scale=options.scale,
         against=options.against,
+        solid=solid,
+        progress=True,
     )
-    say_notes({options.input: mesh})
-    stuck = "" if report["clear"] else ": no rotation gave a hand that could be freed of it"
-    figures = (
-        f"held against gravity in {report['held_directions']} of 6 directions, deepest point"
-        f" {1000 * report['penetration_max']:.1f} mm inside the object{stuck}"
-    )
+    for note in solid.notes:
+        print(f"note: {options.input}: {note}", file=sys.stderr)
+    figures = in_words(report)
     write_view(
-        options.html,
+        html,
         hand_figure(mesh, [hand_mesh], [one["point"] for one in report["contacts"]]),
         f"A grasp for {Path(options.input).name}",
-        f"The {report['hand']} hand, closed: ε = {report['epsilon']:.3f}, {figures}.",
+        f"The {report['hand']} hand, closed: {figures}."
+        + "".join(f" Note: {note}." for note in solid.notes),
     )
     if hardware:
         from graspbook.hands.shadow_names import to_hardware
 
         report |= {name: to_hardware(report[name]) for name in ("joints", "all_joints")}
-    write_json(options.out, report)
-    print(f"{options.out}, {options.html}: ε {report['epsilon']:.3f}, {figures}")
+    write_json(out, report)
+    print(f"{out}, {html}: {figures}")
     if options.against:
         planner = report["planner"]
         told = {name: "–" if value is None else f"{value:.3f}" for name, value in planner.items()}
         print(
             f"{options.against}: {planner['grasps']} planned grasps,"
-            f" {planner['force_closure']:.0%} in force closure, ε of the best"
-            f" {told['best_epsilon']}, of the best of five {told['best_of_5']}; relative to"
-            f" these ε here is {told['relative_to_best']} and {told['relative_epsilon']}"
+            f" {planner['force_closure']:.0%} in force closure, best ε {told['best_epsilon']}, best"
+            f" of five {told['best_of_5']}; ratio of this grasp's ε to theirs"
+            f" {told['relative_to_best']} and {told['relative_epsilon']}"
         )
+    print(f"Next: open {html} in a browser.")
+    if report["epsilon"] <= 0 and not report["held"]:
+        raise NoGraspError(f"{options.input}: {no_grasp(report)}")
+
+
+def in_words(report: Mapping[str, Any]) -> str:
+    """How good a grasp is, in one line.
+
+    report: of `grasp_mesh`.
+    """
+    closure = f"ε {report['epsilon']:.3f}"
+    if report["epsilon"] <= 0:
+        closure = "not in force closure (ε −1)"
+    stuck = "" if report["clear"] else "; no rotation yielded a collision-free hand pose"
+    return (
+        f"{closure}, held against gravity in {report['held_directions']} of 6 directions, deepest"
+        f" point of the hand {1000 * report['penetration_max']:.1f} mm inside the object{stuck}"
+    )
+
+
+def no_grasp(report: Mapping[str, Any]) -> str:
+    """Why no hand holds an object, and what could be done.
+
+    report: of `grasp_mesh`.
+    """
+    tried = report["rotations"]
+    hull = "shape" in report
+    return (
+        f"no grasp of the {report['hand']} hand holds this object. Of {len(tried)} rotations tried,"
+        f" {sum(one['epsilon'] > 0 for one in tried)} are in force closure and"
+        f" {sum(one['held'] for one in tried)} hold it in all six directions. The best one is"
+        " written all the same. Try more --rotations, another --seed, or `graspbook plan`"
+        + (", or a mesh of the whole object: a hull of one view is a guess" if hull else "")
+    )

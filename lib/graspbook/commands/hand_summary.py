@@ -1,9 +1,10 @@
 """Add up reports of hand-grasp --against, of one hand on several objects."""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
-from graspbook.errors import ParameterError
+from graspbook.commands._files import add_results, check_inputs, results
+
+EXAMPLES = ("graspbook hand-summary mug_shadow_grasp.json bowl_shadow_grasp.json",)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -11,31 +12,29 @@ def arguments(parser: ArgumentParser) -> None:
 
     parser: its own.
     """
-    text = "with the same seeds for every object"
+    text = "reports of `graspbook hand-grasp --against`, with the same seeds for every object"
     parser.add_argument("reports", nargs="+", metavar="GRASP.json", help=text)
     text = "the figures, and the reports without contacts"
-    parser.add_argument("--out", required=True, metavar="SUMMARY.json", help=text)
+    add_results(parser, text, "hand_summary.json in the folder of the first")
 
 
 def run(options: Namespace) -> None:
     """Write the sum, with the provenance of the code, and print its figures.
 
-    options: what `arguments` asks for. Raises ParameterError where a report would be overwritten.
+    options: what `arguments` asks for.
     """
     import numpy as np
 
     from graspbook.highdof.reports import summarise
     from graspbook.provenance import provenance
-    from graspbook.storage import check_writable, write_json
+    from graspbook.storage import write_json
 
-    if Path(options.out).resolve() in {Path(path).resolve() for path in options.reports}:
-        raise ParameterError(
-            f"{options.out}: one of the reports to add up, expected another file for the sum"
-        )
-    check_writable(options.out)
+    check_inputs(*options.reports)
+    (out,) = results(options, options.reports, "hand_summary")
     found, reports = summarise(options.reports)
-    write_json(options.out, {"summary": found, "reports": reports, "provenance": provenance()})
-    print(f"{options.out}: {found['objects']} objects, seeds {', '.join(map(str, found['seeds']))}")
+    write_json(out, {"summary": found, "reports": reports, "provenance": provenance()})
+    print(f"{out}: {found['objects']} objects, seeds {', '.join(map(str, found['seeds']))}")
     for figure, values in list(found.items())[4:]:
         told = [] if values is None else [f"{value:.3g}" for value in np.atleast_1d(values)]
         print(f"{figure}: {', '.join(told) or '–'}")
+    print(f"Next: the figures of each object are under reports in {out}.")

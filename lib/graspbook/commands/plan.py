@@ -1,10 +1,22 @@
 """Plan grasps of a many-jointed hand for meshes."""
 
+import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from graspbook.commands._arguments import add, count
+from graspbook.commands._arguments import add, check_hand, count
+from graspbook.commands._files import (
+    folder_for,
+    mesh_inputs,
+    refuse_existing,
+    refuse_file_as_folder,
+)
 from graspbook.commands._notes import say_notes
+
+EXAMPLES = (
+    "graspbook plan mug.stl --hand shadow --grasps 20",
+    "graspbook plan mug.stl bowl.obj --search annealing --out plans",
+)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -13,18 +25,25 @@ def arguments(parser: ArgumentParser) -> None:
     parser: its own.
     """
     add(parser, "meshes", "--hand")
-    text = "grasps a mesh (default: 20)"
+    text = "grasps per mesh (default: 20)"
     parser.add_argument("--grasps", type=count, default=20, metavar="K", help=text)
     text = (
-        "descent (default): gradient steps between jumps, ours; annealing: the paper's, up to"
-        " ten tries an iteration; annealing_candidates: the best of ten neighbours an iteration"
+        "descent (default): gradient steps between jumps; annealing: the paper's method, up to"
+        " ten tries per iteration; annealing_candidates: annealing that takes the best of ten"
+        " neighbours per iteration"
     )
     parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
-    text = "distance_sum (default), the paper's words, or graspit, with the term of the normals"
+    text = "distance_sum (default), as the paper says, or graspit, which adds the normals"
     parser.add_argument("--energy", default="distance_sum", metavar="ENERGY", help=text)
     text = "jumps (default: 60), or iterations of the annealing (default: 10000)"
     parser.add_argument("--iterations", type=count, metavar="N", help=text)
-    parser.add_argument("--out", required=True, metavar="DIR", help="a folder for one file a mesh")
+    text = (
+        "a file (.h5) for one mesh, else a folder for one file per mesh (default:"
+        " MESH_HAND_plan.h5 next to each mesh)"
+    )
+    parser.add_argument("--out", metavar="FILE_OR_DIR", help=text)
+    text = "plan again where a file holds grasps of other settings"
+    parser.add_argument("--force", action="store_true", help=text)
     add(parser, "--seed")
     text = "factor from the meshes' units to metres"
     parser.add_argument("--scale", type=float, default=1.0, help=text)
@@ -36,27 +55,42 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for. Raises ParameterError for a mesh given twice.
     """
-    from graspbook.highdof.planner import PlannerSettings, search_settings
-    from graspbook.highdof.plans import plan_files, read_plan
+    check_hand(options.hand)
+    files = mesh_inputs(options.meshes)
     from graspbook.objects.mesh import load_mesh
-    from graspbook.objects.names import object_names
+    from graspbook.objects.names import object_names, stems
     from graspbook.storage import check_writable
 
-    names = object_names(options.meshes)
-    paths = {name: Path(options.out) / f"{name}.h5" for name in names}
+    names, ending = object_names(files), f"{options.hand}_plan.h5"
+    if options.out and len(files) == 1 and Path(options.out).suffix in (".h5", ".hdf5"):
+        paths = {names[0]: Path(options.out)}
+    elif options.out:
+        refuse_file_as_folder(options.out)
+        paths = {name: Path(options.out) / f"{name}.h5" for name in names}
+    else:
+        own = zip(names, files, stems(files), strict=True)
+        paths = {name: folder_for(file) / f"{stem}_{ending}" for name, file, stem in own}
     check_writable(*paths.values())
-    named = zip(names, options.meshes, strict=True)
-    meshes = {name: load_mesh(mesh, options.scale) for name, mesh in named}
+    meshes = {name: load_mesh(file, options.scale) for name, file in zip(names, files, strict=True)}
+    from graspbook.highdof.planner import PlannerSettings, search_settings
+    from graspbook.highdof.plans import plan_files, planned_otherwise, read_plan
+
     unit = "rounds" if options.search == "descent" else "iterations"
     counts = {unit: options.iterations} if options.iterations else {}
     settings = PlannerSettings(
         options.grasps, options.energy, search=search_settings(options.search, **counts)
     )
-    plan_files(meshes, paths, options.hand, settings, seed=options.seed, workers=options.workers)
+    how = {"seed": options.seed, "workers": options.workers}
+    others = planned_otherwise(meshes, paths, options.hand, settings, seed=options.seed)
+    held = "grasps of other settings"
+    refuse_existing([paths[name] for name in others], force=options.force, content=held)
+    plan_files(meshes, paths, options.hand, settings, **how)
     say_notes(meshes)
-    for path in paths.values():
-        quality = read_plan(path).epsilon
+    for file in paths.values():
+        quality = read_plan(file).epsilon
         print(
-            f"{path}: {len(quality)} grasps, {(quality > 0).sum()} in force closure when closed,"
+            f"{file}: {len(quality)} grasps, {(quality > 0).sum()} in force closure when closed,"
             f" best ε {quality.max():.3f}"
         )
+    mesh, path = shlex.quote(str(files[0])), shlex.quote(str(next(iter(paths.values()))))
+    print(f"Next: graspbook hand-grasp {mesh} --hand {options.hand} --against {path}")

@@ -1,8 +1,16 @@
 """Execute one notebook with the parameters of a profile."""
 
+import shlex
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from graspbook.commands._arguments import RUN, add
+from graspbook.errors import ParameterError
+
+EXAMPLES = (
+    "graspbook run notebooks/0_tour.ipynb",
+    "graspbook run notebooks/graspnet/1_objects.ipynb --profile desk",
+)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -24,6 +32,14 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for.
     """
+    if not Path(options.notebook).is_file():
+        raise ParameterError(f"{options.notebook}: no such notebook")
+    from graspbook.workbook.params import load_profile
+
+    load_profile(options.profile, options.set)  # bad values are refused before papermill loads
     from graspbook.workbook.run import run_notebook
 
-    print(run_notebook(options.notebook, options.profile, options.set, options.output_root))
+    done = run_notebook(options.notebook, options.profile, options.set, options.output_root)
+    root = f" --output-root {shlex.quote(options.output_root)}" if options.output_root else ""
+    print(done)
+    print(f"Next: graspbook site --profile {shlex.quote(options.profile)}{root}")

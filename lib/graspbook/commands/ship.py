@@ -1,8 +1,10 @@
-"""Make the networks of a complete run those that come with the package."""
+"""Put the networks of a complete run into the package."""
 
 from argparse import ArgumentParser, Namespace
 
 from graspbook.commands._arguments import RUN, add
+
+EXAMPLES = ("graspbook ship --profile desk --evaluations evaluation.json",)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -11,7 +13,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser: its own.
     """
     add(parser, *RUN)
-    text = "whose networks: from one view (graspnet, default) or of many-jointed hands (highdof)"
+    text = "which networks: 6-DOF GraspNet (graspnet, default) or multi-joint hands (highdof)"
     papers = ("graspnet", "highdof")
     parser.add_argument("--paper", choices=papers, default=papers[0], help=text)
     text = "reports of `graspbook evaluate` for the model card of graspnet"
@@ -25,11 +27,7 @@ def run(options: Namespace) -> None:
     """
     from graspbook.workbook.ship import ship
 
-    print(
-        ship(
-            options.profile,
-            options.output_root,
-            paper=options.paper,
-            evaluations=options.evaluations,
-        )
-    )
+    how = {"paper": options.paper, "evaluations": options.evaluations}
+    card = ship(options.profile, options.output_root, **how)
+    print(card)
+    print(f"Next: read {card}, then commit the weights.")

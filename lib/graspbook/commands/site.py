@@ -5,6 +5,8 @@ from argparse import ArgumentParser, Namespace
 from graspbook.commands._arguments import RUN, add
 from graspbook.errors import NotebookError
 
+EXAMPLES = ("graspbook site --profile smoke",)
+
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
@@ -19,9 +21,13 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for. Raises NotebookError where a notebook had failed.
     """
+    from graspbook.workbook.params import load_profile
+
+    load_profile(options.profile)  # an unknown one is refused before the page writer loads
     from graspbook.workbook.site import build_site
 
     index, failures = build_site(options.profile, options.output_root)
     print(index)
     if failures:
         raise NotebookError("; ".join(failures))
+    print(f"Next: open {index} in a browser.")

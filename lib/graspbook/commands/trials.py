@@ -1,13 +1,20 @@
-"""Try methods on objects on a table, by the simulated arm or a real one."""
+"""Try to pick up objects from a table, with the simulated arm or a real one."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from graspbook.commands._arguments import ROBOT, add, count, method_names, seed
+from graspbook.commands._arguments import ROBOT, add, check_method, count, method_names, seed
+from graspbook.commands._files import check_inputs, refuse_file_as_folder
 from graspbook.commands._notes import say_notes
 from graspbook.errors import ParameterError
+
+EXAMPLES = (
+    "graspbook trials --objects mug.stl red_bowl --poses 3",
+    "graspbook trials --method graspnet gpd --seed 0 1 --out trials",
+)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -22,10 +29,13 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--objects", nargs="+", metavar="NAME|MESH", help=text)
     text = "stable poses of each (default: 3)"
     parser.add_argument("--poses", type=count, default=3, metavar="N", help=text)
-    parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S")
-    text = "trials.jsonl, commands.log, pictures; a rerun goes on there"
-    parser.add_argument("--out", required=True, metavar="DIR", help=text)
+    text = "random seeds; each seed places every object in different poses (default: 0)"
+    parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S", help=text)
+    text = "trials.jsonl, commands.log, pictures; a rerun continues there (default: trials)"
+    parser.add_argument("--out", default="trials", metavar="DIR", help=text)
     add(parser, "--weights")
+    text = "factor from the meshes' units to metres"
+    parser.add_argument("--scale", type=float, default=1.0, help=text)
     text = "of a real arm: realsense (default) or realsense:SERIAL"
     parser.add_argument("--camera", metavar="CAMERA", help=text)
     add(parser, *ROBOT)
@@ -36,9 +46,24 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for.
     """
-    from graspbook.figures.trial_tables import failure_table, success_counts
-    from graspbook.objects.trial_objects import TRIAL_OBJECTS
     from graspbook.storage import SHIPPED
+
+    for method in options.method:
+        check_method(method)
+    meshes = [Path(name) for name in options.objects or () if Path(name).suffix]
+    check_inputs(*meshes)
+    refuse_file_as_folder(options.out)
+    from graspbook.objects.mesh import load_mesh
+    from graspbook.objects.trial_objects import TRIAL_OBJECTS
+
+    for name in options.objects or ():
+        if not Path(name).suffix and name not in TRIAL_OBJECTS:
+            raise ParameterError(
+                f"object {name!r}, expected the path of a mesh or one of {', '.join(TRIAL_OBJECTS)}"
+            )
+    for mesh in meshes:
+        load_mesh(mesh, options.scale)  # bad ones are refused before the networks load
+    from graspbook.figures.trial_tables import failure_table, success_counts
 
     records = trials(
         options.objects or list(TRIAL_OBJECTS),
@@ -46,6 +71,7 @@ def run(options: Namespace) -> None:
         options.out,
         options.weights or SHIPPED,
         poses=options.poses,
+        scale=options.scale,
         seeds=options.seed,
         robot=options.robot,
         camera=options.camera,
@@ -60,6 +86,7 @@ def run(options: Namespace) -> None:
     for row in zip(*failure_table(records).values(), strict=True):
         print(", ".join(str(value) for value in row))
     print(options.out)
+    print(f"Next: open the pages in {Path(options.out) / 'pictures'} in a browser.")
 
 
 def trials(
@@ -69,6 +96,7 @@ def trials(
     weights: Path | str,
     *,
     poses: int = 3,
+    scale: float = 1.0,
     seeds: Sequence[int] = (0,),
     robot: str | None = None,
     camera: str | None = None,
@@ -86,6 +114,7 @@ def trials(
     out: the folder of `trials.jsonl`, `commands.log` and `pictures/`.
     weights: the folder of the networks.
     poses: stable ones of each object.
+    scale: factor from the meshes' units to metres.
     seeds: of the trials.
     robot: the address of a real arm, which goes slowly; the simulated one if empty.
     camera: for `robots.camera.open_camera`, a RealSense if empty.
@@ -103,28 +132,8 @@ def trials(
     from dataclasses import replace
     from functools import partial
 
-    from graspbook.figures.trial_pictures import draw_trial, picture_path, show_pose
-    from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
-    from graspbook.perception.hand_eye import read_hand_eye_noted
-    from graspbook.provenance import provenance
-    from graspbook.robots.arm import REAL_SPEED
-    from graspbook.robots.camera import open_camera
-    from graspbook.robots.command_log import command_log
-    from graspbook.robots.fr3 import FR3
-    from graspbook.robots.grasp_choice import TrialSettings
-    from graspbook.robots.trial_runner import run_trials
-    from graspbook.robots.trial_setups import RealSetup
-    from graspbook.robots.trials import check_real, subjects
-    from graspbook.storage import check_writable
+    from graspbook.robots.options import check_real
 
-    unknown = [method for method in methods if method not in METHODS]
-    if unknown:
-        raise ParameterError(f"method {unknown[0]!r}, expected of {', '.join(METHODS)}")
-    for what, values in (("method", methods), ("seed", seeds)):
-        if len(set(values)) < len(values):
-            raise ParameterError(
-                f"{what}s {', '.join(map(str, values))}: expected every {what} once"
-            )
     if camera and not robot:
         raise ParameterError(
             f"--camera {camera} is for a real arm; expected --robot with its address"
@@ -136,20 +145,43 @@ def trials(
         )
     camera = camera or "realsense"
     check_real(robot, camera, execute=execute, hand_eye=hand_eye, recover=recover)
+
+    from graspbook.figures.trial_pictures import draw_trial, picture_path, show_pose
+    from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
+    from graspbook.perception.hand_eye import read_hand_eye_noted
+    from graspbook.provenance import provenance
+    from graspbook.robots.arm import REAL_SPEED
+    from graspbook.robots.camera import open_camera
+    from graspbook.robots.command_log import command_log
+    from graspbook.robots.fr3 import FR3
+    from graspbook.robots.grasp_choice import TrialSettings
+    from graspbook.robots.trial_runner import run_trials
+    from graspbook.robots.trial_setups import RealSetup
+    from graspbook.robots.trials import subjects
+    from graspbook.storage import check_writable
+
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown:
+        raise ParameterError(f"method {unknown[0]!r}, expected one of {', '.join(METHODS)}")
+    for what, values in (("method", methods), ("seed", seeds)):
+        if len(set(values)) < len(values):
+            raise ParameterError(
+                f"{what}s {', '.join(map(str, values))}: expected every {what} once"
+            )
     records_path, pictures = Path(out) / "trials.jsonl", Path(out) / "pictures"
     check_writable(records_path)
     settings = TrialSettings(hold=hold, predict=PredictSettings(samples=samples))
     if robot and hand_eye:
         hand_T_camera, notes = read_hand_eye_noted(hand_eye)
         for note in notes:
-            print(f"{hand_eye}: {note}", flush=True)
+            print(f"note: {hand_eye}: {note}", file=sys.stderr, flush=True)
         settings = replace(
             settings,
             arm=replace(FR3, hand_T_camera=hand_T_camera),
             motion=replace(settings.motion, speed=REAL_SPEED),
         )
     networks = {method: load_networks(weights, device=device, method=method) for method in methods}
-    things = subjects(names)
+    things = subjects(names, scale)
     meshes = {thing.obj.name: thing.obj.mesh for thing in things}
     say_notes(meshes)
 

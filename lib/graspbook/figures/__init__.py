@@ -1,4 +1,4 @@
-"""Figures: scenes and charts as plotly figures, pages that turn with no network, pictures."""
+"""Figures: scenes and charts as plotly figures, interactive pages that work offline, pictures."""
 
 from graspbook.figures.charts import bars, curves, funnel, heat_map, histogram
 from graspbook.figures.grasps import cloud_and_grasps, refinement_steps

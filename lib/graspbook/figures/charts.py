@@ -27,10 +27,10 @@ def curves(
 
     lines: name -> (x, y).
     x_title, y_title: of the axes.
-    bands: name -> (low, high), drawn around the curve of that name.
+    bands: name -> (low, high), around the curve of that name.
     log_y: a logarithmic y axis.
     unit_square: both axes from 0 to 1.
-    markers: points on the curves too.
+    markers: whether curves also have points.
     title: of the figure.
     """
     figure, bands = go.Figure(), bands or {}
@@ -68,7 +68,7 @@ def bars(
     x_title: str | None = None,
     title: str | None = None,
 ) -> go.Figure:
-    """Bars side by side, with intervals on them.
+    """Grouped bars with intervals.
 
     groups: series name -> value for each category.
     categories: along x.
@@ -90,7 +90,7 @@ def bars(
 
 
 def funnel(stages: Mapping[str, Mapping[str, float]], title: str | None = None) -> go.Figure:
-    """What is left at each stage, as shares of the first with the counts beside.
+    """Share of the first stage that is left at each stage, with counts as text.
 
     stages: series name -> {stage: count}.
     title: of the figure.
@@ -110,7 +110,7 @@ def funnel(stages: Mapping[str, Mapping[str, float]], title: str | None = None) 
 def histogram(
     groups: Mapping[str, Values], x_title: str, *, bins: int = 40, title: str | None = None
 ) -> go.Figure:
-    """Distributions, overlaid, as shares of their own number.
+    """Distributions as stepped outlines, in shares of their own number.
 
     groups: name -> values (N,).
     x_title: of the axis.
@@ -122,10 +122,10 @@ def histogram(
     figure = go.Figure()
     for i, (name, values) in enumerate(groups.items()):
         share = np.histogram(values, edges)[0] / max(len(values), 1)
-        centres = (edges[:-1] + edges[1:]) / 2
-        bar = {"name": name, "marker_color": COLOURS[i % len(COLOURS)], "opacity": 0.65}
-        figure.add_bar(x=centres, y=share, width=np.diff(edges), **bar)
-    figure.update_layout(barmode="overlay")
+        centres, colour = (edges[:-1] + edges[1:]) / 2, COLOURS[i % len(COLOURS)]
+        look = {"line": {"shape": "hvh", "color": colour}, "fill": "tozeroy"}
+        look["fillcolor"] = f"rgba{(*hex_to_rgb(colour), 0.12)}"
+        figure.add_scatter(x=centres, y=share, name=name, mode="lines", **look)
     return _plain(figure, x_title, "share", title)
 
 
@@ -140,7 +140,7 @@ def heat_map(
 ) -> go.Figure:
     """Values over a plane, with the contour of zero; equal axes.
 
-    White is zero, red what is less and blue what is more, both full at the extremes.
+    White is zero. Lower values are red and higher ones blue, strongest at the extremes.
 
     values: (n, m), x along the first axis.
     extent: x_low, x_high, y_low, y_high.

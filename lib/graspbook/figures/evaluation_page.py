@@ -13,14 +13,14 @@ from graspbook.graspnet.mesh_evaluation import MeshEvaluation
 
 SHOWN = 10
 
-# Columns of the page's table: heading, figure, and how a value is written.
+# Columns of the page's table: heading, figure, and format.
 _COLUMNS = (
     ("best holds", "success_best", "{:.0%}"),
     ("best under gravity, 0.3 kg", "gravity_best", "{:.0%}"),
     ("best survives [m/s²]", "acceleration_best", "{:.1f}"),
     ("ten best hold", "success_top10", "{:.0%}"),
     ("above threshold hold", "success_above_threshold", "{:.0%}"),
-    ("above threshold a view", "grasps_above_threshold", "{:.1f}"),
+    ("above threshold per view", "grasps_above_threshold", "{:.1f}"),
     ("all hold", "success_all_final", "{:.0%}"),
     ("coverage, 2 cm", "coverage", "{:.0%}"),
     ("area", "auc", "{:.2f}"),
@@ -40,16 +40,17 @@ def write_evaluation(path: Path | str, evaluation: MeshEvaluation) -> None:
     parameters, overall = report["parameters"], report["overall"]
     counts, settings = overall["counts"], parameters["predict"]
     text = (
-        f"Method {parameters['method']}, {settings['samples']} samples a view, random views of each"
+        f"Method {parameters['method']}, {settings['samples']} samples per view, random views per"
         f" object: {parameters['views']}. Objects judged: {counts['objects']}, left out:"
         f" {counts['objects_left_out']}. A grasp holds if the object stays between both fingers in"
-        " the shake test; the best is ranked first; the threshold is a score of"
-        f" {settings['threshold']:g}; area: under success over coverage. Brackets: 95 % intervals"
-        " over objects."
+        " the shake test. The best grasp is ranked first. The threshold is a score of"
+        f" {settings['threshold']:g}. Area is the area under success over coverage. Brackets are"
+        " 95 % intervals over objects."
     )
     figures = [_table(report)]
     if "against" in report:
         figures.append(_differences(report))
+    objects = f"{len(evaluations)} object{'s' * (len(evaluations) != 1)}"
     judged = [name for name in evaluations if evaluations[name]]
     if judged:
         success, coverage = pooled_success_coverage(evaluations, evaluation.positives)
@@ -63,12 +64,12 @@ def write_evaluation(path: Path | str, evaluation: MeshEvaluation) -> None:
                 {name: (evaluation.surfaces[name], evaluations[name][0]) for name in judged}
             ),
         ]
-    write_view(path, figures, f"Grasps for {len(evaluations)} objects, evaluated", text)
+    write_view(path, figures, f"Evaluated grasps for {objects}", text)
 
 
 def _table(report):
-    """A table with a row for each object, with the reason where it was left out, below the overall
-    row with its intervals.
+    """A table with one row per object below the overall row with its intervals; an object that was
+    left out has its reason.
     """
     objects = dict(sorted(report["objects"].items()))
     columns = [
@@ -95,9 +96,7 @@ def _table(report):
 
 
 def _differences(report):
-    """A table with a row for each report compared with: this method's figures less those of the
-    other.
-    """
+    """A table with one row per compared report: this method's figures minus the other's."""
     rows, method = report["against"], report["parameters"]["method"]
     named = {key: heading for heading, key, _ in _COLUMNS}
     names = [
@@ -111,7 +110,7 @@ def _differences(report):
 
 
 def _listing(headings, columns, height):
-    """A table of text as a figure, its first column wide."""
+    """A table of text as a figure, with a wide first column."""
     table = go.Table(
         columnwidth=[2.2] + [1] * (len(headings) - 1),
         header={"values": headings},
@@ -122,7 +121,7 @@ def _listing(headings, columns, height):
 
 
 def difference_text(row: dict[str, Any], figure: str) -> str:
-    """A figure with its interval, as in "+0.12 [+0.05, +0.20]"; a dash where it is not defined.
+    """A figure with its interval, as in "+0.12 [+0.05, +0.20]"; a dash if it is not defined.
 
     row: an entry of a report's `against`.
     figure: one of `figures_of_merit.COMPARED`.
@@ -138,8 +137,8 @@ def _text(value, form):
 
 
 def _best_grasps(shown):
-    """The best grasps of one view, object after object, chosen by a menu. shown: object name ->
-    (mesh, ViewEvaluation).
+    """The best grasps of one view per object, chosen by a menu. shown: object name -> (mesh,
+    ViewEvaluation).
     """
     scenes = {
         name: cloud_and_grasps(

@@ -1,4 +1,4 @@
-"""Grasps in a scene, as grippers drawn as forks, with what they grasp.
+"""Grasps in a scene: grippers drawn as forks, with their object.
 
 Lengths are metres; poses are in the ACRONYM grasp frame.
 """
@@ -33,16 +33,16 @@ def cloud_and_grasps(
 
     cloud: (M, 3).
     poses: (N, 4, 4) of the hand.
-    values: colour the grippers: (N,) numbers by a colour bar, (N,) bool as held and dropped, (N, 3)
-        RGB in 0 … 1; None for one colour.
+    values: colours of the grippers: (N,) numbers by a colour bar, (N,) bool as held and dropped,
+        (N, 3) RGB in 0 … 1; None for one colour.
     label: of the colour bar (give its unit).
     mesh: drawn translucent.
     limits: of the colour bar; None for the range of the values.
     camera_frame: look from the camera's side (x right, y down, z forward).
     title: of the figure.
-    marked: (N,) bool, grippers to draw red instead, those that collide.
+    marked: (N,) bool, grippers drawn in red instead, e.g. if they collide.
     cloud_name: in the legend.
-    gripper: whose grasps these are.
+    gripper: the hand of these grasps.
     """
     traces = []
     if mesh is not None:
@@ -138,7 +138,7 @@ def _grippers(poses, values, label, limits, *, shape=FORK):
 
 
 def _forks(poses, line, *, shape, **kwargs):
-    # The last corner, NaN, lifts the pen.
+    # The last corner, NaN, ends the line.
     strokes = np.full((len(poses), len(shape) + 1, 3), np.nan, np.float32)
     strokes[:, :-1] = transform(poses, shape)
     x, y, z = strokes.reshape(-1, 3).T

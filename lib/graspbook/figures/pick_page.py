@@ -7,8 +7,8 @@ import numpy as np
 from graspbook.figures.page import write_view
 from graspbook.figures.trials import kinds_of, scene_figure
 from graspbook.robots.pick import Picked
+from graspbook.robots.refusals import in_words
 
-_DRAWN = 60  # grasps on the page
 _POINTS = 5000
 
 
@@ -23,8 +23,7 @@ def write_pick(path: Path | str, picked: Picked) -> None:
     found = picked.found
     if picked.choice:
         poses, kinds = kinds_of(picked.choice)
-        drawn = (np.arange(len(kinds)) < _DRAWN) | (kinds == "chosen")
-        poses, kinds, text = poses[drawn], kinds[drawn], _told(found)
+        text = _told(found)
     else:
         poses = np.array([] if found["base_T_hand"] is None else [found["base_T_hand"]])
         kinds = np.array(["chosen"] * len(poses))
@@ -46,4 +45,6 @@ def _told(found):
             if found["camera_pose_assumed"]
             else ""
         )
+        + (f" Refused: {in_words(found['refused'])}." if "refused" in found else "")
+        + "".join(f" Note: {note}." for note in found.get("notes", ()))
     )

@@ -20,11 +20,11 @@ _FRONT_LIGHT = {"x": -3000, "y": -1600, "z": 3000}
 def mesh_figure(
     objects: Sequence[GraspObject], title: str | None = None, columns: int | None = None
 ) -> go.Figure:
-    """Objects in rows on the ground, coloured by family, their names on hovering.
+    """Objects in rows on the ground, coloured by family; hovering shows names.
 
-    objects: what is shown.
+    objects: the shown ones.
     title: of the figure.
-    columns: objects in a row; as many as fit its shape if None.
+    columns: objects per row; as many as fit its shape if None.
     """
     step = 1.25 * max(obj.extent for obj in objects)
     columns = columns or int(np.ceil(np.sqrt(1.5 * len(objects))))
@@ -39,7 +39,7 @@ def mesh_figure(
         trace = mesh_trace(obj.mesh.vertices - ground + place, obj.mesh.faces, colour)
         trace.update(name=obj.family, legendgroup=obj.family, showlegend=first)
         traces.append(trace.update(text=obj.name, hoverinfo="text"))
-    # All in one scale.
+    # All have the same scale.
     return space(traces, title).update_layout(scene_camera_projection_type="orthographic")
 
 
@@ -85,13 +85,13 @@ def hand_figure(
 def side_by_side(
     scenes: Mapping[str, Sequence[tuple[Any, str]]], title: str | None = None
 ) -> go.Figure:
-    """Scenes next to each other along x, in one scale.
+    """Scenes next to each other along x, at the same scale.
 
     scenes: by name, each a list of (trimesh or points (P, 3), colour).
     title: of the figure.
 
-    They stand on the ground, seen from the front (-y) at an angle, each under its name; slightly
-    translucent, since points on what is opaque would be half buried in it.
+    Scenes are on the ground, seen from the front (-y) at an angle, with their names above. They are
+    slightly translucent, because opaque surfaces would half hide points on them.
     """
     traces, names, right = [], [], 0.0
     for name, shapes in scenes.items():
@@ -114,10 +114,10 @@ def side_by_side(
 
 
 def _close_up(figure):
-    """Move the camera of a scene that is wide in x to where it fills the figure, in front of it."""
+    """Move the camera in front of a scene that is wide in x, so that the scene fills the figure."""
     corners = np.array([np.concatenate([trace[axis] for trace in figure.data]) for axis in "xyz"])
     sides = np.maximum(np.ptp(corners, axis=1), 1e-3)
-    widest = sides.max() / np.prod(sides) ** (1 / 3)  # as long as plotly draws it
+    widest = sides.max() / np.prod(sides) ** (1 / 3)  # length as drawn by plotly
     eye = (0.6 + 0.68 * widest) * np.array([0.15, -0.91, 0.38])
     return figure.update_layout(
         scene_camera={"eye": dict(zip("xyz", eye, strict=True)), "center": {"x": 0, "y": 0, "z": 0}}

@@ -1,4 +1,4 @@
-"""Tables in notebooks, as markdown: they show in JupyterLab and on the rendered pages alike."""
+"""Tables in notebooks, as markdown, for JupyterLab and for the rendered pages."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from IPython.display import Markdown
 
 
 def table(columns: Mapping[str, Sequence[Any]]) -> Markdown:
-    """Show a table; floats have four significant digits, None is a dash.
+    """Show a table. Floats have four significant digits; None is a dash.
 
     columns: {heading: values}, of equal length.
     """

@@ -34,10 +34,10 @@ def thumbnail_svg(
     Lengths fit the picture.
 
     path: of the picture.
-    mesh: what is shaded.
+    mesh: the shaded one.
     cloud: (M, 3).
     poses: (N, 4, 4) of the hand.
-    values: (N,) in 0 … 1, which colour the forks.
+    values: (N,) in 0 … 1, for the forks' colours.
     view_T_object: the rotation (4, 4) to a frame with x right, y down, z away from the viewer; from
         above at an angle if omitted.
     size: width and height, pixels.
@@ -58,7 +58,9 @@ def thumbnail_svg(
             shapes.append((point[2], point[None, :2], f'fill="{POINT_COLOUR}" stroke="none"'))
     if poses is not None and len(poses):
         share = np.ones(len(poses)) if values is None else np.clip(np.asarray(values, float), 0, 1)
-        colours = sample_colorscale(SCALE, 0.9 * share)  # its brightest yellow is lost on white
+        colours = sample_colorscale(
+            SCALE, 0.9 * share
+        )  # its brightest yellow is invisible on white
         forks = transform(np.asarray(poses), FORK) @ rotation
         for fork, colour in zip(forks, colours, strict=True):
             look = f'fill="none" stroke="{colour}" stroke-width="1.6"'
@@ -78,7 +80,7 @@ def thumbnail_svg(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}"'
         f' width="{size[0]}" height="{size[1]}" '
     )
-    head += (  # said once: a mesh has thousands of triangles
+    head += (  # written once: a mesh has thousands of triangles
         'fill="currentColor" stroke="currentColor" stroke-width="0.4">'
     )
     with atomic_path(path) as temporary:

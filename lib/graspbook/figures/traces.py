@@ -1,7 +1,6 @@
-"""What scenes in three dimensions are made of: traces of meshes and points, and the space around
-them.
+"""Elements of scenes in three dimensions: traces of meshes and points, and their axes.
 
-Lengths are metres. Arrays go to the page as float32, which halves it.
+Lengths are metres. Arrays are written as float32, which halves the page.
 """
 
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ def mesh_trace(vertices: np.ndarray, faces: np.ndarray, colour: str, **kwargs: A
     kwargs: more of plotly's properties.
     """
     x, y, z = vertices.astype(np.float32).T
-    # Half of what a page with many hands weighs.
+    # This is half the size of a page with many hands.
     i, j, k = faces.astype(np.int16 if len(vertices) < 2**15 else np.int32).T
     return go.Mesh3d(
         x=x, y=y, z=z, i=i, j=j, k=k, color=colour, flatshading=True, lighting=_LIGHT, **kwargs
@@ -75,7 +74,7 @@ def space(
         title=title,
         height=520,
         margin={"l": 0, "r": 0, "b": 0, "t": 50 if title else 10},
-        legend={"x": 0, "y": 1, "itemsizing": "constant"},
+        legend={"x": 0, "y": 1, "itemsizing": "constant", "bgcolor": "rgba(255,255,255,0)"},
         scene={
             "aspectmode": "data",
             "camera": camera,

@@ -26,11 +26,11 @@ def object_set_figure(
     columns: int | None = None,
     title: str | None = None,
 ) -> go.Figure:
-    """The trial objects (Fig. 12 of the paper) in rows and in one scale, metres; mass and source on
-    hovering.
+    """The trial objects (Fig. 12 of the paper) in rows at the same scale, metres; hovering shows
+    mass and source.
 
     names: of TRIAL_OBJECTS, else ParameterError.
-    columns: objects in a row.
+    columns: objects per row.
     title: of the figure.
     """
     figure = figures.mesh_figure([make_trial_object(name) for name in names], title, columns)
@@ -45,14 +45,14 @@ def picture_of_trial(
 ) -> Path | go.Figure | None:
     """Draw a trial's table, object and open hand at the chosen grasp, before the lift.
 
-    Returns the path of a PNG of 640 x 480 by MuJoCo's renderer where EGL is there, else a plotly
-    figure of the same; None where the record has neither pose, so that nothing is to be seen.
+    Returns the path of a PNG of 640 x 480 by MuJoCo's renderer if EGL is available, else a plotly
+    figure of the same. Returns None if the record has neither pose.
 
     record: of `robots.trial_records`.
     mesh: in the object frame.
     out_png: of the picture.
 
-    Raises OutputError where the file cannot be written.
+    Raises OutputError if the file cannot be written.
     """
     base_T_object, base_T_hand = (_pose(record[key]) for key in ("base_T_object", "base_T_hand"))
     if base_T_object is None and base_T_hand is None:
@@ -78,8 +78,8 @@ def _pose(value):
 
 
 def _model(placed, base_T_hand):
-    """MuJoCo model of table, object (a trimesh in the base frame) and hand, and a camera on them
-    from the side and above.
+    """MuJoCo model of table, object (a trimesh in the base frame) and hand, with a camera from the
+    side and above.
     """
     spec = mujoco.MjSpec()
     spec.visual.global_.offwidth, spec.visual.global_.offheight = WIDTH, HEIGHT
@@ -111,7 +111,7 @@ def _model(placed, base_T_hand):
 
 def _add(spec, name, vertices, faces, colour):
     mesh = spec.add_mesh(name=name, uservert=np.asarray(vertices, float).ravel())
-    # Also for what is not closed: only its surface is drawn.
+    # This also works for open meshes: only the surface is drawn.
     mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
     if faces is not None:
         mesh.userface = np.asarray(faces, np.int32).ravel()
@@ -120,14 +120,14 @@ def _add(spec, name, vertices, faces, colour):
 
 
 def _gl_context():
-    """An OpenGL context that needs no screen, current; None where there is none."""
+    """A current OpenGL context that needs no screen; None if there is none."""
     try:
-        # Itself: mujoco.Renderer's choice is fixed by what imported mujoco first.
+        # Own context: mujoco.Renderer's choice was fixed when mujoco was first imported.
         from mujoco.egl import GLContext
 
         context = GLContext(WIDTH, HEIGHT)
         context.make_current()
-    except Exception:  # library, binding, driver and device may each be missing in its own way
+    except Exception:  # library, binding, driver and device may each be missing
         return None
     return context
 
@@ -154,15 +154,15 @@ def _render(model):
 def contact_sheet(
     records: Iterable[Record], folder: Path, *, most: int = 24, columns: int = 4, width: int = 240
 ) -> Image.Image | None:
-    """One image of the rendered pictures of trials, each with what became of it: failures first.
+    """One image of the rendered pictures of trials with their outcomes, failures first.
 
     records: of the trials.
     folder: of the pictures.
-    most: how many in all.
-    columns: pictures in a row.
+    most: largest number of pictures.
+    columns: pictures per row.
     width: of each, pixels.
 
-    None where there are none.
+    Returns None if there are none.
     """
     ordered = sorted(records, key=lambda record: record["outcome"] == "success")
     found = [
@@ -184,7 +184,7 @@ def contact_sheet(
 
 
 def picture_path(record: Record, folder: Path) -> Path:
-    """Where the picture of a trial lies.
+    """Path of a trial's picture.
 
     record: of the trial.
     folder: of the pictures.
@@ -193,8 +193,8 @@ def picture_path(record: Record, folder: Path) -> Path:
 
 
 def write_picture(record: Record, mesh: trimesh.Trimesh, path: Path, text: str) -> Path | None:
-    """Write a picture anew, or a page that turns where nothing can be rendered; its path, None
-    where there is nothing to be seen.
+    """Write a picture, or an interactive page if nothing can be rendered, and return its path; None
+    if there is nothing to show.
 
     record: of `robots.trial_records`, as for `picture_of_trial`.
     mesh: of its object.
@@ -214,7 +214,7 @@ def write_picture(record: Record, mesh: trimesh.Trimesh, path: Path, text: str) 
 
 
 def draw_trial(record: Record, mesh: trimesh.Trimesh, folder: Path) -> Path | None:
-    """Write the picture of a trial anew, as `write_picture` does.
+    """Write the picture of a trial again, as `write_picture` does.
 
     record: of `robots.trial_records`.
     mesh: of its object.
@@ -227,7 +227,7 @@ def draw_trial(record: Record, mesh: trimesh.Trimesh, folder: Path) -> Path | No
 
 
 def show_pose(subject: Subject, index: int, base_T_object: np.ndarray, folder: Path) -> str:
-    """Draw how an object is to lie, and say where the picture is.
+    """Draw how to place an object, and return the picture's path with a remark.
 
     subject: the object.
     index: of its stable pose.

@@ -1,7 +1,8 @@
-"""Tables of robot trials beside the paper's: columns {heading: values} for `figures.tables.table`.
+"""Tables of robot trials with the paper's figures: columns {heading: values} for
+`figures.tables.table`.
 
-Mousavian et al. 2019, section 4.2, Tables 1 and 2. A trial counts as in the paper: whatever kept
-the object from being lifted, a fault of the equipment too, is a failure. Records are those of
+Mousavian et al. 2019, section 4.2, Tables 1 and 2. A trial counts as in the paper: it is a failure
+if the object was not lifted, even because of a fault of the equipment. Records are those of
 `robots.trial_records`.
 """
 
@@ -19,8 +20,8 @@ Record = Mapping[str, Any]
 Columns = dict[str, list[Any]]
 CATEGORIES = ("box", "cylinder", "bowl", "mug")
 METHODS = {"graspnet": "6-DOF GraspNet", "gpd": "GPD"}
-# Table 2, trials #1 to #3 with either method: + lifted, - not. Its two kinds of failure differ by
-# colour alone, which is lost in the text.
+# Table 2, trials #1 to #3 with either method: + lifted, - not. Its two kinds of failure differ only
+# by colour, which the text has lost.
 PAPER_TRIALS = {
     "jello_chocolate": {"graspnet": "+++", "gpd": "+++"},
     "spam_can": {"graspnet": "+-+", "gpd": "-+-"},
@@ -40,8 +41,8 @@ PAPER_TRIALS = {
     "big_red_mug": {"graspnet": "-++", "gpd": "---"},
     "red_ycb_mug": {"graspnet": "+++", "gpd": "---"},
 }
-# Table 1 as printed, per cent. Of its own counts 13/15 is 87, 1/15 is 7, and the mean of GPD's four
-# is 53.
+# Table 1 as printed, per cent. By its own counts, 13/15 is 87, 1/15 is 7, and the mean of GPD's
+# four is 53.
 PAPER_RATES = {
     "graspnet": {
         "box": 83,
@@ -58,7 +59,7 @@ _PAPER_MARKS = str.maketrans("+-", "✓✗")
 
 
 def methods_of(records: Sequence[Record]) -> list[str]:
-    """Methods in the order in which they come first.
+    """Methods in the order of their first record.
 
     records: at least one, else ParameterError.
     """
@@ -102,10 +103,10 @@ def paper_counts(method: str) -> dict[str, tuple[int, int]]:
 
 def success_table(records: Sequence[Record]) -> Columns:
     """Table 1: success by category, over all trials, and the mean of the four categories, of each
-    method beside the paper's.
+    method and of the paper's.
 
-    Rates in per cent with 95 % Wilson intervals; the paper's rates as printed, its intervals from
-    its counts.
+    Rates are in per cent with 95 % Wilson intervals. The paper's rates are as printed, and its
+    intervals are from its counts.
 
     records: at least one, else ParameterError, as for all tables.
     """
@@ -133,8 +134,8 @@ def success_table(records: Sequence[Record]) -> Columns:
 
 
 def outcome_table(records: Sequence[Record]) -> Columns:
-    """Table 2 in sum: how many trials of each method ended how; of the paper's failures the kinds
-    are not known apart.
+    """Table 2 as sums: number of trials per method and outcome; the paper's kinds of failure cannot
+    be distinguished.
 
     records: of any methods.
     """
@@ -153,8 +154,8 @@ def object_table(records: Sequence[Record]) -> Columns:
     """Table 2: each object's trials in the order of seed and pose, ✓ lifted, ✗ grasp failed, ∅ no
     feasible grasp, ! fault.
 
-    The paper's have ✗ for failures of either kind. Objects in the order of TRIAL_OBJECTS, then
-    others as they come.
+    The paper's trials have ✗ for both kinds of failure. Objects are in the order of TRIAL_OBJECTS,
+    then others in the order of their records.
 
     records: of any methods.
     """
@@ -186,7 +187,7 @@ def object_table(records: Sequence[Record]) -> Columns:
 
 
 def failure_table(records: Sequence[Record]) -> Columns:
-    """Every trial that did not end in success or after it in a fault, with its reason or fault.
+    """Every trial without success, or with a fault after it, with its reason or fault.
 
     records: in the order of the table.
     """
@@ -200,9 +201,9 @@ def failure_table(records: Sequence[Record]) -> Columns:
 
 
 def stage_times(records: Sequence[Record], stage: str) -> np.ndarray:
-    """Seconds (N,) that a stage took in the trials that came to it.
+    """Seconds (N,) of a stage in the trials that reached it.
 
-    records: of these and others.
+    records: of any trials.
     stage: one of `robots.trial_records.STAGES`.
     """
     times = [record["times"].get(stage) for record in records]
@@ -210,7 +211,7 @@ def stage_times(records: Sequence[Record], stage: str) -> np.ndarray:
 
 
 def time_table(records: Sequence[Record]) -> Columns:
-    """Seconds of each stage by method: median and 95th percentile over the trials that came to it,
+    """Seconds of each stage by method: median and 95th percentile over the trials that reached it,
     and their number.
 
     records: of any methods.
@@ -234,7 +235,7 @@ def _count(records):
 
 
 def _lifted(count):
-    """Successes and trials in words; None for no trials."""
+    """Successes and trials as text; None for no trials."""
     return "{}/{}".format(*count) if count and count[1] else None
 
 
@@ -248,5 +249,5 @@ def _interval(successes, trials):
 
 
 def _cell(value):
-    """A value whose text stays in its cell of a markdown table."""
+    """A value as text that does not break a markdown table."""
     return " ".join(value.split()).replace("|", "\\|") if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Figures of robot trials: success beside the paper's, how many grasps are feasible, times by
+"""Figures of robot trials: success compared with the paper's, numbers of feasible grasps, times by
 stage, the grasps in the scene.
 """
 
@@ -22,19 +22,20 @@ from graspbook.metrics import wilson_interval
 from graspbook.robots.grasp_choice import Choice
 from graspbook.robots.trial_records import STAGES
 
-# Kind of grasp -> colour and width of its fork, drawn last on top; the palette is told apart by the
-# colour-blind too.
+# Kind of grasp -> colour and width of its fork, drawn last on top; colour-blind people can
+# distinguish the palette.
 KINDS = {
     "collides": ("#9aa1a9", 2),
     "unreachable": (figures.BAD, 2),
     "reachable": (figures.COLOURS[0], 3),
     "chosen": (figures.GOOD, 9),
 }
+_DRAWN = 25  # grasps of each kind: with more, nobody sees the object
 
 
 def success_figure(records: Sequence[Record], title: str | None = None) -> go.Figure:
-    """Success by category and over all trials of each method, per cent with 95 % Wilson intervals,
-    beside the paper's (hatched).
+    """Success by category and over all trials of each method, per cent with 95 % Wilson intervals;
+    the paper's is hatched.
 
     records: at least one, else ParameterError, as for the other figures.
     title: of the figure.
@@ -63,11 +64,11 @@ def success_figure(records: Sequence[Record], title: str | None = None) -> go.Fi
 
 
 def grasp_figure(records: Sequence[Record], title: str | None = None) -> go.Figure:
-    """How many grasps a method predicts, how many of them are clear of table and object, and how
-    many the arm reaches too.
+    """Number of grasps that a method predicts, that are clear of table and object, and that the arm
+    also reaches.
 
-    Medians over the trials that came to the prediction, with quartiles (Fig. 2, right, of the paper
-    in numbers).
+    Bars are medians over the trials that reached the prediction, with quartiles (Fig. 2, right, of
+    the paper in numbers).
 
     records: of any methods.
     title: of the figure.
@@ -81,7 +82,7 @@ def grasp_figure(records: Sequence[Record], title: str | None = None) -> go.Figu
             np.percentile(numbers, [25, 50, 75], axis=0) if came else np.full((3, 3), np.nan)
         )
         quartiles[method] = low, high
-    text = "grasps a trial: median and quartiles"
+    text = "grasps per trial: median and quartiles"
     figure = figures.bars(medians, stages, text, quartiles, x_title="grasps", title=title)
     return figure.update_layout(showlegend=True)
 
@@ -113,7 +114,7 @@ def scene_figure(
     title: str | None = None,
 ) -> go.Figure:
     """Grasps in the scene (Fig. 2, right): the chosen one, those the arm reaches, those it does
-    not, those that collide.
+    not, those that collide. It draws the first 25 of each kind; the legend has the numbers of all.
 
     mesh_or_points: a trimesh or observed points (M, 3), base frame.
     base_T_hand: (N, 4, 4).
@@ -134,8 +135,10 @@ def scene_figure(
     for kind, (colour, width) in KINDS.items():
         poses = np.asarray(base_T_hand, float).reshape(-1, 4, 4)[kinds == kind]
         if len(poses):
-            forks = figures.cloud_and_grasps(poses=poses).data[0]
-            forks.update(name=f"{kind} ({len(poses)})", line={"color": colour, "width": width})
+            forks = figures.cloud_and_grasps(poses=poses[:_DRAWN]).data[0]
+            some = f", {_DRAWN} drawn" if len(poses) > _DRAWN else ""
+            forks.update(name=f"{kind} ({len(poses)}{some})")
+            forks.update(line={"color": colour, "width": width})
             figure.add_trace(forks.update(showlegend=True))
     return figure.update_layout(showlegend=True)
 
@@ -155,7 +158,7 @@ def kinds_of(choice: Choice) -> tuple[np.ndarray, np.ndarray]:
 
 
 def depth_figure(depth: np.ndarray, title: str | None = None) -> go.Figure:
-    """A depth image, every third pixel; white where nothing was measured.
+    """A depth image, every third pixel; missing depth is white.
 
     depth: (H, W) in metres.
     title: of the figure.
@@ -172,6 +175,11 @@ def depth_figure(depth: np.ndarray, title: str | None = None) -> go.Figure:
         "template": "plotly_white",
         "height": 480,
         "xaxis": {"title": "column [pixel]", "constrain": "domain"},
-        "yaxis": {"title": "row [pixel]", "autorange": "reversed", "scaleanchor": "x"},
+        "yaxis": {
+            "title": "row [pixel]",
+            "autorange": "reversed",
+            "scaleanchor": "x",
+            "constrain": "domain",
+        },
     }
     return go.Figure(image, layout)

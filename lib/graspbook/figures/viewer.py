@@ -1,4 +1,4 @@
-"""A window for those at a screen: objects, points and grippers in polyscope (the extra `view`)."""
+"""A window on the screen: objects, points and grippers in polyscope (the extra `view`)."""
 
 import os
 import sys
@@ -26,12 +26,12 @@ def open_viewer(
     mesh: of the object.
     cloud: (M, 3).
     poses: (N, 4, 4) of the hand in the same frame, metres.
-    values: (N,) numbers that colour the grippers.
+    values: (N,) numbers for the grippers' colours.
     label: their name.
-    backend: polyscope's, its own choice if omitted ("openGL_mock" draws nothing).
-    frames: close by itself after so many.
+    backend: of polyscope, its own choice if omitted ("openGL_mock" draws nothing).
+    frames: number of frames after which the window closes.
 
-    Raises ParameterError where polyscope or a screen is missing.
+    Raises ParameterError if polyscope or a screen is missing.
     """
     try:
         import polyscope
@@ -73,8 +73,8 @@ def _initialise(polyscope, backend):
         and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     ):
         raise ParameterError(
-            "view: there is no screen to open a window on (neither DISPLAY nor WAYLAND_DISPLAY is"
-            " set); run it on a desktop, or leave view off and use the figures in the page"
+            "view: no screen is available (neither DISPLAY nor WAYLAND_DISPLAY is set); run it on a"
+            " desktop, or leave view off and use the figures in the page"
         )
     try:
         polyscope.set_verbosity(1)

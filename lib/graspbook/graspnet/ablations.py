@@ -1,7 +1,7 @@
 """The figures of the ablations and baselines of sections 3.2 and 4.1, from evaluated views.
 
-What is measured of a variant (`experiments.Variant`) comes by object, as `comparison.contrast`
-takes it.
+Measurements of a variant (`experiments.Variant`) come by object, as `comparison.contrast` takes
+them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,10 +31,10 @@ Scored = tuple[np.ndarray, np.ndarray]  # labels and scores (N,)
 
 
 def all_iterations(views: Views, positives: Positives) -> Visits:
-    """The visits of the grasps of all simulated steps together, as in Fig. 8.
+    """The visits of grasps, with all simulated steps pooled, as in Fig. 8.
 
     views: of each object.
-    positives: of each object, its ground truth; objects without any are left out, here and below.
+    positives: the ground truth of each object. Objects without any are left out, here and below.
     """
 
     def pooled(view, truth):
@@ -59,11 +59,11 @@ def finals(
     """The visits of the final grasps, each sample's best step.
 
     views, positives: as for `all_iterations`.
-    count: random samples, fewer among more; None for all.
+    count: number of random samples; a smaller number is a subset of a larger; None for all.
     seed: of these.
     """
-    # Final grasps are in the order of their scores, and samples independent: random ones are as
-    # good as the first ones drawn.
+    # Final grasps are in the order of their scores, and samples are independent. A random choice is
+    # therefore as good as the first samples drawn.
 
     def some(view, truth):
         drawn = np.random.default_rng(seed).permutation(len(view.final))[:count]
@@ -83,8 +83,8 @@ def _visits(views: Views, positives: Positives, result: Callable[..., ViewResult
 def score_batches(
     evaluator: Evaluator, examples: Iterable[Examples], batches: int, seed: int
 ) -> dict[str, list[Scored]]:
-    """Labels and scores of each object's labelled grasps; objects that lack one of the kinds are
-    left out.
+    """Labels and scores of each object's labelled grasps; objects without one of the kinds are left
+    out.
 
     evaluator: the network.
     examples: objects.
@@ -100,7 +100,7 @@ def score_batches(
 def regions_held(
     objects: ObjectSet, grasps: Mapping[str, Sequence[np.ndarray]]
 ) -> dict[str, list[np.ndarray]]:
-    """The regions (K,) str that grasps hold, of the objects where these are known.
+    """The regions (K,) str that grasps hold, for objects with known regions.
 
     objects: the set.
     grasps: of each object, parts (K, 4, 4).
@@ -152,11 +152,11 @@ def region_shares(regions: Sequence[np.ndarray]) -> dict[str, float]:
 
 
 def sampled_spread(views: Sequence[ViewEvaluation]) -> dict[str, float]:
-    """How a method's grasps lie before any refinement: means over views.
+    """Figures of a method's grasps before any refinement: means over views.
 
     "grasps": how many; "in collision": the share that start inside the object; "hold": the share
     that the shake test holds; "spread": root mean square distance of their origins from the mean,
-    metres; "cells": cubes of `RADIUS` that they are in.
+    metres; "cells": number of cubes of side `RADIUS` that contain them.
 
     views: some.
     """

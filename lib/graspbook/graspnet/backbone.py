@@ -1,4 +1,4 @@
-"""Sizes of a PointNet++, and how a weights file names them."""
+"""Sizes of a PointNet++, and their names in a weights file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,19 @@ Settings = TypeVar("Settings")
 
 @dataclass(frozen=True)
 class BackboneSettings:
-    """Size of a PointNet++; the defaults are the paper's, but for what it does not say.
+    """Size of a PointNet++; the defaults are the paper's, where it gives them.
 
     points: cloud size.
     centroids, radii, neighbours: of the first two set abstractions, radii in metres; the third
         takes all.
     width: factor on every channel count.
     length_unit: metres that count as one at the network's inputs and outputs. The paper's is 1:
-        distances between neighbours are then near zero beside a pose's rotation of order one.
+        distances between neighbours are then near zero, while a pose's rotation is of order one.
     normalisation: "batch" (released code) or "none". The paper does not name one. Batch statistics
-        over 64 grasps of one cloud differ from the running averages over all clouds that are used
-        afterwards, so "none" is the default.
-    precision: "bfloat16" has the widest layers of `evaluator_probes` multiply in bfloat16 on
-        devices that do (`training.multiplies_bfloat16`).
+        over 64 grasps of one cloud differ from the running averages over all clouds, which are used
+        later. The default is therefore "none".
+    precision: with "bfloat16" the widest layers of `evaluator_probes` multiply in bfloat16 on
+        devices that support it (`training.multiplies_bfloat16`).
     """
 
     points: int = 1024
@@ -47,7 +47,7 @@ class BackboneSettings:
             raise ParameterError(f"PointNet++ sizes must be positive: {self}")
 
 
-# A small network for a processor: its inputs are of order one, so that it learns in a minute.
+# A small network for a CPU: its inputs are of order one, so that it learns in a minute.
 QUICK = BackboneSettings(
     points=512, neighbours=(16, 16), width=0.25, length_unit=0.05, precision="bfloat16"
 )

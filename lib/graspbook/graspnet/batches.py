@@ -1,5 +1,5 @@
-"""Batches for training: batch k is a pure function of the examples, the seed and k, so a training
-run can go on from any step.
+"""Batches for training. Batch k depends only on the examples, the seed and k, so a training run can
+continue from any step.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ _EXPLORED = 0.4
 
 
 class SamplerBatch(NamedTuple):
-    """What the sampler learns from, in the graspnet object frame.
+    """Training data of the sampler, in the graspnet object frame.
 
     points: (C, N, 3).
     groups: of these, by `pointnet2.group`.
@@ -29,10 +29,10 @@ class SamplerBatch(NamedTuple):
 
 
 class EvaluatorBatch(NamedTuple):
-    """What the evaluator learns from, in the graspnet object frame.
+    """Training data of the evaluator, in the graspnet object frame.
 
     points: (C, N, 3).
-    groups: what `EvaluatorSettings.grouper` made of them.
+    groups: of the points, by `EvaluatorSettings.grouper`.
     grasps: (C, G, 4, 4).
     success: their labels (C, G).
     """
@@ -44,11 +44,11 @@ class EvaluatorBatch(NamedTuple):
 
 
 def examples_hash(examples: Sequence[Examples]) -> str:
-    """One hash of all that training reads: the examples, the code of the networks and of the loop.
+    """One hash of everything that training reads: the examples, and the code of networks and loop.
 
     examples: of `dataset.prepare`.
     """
-    # A checkpoint keeps this among its parameters: one that other code wrote is not resumed.
+    # A checkpoint stores this in its parameters, so a checkpoint of other code is not resumed.
     values: list[Any] = [code_hash("graspbook.graspnet.sampler", "graspbook.graspnet.evaluator")]
     for e in examples:
         values += [e.name, e.family, e.clouds, e.view_T_object]
@@ -72,7 +72,7 @@ def held_out_figures(
 ) -> dict[str, float]:
     """Mean loss and figures of a model over the first batches.
 
-    They are the same ones, with the same noise, every time.
+    Batches and noise are the same in every call.
 
     model: a network.
     batch_of: step -> batch.
@@ -88,9 +88,9 @@ def held_out_figures(
 
 
 def check_points(examples: Sequence[Examples], points: int) -> None:
-    """Raise ParameterError unless the clouds have the points that a network takes, or more.
+    """Raise ParameterError if the clouds have fewer points than a network takes.
 
-    examples: whose clouds.
+    examples: objects with clouds.
     points: how many it takes.
     """
     for example in examples:
@@ -118,9 +118,9 @@ def sampler_batch(
     examples: to draw views from.
     group: maps points to groups.
     seed, step: which batch.
-    points: of each view the first so many, all of them if None.
+    points: how many of each view are used, from the first on; all if None.
     clouds: how many views.
-    grasps: of each.
+    grasps: per view.
     device: of the tensors.
 
     Raises GraspFileError if no object has a positive grasp.
@@ -147,17 +147,17 @@ def evaluator_batch(
 ) -> EvaluatorBatch:
     """A batch for the evaluator: 30 % positive, 30 % negative, 40 % hard negative grasps.
 
-    Of 64 these are 19, 20 and 25, as in the released code. Of an object that no grasp holds all are
-    negative, so that what is too wide for the hand is learned too. Where all examples have explored
-    grasps, these are 40 % of the batch and the others share the rest; where any has none they are
-    left out.
+    With 64 grasps these are 19, 20 and 25, as in the released code. If no grasp holds an object,
+    all of its grasps are negative. The network thus also learns which objects are too wide. If all
+    examples have explored grasps, these are 40 % of the batch, and the other kinds share the rest.
+    If any example has none, explored grasps are left out.
 
     examples: to draw views from.
     group: maps points to groups.
     seed, step: which batch.
-    points: of each view the first so many, all of them if None.
+    points: how many of each view are used, from the first on; all if None.
     clouds: how many views.
-    grasps: of each.
+    grasps: per view.
     device: of the tensors.
 
     Raises GraspFileError if no object has negative and hard negative grasps.
@@ -186,8 +186,8 @@ def evaluator_batch(
 
 
 def _draw_views(usable, clouds, rng, need):
-    """Random (examples, view_T_object) pairs and their points (clouds, N, 3): a family, one of its
-    objects, one of its views.
+    """Random (examples, view_T_object) pairs and their points (clouds, N, 3). The draw is a family,
+    then one of its objects, then one of its views.
     """
     if not usable:
         raise GraspFileError(f"no object has {need} to train on")
@@ -204,7 +204,7 @@ def _draw_views(usable, clouds, rng, need):
 def random_roll(count: int, generator: torch.Generator) -> torch.Tensor:
     """Rotations (count, 3, 3) about the camera's axis by uniform angles.
 
-    Under each, the same view looks just as likely.
+    Every rotation gives an equally likely view.
 
     count: how many.
     generator: what draws them.

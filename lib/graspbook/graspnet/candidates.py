@@ -26,8 +26,8 @@ from graspbook.simulation.shake_grades import GRADES
 from graspbook.simulation.shake_model import ShakeSettings, physics
 from graspbook.storage import code_hash, content_hash, object_hash
 
-# Of a hand: the distance from the surface point to the origin of the grasp frame, along the
-# approach. "paper": from the fingers' mount touching the surface to the fingertips touching it.
+# The range of distances along the approach, from the surface point to the origin of the grasp
+# frame. "paper": from the fingers' mount at the surface to the fingertips at the surface.
 # "released": the limits in NVlabs/6dof-graspnet, which leave the palm free.
 STANDOFFS = {
     "paper": lambda hand: (hand.mount_z, hand.tip_z),
@@ -68,7 +68,7 @@ def approach(
     standoff: str = "paper",
     gripper: ParallelJaw = FRANKA,
 ) -> np.ndarray:
-    """Poses (n, 4, 4) of hands that approach points against their normals, in the frame of these.
+    """Poses (n, 4, 4) of hands that approach points against their normals, in the points' frame.
 
     points, normals: (n, 3), the normals unit.
     rng: draws standoffs and rolls, uniform.
@@ -85,7 +85,7 @@ def approach(
 def closing_region_filled(
     surface: np.ndarray, object_T_hand: np.ndarray, *, gripper: ParallelJaw = FRANKA
 ) -> np.ndarray:
-    """Which grasps (N,) have a point of the object between the open pads.
+    """Whether a point of the object is between the open pads of each grasp (N,).
 
     surface: (M, 3), dense on the object.
     object_T_hand: (N, 4, 4).
@@ -115,11 +115,11 @@ def sample_grasps(
     progress: bool = True,
     gripper: ParallelJaw = FRANKA,
 ) -> Grasps:
-    """Label simulated candidates of an object and return them, both classes.
+    """Label simulated candidates of an object and return both classes.
 
-    A pure function of all but `threads` and `progress`. `parameters` in the result holds the
-    settings and the counts at each stage: candidates, not_colliding, simulable (the object between
-    the fingers too), simulated (`n` of those), successes.
+    The result depends on all arguments except `threads` and `progress`. `parameters` in the result
+    has the settings and the counts at each stage: candidates, not_colliding, simulable (with the
+    object between the fingers), simulated (`n` of those), successes.
 
     obj: what is grasped.
     n: how many are simulated.
@@ -130,7 +130,7 @@ def sample_grasps(
     progress: show a bar.
     gripper: the hand.
 
-    Raises MeshError where too few candidates fit the hand.
+    Raises MeshError if too few candidates fit the hand.
     """
     settings = settings or ShakeSettings()
     rng = np.random.default_rng(seed)
@@ -187,24 +187,38 @@ def sample_to_file(
     threads: int = 2,
     progress: bool = True,
     gripper: ParallelJaw = FRANKA,
+    again: bool = False,
 ) -> dict[str, int]:
     """`sample_grasps` into a grasp file; returns the counts of each stage.
 
-    A file that is there and was made by the same code with the same parameters stays as it is, so a
-    killed run goes on where it was.
+    A file that was made by the same code with the same parameters stays as it is, so a killed run
+    continues where it was.
 
     obj, n, seed, threads, progress, gripper: see `sample_grasps`.
     path: file to write.
+    again: replace any file.
     """
-    path = Path(path)
-    if path.is_file():
-        known, frozen = read_grasps(path).parameters, ShakeSettings()
-        wanted = _parameters(obj, n, seed, settings=frozen, standoff="paper", gripper=gripper)
-        if wanted.items() <= known.items():
-            return known["counts"]
+    if not again and (known := made_counts(obj, path, n, seed, gripper=gripper)):
+        return known
     grasps = sample_grasps(obj, n, seed, threads=threads, progress=progress, gripper=gripper)
     write_grasps(path, grasps)
     return grasps.parameters["counts"]
+
+
+def made_counts(
+    obj: GraspObject, path: Path | str, n: int, seed: int, *, gripper: ParallelJaw = FRANKA
+) -> dict[str, int] | None:
+    """Counts in a grasp file that the same code made with the same parameters, None without one.
+
+    obj, path, n, seed, gripper: as for `sample_to_file`.
+
+    Raises GraspFileError for a file of another kind.
+    """
+    if not Path(path).is_file():
+        return None
+    known, frozen = read_grasps(path).parameters, ShakeSettings()
+    wanted = _parameters(obj, n, seed, settings=frozen, standoff="paper", gripper=gripper)
+    return known["counts"] if wanted.items() <= known.items() else None
 
 
 def sample_task(
@@ -241,12 +255,12 @@ def _parameters(obj, n, seed, *, settings, standoff, gripper):
 def propose_antipodal(
     mesh: trimesh.Trimesh, n: int, rng: np.random.Generator, *, gripper: ParallelJaw = FRANKA
 ) -> np.ndarray:
-    """Poses `object_T_hand` (K, 4, 4), K at most n, whose fingers close on two opposite points.
+    """Poses `object_T_hand` (K, 4, 4), at most n, whose fingers close on two opposite points.
 
-    The fingers' axis enters at a uniform surface point within a cone about the normal and leaves
-    the object again less than an opening further. The roll about it and the depth between the pads
-    are uniform, the object anywhere between the fingers. Points whose ray stays inside for longer
-    make no candidate.
+    The fingers' axis enters at a uniform surface point, within a cone about the normal. It leaves
+    the object after less than the hand's opening. Points whose ray stays inside for longer give no
+    candidate. The roll about the axis, the depth between the pads, and the object's position
+    between the fingers are uniform.
 
     mesh: of the object.
     n: how many points are tried.

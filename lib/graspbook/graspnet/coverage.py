@@ -13,7 +13,7 @@ RADIUS = 0.02
 
 @dataclass(frozen=True)
 class ViewResult:
-    """What was predicted for one cloud, all in one frame.
+    """Predictions for one cloud, all in one frame.
 
     grasps: (K, 4, 4).
     scores: (K,).
@@ -29,10 +29,10 @@ class ViewResult:
 
 @dataclass(frozen=True)
 class Visit:
-    """What the curve needs of one view, its grasps from the highest score down.
+    """The data of one view that the curve needs; grasps are in order of falling score.
 
     scores, success: (K,).
-    first: (P,), the grasp that first covers each positive, K where none does.
+    first: (P,), the grasp that first covers each positive; K if none does.
     """
 
     scores: np.ndarray
@@ -43,8 +43,8 @@ class Visit:
 def visit(view: ViewResult, *, radius: float = RADIUS) -> Visit:
     """The Visit of a view; grasps of equal score keep their order.
 
-    view: what was predicted for it.
-    radius: within which a positive is covered, metres.
+    view: with its predictions.
+    radius: distance within which a positive is covered, metres.
     """
     order = np.argsort(-view.scores, kind="stable")
     return Visit(
@@ -73,12 +73,12 @@ def success_coverage_curve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Success rate and coverage (M,) over all views' grasps, visited from the highest score down.
 
-    Entry k: success is the mean label of the first k + 1 grasps of all views together; coverage is
-    the share of all views' positives (each view brings its own) near a visited grasp of the same
-    view. Grasps of equal score keep their order. This is the released code's definition as the
-    paper's figures 8-11 use it.
+    Entry k has the first k + 1 grasps of all views together. Success is their mean label. Coverage
+    is the share of all views' positives that are near a visited grasp of the same view. Each view
+    has its own positives. Grasps of equal score keep their order. This is the released code's
+    definition, as used in the paper's figures 8-11.
 
-    views: what was predicted for each.
+    views: predictions for each.
     radius: how near, metres.
     """
     return pooled_curve([visit(view, radius=radius) for view in views])
@@ -113,9 +113,7 @@ def success_coverage_area(success: np.ndarray, coverage: np.ndarray) -> float:
 
 
 def _first_cover(grasps, positives, radius):
-    """The first of grasps (K, 4, 4) that covers each positive (P, 4, 4): (P,) int, K where none
-    does.
-    """
+    """The first of grasps (K, 4, 4) that covers each positive (P, 4, 4): (P,) int, K if none."""
     if not len(grasps) or not len(positives):
         return np.full(len(positives), len(grasps))
     near = cKDTree(grasps[:, :3, 3]).query_ball_point(positives[:, :3, 3], radius)

@@ -1,8 +1,8 @@
-"""What training draws from: partial views of objects with stratified grasps, and hard negatives
-(section 4 "Training", equation 5).
+"""Training data: partial views of objects with stratified grasps, and hard negatives (section 4
+"Training", equation 5).
 
-`prepare` does once per object what takes time: views are ray cast, grasps clustered, hard negatives
-drawn. `batches` draws from that.
+`prepare` does the slow work once per object: it casts views, clusters grasps and draws hard
+negatives. `batches` draws from its results.
 """
 
 from dataclasses import dataclass
@@ -25,24 +25,24 @@ from graspbook.storage import hash_number
 
 CLUSTERS = 32
 HARD_TRANSLATION = 0.03
-_BLOCK = 64  # hard negatives judged together: their copies of the surface take a few MB each
-# Largest rotation about x, y and z in radians: the paper's, and the released code's.
+_BLOCK = 64  # hard negatives judged together; each copies the surface, a few MB
+# Largest rotation about x, y and z in radians, of the paper and of the released code.
 HARD_ROTATIONS = {"paper": (0.6, 0.6, 0.6), "released": (0.6, 0.2, 0.6)}
 
 
 @dataclass(frozen=True)
 class DataSettings:
-    """What is prepared per object.
+    """Settings of the data that is prepared per object.
 
-    views: how many are rendered; the released code draws from 30 × 30.
+    views: rendered views; the released code draws from 30 × 30.
     points: of each cloud.
     noise: standard deviation of the depth, metres.
-    holes: at 0 the noise is that of every view. Above, views are degraded as `perception.degrade`
-        does it: up to so many holes, noise up to that size, fewer or more points.
+    holes: at 0 every view has exactly this noise. Above 0, `perception.degrade` degrades views: up
+        to so many holes, noise up to this size, fewer or more points.
     hard_negatives: how many are drawn.
     hard_rotation: "paper" or "released".
-    surface_points: on the mesh, to judge hard negatives by.
-    seed: of all that is drawn.
+    surface_points: points on the mesh that decide which hard negatives collide.
+    seed: of all random numbers.
     """
 
     views: int = 8
@@ -92,7 +92,7 @@ class Examples:
     view_T_object: (V, 4, 4).
     positives, negatives, hard_negatives: labelled grasps `object_T_hand`.
     family: objects are drawn family by family.
-    explored: further `Grasps` with labels, those that earlier networks found (`on_policy`).
+    explored: more `Grasps` with labels, found by earlier networks (`on_policy`).
     """
 
     name: str
@@ -113,14 +113,14 @@ def prepare(
     *,
     gripper: ParallelJaw = FRANKA,
 ) -> Examples:
-    """Examples of one object: a pure function of all arguments.
+    """Examples of one object; they depend on the arguments only.
 
-    obj: what is seen.
+    obj: the object.
     grasps: labelled.
     settings: what is prepared.
-    more: further labelled ones (`extra_grasps`), whose successes join the positives and whose
-        failures are the hard negatives, instead of those judged by geometry.
-    gripper: the hand that these are grasps of.
+    more: more labelled grasps (`extra_grasps`). Their successes join the positives. Their failures
+        are the hard negatives, instead of those judged by geometry.
+    gripper: the hand of these grasps.
 
     Raises GraspFileError if the grasps have no labels.
     """
@@ -163,7 +163,7 @@ def _observe(renderer, settings, rng):
 
 
 def stratify(grasps: np.ndarray) -> Strata:
-    """Strata of grasps: each joins the nearest of 32 farthest points of their translations.
+    """Strata of grasps: each grasp joins the nearest of 32 farthest points of their translations.
 
     grasps: (N, 4, 4).
     """
@@ -189,9 +189,9 @@ def hard_negatives(
 ) -> np.ndarray:
     """Perturbed positives (H, 4, 4) `object_T_hand` that fail by geometry (equation 5).
 
-    Each coordinate moves by up to 3 cm, the hand turns about its own axes by up to 0.6 rad
-    ("paper"). Kept are those where the hand then holds a point of the mesh's surface inside it, or
-    none between its fingers.
+    Each coordinate moves by up to 3 cm, and the hand turns about its own axes by up to 0.6 rad
+    ("paper"). A moved grasp is kept if the mesh's surface then reaches into the hand, or if none of
+    it is between the fingers.
 
     mesh: of the object.
     positives: (P, 4, 4).

@@ -1,4 +1,4 @@
-"""The grasp evaluator: probability that a grasp holds, from one observed cloud (section 3.2,
+"""The grasp evaluator: the probability that a grasp holds, from one observed cloud (section 3.2,
 equation 4).
 """
 
@@ -31,14 +31,15 @@ REPRESENTATIONS: dict[str, type[Body]] = {
 class EvaluatorSettings:
     """The evaluator's choices; the defaults are the paper's.
 
-    representation: of cloud and grasp, one of `REPRESENTATIONS`: "unified", the paper's PointNet++
-        over the cloud of object and gripper; "pose", the alternative it rejects; or "probes", ours.
-    centroids: of the unified cloud: "literal", farthest points of each grasp's own; or
-        "object_and_gripper", where the gripper's points are always centroids and the rest are
-        farthest points of the object, chosen once per cloud. What is then common to all grasps of a
-        cloud is computed once, and no gripper point is lost to a full neighbourhood.
+    representation: of cloud and grasp, one of `REPRESENTATIONS`. "unified" is the paper's
+        PointNet++ over the cloud of object and gripper. "pose" is the alternative that it rejects.
+        "probes" is ours.
+    centroids: of the unified cloud. "literal": farthest points of each grasp's own cloud.
+        "object_and_gripper": the gripper's points are always centroids, and the rest are farthest
+        points of the object, chosen once per cloud. Everything that the grasps of a cloud share is
+        then computed once, and a full neighbourhood loses no gripper point.
     backbone: of its PointNet++.
-    probed: observed points that probes look up, of which the backbone encodes the first ones.
+    probed: observed points that probes look up; the backbone encodes the first of them.
     """
 
     representation: str = "unified"
@@ -64,8 +65,8 @@ class EvaluatorSettings:
         return self.kind.points(self)
 
     def grouper(self) -> Grouping:
-        """A function of clouds (C, N, 3) to what an evaluator needs to know of them, whatever the
-        grasps and its weights; it remembers the clouds it has seen.
+        """A function of clouds (C, N, 3) to all that an evaluator needs of them, independent of
+        grasps and weights. It remembers the clouds that it has seen.
         """
         return self.kind.grouper(self)
 
@@ -79,7 +80,7 @@ PRESETS = {
 
 
 class Evaluator(nn.Module):
-    """P(S | g, X): two logits, failure and success, of the features that its body makes."""
+    """P(S | g, X): two logits, failure and success, from the features of its body."""
 
     def __init__(self, settings: EvaluatorSettings) -> None:
         super().__init__()
@@ -101,7 +102,7 @@ class Evaluator(nn.Module):
 
     @torch.no_grad()
     def prepare(self, points: Tensor) -> Any:
-        """All that the scores of any grasps on clouds share: computed once, for inference alone.
+        """The part of scores that all grasps on clouds share, computed once; for inference only.
 
         points: (C, N, 3), metres.
         """
@@ -114,7 +115,7 @@ def evaluator_loss(
     """Cross-entropy (equation 4), with the accuracy.
 
     evaluator: the network.
-    batch: views and their grasps; in training they are rolled for a kind that `rolls`.
+    batch: views and their grasps; in training they are rolled if the kind `rolls`.
     generator: of the rolls.
     """
     rolled = evaluator.settings.kind.rolls and evaluator.training

@@ -1,8 +1,8 @@
 """The evaluator's other input of section 3.2: the grasp's pose attached to every point of the
 observed cloud.
 
-"The first, simple approach", which the paper found poor beside the unified cloud of object and
-gripper (`evaluator_unified`).
+The paper calls it "the first, simple approach". It found it worse than the unified cloud of object
+and gripper (`evaluator_unified`).
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from graspbook.graspnet.pointnet2 import PointNet2
 
 
 class PoseCloud(Body):
-    """PointNet++ over the cloud, whose every point carries the flattened 4 × 4 pose of a grasp."""
+    """PointNet++ over the cloud; every point has the flattened 4 × 4 pose of a grasp."""
 
     def __init__(self, settings: BackboneSettings) -> None:
         super().__init__(settings)

@@ -1,13 +1,14 @@
-"""Ours beside the unified cloud: what points fixed to the hand see of the observed cloud, and the
-cloud encoded once.
+"""Our alternative to the unified cloud: probes fixed to the hand look at the observed cloud, which
+is encoded once.
 
-A grid of probes reaches from the palm to beyond the fingertips. Each sees, in the hand's frame, the
-vector to its nearest observed point, and whether it lies before the observed surface, behind it, or
-beside the outline, as the camera looks: what is before or beside is free, what is behind may be the
-object. The first points of the cloud are encoded by a PointNet++ that all grasps share, and each
-grasp joins it by its pose; probes look at all points, which costs them nothing. So a hand's
-surroundings need not be searched, rotations need not be learned, and a step costs little more than
-the last layers.
+A grid of probes reaches from the palm to beyond the fingertips. Each probe sees the vector to its
+nearest observed point, in the hand's frame. It also sees whether it is in front of the observed
+surface, behind it, or outside of the outline, as the camera looks. Space in front or outside is
+free, and space behind may be the object.
+
+A PointNet++ that all grasps share encodes the first points of the cloud, and each grasp adds its
+pose. Probes look at all points, at no extra cost. The network therefore neither searches a hand's
+surroundings nor learns rotations. A step costs little more than the last layers.
 """
 
 from hashlib import blake2b
@@ -26,7 +27,7 @@ from graspbook.graspnet.pointnet2 import PointNet2, layers, linear
 from graspbook.training import multiplies_bfloat16
 
 _CONTEXT, _LAYERS = 512, (3072, 3072, 1024)  # times the width
-_REACH, _OUTLINE = 0.02, 0.01  # metres at which a distance counts half
+_REACH, _OUTLINE = 0.02, 0.01  # metres at which a distance counts as one half
 _POSE = 12
 
 
@@ -34,7 +35,7 @@ def _grid(x, y, z):
     return np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
-# (182, 3) in the grasp frame: around the fingers and what they close on, and in the palm.
+# (182, 3) in the grasp frame: around the fingers, in the closing region, and in the palm.
 PROBES = np.concatenate(
     [
         _grid(np.linspace(-0.06, 0.06, 9), [-0.012, 0.0, 0.012], np.linspace(0.06, 0.125, 6)),
@@ -43,12 +44,12 @@ PROBES = np.concatenate(
 )
 
 
-# Tables and levels of clouds, and the clouds encoded (C, 1, context), None where that is to come.
+# Tables and levels of clouds, and the encoded clouds (C, 1, context); None if not yet encoded.
 Prepared = tuple[Tables, Groups, Tensor | None]
 
 
 class Probes(Body):
-    """What probes see of the cloud, in its `frame.object_frame`, joined with the cloud encoded."""
+    """The probes' view of the cloud, in its `frame.object_frame`, joined with the encoded cloud."""
 
     rolls = True
 
@@ -79,7 +80,7 @@ class Probes(Body):
     def encode(self, points: Tensor, levels: Groups, roll: Tensor | None = None) -> Tensor:
         """The shared features (C, 1, context) of clouds.
 
-        points: (C, N, 3), metres, of which the first are encoded.
+        points: (C, N, 3), metres; the first of them are encoded.
         levels: the groups of these.
         roll: (C, 3, 3), rotations that they are seen under.
         """
@@ -101,10 +102,9 @@ class Probes(Body):
         """Features (C, G, size) of grasps.
 
         points, grasps: as for `network_kinds.Body`.
-        groups: of a `Preparer`, and the clouds are encoded here with their gradient, or of
-            `prepare`.
-        roll: (C, 3, 3), rotations about the camera's axis to see the clouds under, for training.
-            They change nothing that probes see, only what the shared part does.
+        groups: of a `Preparer`: the clouds are then encoded here, with gradients. Or of `prepare`.
+        roll: (C, 3, 3), rotations of the clouds about the camera's axis, for training. They change
+            the shared part only, not what probes see.
         """
         tables, levels, context = groups
         if context is None:
@@ -122,11 +122,12 @@ class Probes(Body):
 
 
 def observe(grasps: Tensor, points: Tensor, tables: Tables) -> Tensor:
-    """What the probes of grasps see of clouds: (C, G, 5·182 + 3).
+    """The probes' view of clouds for each grasp: (C, G, 5·182 + 3).
 
-    Of each probe the vector v to the nearest point, in the hand's frame, as v / (2 cm + |v|); how
-    far it lies behind the surface point nearest in the image, likewise; and that point's distance
-    in the image. Last the direction of view, in the hand's frame.
+    Each probe gives the vector v to its nearest point, in the hand's frame, as v / (2 cm + |v|). It
+    gives, in the same form, its depth behind the surface point that is nearest in the image. It
+    also gives the distance to that point in the image. The last three numbers are the direction of
+    view, in the hand's frame.
 
     grasps: (C, G, 4, 4), metres.
     points: (C, N, 3), metres.
@@ -146,10 +147,10 @@ def observe(grasps: Tensor, points: Tensor, tables: Tables) -> Tensor:
 
 
 class Preparer:
-    """Tables, groups and no context yet of clouds: what no weight decides.
+    """Tables and groups of clouds, without context: everything that does not depend on weights.
 
-    It remembers up to `limit` clouds, since training comes back to each view often: some 150 KB for
-    what is 12 cm long, as much again for every doubling of the box around it.
+    It remembers up to `limit` clouds, since training uses each view often. A cloud 12 cm long takes
+    some 150 KB. Every doubling of the box around it adds as much again.
     """
 
     def __init__(self, settings: BackboneSettings, limit: int = 8192) -> None:

@@ -1,13 +1,12 @@
 """PointNet++ over the unified cloud of object and gripper, X ∪ X_g (section 3.2).
 
-The gripper's cloud is its six control points, as in the released code; a binary feature is 1 on the
-object, 0 on it.
+The gripper's cloud is its six control points, as in the released code. A binary feature is 1 on the
+object and 0 on the gripper.
 
-Where all gripper points are centroids and the other centroids are chosen on the object alone, most
-of what is computed is the same for every grasp of a cloud: a point's features differ from those
-without a gripper only where a gripper point, or another point that differs, is in its
-neighbourhood. `prepare` computes what is without a gripper, once; a grasp then costs the pairs of
-its own.
+Suppose that all gripper points are centroids, and that the other centroids are chosen on the object
+alone. Most of the computation is then the same for every grasp of a cloud. A point's features
+change only if its neighbourhood has a gripper point, or another point whose features change.
+`prepare` computes the features without a gripper once. A grasp then only costs its own pairs.
 """
 
 from dataclasses import dataclass, replace
@@ -26,13 +25,12 @@ from graspbook.graspnet.pointnet2 import PointNet2
 from graspbook.graspnet.segment_max import segment_max
 from graspbook.hands.parallel_jaw import FRANKA
 
-# A point that is there twice changes no maximum.
+# A repeated point changes no maximum.
 _DISTINCT = np.unique(FRANKA.control_points, axis=0)
 
 
 def object_backbone(settings: BackboneSettings) -> BackboneSettings:
-    """Settings for the centroids that are left to the object when the gripper's points are
-    centroids too.
+    """Settings with the number of object centroids, if the gripper's points are centroids too.
 
     settings: of the unified cloud.
 
@@ -52,8 +50,8 @@ def object_backbone(settings: BackboneSettings) -> BackboneSettings:
 class Alone:
     """A set abstraction over the object without a gripper.
 
-    points (N, 3) in length units and features (N, F); centroids (M,) among them and what is pooled
-    there (M, H); of the pairs their centroid and neighbour (E,), and the values (E, H).
+    points (N, 3) in length units and features (N, F); centroids (M,) among them and their pooled
+    features (M, H); centroid and neighbour (E,) of each pair, and the pairs' values (E, H).
     """
 
     points: Tensor
@@ -67,7 +65,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class Rows:
-    """The points of G grasps' unified clouds, of which N are the object's and P the gripper's.
+    """The points of G grasps' unified clouds: N of the object and P of the gripper.
 
     points (R, 3) in length units and features (R, F), the first N those of the object alone; index
     (G, N + P): each point's row.
@@ -91,8 +89,8 @@ class UnifiedCloud(Body):
 
     @classmethod
     def grouper(cls, settings: Any) -> Grouping:
-        """A function of clouds to the groups of the object; to None where centroids are literal,
-        and each grasp has groups of its own.
+        """A function of clouds to the groups of the object. It gives None if centroids are literal,
+        since each grasp then has its own groups.
 
         settings: `evaluator.EvaluatorSettings`.
         """
@@ -101,7 +99,7 @@ class UnifiedCloud(Body):
         return Grouper(object_backbone(settings.backbone), cls.remembered)
 
     def prepare(self, points: Tensor, groups: Groups | None) -> Any:
-        """What all grasps on clouds share.
+        """The part that all grasps on clouds share.
 
         points, groups: as for `network_kinds.Body`.
         """
@@ -133,8 +131,8 @@ class UnifiedCloud(Body):
         """Features (C, G, size) of grasps.
 
         points, grasps, roll: as for `network_kinds.Body`.
-        groups: None, and every grasp has a cloud and centroids of its own; or what `group` makes of
-            the points with the settings of `object_backbone`, or `prepare` of that.
+        groups: None, if every grasp has its own cloud and centroids. Otherwise the result of
+            `group` with the settings of `object_backbone`, or of `prepare`.
         """
         if groups is None:
             return self._literal(points, _placed(grasps, FRANKA.control_points))
@@ -185,14 +183,14 @@ def _abstracted(level, radius, rows, alone):
     """A set abstraction: the Rows of the centroids, which are M of the object's N points and all P
     of the gripper's.
 
-    Pairs of two object points are those of `alone`; all pairs within the radius, in length units,
-    that a gripper point has part in are taken.
+    Pairs of two object points are those of `alone`. Pairs with a gripper point are all those within
+    the radius, in length units.
     """
     m, n, centre, point = len(alone.pooled), len(alone.points), alone.centre, alone.point
     renewed = (rows.index[:, :n] >= n)[:, point]
     grasp, own_centre, own_point = _own_pairs(rows, alone, radius, renewed)
-    # What is pooled without a gripper holds for centroids that have no renewed neighbour; else the
-    # others are pooled anew.
+    # Features pooled without a gripper are valid for centroids without a renewed neighbour. The
+    # others are pooled again.
     lost = torch.ones(len(renewed), m + len(_DISTINCT), dtype=torch.bool, device=centre.device)
     lost[:, :m] = False
     lost[renewed.nonzero()[:, 0], centre[renewed.nonzero()[:, 1]]] = True
@@ -219,8 +217,8 @@ def _abstracted(level, radius, rows, alone):
 
 @torch.no_grad()
 def _own_pairs(rows, alone, radius, renewed):
-    """Grasp, centroid and point (3, E) of the pairs with a point that is not as in `alone`; the
-    gripper's come last in either.
+    """Grasp, centroid and point (3, E) of the pairs with a point that differs from `alone`; the
+    gripper's come last.
 
     renewed (G, O): which of the object's own pairs have such a point.
     """

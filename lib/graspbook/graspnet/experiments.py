@@ -1,4 +1,4 @@
-"""Recipes of a training run and of an evaluation: each from the numbers of a notebook's parameters.
+"""Training runs and evaluations, from the parameters of a notebook.
 
 Functions whose name ends in `_task`, and those of `views`, are tasks for `parallel.run_tasks`.
 """
@@ -26,10 +26,10 @@ NETWORKS = tuple(sampler.PRESETS)
 
 @dataclass(frozen=True)
 class Variant:
-    """What is evaluated.
+    """A variant that is evaluated.
 
     weights: folder of weights.
-    settings: how grasps are predicted.
+    settings: of the prediction.
     steps: refinement steps to simulate.
     views: per object.
     """
@@ -50,11 +50,11 @@ def network_settings(
     kl_weight: float,
     probed: int = 2048,
 ) -> tuple[sampler.SamplerSettings, evaluator.EvaluatorSettings]:
-    """Settings of a sampler and an evaluator: those of the presets of a name, at the given sizes.
+    """Settings of a sampler and an evaluator, from a preset at the given sizes.
 
-    network: "paper" (section 4), "released" (the authors' code), "paper_shared" (the paper's
-        evaluator with the gripper's points and farthest points of the object as centroids), or
-        "ours", see the presets of `sampler` and `evaluator`.
+    network: the preset. "paper" (section 4), "released" (the authors' code), "paper_shared" (the
+        paper's evaluator with the gripper's points and farthest points of the object as centroids),
+        or "ours". See the presets of `sampler` and `evaluator`.
     width, points, neighbours: see `backbone.BackboneSettings`.
     latent, kl_weight: see `sampler.SamplerSettings`.
     probed: see `evaluator.EvaluatorSettings`.
@@ -84,7 +84,7 @@ def prepare_task(
     name: of the object in it.
     settings: what is prepared.
     grasp_file: its labelled candidates.
-    more_file: its further grasps (`extra_grasps`), if there are any.
+    more_file: its additional grasps (`extra_grasps`), if there are any.
     """
     more = read_grasps(more_file) if more_file else None
     return prepare(objects.load(name), read_grasps(grasp_file), settings, more)
@@ -100,7 +100,7 @@ def train_task(
     device: str = "cpu",
     **options: Any,
 ) -> History:
-    """Train a network into a file, or find it there; returns its history.
+    """Train a network into a file, or reuse the file; returns the training's history.
 
     network: one of `TRAINERS`.
     data: examples, of "gpd" files of labelled candidates.
@@ -136,14 +136,14 @@ def evaluate_variants(
     workers: int,
     device: str = "cpu",
 ) -> dict[str, dict[str, list[ViewEvaluation]]]:
-    """`evaluate_view` of all variants: {variant: {object: [ViewEvaluation]}}.
+    """Evaluate the views of all variants: {variant: {object: [ViewEvaluation]}}.
 
     variants: by name.
     objects: the set.
     names: of objects in it.
-    seed: decides the views of an object, which are the same for all variants, and with them a
-        variant's random numbers.
-    folder: of the results; what is there already, from the same weights and numbers, is read.
+    seed: of the views of an object, which are the same for all variants, and of a variant's random
+        numbers.
+    folder: of the results. Existing results of the same weights and numbers are reused.
     workers: processes.
     device: "cpu" or "cuda".
 
@@ -186,7 +186,7 @@ def by_family(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def kept_back(names: Iterable[str]) -> list[str]:
-    """The objects that early stopping watches: the last of each family of three or more.
+    """The validation objects of early stopping: the last of each family of three or more.
 
     names: "family_number".
     """
@@ -197,9 +197,9 @@ def per_family(names: Sequence[str], counts: int | Mapping[str, int]) -> list[st
     """The first objects of each family.
 
     names: "family_number".
-    counts: how many of a family, {family: count}; or at most so many of every one.
+    counts: how many per family, {family: count}; or the most of every family.
 
-    Raises ParameterError for a family that has fewer than are named.
+    Raises ParameterError for a family that has fewer than that.
     """
     found = by_family(names)
     if isinstance(counts, int):

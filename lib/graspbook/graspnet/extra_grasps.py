@@ -1,10 +1,10 @@
-"""Labelled grasps beyond the paper's candidates, ours: where grasps of rims and handles are rare,
-and where success ends.
+"""Our additional labelled grasps: on rims and handles, where the paper's candidates are rare, and
+near the limit of success.
 
-Two sources. Antipodal candidates (as in ACRONYM's sampling scheme): two opposite points of the
-surface, the fingers' axis through both. Perturbed positives, as equation 5 perturbs them, but
-labelled by the shake test instead of by geometry, from a fraction of its range to all of it, so
-that both classes lie close together.
+There are two sources. Antipodal candidates (as in ACRONYM's sampling scheme) put the fingers' axis
+through two opposite points of the surface. Perturbed positives are moved as in equation 5, by a
+fraction of its range or all of it. The shake test labels them, instead of geometry. Both classes
+are thus close together.
 """
 
 from dataclasses import asdict, replace
@@ -53,12 +53,12 @@ def enrich(
     threads: int = 1,
     gripper: ParallelJaw = FRANKA,
 ) -> Grasps:
-    """Further `Grasps` of an object, labelled by the shake test; those that collide are failures.
+    """More `Grasps` of an object, labelled by the shake test; those that collide are failures.
 
-    obj: what is grasped.
+    obj: the object.
     grasps: known ones, labelled.
-    antipodal: so many antipodal candidates come first.
-    perturbed: so many perturbed positives, of these and of the known ones, follow.
+    antipodal: number of antipodal candidates, which come first.
+    perturbed: number of perturbed positives, of these and of the known ones, which follow.
     seed: of both.
     threads: of the simulation.
     gripper: the hand.
@@ -91,7 +91,7 @@ def enrich_task(
     seed: int,
     gripper: ParallelJaw = FRANKA,
 ) -> None:
-    """`enrich` one object of a set into a grasp file, unless it holds these already.
+    """`enrich` one object of a set into a grasp file, unless the file already has these grasps.
 
     A task for `parallel.run_tasks`.
 

@@ -1,8 +1,7 @@
 """The figures of a method, for each object and overall, from its evaluated views.
 
-Shares of views carry Wilson's interval at 95 %. Overall figures carry a bootstrap interval too,
-over whole objects: views of one object are alike, and what is asked is how the method does on other
-objects.
+Shares of views have Wilson's interval at 95 %. Overall figures also have a bootstrap interval over
+whole objects, because views of one object are similar.
 """
 
 from collections.abc import Mapping
@@ -52,8 +51,9 @@ COMPARED = ("auc", "success_best", "success_above_threshold", "coverage")
 
 @dataclass(frozen=True)
 class _View:
-    """What the figures need of one view: its own, those above the threshold (how many, how many
-    hold), and its visits; of these two, those of all final grasps and of the feasible ones.
+    """The data of one view that the figures need: its own figures, counts above the threshold (all,
+    and those that hold), and its visits. Counts and visits exist for all final grasps and for
+    feasible ones.
     """
 
     own: dict[str, float]
@@ -72,20 +72,20 @@ def assess(
     """Figures of a method: {"overall": figures, "objects": {name: figures}}, plain numbers, None
     where one is not defined.
 
-    An object without positives or views cannot be judged. Its figures are None, `reason` says why,
-    and overall figures leave it out.
+    An object without positives or views cannot be judged. Its figures are None, `reason` gives the
+    reason, and overall figures exclude it.
 
-    Means over views. A view without any grasp counts as 0 everywhere.
+    These are means over views. A view without grasps counts as 0 in all of them.
 
-    - `success_best`, `gravity_best`: whether the best-ranked grasp holds in the shake test, and
-      against gravity on 0.3 kg from six directions.
+    - `success_best`, `gravity_best`: whether the best-ranked grasp holds in the shake test, and 0.3
+      kg against gravity from six directions.
     - `acceleration_best`: the largest acceleration in m/s² that it survives.
     - `success_top10`, `success_all_final`: the share of the ten best, and of all grasps at their
       best-scoring step, that hold.
-    - `sampled`, `refined`: that of all grasps as sampled and at the last simulated step.
+    - `sampled`, `refined`: the same share as sampled and at the last simulated step.
     - `coverage`: the share of positives within 2 cm of a final grasp.
-    - `grasps_above_threshold`, `views_with_20_above_threshold`: how many score above the threshold,
-      and whether 20 or more do.
+    - `grasps_above_threshold`, `views_with_20_above_threshold`: number of grasps above the
+      threshold, and whether it is 20 or more.
     - `feasible_share`: the share of final grasps that keep the hand out of observed points and have
       enough of them between the fingers.
 
@@ -102,7 +102,7 @@ def assess(
     positives: of each object, its ground-truth grasps (P, 4, 4), in the same frame.
     threshold: of scores.
     seed: of the bootstrap.
-    reasons: of objects without positives, why, where that is known.
+    reasons: why objects have no positives, if known.
     """
     judged = _of_each(partial(_view, threshold=threshold), evaluations, positives)
     objects = {}
@@ -123,11 +123,12 @@ def assess(
 
 
 def record(evaluations: Views, positives: Positives) -> dict[str, list[Recorded]]:
-    """What `compare` needs of each judged object's views, in plain numbers: {name: [view]}.
+    """The data of each judged object's views that `compare` needs, in plain numbers: {name:
+    [view]}.
 
-    Of a view: `success_best`, 0 or 1; `scores` (K) and `success` (K), 0 or 1, of its final grasps
-    by falling score; and `covers` (K + 1), how many positives each of these is the first to cover,
-    the last entry those that none does.
+    A view has `success_best` (0 or 1), and for its K final grasps by falling score `scores`,
+    `success` (0 or 1) and `covers` (K + 1). `covers` counts the positives that each grasp covers
+    first, and in its last entry the uncovered ones.
 
     evaluations, positives: as for `assess`.
     """
@@ -141,14 +142,14 @@ def compare(
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """How much higher the `COMPARED` figures of a method are than those of another on the same
-    views, in plain numbers, None where not defined.
+    """The differences of the `COMPARED` figures of two methods on the same views, in plain numbers,
+    None where not defined.
 
     Returns {figure: the overall figure of the first less that of the second}, the number of
     `objects` that both were judged on, and `intervals_over_objects` (bootstrapped, 95 %). A
-    resample draws the same objects for both, so what makes an object hard for both cancels.
+    resample draws the same objects for both methods. The difficulty of an object therefore cancels.
 
-    recorded, others: what `record` returned of either.
+    recorded, others: the results of `record` for each.
     threshold: of scores.
     seed: of the bootstrap.
     """

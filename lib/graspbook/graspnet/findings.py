@@ -1,4 +1,4 @@
-"""The bookkeeping of notebooks: what is compared with what, and the lines and rows that show it.
+"""The bookkeeping of notebooks: which results are compared, and the lines and rows that show them.
 
 Views of one run come by object, {object: [ViewEvaluation]}.
 """
@@ -41,11 +41,12 @@ def pool_families(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def sampling_stages(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, float]]:
-    """Grasps of each family that are left at each stage of section 4, "Training Data for Grasping".
+    """Number of grasps per family at each stage of section 4, "Training Data for Grasping".
 
-    Only some of the candidates that pass are simulated; those that hold are scaled to all of them.
+    Only some of the candidates that pass are simulated. The number that hold is scaled to all of
+    them.
 
-    counts: what `candidates.sample_task` returned, by the object's name.
+    counts: results of `candidates.sample_task`, by the object's name.
     """
     stages = {}
     for family, members in by_family(counts).items():
@@ -72,17 +73,17 @@ def known_positives(folder: Path, names: Iterable[str]) -> dict[str, np.ndarray]
 def step_visits(
     evaluations: Views, positives: Positives, steps: Iterable[int]
 ) -> dict[str, list[Visits]]:
-    """What `comparison.contrast` takes to compare the refinement steps of one run (Fig. 9).
+    """Variants for `comparison.contrast`: the refinement steps of one run (Fig. 9).
 
     evaluations: of the run.
     positives: known ones (P, 4, 4) of each object.
-    steps: that were simulated.
+    steps: the simulated ones.
     """
     return {f"step {step}": [at_iteration(evaluations, positives, step)] for step in steps}
 
 
 def final_visits(found: Mapping[str, Views], positives: Positives) -> dict[str, list[Visits]]:
-    """What `comparison.contrast` takes to compare the final grasps of variants that ran once.
+    """Variants for `comparison.contrast`: the final grasps of runs.
 
     found: the evaluations of each.
     positives: known ones (P, 4, 4) of each object.
@@ -95,7 +96,7 @@ def regions_found(
 ) -> dict[str, list[dict[str, list[np.ndarray]]]]:
     """The regions of final grasps that hold, and of known positives, for `contrast` (Fig. 13).
 
-    objects: the set that they are of.
+    objects: the set.
     found: the evaluations of each method.
     positives: known ones (P, 4, 4) of each object.
     """
@@ -130,7 +131,7 @@ def figure_lines(
 
     results: of `contrast`, whose variants are in the order of `places`.
     places: of the variants on the horizontal axis.
-    figure: that is drawn.
+    figure: the one that is drawn.
     """
     rows = {name: bars_of(result, figure) for name, result in results.items()}
     return (
@@ -142,7 +143,7 @@ def figure_lines(
 def success_rates(
     found: Mapping[str, Views],
 ) -> tuple[dict[str, list[float]], dict[str, np.ndarray]]:
-    """Success of all grasps, at the last simulated step and at each sample's best, as bars.
+    """Success of all grasps as bars, at the last simulated step and at each sample's best step.
 
     Returns shares {"last step", "best-scoring step": [of each run]} and Wilson intervals (2, runs).
 
@@ -167,7 +168,7 @@ def success_rates(
 def ranked_rows(
     evaluations: Views, positives: Positives, threshold: float
 ) -> dict[str, dict[str, Any]]:
-    """How the ranked final grasps of each view do: {"object, view n": {figure: value}}.
+    """Figures of the ranked final grasps of each view: {"object, view n": {figure: value}}.
 
     evaluations: of a run.
     positives: known ones (P, 4, 4) of each object.
@@ -192,7 +193,7 @@ def ranked_rows(
 def calibration_curves(
     scored: Mapping[str, Sequence[Mapping[str, Sequence[Scored]]]],
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Curves of predicted against observed success, those of all seeds and objects together.
+    """Curves of observed over predicted success, with all seeds and objects pooled.
 
     scored: of each evaluator, one `ablations.score_batches` for each seed.
     """
@@ -205,10 +206,10 @@ def calibration_curves(
 
 
 def rising(result: Mapping[str, Any], figure: str) -> list[tuple]:
-    """The orderings, as `comparison.unsupported` takes them, of a figure that rises all along.
+    """Orderings for `comparison.unsupported`: a figure rises from each variant to the next.
 
-    result: of `contrast`, its variants in their order.
-    figure: that is to rise.
+    result: of `contrast`, with variants in their order.
+    figure: the one that should rise.
     """
     return [
         (result, later, earlier, figure) for earlier, later in pairwise(list(result["variants"]))
@@ -218,10 +219,10 @@ def rising(result: Mapping[str, Any], figure: str) -> list[tuple]:
 def not_supported(
     asked: Mapping[str, list[tuple]], looked_at: Mapping[str, list[str]]
 ) -> dict[str, dict[str, list[str]]]:
-    """Orderings that intervals do not support, each with what was looked at for a reason.
+    """Orderings that intervals do not support, with figures that may explain why.
 
     asked: as `comparison.unsupported` takes them, by figure.
-    looked_at: lines, by figure.
+    looked_at: lines with such figures, by figure of the paper.
     """
     return {
         title: {"claims": lines, "looked_at": looked_at[title]}

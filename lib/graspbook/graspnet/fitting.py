@@ -1,4 +1,6 @@
-"""One way to train both networks: batches of random views, and held-out ones to stop early by."""
+"""The training of both networks: batches of random views, and validation batches for early
+stopping.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -15,8 +17,8 @@ History = list[dict[str, Any]]
 
 
 class Learner(NamedTuple):
-    """A network to train: its name, what makes it from its settings, a batch of a step, and the
-    loss of a batch.
+    """A network to train: its name, and functions for the network, a step's batch, and a batch's
+    loss.
     """
 
     name: str
@@ -39,8 +41,8 @@ def fit(
 ) -> History:
     """Train a network, write its weights, and return the history.
 
-    Weights already there that were made from the same settings and examples are kept. A checkpoint
-    of theirs, beside them, is resumed.
+    Existing weights of the same settings and examples are kept. Their checkpoint in the same folder
+    is resumed.
 
     learner: the network.
     examples: to train on.
@@ -49,7 +51,7 @@ def fit(
     weights: the file to write.
     clouds: views per batch, with 64 grasps each.
     device: "cpu" or "cuda".
-    held_out: examples to stop early by, see `training.train`.
+    held_out: examples for early stopping, see `training.train`.
     init: weights to start from.
 
     Raises ParameterError for examples whose clouds have fewer points than the network takes.

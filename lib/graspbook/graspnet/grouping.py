@@ -1,6 +1,6 @@
 """Centroids and neighbours of a cloud, as PointNet++ groups points (Qi et al. 2017).
 
-They depend on the cloud alone: `group` chooses them once, and every grasp of the cloud shares them.
+They depend only on the cloud. `group` chooses them once, and all grasps of the cloud share them.
 """
 
 from typing import NamedTuple
@@ -43,10 +43,11 @@ def ball_query(points: Tensor, centres: Tensor, radius: float, count: int) -> Te
     """Indices (C, M, count) of the first points within a radius of each centre.
 
     points: (C, N, 3), metres.
-    centres: (C, M, 3), metres; each ball must hold a point, as balls around points of the cloud do.
+    centres: (C, M, 3), metres; each ball must contain a point, as balls around points of the cloud
+        do.
     radius: metres.
-    count: of points per ball. A ball with fewer repeats its first one, which a maximum over
-        neighbours does not notice.
+    count: of points per ball. A ball with fewer points repeats its first one. This does not change
+        a maximum over neighbours.
     """
     n = points.shape[1]
     inside = (centres[:, :, None] - points[:, None]).square().sum(-1) <= radius * radius
@@ -72,7 +73,7 @@ def group(points: Tensor, settings: BackboneSettings) -> Groups:
 
 
 class Grouper:
-    """`group`, which remembers the clouds it has seen: training comes back to each view often."""
+    """`group` with a memory of clouds, since training uses each view often."""
 
     def __init__(self, settings: BackboneSettings, limit: int = 1024) -> None:
         self.settings, self.limit = settings, limit

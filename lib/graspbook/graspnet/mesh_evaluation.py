@@ -1,8 +1,7 @@
-"""How well a method grasps meshes that nobody trained on: predicted from random views, judged in
-simulation.
+"""Evaluation of a method on meshes that nobody trained on. Grasps are predicted from random views
+and judged in simulation.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,17 +28,17 @@ from graspbook.objects.names import object_names
 from graspbook.objects.sets import load_object
 from graspbook.parallel import run_tasks
 from graspbook.simulation.shake_model import ShakeSettings
-from graspbook.storage import content_hash
+from graspbook.storage import content_hash, read_json
 
 TRUTH_CANDIDATES = 2000  # simulated on each mesh; those that hold are its positives
 
-# What two reports must have the same of, for their views to be the same.
+# Parameters that must be equal in two reports, so that their views are the same.
 _SAME = ("meshes", "views", "seed", "scale", "cloud_points", "truth_candidates", "shake")
 
 
 @dataclass(frozen=True)
 class MeshFiles:
-    """The set of some mesh files: object name -> path, with one factor to metres."""
+    """A set of mesh files: object name -> path, with one factor to metres."""
 
     paths: dict[str, Path]
     scale: float = 1.0
@@ -54,12 +53,13 @@ class MeshFiles:
 
 @dataclass(frozen=True)
 class MeshEvaluation:
-    """A report, and by object name what it was made from: meshes, views, and positive grasps
-    (P, 4, 4) `object_T_hand`.
+    """A report, and its sources by object name: meshes, views, and positive grasps (P, 4, 4)
+    `object_T_hand`.
 
-    The report has the figures of `figures_of_merit.assess`, the `parameters` they depend on, as
-    `recorded` what comparisons need of every view, and as `against` what `figures_of_merit.compare`
-    finds for each earlier report, with the other's method and the report's name.
+    The report has the figures of `figures_of_merit.assess` and the `parameters` that they depend
+    on. `recorded` has the data of every view for comparisons. `against` has the result of
+    `figures_of_merit.compare` for each earlier report, with the other's method and the report's
+    name.
     """
 
     report: dict[str, Any]
@@ -78,17 +78,19 @@ def evaluate_meshes(
     scale: float = 1.0,
     workers: int = 2,
     against: Iterable[Path | str] = (),
+    surfaces: dict[str, trimesh.Trimesh] | None = None,
 ) -> MeshEvaluation:
     """Evaluate a method on mesh files from random views.
 
-    meshes: the files, which give the objects their names (`objects.names`).
+    meshes: the files; objects are named after them (`objects.names`).
     weights: the folder of the networks.
-    settings: of the prediction, the method among them.
+    settings: of the prediction, with the method.
     views: of each mesh.
     seed: of views, predictions and intervals.
     scale: factor from the meshes' units to metres.
     workers: processes side by side. Equal other parameters give equal bytes, whatever their number.
     against: earlier reports on the same views of the same meshes.
+    surfaces: what `load_mesh` returns for each name; loaded here if None.
 
     Views and ground truth are kept in the user's cache, so a killed run goes on where it was.
     Raises, before the work, the errors of meshes and weights, and ParameterError for an unknown
@@ -98,7 +100,8 @@ def evaluate_meshes(
     names = object_names(meshes)
     load_networks(weights, method=settings.method)
     objects = MeshFiles(dict(zip(names, map(Path, meshes), strict=True)), scale)
-    surfaces = {name: load_mesh(path, scale) for name, path in objects.paths.items()}
+    if surfaces is None:
+        surfaces = {name: load_mesh(path, scale) for name, path in objects.paths.items()}
     parameters = {
         "method": settings.method,
         "views": views,
@@ -152,7 +155,7 @@ def evaluate_meshes(
 
 
 def _evaluate_view(*, objects, name, view, weights, settings, seed):
-    # On one thread, so that figures do not depend on the number of workers.
+    # One thread each, so that figures do not depend on the number of workers.
     torch.set_num_threads(1)
     return evaluate_view(
         objects,
@@ -168,7 +171,7 @@ def _evaluate_view(*, objects, name, view, weights, settings, seed):
 def _read_report(path, parameters):
     """An earlier report, of the same meshes and views as these parameters."""
     try:
-        other = json.loads(Path(path).read_text())
+        other = read_json(path)
         known = {key: other["parameters"][key] for key in ("method", *_SAME)}
         other["recorded"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,10 +1,10 @@
-"""Nearest observed points by table: built once per cloud, a few operations per query, for networks
-that ask very often.
+"""Nearest observed points by table: built once per cloud, with a few operations per query, for very
+frequent queries.
 
-A cell of the table knows the observed points nearest to its centre, and a query in it gets the
-nearest of these. That is seldom another than the nearest of all, and within the table never one
-farther by more than the cell's diagonal. Two tables per cloud: of the points in space, and of their
-image along z, the view (`frame.object_frame`; rays count as parallel).
+A cell of the table stores the observed points nearest to its centre. A query in the cell gets the
+nearest of these. This is nearly always the nearest of all. Within the table it is never farther
+than the nearest by more than the cell's diagonal. A cloud has two tables: one of the points in
+space, and one of their image along z, the view (`frame.object_frame`; rays count as parallel).
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ MARGIN = 0.04
 
 
 class Tables(NamedTuple):
-    """Of C clouds of N points: origin (C, 3) in metres, cells along each axis (C, 3), where each
-    cloud's part starts in `space` and in `image` (C, 2), and these (cells, K): of every cell the
-    indices of its nearest points among all C·N.
+    """Tables of C clouds of N points: origin (C, 3) in metres, cells along each axis (C, 3), and
+    the start of each cloud's part in `space` and in `image` (C, 2). These two (cells, K) have, for
+    every cell, the indices of its nearest points among all C·N.
     """
 
     origin: Tensor
@@ -34,7 +34,7 @@ class Tables(NamedTuple):
 
 @torch.no_grad()
 def tabulate(points: Tensor) -> Tables:
-    """Tables of one cloud; they reach `MARGIN` beyond it, further out the nearest cell answers.
+    """Tables of one cloud. They reach `MARGIN` beyond it; further out, the nearest cell answers.
 
     points: (N, 3), metres.
     """
@@ -57,7 +57,7 @@ def _candidates(centres, points):
 
 
 def join(tables: Sequence[Tables], points: int) -> Tables:
-    """One `Tables` of those of several clouds.
+    """One `Tables` from the tables of several clouds.
 
     tables: of one cloud each.
     points: of each cloud.
@@ -94,8 +94,8 @@ def nearest_points(queries: Tensor, points: Tensor, tables: Tables) -> tuple[Ten
 
 
 def _nearest(queries, points, candidates):
-    """Of candidates (C, Q, K), indices of points (M, D), the nearest to each query (C, Q, D):
-    indices (C, Q).
+    """Indices (C, Q) of the nearest candidate for each query (C, Q, D); candidates (C, Q, K) are
+    indices of points (M, D).
     """
     found = points.index_select(0, candidates.flatten()).view(*candidates.shape, -1)
     distance = (found - queries[:, :, None]).square().sum(-1)

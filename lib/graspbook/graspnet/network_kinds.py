@@ -1,7 +1,7 @@
-"""What every kind of sampler and of evaluator offers to those who train and use it.
+"""The interface of every kind of sampler and evaluator.
 
-A new kind is a class in a module of its own and one row in `sampler.CONDITIONINGS` or
-`evaluator.REPRESENTATIONS`. What it leaves as it is here suits a network over PointNet++.
+A new kind is a class in a module of its own, and one row in `sampler.CONDITIONINGS` or
+`evaluator.REPRESENTATIONS`. The defaults here suit a network over PointNet++.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from graspbook.graspnet.backbone import BackboneSettings
 from graspbook.graspnet.grouping import Grouper
 
-# Clouds (C, N, 3) -> what a network needs to know of them, whatever the grasps and its weights.
+# Clouds (C, N, 3) -> all that a network needs of them, independent of grasps and weights.
 Grouping = Callable[[Tensor], Any]
 
 
 class Kind(nn.Module):
-    """What samplers and evaluators have in common.
+    """The common base of samplers and evaluators.
 
     rolls: whether it is trained on clouds turned by random angles about the camera's axis.
     remembered: clouds whose groups are kept.
@@ -36,7 +36,7 @@ class Kind(nn.Module):
 
     @classmethod
     def grouper(cls, settings: Any) -> Grouping:
-        """A function of clouds to their groups, which remembers the clouds it has seen.
+        """A function of clouds to their groups, with a memory of clouds.
 
         settings: as for `points`.
         """
@@ -57,7 +57,7 @@ class Sampler(Kind):
         self.settings = settings
 
     def observe(self, points: Tensor, groups: Any) -> Any:
-        """What `encode` and `decode` take of clouds; as it is here, the arguments themselves.
+        """The input of `encode` and `decode` for clouds; by default the arguments themselves.
 
         points: (C, N, 3), metres.
         groups: what `grouper` made of them.
@@ -73,8 +73,8 @@ class Sampler(Kind):
         raise NotImplementedError
 
     def decode(self, seen: Any, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """Grasps (C, G, 4, 4) of latents on observed clouds, in metres, and confidences (C, G),
-        ones where it has none.
+        """Grasps (C, G, 4, 4) of latents on observed clouds, in metres, and confidences (C, G), or
+        ones without that output.
 
         seen: what `observe` returned.
         latents: (C, G, latent).
@@ -92,8 +92,8 @@ class Body(Kind):
         self.settings = settings
 
     def prepare(self, points: Tensor, groups: Any) -> Any:
-        """What all grasps on clouds share, to be used in place of `groups` while the weights stay
-        as they are; as it is here, the groups.
+        """The part that all grasps on clouds share, used in place of `groups` while the weights do
+        not change. By default the groups.
 
         points: (C, N, 3), metres.
         groups: what `grouper` made of them.
@@ -108,6 +108,6 @@ class Body(Kind):
         points: (C, N, 3), metres.
         groups: what `grouper` or `prepare` made of them.
         grasps: (C, G, 4, 4), metres.
-        roll: (C, 3, 3), rotations to see the clouds under in training, for a kind that `rolls`.
+        roll: (C, 3, 3), rotations of the clouds in training, for a kind that `rolls`.
         """
         raise NotImplementedError

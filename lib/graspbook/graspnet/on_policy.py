@@ -1,9 +1,8 @@
-"""Labels for what the networks themselves find: their grasps on training views, tested by the shake
-test.
+"""Labels for the networks' own grasps on training views, by the shake test.
 
-An evaluator knows the grasps it was trained on; refinement leads where its mistakes are. Labelling
-these and training on shows it its mistakes (as DAgger does for policies: Ross, Gordon and Bagnell
-2011).
+An evaluator is reliable near the grasps that it was trained on, but refinement leads to its
+mistakes. Labelling these grasps and training further corrects the mistakes (as DAgger does for
+policies: Ross, Gordon and Bagnell 2011).
 """
 
 from dataclasses import replace
@@ -39,12 +38,12 @@ def explore(
 ) -> Grasps:
     """Grasps `object_T_hand` of an object, labelled by the shake test.
 
-    Of the samples on a view, refined in ten steps, a quarter are taken as sampled, a quarter after
-    three steps, and the others at their best step.
+    Samples on a view are refined in ten steps. A quarter is used as sampled, a quarter after three
+    steps, and the rest at their best step.
 
     obj: the object.
     examples: of the object.
-    sampler, evaluator: the networks; they compute on the device that they are on.
+    sampler, evaluator: the networks; they compute on their own device.
     views: how many clouds of the examples, from the first on.
     samples: per view.
     seed: of the latents, with the object's name.
@@ -81,7 +80,7 @@ def explore_task(
 ) -> Examples:
     """`explore` one object of a set into a grasp file, and return the examples with these grasps.
 
-    A task for `parallel.run_tasks`; a file made from the same is read instead.
+    A task for `parallel.run_tasks`. An existing file of the same inputs is reused.
 
     objects: the set.
     examples: of the object.

@@ -1,14 +1,14 @@
 """PointNet++ (Qi et al. 2017) in plain torch, as the paper's three networks use it (section 4,
 "Network Architecture Details").
 
-Three identities make it cheap without changing what is computed:
+Three identities make it cheap without changing the result:
 
 - The first layer of a set abstraction is linear in the concatenation [relative position, point
-  features, condition]. Each column block is applied where its input lives (a point, a centroid, a
-  grasp), and the results are added.
-- A maximum over neighbours does not notice repeated ones: only the real pairs of centroid and
-  neighbour are computed.
-- Only pairs that hold a maximum in some channel have a gradient, see `segment_max`.
+  features, condition]. Each column block is applied once per point, centroid or grasp, and the
+  results are added.
+- Repeated neighbours do not change a maximum, so only distinct pairs of centroid and neighbour are
+  computed.
+- Only pairs that are the maximum in some channel have a gradient, see `segment_max`.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,7 @@ from graspbook.graspnet.segment_max import segment_max
 
 CHANNELS = ((64, 64, 128), (128, 128, 256), (256, 256, 512))
 FULLY_CONNECTED = 1024
-# Grasps computed together: tensors of many more are mapped into memory anew each time, which costs
-# a third.
+# Grasps computed together: tensors of many more are allocated again each time, which costs a third.
 _BLOCK = 32
 
 
@@ -91,7 +90,7 @@ class SetAbstraction(nn.Module):
         )
 
     def point_part(self, points: Tensor, features: Tensor) -> Tensor:
-        """The first layer's share (..., A) of points, wherever their centroid is.
+        """The first layer's part (..., A) for points, independent of their centroid.
 
         points: (..., 3), length units.
         features: (..., F), of the points.
@@ -100,7 +99,7 @@ class SetAbstraction(nn.Module):
         return points @ position.T + features @ feature.T
 
     def centre_part(self, centres: Tensor) -> Tensor:
-        """The first layer's share (..., A) of centroids.
+        """The first layer's part (..., A) for centroids.
 
         centres: (..., 3), length units.
         """
@@ -109,11 +108,11 @@ class SetAbstraction(nn.Module):
     def pool(
         self, parts: tuple[Tensor, Tensor], rows: tuple[Tensor, Tensor], owner: Tensor, base: Tensor
     ) -> Tensor:
-        """Maximum (S, H) of the base and of the values of the pairs that each of its rows owns.
+        """Maximum (S, H) of each row of the base and of the values of that row's pairs.
 
         parts: two tables (..., A); a pair's input is the sum of a row of each.
         rows: (E,) each, of either table.
-        owner: (E,), ascending: the row of the base that owns a pair.
+        owner: (E,), ascending: each pair's row of the base.
         base: (S, H).
         """
         (first, second), (one, other) = parts, rows
@@ -145,7 +144,7 @@ class SetAbstraction(nn.Module):
         of_grasps = None
         if condition is not None:
             of_grasps = condition @ self.first.weight[:, sum(self.blocks[:2]) :].T
-        if self.batch_statistics and self.training:  # of all pairs, the repeated ones too
+        if self.batch_statistics and self.training:  # of all pairs, with repeated ones
             hidden = take(of_points, neighbours) + of_centres[:, :, None]
             hidden = hidden if of_grasps is None else hidden + of_grasps[:, :, None, None]
             return self.rest(hidden).amax(dim=-2).relu()
@@ -174,9 +173,9 @@ def _repeat(index, times, stride):
 class PointNet2(nn.Module):
     """Three set abstractions and two fully connected layers.
 
-    features: channels of a point's own feature. condition: numbers that belong to a grasp (its pose
-    or its latent), 0 for none. size: of the features of a grasp. place_size: channels of the
-    features at the places that two set abstractions leave.
+    features: channels of a point's own feature. condition: count of numbers per grasp (its pose or
+        its latent), 0 for none. size: of the features of a grasp. place_size: channels of the
+        features at the centroids of the second set abstraction.
     """
 
     def __init__(self, settings: BackboneSettings, features: int, condition: int = 0) -> None:

@@ -1,6 +1,7 @@
-"""From an observed cloud to ranked grasps: sample, refine, pick, and check against what was seen.
+"""From an observed cloud to ranked grasps: sample, refine, choose, and check against observed
+points.
 
-Where grasps come from is a named choice, see `METHODS`.
+`METHODS` has the sources of grasps by name.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from graspbook import pose
 from graspbook.errors import ParameterError
 from graspbook.graspnet.baselines.geometric import sample_geometric
 from graspbook.graspnet.baselines.gpd_network import detect, load_gpd
+from graspbook.graspnet.contact import contact_check, thinned, within_reach
 from graspbook.graspnet.evaluator import load_evaluator
 from graspbook.graspnet.frame import object_frame
 from graspbook.graspnet.network_kinds import Sampler
@@ -27,11 +29,11 @@ from graspbook.perception.resample import resample
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """How grasps are predicted.
+    """Settings of a prediction.
 
     samples: grasps sampled per cloud.
-    latents: where they come from, see `sampler.draw_latents`; only graspnet draws them.
-    refinement: one of `refinement.METHODS`; gpd refines nothing.
+    latents: their distribution, see `sampler.draw_latents`; only graspnet draws them.
+    refinement: one of `refinement.METHODS`; gpd does not refine.
     steps: of the refinement.
     threshold: score above which a grasp is kept in the paper's protocol.
     min_points_between: observed points that a feasible grasp has between its fingers.
@@ -53,14 +55,14 @@ class Prediction:
 
     camera_T_hand: (K, 4, 4).
     scores: (K,).
-    step: (K,), the refinement step each is from.
+    step: (K,), the refinement step of each.
     collides: (K,) bool, observed points inside the open hand.
     points_between: (K,), observed points between its fingers.
     above_threshold: (K,) bool.
     feasible: (K,) bool, no collision and enough points between.
     iterations, iteration_scores: (S + 1, K, 4, 4) and (S + 1, K), every step of the same samples.
-    gripper: whose poses these are.
-    note: what to know about them, "" where there is nothing.
+    gripper: the hand of these poses.
+    note: a remark for the user, or "".
     """
 
     camera_T_hand: np.ndarray
@@ -78,12 +80,12 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Method:
-    """A way from a cloud to grasps.
+    """A method that finds grasps in a cloud.
 
     about: a line for help texts.
-    weights: name of each weights file it needs -> what loads it. The last one's network scores
-        grasps; one before it samples them.
-    find: function of the cloud, both networks, the settings, `rng` and `gripper`, to the
+    weights: name of each weights file -> function that loads it. The last network scores grasps;
+        one before it samples them.
+    find: function of the cloud, both networks, the settings, `rng` and `gripper`. It returns the
         `Refinement` of its samples and `camera_T_frame` (4, 4).
     """
 
@@ -108,8 +110,8 @@ def weights_files(folder: Path | str, method: str = "graspnet") -> list[Path]:
 def load_networks(
     folder: Path | str, *, device: str = "cpu", method: str = "graspnet"
 ) -> tuple[Sampler | None, Any]:
-    """The networks of a method: its source of grasps, None where it has no network, and what scores
-    them, the evaluator or GPD's classifier.
+    """The networks of a method: the sampler, None if it has none, and the evaluator or GPD's
+    classifier.
 
     folder: of weights.
     device: "cpu" or "cuda".
@@ -135,16 +137,17 @@ def predict(
 ) -> Prediction:
     """Grasps for the observed points of one object.
 
-    The networks see a random resample in its `frame.object_frame`. Points between the fingers are
-    counted on all points.
+    The networks see a random resample in its `frame.object_frame`. The count of points between the
+    fingers uses all points.
 
     cloud: (M, 3), camera frame, metres.
-    sampler, evaluator: what `load_networks` returns for the method.
+    sampler, evaluator: of `load_networks` for the method.
     settings: with the method.
     rng: of all that is drawn.
-    scene: (K, 3), what was observed around the object: a hand that holds one of these collides too.
-    gripper: the networks know the Franka Hand alone; another one takes its grasps with the pads in
-        the same place, and `note` says so.
+    scene: (K, 3), points observed around the object; a hand that contains one of these also
+        collides.
+    gripper: the networks were trained for the Franka Hand only. Another gripper gets the same
+        grasps, with its pads in the same place, and `note` says so.
 
     Raises CaptureError for a cloud that is empty, of a wrong shape, or not finite.
     """
@@ -178,7 +181,9 @@ def _geometric(cloud, sampler, evaluator, settings, *, rng, gripper):
 
 
 def _refined(propose, cloud, evaluator, settings, rng, *, taken, gripper):
-    """The refinement of what `propose` makes of `taken` points in the graspnet object frame."""
+    """The refinement of the grasps that `propose` makes from `taken` points, in the graspnet object
+    frame.
+    """
     device = next(evaluator.parameters()).device
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     seen = resample(cloud, taken, rng)
@@ -232,7 +237,12 @@ def _rank(refinement, camera_T_frame, cloud, *, scene, settings, gripper, note):
     best = iterations[step, np.arange(len(step))]
     collides, between = contact_check(best, cloud, gripper=gripper)
     if scene is not None:
-        collides |= contact_check(best, scene, gripper=gripper)[0]
+        near = within_reach(best, scene, gripper=gripper)
+        few = thinned(near)
+        collides |= contact_check(best, few, gripper=gripper)[0]
+        if len(few) < len(near):
+            text = f"of the {len(near)} points in the hand's reach, one per 3 mm was checked"
+            note = "; ".join(filter(None, (note, text)))
     feasible = ~collides & (between >= settings.min_points_between)
     order = np.lexsort([-scores, ~feasible])
     return Prediction(
@@ -248,22 +258,3 @@ def _rank(refinement, camera_T_frame, cloud, *, scene, settings, gripper, note):
         gripper,
         note,
     )
-
-
-def contact_check(
-    camera_T_hand: np.ndarray, cloud: np.ndarray, *, chunk: int = 32, gripper: ParallelJaw = FRANKA
-) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the open hand holds points of a cloud inside it, bool (K,), and how many lie between
-    its fingers (K,).
-
-    camera_T_hand: (K, 4, 4).
-    cloud: (M, 3), metres, in the same frame.
-    chunk: poses checked together.
-    gripper: the hand.
-    """
-    collides, between = [], []
-    for start in range(0, max(1, len(camera_T_hand)), chunk):
-        local = pose.transform(pose.inverse(camera_T_hand[start : start + chunk]), cloud)
-        collides.append(gripper.points_in_hand(local).any(axis=1))
-        between.append(gripper.points_in_closing_region(local).sum(axis=1))
-    return np.concatenate(collides), np.concatenate(between)

@@ -1,5 +1,5 @@
-"""Improving grasps by the evaluator: along its gradient (section 3.3, equation 6), by
-Metropolis-Hastings (released code), or along the gradient of the log odds (ours).
+"""Refinement of grasps by the evaluator. Methods are its gradient (section 3.3, equation 6),
+Metropolis-Hastings (released code), and the gradient of the log odds (ours).
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from graspbook.errors import ParameterError
 from graspbook.graspnet.evaluator import Evaluator, score, success_probability
 
 MAX_TRANSLATION = 0.01
-# Ours: length of the first and of the last step in metres, and the metres that one radian counts
-# as: about half a hand.
+# Ours: length of the first and of the last step in metres, and the metres that equal one radian:
+# about half a hand.
 STEP_LENGTHS, RADIAN = (0.006, 0.001), 0.06
 
 
@@ -44,12 +44,12 @@ def refine_by_gradient(
     Each step adds η·∂S/∂(Euler angles) to the static-axes x, y, z angles and η·∂S/∂T to the
     translation, with η = min(max_translation / |∂S/∂T|, 1).
 
-    evaluator: that gives S.
+    evaluator: the network that gives S.
     cloud: (N, 3), metres, in the graspnet object frame.
     grasps: (K, 4, 4), in the same frame.
     steps: how many.
     generator: unused, nothing is drawn.
-    max_translation: metres that a grasp moves at most in a step.
+    max_translation: the largest motion of a grasp per step, metres.
     chunk: grasps refined together.
     """
     climb = partial(_climb, steps=steps, max_translation=max_translation)
@@ -91,10 +91,10 @@ def refine_by_log_odds(
 ) -> Refinement:
     """Climb the log odds log(S / (1 - S)) of the success probability S (ours).
 
-    Each step goes along the gradient over translation and rotation in the hand's own frame, a
-    radian counted as 6 cm, by a length that falls geometrically from 6 mm to 1 mm. Unlike S, its
-    log odds have a slope where the grasp is hopeless and where it is nearly certain. Steps of a set
-    length that shrink neither stall nor overshoot.
+    Each step follows the gradient over translation and rotation in the hand's own frame, where a
+    radian counts as 6 cm. Its length falls geometrically from 6 mm to 1 mm. Unlike S, the log odds
+    keep a slope for grasps that almost certainly fail or hold. Fixed lengths that shrink neither
+    stall nor overshoot.
 
     evaluator, cloud, grasps, steps, generator, chunk: as for `refine_by_gradient`.
     """
@@ -145,8 +145,8 @@ def refine_by_metropolis(
 
     evaluator, cloud, grasps, steps: as for `refine_by_gradient`.
     generator: of the proposals.
-    translation: metres that a proposal moves each coordinate at most.
-    rotation: radians that it turns each Euler angle at most; the released code's is zero.
+    translation: the largest change of each coordinate per proposal, metres.
+    rotation: the largest change of each Euler angle, radians; zero in the released code.
     """
     angles, place = pose.matrix_to_euler_sxyz_torch(grasps[:, :3, :3]), grasps[:, :3, 3]
     current, scores = grasps, [score(evaluator, cloud, grasps)]
@@ -186,7 +186,7 @@ def refine(
 
     evaluator, cloud, grasps, steps: as for `refine_by_gradient`.
     method: one of `METHODS`.
-    generator: of what the method draws.
+    generator: of the method's random numbers.
 
     Raises ParameterError for an unknown method.
     """
@@ -203,8 +203,8 @@ def best_of_iterations(
     refinement: of K samples.
     threshold: of scores.
 
-    Returns grasps (K, 4, 4), scores (K,), the step each was found at (K,), and which scores exceed
-    the threshold (K,) bool.
+    Returns grasps (K, 4, 4), scores (K,), the step of each (K,), and which scores exceed the
+    threshold (K,) bool.
     """
     scores, step = refinement.scores.max(dim=0)
     grasps = refinement.grasps[step, torch.arange(len(step), device=step.device)]

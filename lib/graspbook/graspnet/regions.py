@@ -1,7 +1,6 @@
-"""Which region of an object a grasp holds, rim, handle or body: what Fig. 13 compares two methods
-by.
+"""The region of an object that a grasp holds (rim, handle or body), for the comparison of Fig. 13.
 
-Known where an object's parts are: the families with an open vessel or a handle. Lengths in metres.
+Regions are known for the families with an open vessel or a handle. Lengths are in metres.
 """
 
 import numpy as np
@@ -16,8 +15,8 @@ from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.solids import HANDLE_SEGMENTS
 
 REGIONS = ("rim", "handle", "body", "nothing")
-# Of each family, in the order in which its parts are made: which are the wall of an open vessel
-# about z, which the handle.
+# For each family, the parts, in their order, that are the wall of an open vessel about z, and the
+# handle.
 _PARTS = {
     "bowl": (slice(1, 1 + 2 * BOWL_SECTORS), slice(0)),
     "mug": (slice(1, 1 + MUG_SECTORS), slice(1 + MUG_SECTORS, 1 + MUG_SECTORS + HANDLE_SEGMENTS)),
@@ -35,9 +34,9 @@ def held_regions(
 ) -> np.ndarray:
     """The region, one of `REGIONS`, that the pads of each grasp meet first: (K,) str.
 
-    Rays along the closing direction from a grid over both pads find where each pad touches. "rim":
-    both touch the wall of the vessel, one from its inside; "handle": both touch the handle; "body":
-    anything else; "nothing": no ray meets the object. Meant for grasps that do not start in
+    Rays along the closing direction, from a grid over both pads, find where each pad touches.
+    "rim": both touch the wall of the vessel, one from its inside. "handle": both touch the handle.
+    "body": anything else. "nothing": no ray meets the object. The grasps should not start in
     collision.
 
     obj: of a family whose parts are known.

@@ -1,7 +1,7 @@
 """The variational grasp sampler: encoder, decoder, and the loss of equations 1-3.
 
-Equation 2 as printed subtracts α·KL from a loss that is minimised, which would drive the encoder
-away from N(0, I). The released code (NVlabs/6dof-graspnet) adds it, and so does this.
+Equation 2 as printed subtracts α·KL from a loss that is minimised. This would drive the encoder
+away from N(0, I). The released code (NVlabs/6dof-graspnet) adds the term, as does this module.
 """
 
 from dataclasses import dataclass, field
@@ -34,11 +34,11 @@ class SamplerSettings:
     kl_weight: α of equation 2.
     confidence: a second output c that weighs the reconstruction loss and costs -log c (released
         code, not in the paper).
-    conditioning: where pose and latent enter, one of `CONDITIONINGS`: "per_point" (the paper) or
-        "shared" (ours: the cloud is encoded once and all of its grasps ask it).
+    conditioning: where pose and latent enter, one of `CONDITIONINGS`. "per_point" is the paper's.
+        "shared" is ours: the cloud is encoded once and all of its grasps query it.
     reconstruction: "plain" (equation 3), or "nearest_symmetric": the nearer of the grasp and its
-        image turned by 180° about the approach axis, which is the same grasp of a parallel-jaw
-        hand.
+        image turned by 180° about the approach axis. For a parallel-jaw hand these are the same
+        grasp.
     backbone: of its PointNet++.
     """
 
@@ -72,7 +72,7 @@ class SamplerSettings:
         return self.kind.points(self)
 
     def grouper(self) -> Grouping:
-        """A function of clouds to their groups, which remembers the clouds it has seen."""
+        """A function of clouds to their groups, with a memory of clouds."""
         return self.kind.grouper(self)
 
 
@@ -126,7 +126,7 @@ def sampler_loss(
     """L_vae (equation 2), with its parts as plain numbers.
 
     sampler: the network.
-    batch: views and their grasps; in training they are rolled for a kind that `rolls`.
+    batch: views and their grasps; in training they are rolled if the kind `rolls`.
     generator: of rolls and of the latents' noise.
     """
     settings = sampler.settings
@@ -152,8 +152,8 @@ def draw_latents(
 ) -> Tensor:
     """Latents (n, dimensions).
 
-    n, dimensions: how many, and of how many numbers.
-    generator: of torch, on the processor.
+    n, dimensions: their number, and numbers per latent.
+    generator: of torch, on the CPU.
     latents: "normal" from N(0, I) (section 3.1) or "uniform" from [-2, 2] (released code).
     """
     if latents not in LATENTS:

@@ -1,4 +1,4 @@
-"""The sampler with `conditioning: per_point`, the paper's: pose and latent enter at every point of
+"""The sampler with `conditioning: per_point`, the paper's. Pose and latent enter at every point of
 the cloud (section 3.1, figure 4).
 """
 

@@ -1,10 +1,10 @@
-"""The sampler with `conditioning: shared`, ours: the cloud is encoded once, grasps and latents ask
-it by attention.
+"""The sampler with `conditioning: shared`, ours. The cloud is encoded once, and grasps and latents
+query it by attention.
 
-Encoder and decoder share one PointNet++, whose second set abstraction leaves a feature at each of
-some 32 places of the cloud. A grasp (in the encoder) or a latent (in the decoder) attends to these
-places (scaled dot products, Vaswani et al. 2017); the decoder's translation is an offset from the
-mean of the places it attends to. Loss and latents are the paper's.
+Encoder and decoder share one PointNet++. Its second set abstraction gives a feature at each of some
+32 places of the cloud. A grasp (in the encoder) or a latent (in the decoder) attends to these
+places (scaled dot products, Vaswani et al. 2017). The decoder's translation is an offset from the
+mean of these places. Loss and latents are the paper's.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ Seen = tuple[Tensor, Tensor, Tensor]
 
 
 class SharedSampler(Sampler):
-    """Grasps and latents ask places of the cloud, which is encoded once."""
+    """Grasps and latents query places of the cloud, which is encoded once."""
 
     rolls = True
 
@@ -46,7 +46,7 @@ class SharedSampler(Sampler):
         self.quaternion, self.translation = nn.Linear(hidden, 4), nn.Linear(hidden, 3)
 
     def observe(self, points: Tensor, groups: Groups) -> Seen:
-        """What grasps and latents ask of clouds.
+        """The places that grasps and latents query.
 
         points: (C, N, 3), metres.
         groups: of `grouping.group`.
@@ -92,14 +92,14 @@ class SharedSampler(Sampler):
 
 
 class Attention(nn.Module):
-    """Questions to places, in heads (scaled dot products)."""
+    """Queries to places, in heads (scaled dot products)."""
 
     def __init__(self, inputs: int, size: int) -> None:
         super().__init__()
         self.keys, self.values = linear(inputs, size), linear(inputs, size)
 
     def forward(self, questions: Tensor, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Answers (C, G, F), and the mean place asked (C, G, 3).
+        """Answers (C, G, F), and the mean of the queried places (C, G, 3).
 
         questions: (C, G, F).
         features: (C, M, D), of the places.

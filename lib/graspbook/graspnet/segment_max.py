@@ -1,4 +1,4 @@
-"""Maxima over the elements that each row owns, with a graph of those alone that hold one."""
+"""Maxima over each row's elements; only elements that are a maximum are in the graph."""
 
 from collections.abc import Callable
 
@@ -10,10 +10,10 @@ Values = Callable[[slice | Tensor], Tensor]
 
 
 def segment_max(values: Values, owner: Tensor, base: Tensor, block: int = 8192) -> Tensor:
-    """Maximum (S, H) over each row of the base and the values of the elements it owns.
+    """Maximum (S, H) over each row of the base and the values of the row's elements.
 
-    Only elements that hold a maximum in some channel have a gradient. The maxima are found without
-    a graph, in blocks that stay in the processor's cache; the graph is made of those elements.
+    Only elements that are the maximum in some channel have a gradient. The maxima are found without
+    a graph, in blocks that fit the CPU's cache. The graph has only those elements.
 
     values: gives the values of elements.
     owner: (E,), the row of each element.
@@ -39,8 +39,8 @@ def segment_max(values: Values, owner: Tensor, base: Tensor, block: int = 8192) 
 
 
 class _SegmentMax(torch.autograd.Function):
-    """Maximum of values (E, H) and the base's row that owns them; equal maxima share its gradient,
-    at zero there is none.
+    """Maximum of values (E, H) and of their row of the base. Equal maxima share its gradient; at
+    zero there is none.
     """
 
     @staticmethod

@@ -1,6 +1,6 @@
-"""The bookkeeping of notebooks: what is trained under which name, and where its files lie.
+"""The bookkeeping of notebooks: the names of trainings, and the places of their files.
 
-A run is a name: of a folder of weights, and of what is evaluated with them.
+A run is the name of a folder of weights, and of evaluations with these weights.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,15 +20,15 @@ from graspbook.parallel import run_tasks
 from graspbook.storage import gather
 from graspbook.training import TrainSettings
 
-# Samplers and evaluators that are tried together: the paper's kinds, and ours.
+# Samplers and evaluators that are tested together: the paper's kinds, and ours.
 PAIRS = (("per_point", "unified"), ("shared", "probes"))
 
 
 @dataclass(frozen=True)
 class Training:
-    """How the network of one run is trained.
+    """The training of one run's network.
 
-    network: "sampler" or "evaluator"; settings: of it; clouds: in a batch.
+    network: "sampler" or "evaluator"; settings: of the network; clouds: per batch.
     """
 
     network: str
@@ -51,7 +51,7 @@ def prepared_views(
     objects, names: the set, and those of its objects that are prepared.
     settings: of the rendered views and the hard negatives.
     folder: of the grasp files, `<name>.h5`.
-    more: whether the further grasps in `folder/more` are used too.
+    more: whether the additional grasps in `folder/more` are used.
     workers: processes side by side.
     """
     tasks = [{"name": name, "grasp_file": folder / f"{name}.h5"} for name in names]
@@ -81,10 +81,10 @@ def latent_trainings(
 ) -> dict[str, Training]:
     """Trainings of the `latent_runs`, which differ in dimensions and seed alone.
 
-    settings: of the sampler, but for its latent.
-    latents, seeds: as of `latent_runs`.
-    train: how it is trained, but for its seed.
-    clouds: in a batch.
+    settings: of the sampler; its latent is replaced.
+    latents, seeds: as for `latent_runs`.
+    train: of the training; its seed is replaced.
+    clouds: per batch.
     """
     return {
         run: Training("sampler", replace(settings, latent=k), replace(train, seed=s), clouds)
@@ -103,12 +103,12 @@ def train_runs(
 ) -> dict[str, list[dict[str, float]]]:
     """Histories of the trainings of some runs; each writes `<folder>/<run>/<network>.safetensors`.
 
-    What is there already is found, and a killed training goes on.
+    Existing results are reused, and a killed training continues.
 
     trainings: by the name of the run.
-    examples: what all of them are trained on.
+    examples: the training examples of all of them.
     folder: of the runs.
-    workers: processes side by side.
+    workers: parallel processes.
     device: where torch computes.
     """
     tasks = [
@@ -160,7 +160,7 @@ def latent_losses(
 ) -> dict[str, dict[int, list[float]]]:
     """Losses of samplers with several dimensions of z: {loss: {dimensions: [a number per seed]}}.
 
-    In training the mean of the last tenth of what was recorded. Distances are in millimetres.
+    The training loss is the mean of the last tenth of the records. Distances are in millimetres.
 
     runs: `latent_runs`.
     history: of each run, as `train_runs` returns it.

@@ -1,4 +1,4 @@
-"""How the networks do on held-out objects before any simulation: reconstruction, precision,
+"""Figures of the networks on held-out objects, without simulation: reconstruction, precision,
 calibration.
 """
 
@@ -18,8 +18,8 @@ from graspbook.graspnet.sampler import control_point_distance
 def reconstruction_error(
     sampler: Sampler, examples: Sequence[Examples], batches: int, seed: int
 ) -> float:
-    """Control-point distance (equation 3) in metres, mean over positives that are decoded from
-    their mean latents.
+    """Mean control-point distance (equation 3) in metres; positives are decoded from their mean
+    latents.
 
     sampler: the network.
     examples: objects.

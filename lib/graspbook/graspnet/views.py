@@ -1,5 +1,5 @@
-"""What a method is worth on an object nobody trained on: predicted grasps, labelled by the shake
-test, and the ground truth.
+"""Evaluation of a method on an object that nobody trained on: predicted grasps with labels of the
+shake test, and ground truth.
 """
 
 import json
@@ -29,7 +29,7 @@ from graspbook.storage import (
 )
 
 CLOUD_POINTS = 4096
-GRADED = 10  # of the final grasps, the best: grading one that holds takes longer than testing it
+GRADED = 10  # number of best final grasps that are graded; grading takes longer than testing
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class ViewEvaluation:
     grasps: (S, K, 4, 4), `object_T_hand` at each of them.
     scores: (S, K).
     success: (S, K) bool, whether the shake test holds them.
-    collides: (S, K) bool, the open hand in the whole object, seen or not.
+    collides: (S, K) bool, whether the open hand is inside the whole object, seen or not.
     final: (K, 4, 4), each sample's best step, feasible ones first and then by falling score.
-    final_scores, final_success, final_collides, final_feasible: (K,), of these; here the hand
-        collides with observed points.
+    final_scores, final_success, final_collides, final_feasible: (K,), of these. Collisions are with
+        observed points here.
     gravity_held, max_acceleration: of the first ten; the second in m/s².
     """
 
@@ -100,16 +100,17 @@ def evaluate_view(
 ) -> ViewEvaluation:
     """Predict grasps for a random view of an object, simulate them and keep the result.
 
-    The seed, the name and the view decide where the camera stands, for all methods and weights
-    alike. A task for `parallel.run_tasks`: a pure function of the object, the numbers, the
-    settings, the weights and the device. What `path` already holds for the same ones is read.
+    The seed, the name and the view determine the camera's pose. It is the same for all methods and
+    weights. This is a task for `parallel.run_tasks`. The result depends only on the object, the
+    numbers, the settings, the weights and the device. An existing result for these in `path` is
+    reused.
 
     objects: the set.
     name: of the object in it.
     view: number of the view.
     weights: folder of weights.
     settings: of the prediction, with the method.
-    steps: refinement steps to simulate; those beyond the method's last are its last (gpd has only
+    steps: refinement steps to simulate; larger numbers mean the method's last step (gpd has only
         0).
     seed: of the view and the prediction.
     path: of the result; under `cache_dir()` by its parameters if None.
@@ -147,10 +148,11 @@ def evaluate_view(
 def ground_truth(
     objects: ObjectSet, name: str, *, candidates: int, seed: int = 0
 ) -> tuple[np.ndarray, str]:
-    """Positive grasps (P, 4, 4) `object_T_hand` of an object, and why there are none, else empty.
+    """Positive grasps (P, 4, 4) `object_T_hand` of an object, and the reason if there are none,
+    else "".
 
-    They are those simulated candidates on the mesh that hold in the frozen shake test. The grasp
-    file is kept under `cache_dir()` by the object's content. A task for `parallel.run_tasks`.
+    They are the simulated candidates on the mesh that hold in the frozen shake test. The grasp file
+    is kept under `cache_dir()` by the object's content. A task for `parallel.run_tasks`.
 
     objects: the set.
     name: of the object in it.
@@ -195,7 +197,7 @@ def _evaluate(obj, rng, networks, settings, steps):
     graded, others = shaker.test(final[:GRADED]), shaker.test(final[GRADED:], grade=False)
     success = np.concatenate([graded.success, others.success])
     inside = np.concatenate([graded.collides, others.collides])
-    # A sample whose best step is among the simulated ones is tested once.
+    # A sample is tested only once if its best step is among the simulated ones.
     known = found.step == steps[:, None]
     labels, collides = np.tile(success, (len(steps), 1)), np.tile(inside, (len(steps), 1))
     tested = shaker.test(grasps[~known], grade=False)

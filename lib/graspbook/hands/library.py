@@ -36,6 +36,7 @@ Two-finger hands as paper 1 takes them are in `grippers`.
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graspbook.errors import ParameterError
@@ -54,6 +55,13 @@ def load_hand(name: str) -> Hand:
 
     Raises ParameterError for another name.
     """
+    if Path(name).suffix.lower() in (".urdf", ".xacro", ".xml", ".mjcf", ".sdf", ".usd"):
+        raise ParameterError(
+            f"{name}: hands are not read from files, there are {', '.join(HANDS)}. A new hand is a"
+            " Python module of links, convex parts and contact points (see"
+            " graspbook/hands/library.py); `graspbook hand-grasp` also needs a network trained for"
+            " it"
+        )
     if name not in HANDS:
         raise ParameterError(f"unknown hand {name!r}; there are {', '.join(HANDS)}")
     from graspbook.hands import barrett, franka, shadow

@@ -1,8 +1,8 @@
 """Simulated annealing over many chains at once, by GraspIt!'s schedule and neighbour rule (Ingber's
 very fast annealing).
 
-GraspIt! is the planner that the high-DOF paper made its data with (section V-A1); the constants are
-those of its sources.
+The high-DOF paper made its data with the planner GraspIt! (section V-A1). The constants are those
+of its sources.
 """
 
 from collections.abc import Callable
@@ -18,16 +18,16 @@ READINGS = ("tries", "candidates")
 
 @dataclass(frozen=True)
 class AnnealingSettings:
-    """How a chain cools and what an iteration is.
+    """Settings of a chain's cooling and of an iteration.
 
     Temperature at step k: t0 · exp(-c · k^(1/d)), from k = start on. A state of higher energy is
     accepted with probability exp(error · (E_old - E_new) / T). The paper's "10 candidates during
-    each iteration" can be read in two ways.
+    each iteration" has two possible meanings.
 
     iterations: the paper's 10000.
-    reading: "tries", GraspIt!'s: up to `candidates` neighbours until one is legal, which is then
-        judged; if none is, the chain does not cool. "candidates": as many neighbours, of which the
-        legal one of least energy is judged.
+    reading: "tries", as in GraspIt!: up to `candidates` neighbours until one is legal, which is
+        then judged. If none is legal, the chain does not cool. "candidates": as many neighbours, of
+        which the legal one of least energy is judged.
     """
 
     iterations: int = 10000
@@ -52,7 +52,7 @@ class AnnealingSettings:
 
 
 class Space(NamedTuple):
-    """Where states may be: least and largest values (V,) or (N, V), and largest jumps (V,)."""
+    """The space of states: least and largest values (V,) or (N, V), and largest jumps (V,)."""
 
     low: torch.Tensor
     high: torch.Tensor
@@ -70,9 +70,9 @@ class Annealed(NamedTuple):
     """The best legal state of each chain.
 
     states, energies: (N, V) and (N,).
-    iterations: (R,), at which it was noted what was found until then.
-    history: (R, N), the best energies then.
-    evaluations: how many states were judged, in all chains.
+    iterations: (R,), the iterations whose best energies were recorded.
+    history: (R, N), these energies.
+    evaluations: number of judged states, in all chains.
     """
 
     states: torch.Tensor
@@ -87,10 +87,10 @@ Judging = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tenso
 
 
 def temperature(step: torch.Tensor, settings: AnnealingSettings) -> torch.Tensor:
-    """T(k) of steps, of double precision.
+    """T(k) of steps, in double precision.
 
     step: (...), a tensor.
-    settings: their t0, c and d count.
+    settings: with t0, c and d.
     """
     return settings.t0 * (-settings.c * step.double() ** (1 / settings.d)).exp()
 
@@ -100,9 +100,9 @@ def neighbours(
 ) -> torch.Tensor:
     """States (N, V) near others: every variable jumps by y · jump and stays within its limits.
 
-    y = ±T ((1 + 1/T)^|u| - 1) for u uniform in (-1, 1), drawn anew where the variable would leave
-    its limits. Here u is drawn at once from the interval that keeps it inside, which has the same
-    distribution.
+    y = ±T ((1 + 1/T)^|u| - 1) for u uniform in (-1, 1), drawn again if the variable would leave its
+    limits. Here u is drawn from the interval that keeps the variable inside. The distribution is
+    the same.
 
     states: (N, V).
     temperature: (N,).
@@ -135,12 +135,12 @@ def anneal(
     """Anneal chains from legal states.
 
     states: (N, V), one of each chain.
-    propose: gives neighbours (M, V) of states (M, V) at temperatures (M,) of the chains with
-        indices (M,).
+    propose: gives neighbours (M, V) of states (M, V), from temperatures (M,) and chain indices
+        (M,).
     judge: gives energies (M,) and legal (M,) bool of states (M, V) of the chains (M,).
-    settings: how chains cool.
-    generator: for the accepting.
-    looks: how often the best energies are noted.
+    settings: of the cooling.
+    generator: for acceptance.
+    looks: how often the best energies are recorded.
     """
 
     def number(value, **kind):

@@ -1,6 +1,4 @@
-"""Closing a hand on an object, and where it then touches: what GraspIt! does before it reports a
-quality.
-"""
+"""Closing a hand on an object, and its contacts: GraspIt! does this before it reports a quality."""
 
 from functools import lru_cache
 
@@ -16,7 +14,7 @@ from graspbook.objects.distance import Fields, lookup, lookup_gradient
 from graspbook.quality import epsilon
 
 _STEPS = (0.04, 0.01, 0.0025)  # shares of a joint's range
-SLACK = 0.002  # metres, of the balls that say how deep a hand is inside an object
+SLACK = 0.002  # metres, of the balls that measure penetration
 _LEAST_SLOPE = 0.3
 TOUCH = 0.0015  # metres from the surface that count as touching
 APART = 0.006  # metres between contacts of one link
@@ -28,15 +26,15 @@ def close(
     """Joint values (N, J) of hands that have closed on objects.
 
     All closing joints turn at once, each over its range in the same time. A joint stops at its
-    limit, where a link that it moves would overlap the object, and where it would bring that link
-    more than 2 mm into another part of the hand. The links beyond go on by their own joints. A link
-    that overlaps the object from the start keeps its joints where they are.
+    limit, or where a link that it moves would overlap the object. It also stops where it would
+    bring a link more than 2 mm into another part of the hand. Links further out continue by their
+    own joints. The joints of a link that overlaps the object from the start do not move.
 
     hand: of all of them.
     fields: of the objects.
     which: (N,), the object of each.
     wrist: (N, 4, 4), in the objects' frames.
-    joints: (N, J), from which they close.
+    joints: (N, J), values at the start.
     """
     balls, moves = inner_balls(hand, SLACK), torch.as_tensor(_moves(hand))
     radii = torch.as_tensor(balls.radii, dtype=joints.dtype)
@@ -80,13 +78,13 @@ def _moves(hand):
 def touching(
     hand: Hand, fields: Fields, which: int, wrist: torch.Tensor, joints: torch.Tensor
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where one hand touches an object, in the object frame.
+    """Contacts of one hand with an object, in the object frame.
 
-    Contacts (P, 3) on the object's surface, unit normals (P, 3) into it, and the index (P,) of the
-    link that touches. Surface points of the hand nearer than 1.5 mm count; those of one link are at
-    least 6 mm apart, nearest first.
+    Returns contacts (P, 3) on the object's surface, unit normals (P, 3) into it, and the index (P,)
+    of the link that touches. Surface points of the hand nearer than 1.5 mm count. Contacts of one
+    link are at least 6 mm apart, and the nearest come first.
 
-    hand: whose surface is asked.
+    hand: the hand.
     fields: of objects.
     which: the object, by index.
     wrist, joints: (4, 4) and (J,).
@@ -95,7 +93,7 @@ def touching(
     points = carry(hand.forward(joints, wrist), surface.points, surface.links)
     found = lookup_gradient(fields, points[None], torch.tensor([which]))
     distances, gradients, points = found[0][0].numpy(), found[1][0].numpy(), points.numpy()
-    # 1 but at ridges, as in the middle of a thin wall: there is no side to push to.
+    # 1 except at ridges, as in the middle of a thin wall, where no side is nearer.
     slopes = np.linalg.norm(gradients, axis=1)
     touches, parts = (distances < TOUCH) & (slopes > _LEAST_SLOPE), [np.zeros(0, int)]
     for link in range(len(hand.links)):
@@ -111,7 +109,7 @@ def touching(
 def closed_epsilon(
     hand: Hand, target: Target, wrist: torch.Tensor, joints: torch.Tensor
 ) -> np.ndarray:
-    """The ε (N,) of hands that have closed on an object.
+    """The ε-metric (N,) of hands that have closed on an object.
 
     hand: of all of them.
     target: the object.

@@ -1,4 +1,4 @@
-"""What the high-DOF network learns from: occupancy grids of turned objects, planned grasps,
+"""Training data of the high-DOF network: occupancy grids of turned objects, planned grasps,
 distance fields (V-A and V-B).
 """
 
@@ -27,12 +27,13 @@ Prepared = tuple[np.ndarray, np.ndarray, np.ndarray, DistanceField]
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How objects are shown.
+    """Settings of grids and fields.
 
     grid: voxels per side.
-    length: metres that a grid's 0.95 stand for, the same for all objects.
-    nodes: of the distance fields, per side; the paper's 128.
-    turned: by the paper's 27 rotations, of which one is the identity, or only as it is stored.
+    length: metres that 0.95 of a grid's side represent, for all objects.
+    nodes: of the distance fields, per side; 128 in the paper.
+    turned: whether all 27 rotations of the paper are used, one of which is the identity, or only
+        the stored one.
     """
 
     grid: int = 64
@@ -45,7 +46,7 @@ class DataSettings:
 class Examples:
     """N objects in R rotations with K grasps each, as tensors on one device.
 
-    settings: how the objects are shown.
+    settings: of grids and fields.
     names: N of them.
     grids: (N, R, n, n, n) uint8.
     turned_T_object: (N, R, 4, 4).
@@ -83,7 +84,7 @@ class Examples:
     def turned(self, chosen: slice | Sequence[int]) -> "Examples":
         """The Examples in some of their rotations.
 
-        chosen: of the R rotations.
+        chosen: indices of these rotations.
         """
         return replace(
             self,
@@ -128,7 +129,7 @@ def prepare(
     mesh: of the object.
     com: (3,), its centre of mass.
     states: (K, 7 + J), pose vectors in the object frame.
-    settings: how it is shown.
+    settings: of grid and field.
     """
     turned_T_object = frames(com, settings)
     grids, _ = occupancy_grids(mesh, turned_T_object, settings.grid, settings.length)
@@ -154,9 +155,9 @@ def gather(
     *,
     device: str = "cpu",
 ) -> Examples:
-    """The Examples of objects from what `prepare` gave for each.
+    """The Examples of objects from the results of `prepare`.
 
-    settings: that it was given.
+    settings: of these.
     names: of the objects.
     parts: of each.
     device: of torch's.
@@ -177,7 +178,7 @@ def write_examples(path: Path | str, examples: Examples, made_from: dict[str, An
 
     path: of the file.
     examples: to write.
-    made_from: plain data that says what they depend on.
+    made_from: plain data on which they depend.
     """
     tensors = {
         "grids": examples.grids,
@@ -201,7 +202,7 @@ def write_examples(path: Path | str, examples: Examples, made_from: dict[str, An
 def read_examples(path: Path | str) -> Examples:
     """The Examples in a file. Raises GraspFileError for one that is missing, broken or foreign.
 
-    path: that `write_examples` wrote.
+    path: of a file of `write_examples`.
     """
     header = examples_header(path)
     with safetensors.safe_open(path, framework="pt") as file:

@@ -1,5 +1,5 @@
-"""Ours beside annealing: chains that jump, then slide down the energy's gradient, and keep what is
-legal and better.
+"""Our alternative to annealing: chains jump, then slide down the energy's gradient, and keep legal
+and better states.
 """
 
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from graspbook.highdof.energies import Judge, distance_sum, graspit
 from graspbook.highdof.losses import units
 from graspbook.objects.distance import lookup, lookup_gradient
 
-# Metres, of the balls that slides keep out of the object: half as many as decide what is legal.
+# Metres, of the balls that slides keep out of the object: half as many as decide legality.
 _SLACK = 0.008
 
 
 @dataclass(frozen=True)
 class DescentSettings:
-    """How chains jump and slide.
+    """Settings of jumps and slides.
 
-    rounds: jumps of a chain.
+    rounds: jumps per chain.
     slides: gradient steps after each.
-    step: length of the first of these, rad or 0.1 m; then they are shorter.
+    step: length of the first of these, rad or 0.1 m; later ones are shorter.
     hot, cold: temperatures of the first and the last jump, see `annealing.neighbours`.
-    heat: temperature of accepting at first, in units of energy; none at last.
-    overlap: energy of each millimetre that a ball of the hand is inside the object, or a part of
-        the hand inside another.
+    heat: temperature of acceptance at the start, in units of energy; it falls to zero.
+    overlap: energy per millimetre that a ball of the hand is inside the object, or a part of the
+        hand inside another.
     """
 
     rounds: int = 60
@@ -44,8 +44,8 @@ class DescentSettings:
     def __post_init__(self) -> None:
         if self.rounds < 1 or self.slides < 0 or not (self.step > 0 and self.hot >= self.cold > 0):
             raise ParameterError(
-                f"{self}: expected at least one round, no fewer than 0 slides, a step above 0 and a"
-                " temperature that does not rise from hot to cold, above 0"
+                f"{self}: expected rounds >= 1, slides >= 0, step > 0 and temperatures"
+                " hot >= cold > 0"
             )
 
 
@@ -63,9 +63,9 @@ def descend(
     states: (N, V), legal, one of each chain.
     judge: of the chains.
     space: limits (N, V) and jumps of the states.
-    settings: how chains jump and slide.
-    generator: for jumps and accepting.
-    looks: how often the best energies are noted.
+    settings: of jumps and slides.
+    generator: for jumps and acceptance.
+    looks: how often the best energies are recorded.
     """
     chains = torch.arange(len(states), device=states.device)
     energies = judge(states, chains)[0]
@@ -103,11 +103,11 @@ def slide(
     """States (M, V) after gradient steps of shrinking length on energy and overlap, within their
     limits.
 
-    judge: whose energy is descended.
-    states: (M, V), to start from.
+    judge: with the energy.
+    states: (M, V), at the start.
     chains: (M,), of the judge's.
     space: limits (M, V) of the states.
-    settings: their slides, step and overlap count.
+    settings: with slides, step and overlap.
     """
     unit = units(states)
     for number in range(settings.slides):

@@ -1,5 +1,5 @@
-"""What the planner minimises, and which states it may visit: the hand's contact points against an
-object's distance field.
+"""The planner's energy and its legal states: the hand's contact points in an object's distance
+field.
 """
 
 import torch
@@ -19,8 +19,8 @@ def distance_sum(distances: torch.Tensor) -> torch.Tensor:
     """Sum of |o_s| over the contact points, in millimetres and divided by P: the high-DOF paper's
     cost (V-A1).
 
-    The paper names no unit. As a mean in millimetres it has the size that GraspIt!'s temperatures
-    are made for.
+    The paper names no unit. As a mean in millimetres it has the scale that GraspIt!'s temperatures
+    assume.
 
     distances: (..., P), metres.
     """
@@ -31,9 +31,9 @@ def graspit(
     distances: torch.Tensor, gradients: torch.Tensor, normals: torch.Tensor
 ) -> torch.Tensor:
     """GraspIt!'s contact energy: mean of |o_s| in millimetres + 50 (1 - n·p), n the contact's
-    normal, p the way to the surface.
+    normal, p the direction to the surface.
 
-    p is -gradient, so for a point inside the object it goes on pointing inwards.
+    p is -gradient, so for a point inside the object it still points inwards.
 
     distances: (..., P), metres.
     gradients, normals: (..., P, 3), of the distance field, and the hand's outward ones.
@@ -47,10 +47,10 @@ class Judge:
 
     A state is legal if no ball inside the hand overlaps the object by more than `overlap` metres,
     and no two parts of the hand are more than 2 mm inside each other. Up to 4 mm of the hand are
-    outside the balls, see `hands.balls`, so a legal hand reaches up to 5 mm into the object at
-    worst. Raises ParameterError for an unknown energy or layout.
+    outside the balls, see `hands.balls`. A legal hand may therefore reach up to 5 mm into the
+    object. Raises ParameterError for an unknown energy or layout.
 
-    hand: whose balls and contact points are asked.
+    hand: with balls and contact points.
     fields: of the objects.
     which: (N,), the object of each chain.
     energy: one of ENERGIES.

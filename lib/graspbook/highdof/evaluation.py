@@ -1,8 +1,8 @@
-"""How good planned and predicted grasps are, object by object: tasks for `parallel.run_tasks`, and
-their figures.
+"""Quality of planned and predicted grasps, by object: tasks for `parallel.run_tasks`, and their
+figures.
 
-What is measured of N grasps of one object is a dict of arrays: "epsilon" (N,), -1 without force
-closure, "held" (T, 6) bool of T of them, and others by name.
+Measurements of N grasps of one object are a dict of arrays: "epsilon" (N,), -1 without force
+closure, "held" (T, 6) bool for T of them, and others by name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ _KEPT = "rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints"
 def held_plans(
     objects: FamilySet | FolderSet, name: str, *, hand: str, plan_file: Path | str, count: int
 ) -> np.ndarray:
-    """In which directions the planned grasps of least energy hold an object, (count, 6) bool.
+    """The directions in which planned grasps of least energy hold an object, (count, 6) bool.
 
     objects, name: a set, and the object in it.
     hand: its name.
@@ -59,8 +59,10 @@ def some_plans(
     seed: int,
     tested: int,
 ) -> dict[str, np.ndarray]:
-    """Of random ones of an object's planned grasps "epsilon" (count,), the largest first, and of
-    the T = `tested` first of these the directions in which they are "held", (T, 6) bool.
+    """Measurements of random planned grasps of an object.
+
+    "epsilon" (count,) has the largest first. "held" (T, 6) bool has the directions in which the
+    first T = `tested` of these hold.
 
     objects, name: a set, and the object in it.
     hand: its name.
@@ -89,7 +91,7 @@ def grasp_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
     epsilon": the mean over objects of the largest; "best of 5": of the largest of five; "held":
     share of those tested that hold in all six directions.
 
-    items: of each object, what is measured.
+    items: measurements of each object.
     """
     epsilon = np.concatenate([item["epsilon"] for item in items])
     held = np.concatenate([item["held"] for item in items])
@@ -103,7 +105,7 @@ def grasp_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
 
 
 def agreement_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
-    """How far ε tells which grasps hold in all six directions.
+    """How well ε predicts which grasps hold in all six directions.
 
     The "balanced accuracy" of force closure, the "average precision" of ε, and the shares that hold
     with and without force closure.
@@ -132,17 +134,16 @@ def grasp_object(
     seed: int,
     tested: int,
 ) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """Grasps of one object by networks, mended in some ways (see `predict.generate`).
+    """Grasps of one object by networks, with corrections (see `predict.generate`).
 
     Returns {label: {way: {"rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints",
-    "held"}}}: arrays as `predict.Candidates` has them, and of the T = `tested` of largest ε in
-    which directions they hold, (T, 6) bool.
+    "held"}}}: arrays as in `predict.Candidates`, and for the T = `tested` grasps of largest ε the
+    directions in which they hold, (T, 6) bool.
 
     objects, name: a set, and the object in it.
     hand: its name.
-    weights: of a network by label; None stands for random starts of the planner in the place of
-        predictions.
-    ways: of mending.
+    weights: of a network by label; None means random starts of the planner instead of predictions.
+    ways: the corrections.
     rotations: of the object.
     seed: of their choice.
     tested: grasps.
@@ -169,7 +170,7 @@ def grasp_object(
 
 
 def expected_best(values: np.ndarray, count: int) -> float:
-    """Mean of the largest of some of the values, over all choices of so many; NaN for fewer values.
+    """Expected largest of `count` values, over all choices; NaN if there are fewer values.
 
     values: (N,).
     count: how many are chosen.
@@ -184,7 +185,7 @@ def expected_best(values: np.ndarray, count: int) -> float:
 def mend_predictions(
     hand: str, examples: Path | str, names: Sequence[str], weights: Path | str
 ) -> dict[str, ByObject]:
-    """Predictions for objects in all rotations as they are, refined, adjusted in both ways, and
+    """Predictions for objects in all rotations: raw, refined, adjusted by both kinds of points, and
     polished.
 
     Returns {way: {object: [{"x" (R, 7 + J) in the object's frame, "points": how many contact points
@@ -194,7 +195,7 @@ def mend_predictions(
 
     hand: its name.
     examples: a file of them.
-    names: of the objects in it that are asked for.
+    names: of some objects in it.
     weights: of the network.
     """
     loaded, chosen = load_hand(hand), shown(read_examples(examples).named(names), turned=True)

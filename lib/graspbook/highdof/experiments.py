@@ -1,5 +1,5 @@
-"""Networks that differ in one thing: examples of a set of objects as one file, networks trained on
-parts of it, and their residuals.
+"""Networks that differ in one setting: examples of a set of objects in one file, networks trained
+on parts of it, and their residuals.
 
 Residuals by object are {object: [{figure: (R,)}]}, as `comparison.contrast` takes them.
 """
@@ -53,13 +53,13 @@ def examples_file(
     *,
     workers: int = 2,
 ) -> None:
-    """Write the Examples of objects to a file, unless they are there.
+    """Write the Examples of objects to a file, unless it exists.
 
     path: of the file.
     objects: a set of them.
-    plans: the file of planned grasps of each of its objects that is wanted.
+    plans: the file of planned grasps for each wanted object.
     hand: its name.
-    settings: how objects are shown.
+    settings: of grids and fields.
     workers: processes.
     """
     states = {name: read_plan(file, load_hand(hand)) for name, file in plans.items()}
@@ -93,10 +93,10 @@ def _prepare(objects, name, com, states, settings):
 
 @dataclass(frozen=True)
 class Variant:
-    """One training: what it differs by from others on the same examples.
+    """One training: its differences to others on the same examples.
 
-    network, loss: sizes, and what it is trained by.
-    grasps: of each object, 0 for all, else drawn by the training's seed.
+    network, loss: sizes and loss.
+    grasps: per object, 0 for all, else drawn by the training's seed.
     turned: see `shown`.
     init: a weights file to start from.
     """
@@ -109,10 +109,10 @@ class Variant:
 
 
 def shown(examples: Examples, *, turned: bool) -> Examples:
-    """Examples in all 27 rotations, or as the objects are stored alone.
+    """Examples in all 27 rotations, or only as the objects are stored.
 
-    examples: in all of them.
-    turned: whether they stay so.
+    examples: in all rotations.
+    turned: whether all are kept.
     """
     if turned:
         return examples
@@ -132,14 +132,14 @@ def train_variant(
     weights: Path | str,
     device: str = "cpu",
 ) -> list[dict[str, float]]:
-    """Train a Variant into a file, or find it there, and return its history.
+    """Train a Variant into a file, or reuse the file, and return its history.
 
     Raises ParameterError for more grasps than there are.
 
     hand: its name.
     examples: a file of them.
     names: of the objects to train on.
-    variant: what it differs by.
+    variant: the training.
     settings: of the training.
     weights: the file.
     device: of torch's.
@@ -173,7 +173,7 @@ def residuals_by_object(
 
     hand: its name.
     examples: a file of them.
-    names: of the objects in it that are asked for.
+    names: of some objects in it.
     weights: of the network.
     fixed: see `training.fixed_grasps`.
     beta: of equation 2.
@@ -209,7 +209,7 @@ def residual_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, flo
 def relative_changes(one: ByObject, other: ByObject) -> dict[str, np.ndarray]:
     """‖x - x'‖ / ‖x_j‖ (R,) by object, x_j the grasp nearest to x (section V-C3).
 
-    Lengths in 0.1 m, of q and -q the nearer.
+    Lengths are in 0.1 m, and the nearer of q and -q counts.
 
     one, other: residuals of two networks by object; x is of the first.
     """
@@ -222,8 +222,8 @@ def relative_changes(one: ByObject, other: ByObject) -> dict[str, np.ndarray]:
 
 
 def never_chosen(residuals: ByObject, grasps: int) -> float:
-    """Share of an object's planned grasps that in none of its rotations are nearest to the answer,
-    mean over objects.
+    """Share of an object's planned grasps that are never the nearest to the answer, in any
+    rotation; mean over objects.
 
     residuals: by object.
     grasps: planned for each.

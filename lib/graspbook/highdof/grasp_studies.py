@@ -1,5 +1,5 @@
-"""Grasps that the notebooks of the high-DOF paper compare: planned in several ways, and made by
-networks and mended.
+"""Grasps that the notebooks of the high-DOF paper compare: from several planners, and from networks
+with corrections.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,8 +32,8 @@ ByHand = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Clock:
-    """Wall times of planning, kept in a file: of whole runs alone, since results do not depend on
-    them.
+    """Wall times of planning in a file of their own, since results do not depend on them; of whole
+    runs only.
 
     file: JSON.
     """
@@ -41,7 +41,7 @@ class Clock:
     file: Path
 
     def seconds(self, label: str) -> float | None:
-        """What a whole run took, None if none was made.
+        """The seconds of a whole run, None if there was none.
 
         label: of the run.
         """
@@ -70,10 +70,10 @@ class Clock:
 
 
 def planners(grasps: int, *, rounds: int, iterations: int) -> dict[str, PlannerSettings]:
-    """The planners that are compared, by name; those of the first four minimise the same energy.
+    """The planners that are compared, by name; the first four minimise the same energy.
 
     The annealing of ten candidates has a tenth of the iterations, so that it judges about as many
-    poses; one more annealing stops after a tenth, to stand beside the descent at about equal time.
+    poses. One more annealing stops after a tenth, and takes about as long as the descent.
 
     grasps: of each object.
     rounds: of the descent.
@@ -95,7 +95,8 @@ def planners(grasps: int, *, rounds: int, iterations: int) -> dict[str, PlannerS
 
 
 def energy_by_work(plans: Sequence[HandGrasps]) -> tuple[np.ndarray, np.ndarray]:
-    """How many poses a chain has judged (R,), and the mean least energy of all chains then (R,).
+    """Number of poses judged per chain (R,), and the mean least energy of all chains at that point
+    (R,).
 
     plans: by one planner.
     """
@@ -114,11 +115,11 @@ def try_plans(
     count: int,
     workers: int,
 ) -> dict[str, ByObject]:
-    """Of planned grasps of least energy "epsilon" and "held": {way: {object: [item]}}.
+    """ "epsilon" and "held" of planned grasps of least energy: {way: {object: [item]}}.
 
     objects: a set of them.
     hand: its name.
-    plans, files: {way: {object: ...}}, what is in the files.
+    plans, files: {way: {object: ...}}, contents and paths of the same files.
     count: grasps of each object.
     workers: processes.
     """
@@ -137,8 +138,7 @@ def try_plans(
 
 
 def shares_held(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, list[float]]:
-    """Of grasps with and without force closure the shares that stay in the hand in 0 to 6
-    directions.
+    """Shares of grasps that stay in the hand in 0 to 6 directions, with and without force closure.
 
     items: of each object, "epsilon" and "held" of as many grasps.
     """
@@ -168,7 +168,7 @@ def mend_all(
     names: of the objects in it.
     weights: of each label.
     workers: processes.
-    parts: in which the objects of one network are mended.
+    parts: number of tasks per network.
     """
     shares = [names[i::parts] for i in range(parts) if names[i::parts]]
     asked = [(label, part) for label in weights for part in shares]
@@ -241,9 +241,9 @@ def _by_hand(tasks, results):
 
 
 def by_way(grasped: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, ByObject]:
-    """Grasps as `comparison.contrast` takes them: {"<label>, <mended how>": {object: [item]}}.
+    """Grasps for `comparison.contrast`: {"<label>, <correction>": {object: [item]}}.
 
-    grasped: {object: {label: {way: arrays}}}, as of one hand.
+    grasped: {object: {label: {way: arrays}}}, of one hand.
     """
     found: dict[str, ByObject] = {}
     for name, by_label in grasped.items():
@@ -256,7 +256,7 @@ def by_way(grasped: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, 
 def deepest_of(grasped: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> float:
     """Depth of the deepest point of any closed hand, metres, of the network's grasps.
 
-    grasped: as of `by_way`, with a label "network".
+    grasped: as for `by_way`, with a label "network".
     """
     items = [item for by_label in grasped.values() for item in by_label["network"].values()]
     return float(max(item["penetration"][:, 2].max() for item in items))
@@ -265,7 +265,7 @@ def deepest_of(grasped: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> float:
 def best_of(epsilon: Mapping[str, Sequence[np.ndarray]]) -> dict[str, list[float]]:
     """The mean ε of the best of 1, 2, ... grasps, over all choices of so many and all objects.
 
-    epsilon: of each way, the ε of each object's grasps.
+    epsilon: ε of each object's grasps, for each way.
     """
     most = min(len(values) for several in epsilon.values() for values in several)
     return {

@@ -1,11 +1,11 @@
 """The losses of the high-DOF paper (sections IV-B to IV-D and V-C1) on pose vectors x =
 [translation, quaternion, joints].
 
-The paper names no unit of its residuals. Here joints count in rad, quaternions as they are, of q
-and -q the nearer one, and lengths in units of 0.1 m, those of translations as those of
-penetrations, so that a hand's wrist and joints weigh about alike. That is a choice: no unit fits
-all of the paper's figures. In this one 2.563 points at 0.0553 m make 0.78 of the printed
-L_collision of 0.914, but 0.719 points at 0.0081 m only 0.005 of the printed 0.345.
+The paper names no unit of its residuals. Here joints count in rad, and quaternions as the nearer of
+q and -q. All lengths, of translations and penetrations, count in units of 0.1 m. A hand's wrist and
+joints thus have about equal weight. This is a choice, because no unit fits all of the paper's
+figures. In this unit, 2.563 points at 0.0553 m give 0.78 of the printed L_collision of 0.914. But
+0.719 points at 0.0081 m give only 0.005 of the printed 0.345.
 """
 
 from typing import TypeVar
@@ -24,7 +24,7 @@ Loss = TypeVar("Loss", torch.Tensor, np.ndarray, float)
 
 
 def units(x: torch.Tensor) -> torch.Tensor:
-    """The unit (7 + J,) of each number of pose vectors, in metres, as it is, or in rad.
+    """The unit (7 + J,) of each number of pose vectors: metres, none, or rad.
 
     x: (B, 7 + J).
     """
@@ -34,7 +34,7 @@ def units(x: torch.Tensor) -> torch.Tensor:
 
 
 def squared_parts(x: torch.Tensor, grasps: torch.Tensor) -> torch.Tensor:
-    """The parts (B, K, 3) of ‖x - x_j‖² that translations, quaternions and joints have.
+    """The parts (B, K, 3) of ‖x - x_j‖² from translations, quaternions and joints.
 
     x, grasps: (B, 7 + J) and (B, K, 7 + J).
     """
@@ -56,8 +56,8 @@ def squared_distances(x: torch.Tensor, grasps: torch.Tensor) -> torch.Tensor:
 
 
 def consistency(x: torch.Tensor, grasps: torch.Tensor) -> torch.Tensor:
-    """L_consistency (B,): the squared distance to the nearest of the K grasps, whose subgradient
-    the paper gives (IV-B).
+    """L_consistency (B,): the squared distance to the nearest of the K grasps; the paper gives its
+    subgradient (IV-B).
 
     x, grasps: (B, 7 + J) and (B, K, 7 + J).
     """
@@ -73,10 +73,10 @@ def penetrations(
     *,
     contacts: Points,
 ) -> torch.Tensor:
-    """How deep (B, P), metres, points of a hand are inside objects, 0 outside: -min(o_s, 0) of
+    """Penetration depth (B, P), metres, of a hand's points in objects, 0 outside: -min(o_s, 0) of
     equation 3.
 
-    hand: whose points they are.
+    hand: with these points.
     x: (B, 7 + J), pose vectors in the turned frames.
     fields: of objects in their own frames.
     which: (B,), the object of each pose.

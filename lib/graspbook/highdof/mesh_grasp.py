@@ -1,5 +1,7 @@
 """The best grasp of a hand's network for one object: its figures, contacts and joints by name."""
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from graspbook.highdof.predict import generate
 from graspbook.highdof.training import load_network
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.parts import convex_parts
-from graspbook.perception.inputs import read_solid
+from graspbook.perception.inputs import Solid, read_solid
 from graspbook.simulation.hold import Holder
 from graspbook.storage import code_hash, content_hash
 
@@ -39,10 +41,14 @@ def grasp_mesh(
     seed: int = 0,
     scale: float = 1.0,
     against: Path | str | None = None,
+    solid: Solid | None = None,
+    progress: bool = False,
+    reading: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], trimesh.Trimesh, trimesh.Trimesh]:
     """Find the best grasp of an object: a report, the object's mesh, and the posed hand's.
 
-    path: a mesh or a point cloud.
+    path: a mesh, a point cloud or a depth capture; the convex hull is used in place of the last
+        two, and the report then says so as "shape", with "notes" of what was assumed.
     weights: the folder of the networks.
     hand_name: one of `hands.library.HANDS`.
     rotations: turned views, of which the best counts.
@@ -50,6 +56,9 @@ def grasp_mesh(
     scale: factor from the file's units to metres.
     against: a file of `graspbook plan` for the same mesh and hand; the report then has its
         figures, and ε relative to them, as "planner".
+    solid: what `read_solid` returns for the file; read here if None.
+    progress: say on stderr what is done.
+    reading: options of `load_capture`, for a cloud or a capture.
 
     Of the report, "joints" are the independent ones, "all_joints" the coupled ones too: rad, or
     metres of slides. Best is the largest ε of those that hold the object in all six directions and
@@ -58,17 +67,21 @@ def grasp_mesh(
     object that the hand cannot get around.
     """
     hand = load_hand(hand_name)
-    file = weights_path(weights, hand.name)
-    network, settings = load_network(file, hand)
-    mesh = read_solid(path, scale)
+    object_read = read_solid(path, scale, **(reading or {})) if solid is None else solid
+    mesh = object_read.mesh
     check_size(hand, Path(path).name, mesh)
     plan = against and read_plan_of(against, hand, path, mesh)
+    file = weights_path(weights, hand.name)
+    network, settings = load_network(file, hand)
     try:
         found = generate(hand, fuse(network), mesh, settings, rotations=rotations, seed=seed)
     except GraspbookError as error:  # of a field or a grid: it does not know the file
         raise type(error)(f"{path}: {error}") from error
-    solid = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
-    held = Holder(hand, solid).test(found.object_T_palm, found.joints)
+    if progress:
+        said = f"testing {len(found.joints)} grasps of the {hand.name} hand against gravity"
+        print(f"{path}: {said}", file=sys.stderr, flush=True)
+    whole = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
+    held = Holder(hand, whole).test(found.object_T_palm, found.joints)
     best = int(np.argmax(held.all(axis=1) & found.clear))
     every = hand.expand(found.joints[best]).tolist()
     report = {
@@ -105,6 +118,10 @@ def grasp_mesh(
             for epsilon, kept, depth in zip(found.epsilon, held, found.penetration, strict=True)
         ],
     }
+    if object_read.capture:
+        report |= {"shape": "convex hull", "notes": list(object_read.notes)}
+        if object_read.capture.file_T_camera is not None:
+            report["file_T_camera"] = object_read.capture.file_T_camera
     if plan:
         report["planner"] = beside_planner(found.epsilon[best], plan.epsilon)
         report["parameters"]["planner"] = plan.parameters

@@ -19,7 +19,8 @@ KERNEL, LAYERS = 4, 3
 class NetworkSettings:
     """Sizes; the defaults are the paper's.
 
-    It names 21952 = 64 · 7³ features but no grid: 63 to 70 voxels give them, and 64 is meant.
+    It names 21952 = 64 · 7³ features but no grid. Grids of 63 to 70 voxels give this number, and 64
+    is the likely one.
 
     grid: voxels per side.
     width: kernels of each convolution.
@@ -40,11 +41,11 @@ class NetworkSettings:
 class GraspNetwork(nn.Module):
     """f = NN_x ∘ NN_o: grids (B, n, n, n), bool or numbers, to pose vectors (B, 7 + J).
 
-    NN_o: three times a 3-D convolution of kernels of size 4 with padding 1, batch normalisation,
-    ReLU and pooling by 2. NN_x: the features, normalised again, then linear layers with ReLU, of
-    which the first is normalised before it: the paper's "first two". Quaternions leave with unit
-    length and w >= 0; joints are not held to their limits. The frame is that of the grid's object,
-    metres and rad.
+    NN_o has three blocks: a 3-D convolution of kernels of size 4 with padding 1, batch
+    normalisation, ReLU and pooling by 2. NN_x normalises the features again, then has linear layers
+    with ReLU. The first of these is normalised before its ReLU: the paper's "first two".
+    Quaternions have unit length and w >= 0. Joints may exceed their limits. The frame is that of
+    the grid's object, in metres and rad.
 
     joints: J, the hand's independent ones.
     settings: sizes.
@@ -75,11 +76,11 @@ class GraspNetwork(nn.Module):
 
 
 def fuse(network: GraspNetwork) -> GraspNetwork:
-    """Make a network ready for predictions alone, in place, and return it: on a processor about 1.8
-    times as fast.
+    """Prepare a network for prediction only, in place, and return it: about 1.8 times as fast on a
+    CPU.
 
-    Batch normalisation of NN_o is folded into its convolutions, pooling comes before ReLU, which it
-    may, and channels last in memory. Answers differ by rounding.
+    Batch normalisation of NN_o is folded into its convolutions. Pooling comes before ReLU, which
+    gives the same result, and memory has channels last. Answers differ by rounding.
 
     network: trained.
     """
@@ -96,7 +97,7 @@ def fuse(network: GraspNetwork) -> GraspNetwork:
 
 
 def _side(grid):
-    """Voxels a side that are left of a grid after the convolutions and poolings."""
+    """Voxels per side of a grid after the convolutions and poolings."""
     for _ in range(LAYERS):
         grid = (grid + 2 - KERNEL + 1) // 2
     return grid

@@ -1,5 +1,5 @@
-"""One object as the planning, mending and judging of grasps see it: its distance field, centre of
-mass and size.
+"""One object for planning, correcting and judging grasps: its distance field, centre of mass and
+size.
 """
 
 from dataclasses import dataclass

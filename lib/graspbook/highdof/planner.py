@@ -1,5 +1,5 @@
-"""Grasps of a hand of many joints for objects, searched from random starts: the data of the
-high-DOF paper (V-A1).
+"""Planning of grasps of a hand of many joints, from random starts: the data of the high-DOF paper
+(V-A1).
 """
 
 from dataclasses import dataclass, field
@@ -17,18 +17,18 @@ from graspbook.objects.distance import Fields
 
 # Metres, of the wrist; joints and the quaternion's numbers jump by a quarter of their range.
 _JUMP = 0.05
-_AROUND = 0.05  # metres by which the cube of the starts is wider than the field's on every side
+_AROUND = 0.05  # metres added to the field's cube on every side, for starts
 _DRAWS = 200  # of a start, until it is legal
 
 
 @dataclass(frozen=True)
 class PlannerSettings:
-    """How grasps are planned.
+    """Settings of the planner.
 
-    grasps: chains per object, K; the paper's 100.
+    grasps: chains per object, K; 100 in the paper.
     energy, layout: see `energies.Judge`.
-    search: how a chain goes on from its start, by annealing as the paper's planner or, ours, by
-        gradient descent between jumps.
+    search: of a chain: annealing as in the paper's planner, or gradient descent between jumps,
+        ours.
     """
 
     grasps: int = 100
@@ -69,7 +69,7 @@ def search_settings(
 
 
 class Planned(NamedTuple):
-    """Grasps of one object.
+    """Planned grasps of one object.
 
     states: (K, 7 + J), pose vectors in the object frame, best first.
     energies: (K,).
@@ -89,11 +89,11 @@ def plan(
 ) -> list[Planned]:
     """Plan for all objects at once: one Planned per object.
 
-    Raises PlanError where an object leaves no legal start.
+    Raises PlanError if there is no legal start at an object.
 
-    hand: that grasps.
+    hand: the hand.
     fields: of the objects.
-    settings: how grasps are planned.
+    settings: of the planner.
     generator: of the fields' device.
     """
     objects = len(fields.values)
@@ -121,13 +121,13 @@ def plan(
 def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator) -> torch.Tensor:
     """Legal random pose vectors (N, 7 + J), one for each of the judge's chains.
 
-    The wrist's orientation is uniform, joints that close are up to half closed, others anywhere;
-    the middle of the contact points is uniform in the field's cube, wider by 5 cm. Raises PlanError
-    for an object that no draw keeps clear of.
+    The wrist's orientation is uniform. Closing joints are up to half closed, and others anywhere.
+    The middle of the contact points is uniform in the field's cube, enlarged by 5 cm. Raises
+    PlanError if every draw overlaps the object.
 
-    hand: that grasps.
+    hand: the hand.
     fields: of the objects.
-    judge: of what is legal.
+    judge: of legality.
     generator: of the fields' device.
     """
     which = judge.which
@@ -150,10 +150,10 @@ def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator)
 
 
 def reach(hand: Hand) -> float:
-    """An upper bound of what the open hand can get around, metres: the largest distance between two
-    of its contact points.
+    """The open hand's largest span, metres: the largest distance between two of its contact points.
 
-    A hand whose fingers open beside the palm, flat, as the Barrett Hand's do, gets around less.
+    This is an upper bound of the width that it can grasp. A hand whose fingers open flat next to
+    the palm, as the Barrett Hand's do, can grasp less.
 
     hand: with a layout "default" of contact points.
     """
@@ -187,7 +187,7 @@ def _draw(hand, contacts, centres, halves, generator):
 def space(hand: Hand, fields: Fields) -> Space:
     """Limits (B, 7 + J) of pose vectors at each object, and their largest jumps (7 + J,).
 
-    hand: that grasps.
+    hand: the hand.
     fields: of B objects.
     """
     centres, halves = _cubes(fields)
@@ -213,8 +213,8 @@ def _cubes(fields):
 
 
 def _joints(hand, like):
-    """Low and high limits, open values and closing signs (J,) of a hand's joints as tensors of the
-    kind of `like`.
+    """Low and high limits, open values and closing signs (J,) of a hand's joints, as tensors like
+    `like`.
     """
     arrays = (*hand.limits.T, hand.open, hand.closing)
     return tuple(torch.as_tensor(array, dtype=like.dtype, device=like.device) for array in arrays)

@@ -1,5 +1,5 @@
-"""Planned grasps of objects as files, one an object, made in groups that fill the processor and can
-be stopped at any moment.
+"""Files of planned grasps, one per object. They are planned in groups that use the whole CPU, and a
+run can be stopped at any time.
 """
 
 import json
@@ -24,10 +24,11 @@ from graspbook.objects.distance import Fields
 from graspbook.parallel import run_tasks
 from graspbook.storage import atomic_path, code_hash, content_hash, hash_number
 
-CHAINS = 160  # annealed abreast: beyond it the time of a step grows with them
-# Random numbers depend on what is planned, not on the code. They did when the published grasps were
-# planned; the hash of the code of that time stays among what they are drawn from.
+CHAINS = 160  # annealed together; with more, a step takes longer
+# Random numbers depend on the plan's settings, not on the code. They depended on the code when the
+# published grasps were planned. The hash of that code therefore remains in their seed.
 _PUBLISHED_CODE = "0c2df9a5bda75a507e237cbe088b8c99"
+_LARGEST = 500_000_000  # bytes of arrays in one file
 _THIN = 0.02  # of its longest side: such a mesh may have no inside on the grid of a distance field
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
 
@@ -43,9 +44,9 @@ class HandGrasps:
     closed: (K, J), joint values after closing on the object.
     energies, epsilon: (K,), as planned and after closing.
     iterations, history: (R,) and (R, K), the least energy of each chain over time.
-    com, length: (3,) and metres, of the object, by which ε is measured.
-    evaluations: states judged per chain, mean over those that ran abreast.
-    parameters: what they depend on.
+    com, length: (3,) and metres, of the object, used for ε.
+    evaluations: states judged per chain, mean over chains that ran together.
+    parameters: on which the grasps depend.
     """
 
     hand: str
@@ -63,7 +64,7 @@ class HandGrasps:
 
 
 def write_plan(path: Path | str, grasps: HandGrasps) -> None:
-    """Write a file of HandGrasps: HDF5, its arrays under their names, all else in the attributes.
+    """Write a file of HandGrasps: HDF5, with arrays by name and the rest as attributes.
 
     path: of the file.
     grasps: to write.
@@ -81,19 +82,22 @@ def read_plan(path: Path | str, hand: Hand | None = None) -> HandGrasps:
     """The HandGrasps in a file; GraspFileError for one that is missing, broken, foreign, or of
     another hand.
 
-    path: that `write_plan` wrote.
-    hand: that is expected, None for any.
+    path: of a file of `write_plan`.
+    hand: the expected one, None for any.
     """
     path = Path(path)
     if not path.is_file():
         raise GraspFileError(f"{path}: no such file of planned grasps")
     try:
         with h5py.File(path, "r") as file:
+            size = sum(file[name].nbytes for name in (*_ARRAYS, "com"))
+            if size > _LARGEST:
+                raise ValueError(f"{size} bytes of arrays, expected at most {_LARGEST}")
             arrays = {name: file[name][()] for name in (*_ARRAYS, "com")}
             length, evaluations = (float(file[name][()]) for name in ("length", "evaluations"))
             name, joints = file.attrs["hand"], tuple(json.loads(file.attrs["joints"]))
             parameters = json.loads(file.attrs["parameters"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise GraspFileError(f"{path}: not a file of planned grasps ({error})") from error
     if hand is not None and (name, joints) != (hand.name, hand.joints):
         raise GraspFileError(
@@ -114,13 +118,13 @@ def read_plan_of(
     another scale.
 
     path: of the file.
-    hand: that is expected.
-    source: what messages call the mesh.
-    mesh: that is expected.
+    hand: the expected one.
+    source: the mesh's name in messages.
+    mesh: the expected one.
     """
     plan = read_plan(path, hand)
     group = plan.parameters.get("group", {})
-    # Of a group the file's name tells which mesh it is.
+    # In a group, the file's name identifies the mesh.
     planned = next(iter(group)) if len(group) == 1 else Path(path).stem
     if group.get(planned) != content_hash(mesh.vertices, mesh.faces):
         raise GraspFileError(
@@ -141,11 +145,11 @@ def plan_files(
 ) -> int:
     """Plan grasps for meshes, write them to files, and return how many chains were run.
 
-    Files that are there with the same parameters stay; those missing are planned in the groups of
-    the whole list, so that a stopped run ends with the same bytes. Before anything is planned it
-    raises, naming the object, PlanError for one that is too wide, see `check_size`, MeshError for
-    one whose distance field has no inside, and GraspFileError for a file of another kind in the
-    place of a plan.
+    Existing files with the same parameters are kept. Missing ones are planned in the groups of the
+    whole list, so that a stopped run ends with the same bytes. Errors come before any planning and
+    name the object. Raises PlanError for an object that is too wide, see `check_size`, and
+    MeshError for one whose distance field has no inside. Raises GraspFileError if a plan's path has
+    a file of another kind.
 
     meshes: by name.
     paths: the file of each name.
@@ -156,19 +160,8 @@ def plan_files(
     """
     for name, mesh in meshes.items():
         check_size(load_hand(hand), name, mesh)
-    names, size = list(meshes), max(1, CHAINS // settings.grasps)
     tasks: list[dict[str, Any]] = []
-    for start in range(0, len(names), size):
-        group = {name: meshes[name] for name in names[start : start + size]}
-        parameters = {
-            "hand": hand,
-            "settings": asdict(settings),
-            "seed": seed,
-            "group": {
-                name: content_hash(mesh.vertices, mesh.faces) for name, mesh in group.items()
-            },
-            "code": code_hash(__name__),
-        }
+    for group, parameters in _groups(meshes, hand, settings, seed):
         missing = {name: paths[name] for name in group if not _is_there(paths[name], parameters)}
         if missing:
             tasks.append({"group": group, "paths": missing, "parameters": parameters})
@@ -181,12 +174,12 @@ def plan_files(
 
 
 def check_size(hand: Hand, name: str, mesh: trimesh.Trimesh) -> None:
-    """Raise PlanError for a mesh whose smallest box, however turned, is wider on its shortest side
-    than a hand's `reach`.
+    """Raise PlanError if the shortest side of a mesh's smallest box is longer than a hand's
+    `reach`.
 
-    That is an upper bound: of what passes, some is still too wide to be held.
+    `reach` is an upper bound, so some meshes that pass are still too wide to be held.
 
-    hand: that is to grasp it.
+    hand: the hand.
     name: of the mesh, for the message.
     mesh: in metres.
     """
@@ -194,13 +187,13 @@ def check_size(hand: Hand, name: str, mesh: trimesh.Trimesh) -> None:
     if width > span:
         raise PlanError(
             f"{name} is {1000 * width:.0f} mm wide at its narrowest; the {hand.name} hand reaches"
-            f" around {1000 * span:.0f} mm at most"
+            f" {1000 * span:.0f} mm at most"
         )
 
 
 def named_target(name: str, mesh: trimesh.Trimesh) -> Target:
-    """The Target of a mesh; raises MeshError, naming it, for one whose distance field has no
-    inside, such as a thin sheet.
+    """The Target of a mesh; raises MeshError, with its name, if its distance field has no inside,
+    as for a thin sheet.
 
     name: of the mesh.
     mesh: in metres.
@@ -219,14 +212,14 @@ def plan_group(
     hand: str,
     settings: PlannerSettings,
 ) -> None:
-    """Plan for a group of meshes at once, on one thread: its bits do not depend on how many
-    processes run.
+    """Plan for a group of meshes at once, on one thread, so that its bits do not depend on the
+    number of processes.
 
     group: meshes by name.
-    paths: the files that are to be written, by name.
-    parameters: what the grasps depend on.
+    paths: the files to write, by name.
+    parameters: on which the grasps depend.
     hand: its name.
-    settings: how grasps are planned.
+    settings: of the planner.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -244,8 +237,8 @@ def plan_group(
 
 
 def _closed(hand, target, found, abreast, parameters):
-    """The HandGrasps of a `planner.Planned` of a Target, one of so many objects that were planned
-    abreast.
+    """The HandGrasps of a `planner.Planned` of a Target. abreast: number of objects that were
+    planned together.
     """
     which = torch.zeros(len(found.states), dtype=torch.long)
     wrist, joints = pose_vector.split(found.states)
@@ -267,8 +260,38 @@ def _closed(hand, target, found, abreast, parameters):
     )
 
 
+def planned_otherwise(
+    meshes: Mapping[str, trimesh.Trimesh],
+    paths: Mapping[str, Path],
+    hand: str,
+    settings: PlannerSettings,
+    *,
+    seed: int = 0,
+) -> list[str]:
+    """Names of the meshes whose file holds grasps that `plan_files` would replace.
+
+    meshes, paths, hand, settings, seed: as for `plan_files`.
+    """
+    return [
+        name
+        for group, parameters in _groups(meshes, hand, settings, seed)
+        for name in group
+        if paths[name].is_file() and not _is_there(paths[name], parameters)
+    ]
+
+
+def _groups(meshes, hand, settings, seed):
+    """The meshes that are planned together, each group with its parameters."""
+    names, size = list(meshes), max(1, CHAINS // settings.grasps)
+    for start in range(0, len(names), size):
+        group = {name: meshes[name] for name in names[start : start + size]}
+        hashes = {name: content_hash(mesh.vertices, mesh.faces) for name, mesh in group.items()}
+        made = {"settings": asdict(settings), "seed": seed, "code": code_hash(__name__)}
+        yield group, {"hand": hand, "group": hashes} | made
+
+
 def _is_there(path, parameters):
-    """Whether a file has what is to be planned; raises GraspFileError for one of another kind, lest
-    it be overwritten.
+    """Whether a file has what is to be planned; raises GraspFileError for one of another kind,
+    so that it is not overwritten.
     """
     return path.is_file() and read_plan(path).parameters == json.loads(json.dumps(parameters))

@@ -1,5 +1,5 @@
-"""Grasps for any object with a trained network: turned views, one pose each, mended, closed and
-ranked (section V-C4).
+"""Grasps for any object with a trained network: one pose per turned view, moved out of the object,
+closed and ranked (section V-C4).
 """
 
 from collections.abc import Callable
@@ -38,9 +38,9 @@ class Candidates:
     object_T_palm: (R, 4, 4).
     joints: (R, J), closed values of `hand.joints`.
     epsilon: (R,), -1 too where the hand is still inside.
-    clear: (R,) bool, whether the mending ended with nothing inside.
+    clear: (R,) bool, whether the hand ended with nothing inside.
     penetration: (R, 3), depth in metres of the deepest part of the whole hand in the object, 0 if
-        none is: as predicted, mended, and closed, see `deepest`.
+        none is: as predicted, moved out, and closed, see `deepest`.
     contacts: for each the points (P, 3), normals (P, 3) into the object, and links (P,) by index.
     """
 
@@ -90,7 +90,7 @@ def generate(
 ) -> Candidates:
     """The Candidates of an object, from random rotations of those that the network knows.
 
-    Each pose is mended until no part of the hand is inside; then the hand is closed and ε measured.
+    Each pose is moved until no part of the hand is inside. Then the hand closes, and ε is measured.
     Raises ParameterError for another way, and what `make_target` and `ask` raise.
 
     hand: that the network was trained for.
@@ -99,7 +99,7 @@ def generate(
     settings: that the network was trained with.
     rotations: how many.
     seed: of the choice of rotations.
-    way: of mending: "adjust", the paper's, or "polish", ours; see `refinement`.
+    way: how the hand is moved out: "adjust", the paper's, or "polish", ours; see `refinement`.
     """
     target = make_target(mesh)
     asked = ask(network, mesh, target, settings, rotations=rotations, seed=seed)
@@ -145,11 +145,11 @@ def complete(
     target: the object.
     rotation: (R,), which of its rotations they are for.
     predicted: (R, 7 + J), pose vectors in the object frame.
-    way: of mending.
+    way: how the hand is moved out, one of WAYS.
     """
     if way not in WAYS:
         raise ParameterError(
-            f"unknown way {way!r} to mend a grasp, expected one of {', '.join(WAYS)}"
+            f"unknown way {way!r} to move a hand out of an object, expected {' or '.join(WAYS)}"
         )
     which = torch.zeros(len(predicted), dtype=torch.long)
     mended, clear = WAYS[way](hand, target.fields, which, predicted)

@@ -1,8 +1,8 @@
-"""Mending a predicted grasp pose: the paper's pose refinement (section IV-E), its runtime
+"""Corrections of predicted grasp poses: the paper's pose refinement (section IV-E), its runtime
 adjustment (section V-C3), and ours.
 
 All take pose vectors x (N, 7 + J), torch, in the frames of the objects which (N,) of
-`distance.Fields`, and return such, with joints within their limits.
+`distance.Fields`. They return pose vectors with joints within their limits.
 """
 
 import torch
@@ -34,7 +34,7 @@ def refine(
     """The pose vectors x* near x that minimise β ‖x* - x‖² + (1 - β) L_collision (section IV-E), by
     Adam.
 
-    A soft penalty: at the minimum some penetration is left.
+    The penalty is soft, so the minimum has some penetration left.
 
     hand: of all poses.
     fields: of the objects.
@@ -67,22 +67,22 @@ def adjust(
     points: str = "whole",
     steps: int = STEPS,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Descend L_collision from x until nothing is inside, or for `steps` steps; and whether that
-    came true (N,) bool.
+    """Descend L_collision from x until no point is inside, or for `steps` steps; also returns
+    whether this succeeded (N,) bool.
 
-    Each step is along the gradient, in units of 0.1 m and rad. It is first as long as would end the
-    penetration if the loss were a linear function squared (Polyak's step for a least value of 0),
-    for points half a millimetre clear. It gets longer, up to twice, for poses that this does not
-    free.
+    Each step follows the gradient, in units of 0.1 m and rad. Its first length would end the
+    penetration if the loss were the square of a linear function (Polyak's step for a least value of
+    0). Points should then be half a millimetre clear. Steps grow up to twice this length for poses
+    that still penetrate.
 
     hand: of all poses.
     fields: of the objects.
     which: (N,), the object of each pose.
     x: (N, 7 + J).
     points: "contacts", the paper's, or "whole": balls that fill the whole hand, since parts between
-        contact points can be inside too. The whole hand also leaves itself: no part stays more than
-        2 mm inside another.
-    steps: at most.
+        contact points can also be inside. The whole hand also leaves itself: no part stays more
+        than 2 mm inside another.
+    steps: largest number.
     """
     if points == "whole":
         balls = inner_balls(hand, SLACK)
@@ -123,10 +123,10 @@ def polish(
     slides: int = SLIDES,
     energy: str = "graspit",
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ours: gradient steps of the planner's on an energy from x, then `adjust`; x and clear as
-    there.
+    """Ours: the planner's gradient steps on an energy from x, then `adjust`; returns the same as
+    `adjust`.
 
-    Brings the hand to the surface, which the paper leaves to the network.
+    It moves the hand to the surface, which the paper leaves to the network.
 
     hand: of all poses.
     fields: of the objects.

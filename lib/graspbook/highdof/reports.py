@@ -1,4 +1,4 @@
-"""What a hand's network is worth on several meshes: reports of `mesh_grasp`, added up."""
+"""How good a hand's network is on several meshes: reports of `mesh_grasp`, added up."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from graspbook.storage import read_json
 
 
 def summarise(paths: Iterable[Path | str]) -> tuple[dict[str, Any], dict[str, dict[int, Any]]]:
-    """Add up reports with the planner's grasps beside, of one hand.
+    """Add up reports of one hand that compare grasps with the planner's.
 
     paths: of the reports; every object has one with every seed.
 
@@ -78,13 +78,20 @@ def _read(path):
         report = read_json(path)
         if report["planner"]["best_of_5"] is None:
             raise ParameterError(
-                f"{path}: beside {report['planner']['grasps']} planned grasps, expected five or"
-                " more"
+                f"{path}: compared with {report['planner']['grasps']} planned grasps, expected"
+                " five or more"
             )
-        [report[key] for key in ("hand", "object", "parameters", "rotations", "epsilon", "held")]
+        str(report["hand"]), Path(report["object"]), int(report["parameters"]["seed"])
+        figures = ("epsilon", "penetration_adjusted", "penetration_max")
+        turned = [turn[key] for turn in report["rotations"] for key in figures]
+        np.array(
+            [report["planner"]["best_of_5"], report["epsilon"], report["held"], *turned], float
+        )
+        if not turned:
+            raise ParameterError(f"{path}: no rotations, expected one or more")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParameterError(
             f"{path}: no report of `graspbook hand-grasp --against` ({type(error).__name__}:"
-            f" {error}); expected such ones alone"
+            f" {error}); expected only such reports"
         ) from error
     return {key: value for key, value in report.items() if key != "contacts"}

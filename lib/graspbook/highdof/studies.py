@@ -1,5 +1,5 @@
-"""Networks that the notebooks of the high-DOF paper compare: where their files lie, how they are
-trained, their residuals, and the columns of tables.
+"""Networks that the notebooks of the high-DOF paper compare: their files, trainings, residuals, and
+columns of tables.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,11 +16,10 @@ from graspbook.parallel import run_tasks
 from graspbook.training import TrainSettings
 
 FINGERTIPS, FINAL, ON_TOP = "fingertips", "final", "{} on top"
-SETS = ("test", "train")
 
 
 class Run(NamedTuple):
-    """One network: of which hand, under which name, and from which seed."""
+    """One network: its hand, its name and its seed."""
 
     hand: str
     name: str
@@ -31,7 +30,7 @@ class Run(NamedTuple):
 
 
 class Training(NamedTuple):
-    """What a network is and how it is trained."""
+    """A network and its training."""
 
     variant: Variant
     settings: TrainSettings
@@ -60,16 +59,16 @@ class Files:
         return self.plans(f"compared/{way.replace(', ', '_')}", names)
 
     def examples(self, kind: str) -> Path:
-        """What networks learn from.
+        """Examples that networks learn from.
 
-        kind: as of `plans`.
+        kind: as for `plans`.
         """
         return self.root / "highdof" / f"examples_{kind}.safetensors"
 
     def network(self, run: Run) -> Path:
         """The weights of a network.
 
-        run: which.
+        run: the network.
         """
         if run.name == FINAL:
             return self.root / "weights" / f"highdof_{run.hand}.safetensors"
@@ -85,13 +84,13 @@ def changes(
     datasets: int,
     layout_grasps: int,
 ) -> dict[str, Variant]:
-    """Variants with one thing changed, by name.
+    """Variants with one change, by name.
 
-    by_loss: those they are changed from, by loss.
+    by_loss: the unchanged variants, by loss.
     betas: of equation 2.
-    fewer: grasps of each object.
-    datasets: with one random grasp of each object.
-    layout_grasps: of each object, of planners with points on all links and on the fingertips.
+    fewer: grasps per object.
+    datasets: with one random grasp per object.
+    layout_grasps: per object, of planners with points on all links and on the fingertips.
     """
     combined, consistency, l2 = (by_loss[kind] for kind in ("combined", "consistency", "l2"))
     found = {f"beta {other:g}": replace(combined, loss=LossSettings(beta=other)) for other in betas}
@@ -113,12 +112,12 @@ def trainings(
     *,
     seeds: Iterable[int],
 ) -> dict[Run, Training]:
-    """What is trained from scratch with the same number of steps.
+    """Trainings from scratch, with the same number of steps.
 
-    hands: the first by each loss and each change, the others by L2 alone.
+    hands: the first is trained by each loss and each change, the others by L2 only.
     by_loss: variants, from every seed.
     changed: variants, from the seed of the settings.
-    settings: of each training, but for its seed.
+    settings: of each training; its seed is replaced.
     seeds: of all losses.
     """
     first, *others = hands
@@ -140,9 +139,9 @@ def on_top(
 
     hand: its name.
     by_loss: variants.
-    settings: of each training, but for its seed.
+    settings: of each training; its seed is replaced.
     seeds: of the networks to start from.
-    files: where these lie.
+    files: of these.
     """
     found = {}
     for kind in ("consistency", "combined"):
@@ -161,12 +160,12 @@ def train_all(
     device: str,
     workers: int,
 ) -> dict[Run, list[dict[str, float]]]:
-    """Train networks, or find them, and return their histories.
+    """Train networks, or reuse their files, and return their histories.
 
-    asked: which.
-    files: where they and their examples lie.
+    asked: the trainings.
+    files: of networks and examples.
     names: of the objects to train on.
-    device: of torch's; only a processor trains several at a time.
+    device: of torch; only a CPU trains several at a time.
     workers: processes.
     """
     tasks = [
@@ -185,7 +184,7 @@ def train_all(
 
 
 def loss_curve(history: Sequence[Mapping[str, float]]) -> tuple[list[float], np.ndarray]:
-    """Steps of a training and the mean loss of each and up to 49 before it.
+    """Steps of a training, and the mean loss of each step and up to 49 before it.
 
     history: of the training.
     """
@@ -203,7 +202,7 @@ class Residuals:
     by_run: dict[tuple[Run, str], ByObject] = field(default_factory=dict)
 
     def of(self, hand: str, name: str, seeds: Iterable[int], split: str = "test") -> list[ByObject]:
-        """Those of a network from each seed, as `comparison.contrast` takes them.
+        """Residuals of a network from each seed, for `comparison.contrast`.
 
         hand, name, seeds: of the runs.
         split: "test" or "train".
@@ -213,7 +212,7 @@ class Residuals:
     def named(
         self, hand: str, names: Iterable[str], seeds: Sequence[int], split: str = "test"
     ) -> dict[str, list[ByObject]]:
-        """Those of several networks, by name.
+        """Residuals of several networks, by name.
 
         hand, names, seeds: of the runs.
         split: "test" or "train".
@@ -221,9 +220,9 @@ class Residuals:
         return {name: self.of(hand, name, seeds, split) for name in names}
 
     def items(self, run: Run, split: str = "test") -> list[dict[str, Any]]:
-        """Those of one network, a dict per object.
+        """Residuals of one network, one dict per object.
 
-        run: which.
+        run: the network.
         split: "test" or "train".
         """
         return [item for (item,) in self.by_run[run, split].values()]
@@ -241,12 +240,12 @@ def residuals_of(
 ) -> Residuals:
     """The Residuals of networks.
 
-    runs: which.
-    files: where they and their examples lie.
+    runs: the networks.
+    files: of networks and examples.
     sets: names of the objects by set.
     beta: of equation 2.
     workers: processes.
-    fixed: which grasp L2 is to, see `training.fixed_grasps`; 0 if it is not there.
+    fixed: the grasp of L2, see `training.fixed_grasps`; 0 for networks without an entry.
     turned: in all rotations, or as objects are stored.
     """
     asked = [(run, split) for run in runs for split in sets]
@@ -271,7 +270,7 @@ def columns(
     """Columns of a table of a `contrast`: {title: values of its variants}.
 
     found: the contrast.
-    figures: which; with titles and the factors to what is printed, or names that are titles.
+    figures: their titles and factors to the printed unit, or names that are titles.
     """
     named = figures if isinstance(figures, Mapping) else {figure: (figure, 1) for figure in figures}
     rows = [row for row in found["variants"].values()]
@@ -284,7 +283,7 @@ def columns(
 
 
 def interval(cell: Mapping[str, Any]) -> str | None:
-    """The interval of a figure in words, None where it has none.
+    """The interval of a figure as text, None if it has none.
 
     cell: "value" and "interval".
     """
@@ -292,7 +291,7 @@ def interval(cell: Mapping[str, Any]) -> str | None:
 
 
 def with_interval(cell: Mapping[str, Any]) -> str:
-    """A figure with its interval, where it has one.
+    """A figure with its interval, if it has one.
 
     cell: "value" and "interval".
     """

@@ -1,5 +1,5 @@
-"""Training the high-DOF network with the paper's three losses, and its residuals by each (sections
-IV and V-C).
+"""Training of the high-DOF network with the paper's three losses, and its residuals for each
+(sections IV and V-C).
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -23,11 +23,11 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class LossSettings:
-    """What a network is trained by.
+    """Settings of the loss.
 
-    kind: "l2" to one grasp of each object, "consistency" or "combined" (equation 2).
+    kind: "l2" to one grasp per object, "consistency" or "combined" (equation 2).
     beta: of equation 2.
-    fixed: which grasp "l2" is to, see `fixed_grasps`.
+    fixed: the grasp of "l2", see `fixed_grasps`.
     layout: the hand's contact points of the collision loss.
     """
 
@@ -56,9 +56,9 @@ def fixed_grasps(examples: Examples, fixed: int) -> torch.Tensor:
 
 
 def fewer_grasps(examples: Examples, count: int, seed: int) -> Examples:
-    """The examples with random grasps of each object, still of least energy first.
+    """The examples with some random grasps of each object, still with the least energy first.
 
-    Raises ParameterError for more than there are.
+    Raises ParameterError for more grasps than there are.
 
     examples: to choose from.
     count: grasps of each object.
@@ -83,16 +83,16 @@ def train_network(
     weights: Path | str,
     init: Path | str | None = None,
 ) -> list[dict[str, float]]:
-    """Train a GraspNetwork on Examples into a file, or find it there, and return its history.
+    """Train a GraspNetwork on Examples into a file, or reuse the file, and return its history.
 
-    Batches of 16 turned objects, or of all if they are fewer; an epoch has each once, in an order
-    that depends on the seed alone, less the rest that fills no batch. Raises ParameterError for a
-    single turned object, of which batch normalisation can make nothing.
+    A batch has 16 turned objects, or all if there are fewer. An epoch has each object once, without
+    the remainder that fills no batch. Its order depends only on the seed. Raises ParameterError for
+    a single turned object, because batch normalisation needs more.
 
-    hand: that the grasps are of.
-    examples: to learn from, on the device to train on.
+    hand: of the grasps.
+    examples: to learn from, on the training's device.
     network: its sizes.
-    loss: that it is trained by.
+    loss: its settings.
     settings: of the training.
     weights: the file.
     init: weights to start from.
@@ -152,7 +152,7 @@ def train_network(
 
 
 def examples_hash(examples: Examples) -> str:
-    """Hash of all that a training sees of Examples.
+    """Hash of the parts of Examples that a training uses.
 
     examples: on any device.
     """
@@ -166,7 +166,7 @@ def load_network(path: Path | str, hand: Hand) -> tuple[GraspNetwork, DataSettin
     Raises WeightsError if the file is missing, of another network or hand, or does not fit.
 
     path: of the weights.
-    hand: that is expected.
+    hand: the expected one.
     """
 
     def make(parameters):
@@ -186,17 +186,17 @@ def load_network(path: Path | str, hand: Hand) -> tuple[GraspNetwork, DataSettin
 
 @dataclass(frozen=True)
 class Residuals:
-    """What a network answers for N objects in R rotations, and how far off it is.
+    """A network's answers for N objects in R rotations, and their errors.
 
     See `losses` for the units. All but x are (N, R).
 
     x: (N, R, 7 + J), in the turned frames.
     nearest: index of the nearest grasp x_j.
     size: ‖x_j‖.
-    l2: to one fixed grasp, the sum of what its translation, rotation and joints are off by.
+    l2: to one fixed grasp, the sum of its parts for translation, rotation and joints.
     mean_l2: mean over all K.
-    points: how many contact points are inside the object.
-    depth: their mean depth in metres, NaN where none is.
+    points: number of contact points inside the object.
+    depth: their mean depth in metres, NaN without any.
     """
 
     x: np.ndarray
@@ -216,9 +216,9 @@ class Residuals:
 def residuals(hand: Hand, model: GraspNetwork, examples: Examples, *, fixed: int = 0) -> Residuals:
     """The Residuals of a network.
 
-    hand: that it was trained for.
+    hand: of the training.
     model: the network.
-    examples: that it is asked for.
+    examples: its inputs and grasps.
     fixed: see `fixed_grasps`.
     """
     contacts, columns = hand.contacts["default"], []

@@ -87,9 +87,8 @@ def centre_of_mass(field: DistanceField) -> np.ndarray:
     if not (field.values < 0).any():
         length = FILL * field.spacing * (len(field.values) - 1)
         raise MeshError(
-            f"the centre of mass of a mesh {length:.3g} m long: it encloses no volume, or is"
-            f" thinner than the {1000 * field.spacing:.2g} mm between the points of its distance"
-            " field"
+            f"cannot find the centre of mass of a mesh {length:.3g} m long: it encloses no volume,"
+            f" or is thinner than the spacing of its distance field, {1000 * field.spacing:.2g} mm"
         )
     share = np.clip(0.5 - field.values / field.spacing, 0, 1)
     nodes = np.argwhere(share)

@@ -57,6 +57,11 @@ def give_walls(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh | None, float]:
     is_sheet = np.isin(body, edge_body[single])
     faces, rim = mesh.faces[is_sheet], mesh.edges[single]
     count, half = len(mesh.vertices), mesh.vertex_normals * wall / 2
+    # At an edge or a corner the vertex moves further, so that each face moves by half a wall.
+    cosines = (mesh.face_normals[:, None] * mesh.vertex_normals[mesh.faces]).sum(axis=2)
+    uses = np.bincount(mesh.faces.ravel(), minlength=count)
+    cosine = np.bincount(mesh.faces.ravel(), cosines.ravel(), count) / np.maximum(uses, 1)
+    half = half / np.clip(cosine, 0.5, 1)[:, None]
     a, b = rim.T
     walls = [faces, faces[:, ::-1] + count]
     walls += [np.stack([b, a, a + count], axis=1), np.stack([b, a + count, b + count], axis=1)]

@@ -4,6 +4,7 @@ A surface that stays open after repair is kept: sampling and ray casting do not 
 mass properties use the convex parts (`objects.parts`), which are closed in any case.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,35 +13,57 @@ import trimesh
 from graspbook.errors import MeshError
 from graspbook.objects.holes import fill_holes, give_walls
 from graspbook.objects.mesh_files import SUFFIXES, has_faces, read_mesh
+from graspbook.objects.one_view import is_open_view
 from graspbook.objects.parts import is_solid
 from graspbook.objects.simplify import MOST_FACES, simplify
 
 __all__ = ["SUFFIXES", "has_faces", "load_mesh", "notes_of", "repair"]
 SMALLEST, LARGEST = 0.01, 1.0  # longest side of a graspable object, metres
+LONG = 0.5  # a longer object is read, with a note
 THINNEST = 0.001  # of what can be simulated, metres
 _UNITS = {"millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254, "kilometres": 1000.0}
 
 
-def load_mesh(path: Path | str, scale: float = 1.0) -> trimesh.Trimesh:
+def load_mesh(
+    path: Path | str,
+    scale: float = 1.0,
+    *,
+    surface: tuple[trimesh.Trimesh, list[str]] | None = None,
+) -> trimesh.Trimesh:
     """Load, check and repair one mesh.
 
     Vertices are merged, degenerate and repeated faces dropped, windings made consistent and
     outward, and small holes filled. Sheets with larger openings are given walls, thin things are
     thickened, huge meshes simplified: `notes_of` says so. Raises MeshError when the file is
     missing, unreadable, of another kind or empty. Raises it too for NaN or infinite vertices, no
-    volume, or a longest side that is not within 0.01 … 1 m.
+    volume, or a longest side that is not within 0.01 … 1 m. Raises it as well for the open surface
+    of one view of a camera.
 
     path: of `mesh_files.SUFFIXES`; all geometries of a scene become one mesh in its frame.
     scale: factor from the file's units to metres.
+    surface: what `read_mesh` returns for the file; read here if None.
     """
     path = Path(path)
     if path.suffix.lower() in SUFFIXES and not path.is_file():
         raise MeshError(f"{path}: no such mesh file")
     if not (np.isfinite(scale) and scale > 0):
         raise MeshError(f"{path}: scale {scale} is not a positive number")
-    mesh, notes = read_mesh(path)
+    mesh, notes = surface or read_mesh(path)
     scaled = trimesh.Trimesh(mesh.vertices * scale, mesh.faces, process=False)
-    return _with_notes(repair(scaled, str(path), scale), notes)
+    graspable = len(mesh.faces) and SMALLEST <= scaled.extents.max() <= LARGEST
+    if surface is None and graspable and is_open_view(scaled):
+        raise MeshError(
+            f"{path}: this surface is one view of a camera, expected an object from all sides."
+            " The commands grasp and hand-grasp use it as a cloud. If it is an open object,"
+            " move its middle to the origin"
+        )
+    mesh = repair(scaled, str(path), scale)
+    if (size := float(mesh.extents.max())) > LONG:
+        notes.append(
+            f"it is {size:.2g} m long, which is large for one hand; if the unit is wrong, a"
+            f" guess is --scale {scale * 0.15 / size:.2g}, which makes it 0.15 m long"
+        )
+    return _with_notes(mesh, notes)
 
 
 def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> trimesh.Trimesh:
@@ -66,6 +89,7 @@ def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> t
     notes = []
     if len(mesh.faces) > MOST_FACES:
         before = len(mesh.faces)
+        print(f"{source}: simplifying {before} faces", file=sys.stderr, flush=True)
         mesh = simplify(mesh)
         mesh.update_faces(mesh.nondegenerate_faces(height=height) & mesh.unique_faces())
         mesh.remove_unreferenced_vertices()
@@ -79,8 +103,8 @@ def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> t
     mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     if not is_solid(mesh.faces):
         thickened.append(
-            "many of its edges have one face, or three and more: its convex parts are made on a"
-            f" grid, which thickens walls to about {1000 * mesh.extents.max() / 30:.1f} mm"
+            "many of its edges do not join exactly two faces, so its convex parts are made on a"
+            f" grid; this thickens walls to about {1000 * mesh.extents.max() / 30:.1f} mm"
         )
     return _with_notes(mesh, [*notes, *closed, *thickened])
 
@@ -117,9 +141,9 @@ def _check_size(mesh, source, scale):
     fits = [(unit, factor) for unit, factor in _UNITS.items() if 0.03 <= size * factor <= 0.6]
     unit, factor = fits[0] if fits else ("another unit", 0.1 / size)
     raise MeshError(
-        f"{source}: the longest side is {size:.4g} m, a graspable object has {SMALLEST} to"
-        f" {LARGEST:g} m; --scale {scale * 0.1 / size:.2g} would make it 0.1 m; the unit is not in"
-        f" the file, a guess is {unit}: --scale {scale * factor:.3g}"
+        f"{source}: the longest side is {size:.4g} m, expected {SMALLEST} to {LARGEST:g} m. Option"
+        f" --scale {scale * 0.1 / size:.2g} would make it 0.1 m. The file does not say its unit; a"
+        f" guess is {unit}: --scale {scale * factor:.3g}"
     )
 
 

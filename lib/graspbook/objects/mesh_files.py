@@ -86,7 +86,7 @@ def _check_shapes(mesh):
     if mesh.vertices.shape[1:] != (3,) or mesh.faces.shape[1:] != (3,):
         raise ValueError(f"vertices of {mesh.vertices.shape[1:]} coordinates, expected 3")
     if len(mesh.faces) and not 0 <= mesh.faces.min() <= mesh.faces.max() < len(mesh.vertices):
-        raise ValueError(f"a face of a vertex that is not among the {len(mesh.vertices)}")
+        raise ValueError(f"a face refers to a vertex beyond the {len(mesh.vertices)} in the file")
 
 
 def _read_any(path):
@@ -112,15 +112,15 @@ def _read_stl(path):
         return _read_any(path)
     if rest and said > whole:
         raise MeshError(
-            f"{path}: {len(data)} bytes, expected {84 + 50 * said} of a binary .stl of {said}"
-            " faces: it is cut off, or no .stl"
+            f"{path}: {len(data)} bytes, expected {84 + 50 * said} for a binary .stl with {said}"
+            " faces: the file is cut off or is not an .stl"
         )
     count = said if rest and said else whole
     rows = np.frombuffer(data, np.uint8, 50 * count, 84).reshape(count, 50)
     corners = rows[:, 12:48].copy().view("<f4").reshape(-1, 3).astype(float)
     note = f"{len(data) - 84 - 50 * count} bytes after its {count} faces are ignored"
     if count != said:
-        note = f"it says {said} faces, {count} are read, as many as its size has"
+        note = f"its header says {said} faces, but its size fits {count}: {count} are read"
     return trimesh.Trimesh(corners, np.arange(3 * count).reshape(-1, 3), process=False), [note]
 
 

@@ -86,7 +86,7 @@ def _decompose(vertices, faces):
     if parts is None:
         raise MeshError(
             f"CoACD crashed on a mesh of {len(faces)} faces, so it has no convex parts; expected a"
-            " closed surface without faces through each other: repair or remesh it"
+            " closed surface whose faces do not intersect: repair or remesh it"
         )
     hulls = [hull for points in parts if (hull := _hull(points)) is not None]
     volumes = np.array([hull.volume for hull in hulls])

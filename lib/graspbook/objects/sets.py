@@ -12,7 +12,7 @@ from graspbook.errors import MeshError, ParameterError
 from graspbook.objects.families import FAMILIES, make_shape
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.mesh import load_mesh
-from graspbook.objects.mesh_files import SUFFIXES
+from graspbook.objects.names import meshes_in, object_files, object_names
 from graspbook.objects.parts import convex_parts
 from graspbook.storage import atomic_path
 
@@ -71,9 +71,9 @@ class FamilySet:
 
 
 class FolderSet:
-    """The meshes of a folder, sorted, each named after its file.
+    """The meshes of a folder, or else of its subfolders, sorted, with names by `object_names`.
 
-    Raises MeshError for a missing or empty folder and for two files of one name.
+    Raises MeshError for a missing or empty folder and for two files that get one name.
 
     path: the folder.
     scale: factor to metres for all of them.
@@ -88,19 +88,12 @@ class FolderSet:
         seed: int = 0,
         held_out_fraction: float = 0.0,
     ) -> None:
-        folder = Path(path)
-        found = folder.iterdir() if folder.is_dir() else ()
-        files = sorted(file for file in found if file.suffix.lower() in SUFFIXES)
-        if not files:
-            raise MeshError(f"no meshes ({', '.join(SUFFIXES)}) in folder {folder}")
-        self._files: dict[str, Path] = {}
-        for file in files:
-            if file.stem in self._files:
-                raise MeshError(
-                    f"{file} and {self._files[file.stem].name} would both be the object"
-                    f" {file.stem!r}: rename one"
-                )
-            self._files[file.stem] = file
+        files = meshes_in(path)
+        try:
+            self._files = dict(zip(object_names(files), files, strict=True))
+            self._called = dict(zip(self._files, object_files(files, [path]), strict=True))
+        except ParameterError as error:
+            raise MeshError(f"{error}: rename one") from error
         self.scale = scale
         held_out = _held_out(len(files), held_out_fraction, [seed, 1])
         self._splits = _splits(dict(zip(self._files, held_out, strict=True)))
@@ -123,7 +116,7 @@ class FolderSet:
             raise ParameterError(
                 f"no object {name!r} in this set; available: {', '.join(self._files)}"
             )
-        return load_object(self._files[name], self.scale)
+        return load_object(self._files[name], self.scale, name=name, file=self._called[name])
 
 
 def object_set(
@@ -139,7 +132,9 @@ def object_set(
     return FamilySet(counts, seed, held_out_fraction)
 
 
-def load_object(path: Path | str, scale: float = 1.0, *, name: str = "") -> GraspObject:
+def load_object(
+    path: Path | str, scale: float = 1.0, *, name: str = "", file: str = ""
+) -> GraspObject:
     """The GraspObject of one mesh file, of its folder's family.
 
     Raises MeshError for a bad mesh.
@@ -147,11 +142,12 @@ def load_object(path: Path | str, scale: float = 1.0, *, name: str = "") -> Gras
     path: of the mesh.
     scale: factor from the file's units to metres.
     name: of the object; the file's if empty.
+    file: the path that grasp files name; the file's name if empty.
     """
     path = Path(path)
     mesh = load_mesh(path, scale)
     parts = convex_parts(mesh)
-    return GraspObject(name or path.stem, path.parent.name, mesh, parts, path.name, scale)
+    return GraspObject(name or path.stem, path.parent.name, mesh, parts, file or path.name, scale)
 
 
 def export(obj: GraspObject, folder: Path | str) -> Path:

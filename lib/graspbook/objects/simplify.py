@@ -36,13 +36,28 @@ def simplify(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     return trimesh.Trimesh(vertices, faces, process=False)
 
 
+def _without_folds(faces):
+    """Faces without repetitions, and without pairs of which one is the other's back."""
+    a, b, c = faces.T.astype(np.int64)
+    side = np.sign((b - a) * (c - a) * (c - b))
+    faces, face = np.unique(np.sort(faces, axis=1), axis=0, return_inverse=True)
+    side = np.bincount(face.ravel(), side)
+    return np.where(side[:, None] < 0, faces[:, ::-1], faces)[side != 0]
+
+
 def _cluster(mesh):
-    """A mesh whose vertices are the means of those in each cell of a grid."""
+    """A mesh whose vertices are the means of those in each cell of a grid.
+
+    Faces that fold onto each other vanish, so that a sheet stays one with two sides.
+    """
     cell = float(np.sqrt(2 * mesh.area / CLUSTERED))
     keys = np.floor((mesh.vertices - mesh.bounds[0]) / cell).astype(np.int64)
     _, group, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()
     sums = [np.bincount(group, mesh.vertices[:, axis]) for axis in range(3)]
     faces = group[mesh.faces]
-    faces = faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)]
+    faces = _without_folds(faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)])
+    edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    _, edge, count = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
+    faces = faces[(count[edge.ravel()] <= 2).reshape(-1, 3).all(axis=1)]
     return trimesh.Trimesh(np.stack(sums, axis=1) / counts[:, None], faces, process=False)

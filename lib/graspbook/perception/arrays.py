@@ -31,6 +31,7 @@ ROLES = {
     "factor": ("factor_depth", "depth_scale", "depth_factor"),
 }
 _ROLE_OF = {name: role for role, names in ROLES.items() for name in names}
+METRES = (0.05, 20)  # of the median of float depth, to which no factor is applied
 MILLIMETRES = (100, 20_000)  # of the median of an integer depth that is read as millimetres
 
 
@@ -48,10 +49,11 @@ def by_role(
     found: dict[str, np.ndarray] = {}
     names: dict[str, str] = {}
     unused = []
+    counts = _counts(stored)
     for name, value in stored.items():
         role = _ROLE_OF.get(name.lower())
         array = np.asarray(value)
-        if role is None or (role == "labels" and array.ndim == 0):
+        if role is None or (role == "labels" and not _is_labels(array, counts)):
             unused.append(name)
         elif role not in found:
             found[role], names[role] = array, name
@@ -65,6 +67,25 @@ def by_role(
     if unused and ("depth" in found or "points" in found or "object_points" in found):
         notes.append(f"not used: {', '.join(unused[:8])}{', ...' if len(unused) > 8 else ''}")
     return found, names
+
+
+def _counts(stored):
+    """How many pixels or points there can be, by the shapes of depth and points."""
+    counts = set()
+    for name, value in stored.items():
+        array = np.asarray(value)
+        if _ROLE_OF.get(name.lower()) == "depth":
+            counts.add(array.size)
+        elif _ROLE_OF.get(name.lower()) == "points":
+            counts |= {array.size, *(array.size // n for n in array.shape if n)}
+    return counts
+
+
+def _is_labels(array, counts):
+    """Whether numbers can be one label per point; names and lists of classes are something else."""
+    if array.dtype.kind not in "iufb" or array.ndim == 0:
+        return False
+    return array.ndim > 1 or not counts or array.size in counts
 
 
 def as_depth(source: str, name: str, depth: np.ndarray) -> np.ndarray:
@@ -189,6 +210,9 @@ def in_metres(
     """
     if scale != 1.0:
         return scale * (values if values.dtype.itemsize > 2 else values.astype(float))
+    if factor is not None and values.dtype.kind == "f" and _in_metres_already(values):
+        notes.append(f"{name} holds floats in metres: the factor {factor:.6g} is not used")
+        return values
     if factor is not None:
         notes.append(f"{name} is in units of {factor:.6g} m, as its file says")
         return values * factor
@@ -210,6 +234,12 @@ def in_metres(
         f" ({typical / 1000:.2f} m){far}"
     )
     return values * 0.001
+
+
+def _in_metres_already(values):
+    """Whether typical values are distances of an object from a camera in metres."""
+    measured = values[np.isfinite(values) & (values > 0)]
+    return bool(len(measured)) and bool(METRES[0] <= np.median(measured) <= METRES[1])
 
 
 def depth_factor(source: str, value: np.ndarray) -> float:

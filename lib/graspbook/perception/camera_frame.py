@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from graspbook.errors import CaptureError, ParameterError
+from graspbook.objects.one_view import MANY, ONE_VIEW, hidden_share, off_axis
 from graspbook.perception.capture_files import read_numbers
+from graspbook.perception.extraction import OBJECT_EXTENT
+from graspbook.perception.planes import dominant_plane
 from graspbook.pose import inverse, transform
 
-_ONE_VIEW, _BEHIND = 0.3, 0.02  # share of points with others so far (metres) behind them
+_SOME = 100_000  # points are looked at, of more
+_EDGE_ON = 0.03  # metres from the origin to a plane that a camera would see from its edge
 UP = {sign + axis: place for place, axis in enumerate("xyz") for sign in ("", "+", "-")}
 _TURNED = np.diag([1.0, -1.0, -1.0, 1.0])
 
@@ -35,8 +39,8 @@ def camera_T_cloud(
         if not exact and np.allclose(viewpoint[:3, :3], np.eye(3)):
             viewpoint = looking_at(viewpoint[:3, 3], np.median(points, axis=0))
             notes.append(
-                f"the camera was at {_text(viewpoint[:3, 3])} by the file's viewpoint, which has no"
-                " rotation: it is taken to look at the cloud"
+                f"the file's viewpoint at {_text(viewpoint[:3, 3])} has no rotation: the camera is"
+                " assumed to look at the cloud from there"
             )
         else:
             notes.append(
@@ -45,7 +49,7 @@ def camera_T_cloud(
         found = inverse(viewpoint)
         if not exact and (transform(found, points)[:, 2] < 0).mean() > 0.99:
             found = _TURNED @ found
-    elif (points[:, 2] < 0).mean() > 0.99 and _off_axis(points * [1, 1, -1]) < 50:
+    elif (points[:, 2] < 0).mean() > 0.99 and off_axis(points * [1, 1, -1]) < 50:
         notes.append(
             "the cloud is at negative z, as viewers write it (y up, z backwards): y and z were"
             " negated"
@@ -54,15 +58,9 @@ def camera_T_cloud(
     else:
         found = np.eye(4)
     seen = transform(found, points) if viewpoint is not None or found is _TURNED else points
-    behind = (seen[:, 2] <= 0).mean()
-    if behind > 0.01 or _off_axis(seen) > 50:
-        where = (
-            f"{behind:.0%} of the points lie behind it"
-            if behind > 0.01
-            else f"the points lie {_off_axis(seen):.0f} degrees off its axis"
-        )
+    if reason := _no_camera(seen, exact):
         notes.append(
-            f"warning: the origin cannot be the camera of this cloud ({where}; expected x right, y"
+            f"warning: the origin cannot be the camera of this cloud ({reason}; expected x right, y"
             " down, z forward). The networks take the origin as the point of view: grasps may be"
             " on the wrong side. Say where the camera was: --camera-pose FILE, or --up AXIS"
         )
@@ -112,42 +110,6 @@ def pose_from_above(points: np.ndarray, up: str) -> np.ndarray:
     return looking_at(middle + 0.6 * direction / np.linalg.norm(direction), middle, axis)
 
 
-def hidden_share(points: np.ndarray) -> float:
-    """Share of the points that lie 2 cm (or 2 % of their depth) apart from others in one direction.
-
-    A camera at the origin sees only the nearest in each direction: of one view the share is small.
-
-    points: (M, 3) metres, z positive.
-    """
-    rays = points[:, :2] / points[:, 2:]
-    spread = np.percentile(rays, 99, axis=0) - np.percentile(rays, 1, axis=0)
-    cell = 2 * np.sqrt(np.prod(np.maximum(spread, 1e-6)) / len(points))
-    _, group = np.unique(np.floor(rays / cell).astype(int), axis=0, return_inverse=True)
-    group = group.ravel()
-    nearest = np.full(group.max() + 1, np.inf)
-    farthest = np.zeros(group.max() + 1)
-    np.minimum.at(nearest, group, points[:, 2])
-    np.maximum.at(farthest, group, points[:, 2])
-    apart = farthest - nearest > np.maximum(_BEHIND, 0.02 * nearest)
-    return float(apart[group].mean())
-
-
-def is_one_view(points: np.ndarray) -> bool:
-    """Whether points can be one view of a camera at the origin, looking along z or −z.
-
-    points: (M, 3) metres.
-    """
-    points = points[np.isfinite(points).all(axis=1) & (points[:, 2] != 0)]
-    if len(points) < 1000:
-        return False
-    if (points[:, 2] < 0).mean() > 0.99:
-        points = points * [1, -1, -1]
-    seen = points[points[:, 2] > 0.05]
-    if len(seen) < 0.99 * len(points) or _off_axis(seen) > 50:
-        return False
-    return hidden_share(seen) < _ONE_VIEW
-
-
 def looking_at(
     position: np.ndarray, target: np.ndarray, up: np.ndarray | None = None
 ) -> np.ndarray:
@@ -169,10 +131,23 @@ def looking_at(
     return pose
 
 
-def _off_axis(points):
-    """Median angle in degrees between points and the z axis."""
-    angles = np.arctan2(np.hypot(points[:, 0], points[:, 1]), points[:, 2])
-    return float(np.rad2deg(np.median(angles)))
+def _no_camera(points, exact):
+    """Why no camera at the origin saw these points, in words, "" if one can have."""
+    points = points[:: max(1, len(points) // _SOME)]
+    behind = (points[:, 2] <= 0).mean()
+    if behind > 0.01:
+        return f"{behind:.0%} of the points lie behind it"
+    if (angle := off_axis(points)) > 50:
+        return f"the points lie {angle:.0f} degrees off its axis"
+    if exact:
+        return ""
+    _, offset, share = dominant_plane(points, np.random.default_rng(0))
+    if share > 0.3 and abs(offset) < _EDGE_ON and np.ptp(points, axis=0).max() > OBJECT_EXTENT:
+        return "the origin lies in the largest plane, like a robot's base on its table"
+    seen = points[points[:, 2] > 0.05]
+    if len(seen) >= MANY and (hidden := hidden_share(seen)) > ONE_VIEW:
+        return f"from there, {hidden:.0%} of the points are in front of or behind others"
+    return ""
 
 
 def _text(position):

@@ -1,6 +1,7 @@
 """Camera matrices from the files that cameras and benchmarks put beside their images."""
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import yaml
 
 from graspbook.errors import CaptureError
 from graspbook.perception.arrays import ROLES, as_matrix, depth_factor
+from graspbook.perception.matlab import read_matrices
+from graspbook.storage import refuse_deep
 
 SUFFIXES = (".json", ".yaml", ".yml", ".mat", ".txt", ".npy", ".npz")
 _LARGEST_FILE = 20_000_000  # bytes
+_LARGEST_ARRAY = 100_000  # bytes of one in an archive; larger ones are no camera
 _MOST_VALUES = 100_000  # looked through in one file
 _PAIRS = (("fx", "fy", "cx", "cy"), ("fx", "fy", "ppx", "ppy"), ("f_x", "f_y", "c_x", "c_y"))
 
@@ -65,22 +69,24 @@ def read_camera(path: Path | str, frame: str = "") -> CameraInfo:
 def _parse(path):
     suffix = path.suffix.lower()
     if suffix == ".mat":
-        from scipy.io import loadmat
-
-        return {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
+        return read_matrices(path, _LARGEST_ARRAY)
     if suffix == ".txt":
         try:
             return {"K": np.loadtxt(path, delimiter="," if b"," in path.read_bytes() else None)}
         except ValueError:
             pass
-    if suffix in (".npy", ".npz"):
-        loaded = np.load(path)
-        return {"K": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    if suffix == ".npy":
+        return {"K": np.load(path, mmap_mode="r")}
+    if suffix == ".npz":
+        with zipfile.ZipFile(path) as archive, np.load(path) as stored:
+            small = [e.filename for e in archive.infolist() if e.file_size <= _LARGEST_ARRAY]
+            return {name: stored[name] for name in stored.files if f"{name}.npy" in small}
     text = path.read_text(encoding="utf-8")
     if suffix == ".json":
         return json.loads(text)
     if text.startswith("%YAML"):
         text = text.partition("\n")[2]
+    refuse_deep(text)
     documents = yaml.safe_load_all(text.replace("!!opencv-matrix", ""))
     return next(documents)  # `rostopic echo` ends with the start of another
 

@@ -14,13 +14,21 @@ from graspbook.errors import CaptureError
 from graspbook.perception import arrays, images
 from graspbook.perception.camera import backproject
 from graspbook.perception.camera_frame import camera_T_cloud, pose_from_above, read_camera_pose
-from graspbook.perception.camera_info import CameraInfo, read_camera
 from graspbook.perception.capture_files import SUFFIXES, read_arrays
+from graspbook.perception.depth_images import (
+    FARTHEST,
+    check_metres,
+    find_camera,
+    read_colours,
+    read_depth,
+)
 from graspbook.perception.extraction import (
     FEWEST_POINTS,
     OBJECT_EXTENT,
     dominant_plane,
     extract_object,
+    holds_table,
+    size_note,
 )
 from graspbook.perception.masks import (
     has_table,
@@ -29,10 +37,10 @@ from graspbook.perception.masks import (
     nothing_around,
     one_object,
 )
+from graspbook.perception.missing_depth import check_depth
 from graspbook.pose import transform
 
-SMALLEST = 0.005  # longest side of a cloud, metres
-FARTHEST = 1e4  # what is farther, in metres, was not measured
+SMALLEST = 0.005  # longest side of a cloud and of an object, metres
 
 __all__ = ["SUFFIXES", "Capture", "dominant_plane", "extract_object", "load_capture"]
 
@@ -46,6 +54,7 @@ class Capture:
     rgb: (H, W, 3) uint8 or None.
     notes: what was assumed about units, names, axes and the object, one plain sentence each.
     file_T_camera: (4, 4) of the camera in the file's own frame, None where they are the same.
+    is_mesh: whether it is a view of a mesh; the file's frame is then the object's.
     """
 
     points: np.ndarray
@@ -53,6 +62,7 @@ class Capture:
     rgb: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     file_T_camera: np.ndarray | None = None
+    is_mesh: bool = False
 
 
 def load_capture(
@@ -64,6 +74,9 @@ def load_capture(
     target: int | None = None,
     camera_pose: Path | str | None = None,
     up: str | None = None,
+    topic: str | None = None,
+    points: np.ndarray | None = None,
+    find: bool = True,
 ) -> Capture:
     """Load a depth capture or a point cloud and find the object in it.
 
@@ -73,11 +86,14 @@ def load_capture(
 
     path: of one of SUFFIXES.
     scale: factor from the file's units to metres; whole numbers are millimetres without it.
-    camera: a file with the camera matrix; without it that of the capture, or one beside it.
+    camera: a file with the camera matrix; without it that of the capture, or one next to it.
     mask: an image of the object's pixels or of ids; without it that of the capture, or one beside.
     target: the id of the wanted object in the mask.
     camera_pose: a file with the camera's pose in the frame of a cloud, see `read_camera_pose`.
     up: the axis of a cloud's frame that points upwards, as z or -y, where no pose is known.
+    topic: of a recording with several depth images or clouds.
+    points: (M, 3) of a cloud, in the file's units, where the caller has read them already.
+    find: look for an object that nothing marks; without it `points` is then `scene` itself.
 
     Raises CaptureError when a file is missing, unreadable or of another kind, when arrays have
     wrong shapes, when the target is not there, and when there are no points.
@@ -86,7 +102,8 @@ def load_capture(
     if not (np.isfinite(scale) and scale > 0):
         raise CaptureError(f"{path}: scale {scale} is not a positive number")
     notes: list[str] = []
-    content, names = arrays.by_role(str(path), read_arrays(path), notes)
+    stored = read_arrays(path, notes, topic=topic) if points is None else {"points": points}
+    content, names = arrays.by_role(str(path), stored, notes)
     if not {"depth", "points", "object_points"} & set(content):
         raise CaptureError(
             f"{path}: expected the arrays depth and K, or points; found"
@@ -102,11 +119,11 @@ def load_capture(
             raise CaptureError(f"{path}: --camera-pose and --up are for clouds, not for depth")
         if "points" in content:
             notes.append(f"not used beside depth: {names['points']}")
-        info = _camera(path, content, names, camera, notes)
-        depth = _read_depth(path, content, names, scale, notes=notes, info=info)
+        info = find_camera(path, content, names, camera, notes)
+        depth = read_depth(path, content, names, scale, notes=notes, info=info)
         grid = np.zeros((*depth.shape, 3))
         grid[depth > 0] = backproject(depth, info.K)
-        rgb = _colours(path, content, depth.shape, notes)
+        rgb = read_colours(path, content, depth.shape, notes)
         scene = grid[grid[..., 2] > 0]
     else:
         if camera is not None:
@@ -117,6 +134,8 @@ def load_capture(
         viewpoint = content.get("viewpoint")
         if camera_pose is not None:
             viewpoint = read_camera_pose(camera_pose, scene)
+            if up is not None:
+                notes.append(f"--up {up} is not used beside --camera-pose")
         elif up is not None:
             viewpoint = pose_from_above(scene, up)
             notes.append(f"with {up} up, the camera is taken to look down at 45 degrees")
@@ -124,6 +143,10 @@ def load_capture(
         camera_T_file = camera_T_cloud(scene, viewpoint, notes, exact=exact)
         if not np.array_equal(camera_T_file, np.eye(4)):
             pose = np.linalg.inv(camera_T_file)
+            notes.append(
+                "the results are in the camera's frame; the matrix file_T_camera brings them back"
+                " to the file's frame"
+            )
             scene = transform(camera_T_file, scene)
             grid = transform(camera_T_file, grid.reshape(-1, 3)).reshape(grid.shape)
     if given is not None and labels is not None and target is None and mask is None:
@@ -135,30 +158,48 @@ def load_capture(
         points = _read_cloud(path, names["object_points"], given, scale, notes)
         points = _cloud(path, names["object_points"], points)
         points = points if pose is None else transform(np.linalg.inv(pose), points)
-    elif "depth" not in content and np.ptp(scene, axis=0).max() <= OBJECT_EXTENT:
+    elif not find or "depth" not in content and np.ptp(scene, axis=0).max() <= OBJECT_EXTENT:
         points = scene
     else:
-        points = _find(path, scene, grid if "depth" in content else None, notes)
+        points = _find(path, scene, grid if "depth" in content else None, pose, notes)
+    length = np.ptp(points, axis=0).max()
+    if find and length < SMALLEST:
+        raise CaptureError(
+            f"{path}: the object is {length:.2g} m long, expected at least {SMALLEST} m; check the"
+            " mask and --scale"
+        )
     return Capture(points, scene, rgb, tuple(dict.fromkeys(notes)), pose)
 
 
-def _find(path, scene, grid, notes):
+def _find(path, scene, grid, pose, notes):
     """The object of a scene without a mask."""
     alone = grid is not None and nothing_around(grid)
     short = np.ptp(scene, axis=0).max() <= OBJECT_EXTENT
     if alone and short and not is_rectangle(grid) and not has_table(scene):
         notes.append(
-            f"nothing but {len(scene)} points within the image has a depth: they are the object,"
-            " and no plane was looked for"
+            f"only {len(scene)} pixels, away from the image border, have a depth: they are taken as"
+            " the object, and no plane was looked for"
         )
         return one_object(scene, notes)
+    if alone and short and not has_table(scene) and not holds_table(scene):
+        notes.append(f"the {len(scene)} points with a depth are the object: no table is under them")
+        return scene
     try:
-        return extract_object(scene)
+        found = extract_object(scene, notes)
+        notes.append(size_note(found))
+        if grid is not None:
+            check_depth(scene, found, grid[..., 2] > 0, notes)
+        return found
     except CaptureError as error:
         said: list[str] = []
         found = one_object(scene, said) if alone else scene
         if not alone or len(found) < FEWEST_POINTS or np.ptp(found, axis=0).max() > OBJECT_EXTENT:
             warnings = "".join(f"; {note}" for note in notes if note.startswith("warning"))
+            if grid is None and pose is None and not warnings:
+                warnings = (
+                    ". If the cloud is not in a camera's frame, say where the camera was:"
+                    " --camera-pose FILE, or --up AXIS"
+                )
             raise CaptureError(f"{path}: {error}{warnings}") from error
         notes += [f"only {len(scene)} points have a depth, they are taken as the object", *said]
         return found
@@ -174,71 +215,12 @@ def _labels(path, content, names, mask, notes):
         return f"{path}: {names['labels']}", content["labels"]
     found = images.masks_beside(path) if "depth" in content else []
     if len(found) == 1:
-        notes.append(f"{found[0].name} beside it is used as the mask")
+        notes.append(f"{found[0].name} next to it is used as the mask")
         return str(found[0]), images.read_image(found[0])
     if found:
         shown = ", ".join(file.name for file in found)
-        notes.append(f"no mask is used: {shown} are beside it; choose one with --mask")
+        notes.append(f"no mask is used: {shown} are next to it; choose one with --mask")
     return None
-
-
-def _read_depth(path, content, names, scale, *, notes, info) -> np.ndarray:
-    """Depth (H, W) in metres, zero where nothing was measured."""
-    depth = arrays.as_depth(str(path), names["depth"], content["depth"])
-    factor = info.factor
-    if "factor" in content:
-        factor = arrays.depth_factor(str(path), content["factor"])
-    height, width = depth.shape
-    if info.size and info.size != (width, height):
-        raise CaptureError(
-            f"{path}: depth has {width} x {height} pixels, its camera {info.size[0]} x"
-            f" {info.size[1]}; expected the camera of the depth image"
-        )
-    depth = arrays.in_metres(str(path), names["depth"], depth, scale, notes, factor=factor)
-    depth = np.where((depth > 0) & (depth < FARTHEST), depth, 0).astype(float)
-    if not depth.any():
-        raise CaptureError(f"{path}: no pixel of the {width} x {height} depth image has a depth")
-    _check_metres(path, names["depth"], np.median(depth[depth > 0]))
-    return depth
-
-
-def _colours(path, content, shape, notes) -> np.ndarray | None:
-    """Colours (H, W, 3) uint8 of the file, or of a picture beside it."""
-    if "rgb" in content:
-        return arrays.as_colours(str(path), content["rgb"], shape)
-    beside = images.colours_beside(path)
-    if not beside:
-        return None
-    rgb = images.read_image(beside[0])
-    if rgb.shape[:2] != shape:
-        notes.append(f"{beside[0].name} has another size than the depth image; it is not used")
-        return None
-    return arrays.as_colours(str(beside[0]), rgb, shape)
-
-
-def _camera(path, content, names, camera, notes):
-    """The CameraInfo that is given, in the file, or beside it."""
-    if camera is not None:
-        info = read_camera(camera, path.stem)
-    elif "K" in content:
-        return CameraInfo(arrays.as_matrix(str(path), names["K"], content["K"], notes))
-    else:
-        files = images.camera_beside(path)
-        if not files:
-            raise CaptureError(
-                f"{path}: no camera matrix K (3, 3) beside depth; found"
-                f" {', '.join(names.values())}; pass --camera FILE"
-            )
-        infos = [read_camera(file, path.stem) for file in files]
-        if any(not np.allclose(other.K, infos[0].K, atol=1e-3) for other in infos):
-            raise CaptureError(
-                f"{path}: cameras that differ are beside it: {', '.join(f.name for f in files)};"
-                " choose one with --camera"
-            )
-        info = next((info for info in infos if info.factor is not None), infos[0])
-        notes.append(f"the camera matrix is that of {files[0].name} beside it")
-    notes.extend(info.notes)
-    return info
 
 
 def _read_cloud(path, name, points, scale, notes):
@@ -256,18 +238,10 @@ def _cloud(path, name, points):
             f"{path}: {len(kept)} of {points.size // 3} {name} are finite, expected at least"
             f" {FEWEST_POINTS}"
         )
-    _check_metres(path, name, np.median(np.linalg.norm(kept, axis=1)))
+    check_metres(path, name, np.median(np.linalg.norm(kept, axis=1)))
     length = np.ptp(kept, axis=0).max()
     if 0 < length < SMALLEST:
         raise CaptureError(
             f"{path}: {name} are {length:.2g} m long, expected at least {SMALLEST} m; check --scale"
         )
     return kept
-
-
-def _check_metres(path, name, typical):
-    if typical > 20:
-        raise CaptureError(
-            f"{path}: {name} is about {typical:.4g} from the camera, expected metres; are these"
-            " millimetres? Then pass --scale 0.001"
-        )

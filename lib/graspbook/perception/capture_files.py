@@ -13,19 +13,29 @@ from graspbook.perception.images import SUFFIXES as IMAGES
 from graspbook.perception.images import read_image
 from graspbook.perception.pcd import read_pcd
 from graspbook.perception.ply import read_ply_points
+from graspbook.perception.recordings import SUFFIXES as RECORDINGS
+from graspbook.perception.recordings import is_recording, read_recording
 
-_LARGEST = 2_000_000_000  # bytes of arrays in one file
+_LARGEST = 1_000_000_000  # bytes of arrays in one file
 _HEADER_LINES = 30  # of a text file, at most, before its numbers
 
 
-def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
+def read_arrays(
+    path: Path | str, notes: list[str] | None = None, *, topic: str | None = None
+) -> dict[str, np.ndarray]:
     """Read the arrays of a capture file by the names that they have there.
 
-    path: of one of SUFFIXES.
+    path: of one of SUFFIXES, or the folder of a ROS 2 recording.
+    notes: gets which frame of a recording is taken.
+    topic: of a recording with several.
 
     Raises CaptureError when the file is missing, unreadable or of another kind.
     """
     path = Path(path)
+    if is_recording(path):
+        return read_recording(path, [] if notes is None else notes, topic)
+    if topic is not None:
+        raise CaptureError(f"{path}: --topic {topic} is for recordings ({' '.join(RECORDINGS)})")
     if path.suffix.lower() not in SUFFIXES:
         raise CaptureError(
             f"{path}: unknown kind of capture {path.suffix!r}; expected one of"
@@ -103,7 +113,7 @@ def _read_npy(path):
 def _read_text(path):
     """Numbers in columns, after lines of a header; columns named x, y and z are taken."""
     with path.open(encoding="utf-8", errors="replace") as lines:
-        names, before = [], 0
+        names, numbers, before = [], [], 0
         for line in lines:
             words = line.replace(",", " ").replace(";", " ").split()
             try:
@@ -137,4 +147,4 @@ _READERS: dict[str, Callable[[Path], dict[str, np.ndarray]]] = {
     **dict.fromkeys((".xyz", ".txt", ".pts", ".asc", ".csv"), _read_text),
     **dict.fromkeys(IMAGES, _read_picture),
 }
-SUFFIXES = tuple(_READERS)
+SUFFIXES = (*_READERS, *RECORDINGS)

@@ -38,16 +38,6 @@ PARENTS = {
 _ROBOT = r"(hand|gripper|flange|tcp|ee|tool0?|link_?\d|base|base_link|world|marker|board|target)$"
 
 
-def read_hand_eye(path: Path | str) -> np.ndarray:
-    """The transform `hand_T_camera` (4, 4) of a file, its rotation made exactly orthonormal.
-
-    path: of the file, see `graspbook formats`.
-
-    Raises CaptureError as `read_hand_eye_noted` does.
-    """
-    return read_hand_eye_noted(path)[0]
-
-
 def read_hand_eye_noted(path: Path | str) -> tuple[np.ndarray, tuple[str, ...]]:
     """The transform `hand_T_camera` (4, 4) of a file, and what was assumed to read it.
 
@@ -113,7 +103,7 @@ def _parent(mount):
             " the camera in the hand's frame"
         )
     if re.search(rf"(^|_|/){_ROBOT}", child) and not re.search(r"cam|optical", child):
-        raise CaptureError(f"the child frame {mount.child!r} is no camera's, expected one")
+        raise CaptureError(f"the child frame {mount.child!r} is not a camera frame, expected one")
     if not parent:
         return np.eye(4), "it names no frame of the hand: Franka's hand frame is assumed"
     for ends, hand_T_parent in PARENTS.items():
@@ -123,8 +113,8 @@ def _parent(mount):
             )
             return hand_T_parent, f"converted from the frame {mount.parent}{turned}"
     raise CaptureError(
-        f"the parent frame {mount.parent!r} is no hand's, expected panda_hand, fr3_hand, hand_tcp,"
-        " link8 or flange"
+        f"the parent frame {mount.parent!r} is not a hand frame, expected panda_hand, fr3_hand,"
+        " hand_tcp, link8 or flange"
     )
 
 
@@ -152,9 +142,9 @@ def _check(pose, *, meant):
     roll = np.degrees(np.arctan2(pose[1, 0], pose[0, 0])) % 90
     if abs(roll - 45) < _FLANGE_OFF and not meant:
         raise CaptureError(
-            f"the camera is turned by {roll:.0f} degrees about the hand's z, expected 0 or 90:"
-            " probably the flange (link8) was taken for the hand, 45 degrees off; if it is mounted"
-            ' so, write {"hand_T_camera": ..., "odd_mount": true}'
+            f"the camera is turned by {roll:.0f} degrees about the hand's z, expected 0 or 90."
+            " Probably the pose is relative to the flange (link8), which is turned by 45 degrees."
+            ' If the camera really is mounted so, write {"hand_T_camera": ..., "odd_mount": true}'
         )
 
 
@@ -184,8 +174,9 @@ def check_hand_eye(
     turn = _largest_turn(A)
     if turn < LEAST_TURN:
         raise ParameterError(
-            f"the hand turns by {np.degrees(turn):.2g} degrees between the views of base_T_hand,"
-            f" expected at least {np.degrees(LEAST_TURN):.0f}: any hand_T_camera would pass"
+            f"base_T_hand: the hand turns by only {np.degrees(turn):.2g} degrees between views,"
+            f" expected at least {np.degrees(LEAST_TURN):.0f}; with less, even a wrong"
+            " hand_T_camera would pass"
         )
     board = A @ X @ B
     position = board[:, :3, 3]

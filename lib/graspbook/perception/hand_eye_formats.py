@@ -19,7 +19,7 @@ import yaml
 from graspbook.errors import CaptureError
 from graspbook.perception.hand_eye_poses import array_of, pose_of, publisher_pose
 from graspbook.pose import from_rt, rotation_about
-from graspbook.storage import refuse_endless
+from graspbook.storage import refuse_deep, refuse_endless
 
 _LARGEST = 1_000_000  # bytes
 _EXPECTED = 'expected {"hand_T_camera": 4 x 4 matrix in metres}, or see `graspbook formats`'
@@ -65,9 +65,9 @@ def read_mount(path: Path | str) -> Mount:
     if kind is None:
         known = ", ".join(suffix for kind in FORMATS for suffix in kind.suffixes)
         raise CaptureError(f"unknown kind of hand-eye file {path.suffix!r}, expected {known}")
+    if (size := path.stat().st_size) > _LARGEST:
+        raise CaptureError(f"{size} bytes, expected a hand-eye file of at most {_LARGEST}")
     data = path.read_bytes()
-    if len(data) > _LARGEST:
-        raise CaptureError(f"{len(data)} bytes, expected a hand-eye file of at most {_LARGEST}")
     try:
         if kind.suffixes == (".npy",):
             return kind.read(path)
@@ -84,6 +84,7 @@ def _read_json(text):
 
 def _read_yaml(text):
     lines = [line for line in text.splitlines() if not line.startswith("%YAML")]
+    refuse_deep(text)
     tree = yaml.load("\n".join(lines), Loader=_Loader)  # a safe loader
     refuse_endless(tree, len(text) + 100)
     return _of_tree(tree)
@@ -136,7 +137,7 @@ def _read_npy(path):
 
 FORMATS = (
     _Format("JSON", (".json",), _read_json),
-    _Format("YAML", (".yaml", ".yml"), _read_yaml),
+    _Format("YAML", (".yaml", ".yml", ".calib"), _read_yaml),
     _Format("XML", (".xml",), _read_xml),
     _Format("launch", (".launch", ".py", ".sh"), _read_launch),
     _Format("text", (".txt", ".csv", ".dat"), _read_numbers),
@@ -238,7 +239,8 @@ def _frames(tree):
     if isinstance(header, dict):
         names.setdefault("frame_id", header.get("frame_id"))
     kind = str(names.get("calibration_type", ""))
-    if names.get("eye_on_hand") is False or re.search(r"on_base|to_hand", kind):
+    on_base = any(names.get(name) is False for name in ("eye_on_hand", "eye_in_hand"))
+    if on_base or re.search(r"on_base|to_hand", kind):
         raise CaptureError("the camera is on the robot's base (eye on base), expected on the hand")
     parents = ("robot_effector_frame", "frame_id", "parent_frame", "parent")
     children = ("tracking_base_frame", "child_frame_id", "child_frame", "child")

@@ -104,7 +104,7 @@ def _arguments(tokens):
     frames = [token for token in tokens if re.match(r"/?[A-Za-z_]", token)]
     if len(frames) != 2 or any("$" in token for token in tokens):
         raise CaptureError(
-            "its arguments are not numbers and two frames, expected them written out"
+            "its arguments are not all written out, expected numbers and then two frames"
         )
     numbers = [_float(token) for token in tokens[: tokens.index(frames[0])]]
     if len(numbers) == 7:

@@ -10,7 +10,7 @@ from graspbook.perception.camera_info import SUFFIXES as CAMERAS
 
 SUFFIXES = (".png", ".tif", ".tiff")
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-_MOST_PIXELS = 50_000_000
+MOST_PIXELS = 50_000_000
 _COLOUR = ("color", "colour", "rgb", "image", "col")
 _MASK = ("mask", "segmap", "label", "labels", "seg", "segmentation")
 _CAMERA = (
@@ -34,10 +34,9 @@ def read_image(path: Path | str) -> np.ndarray:
         return _load_npy(path)
     try:
         with Image.open(path) as image:
-            if image.width * image.height > _MOST_PIXELS:
+            if image.width * image.height > MOST_PIXELS:
                 raise CaptureError(
-                    f"{path}: {image.width} x {image.height} pixels, expected at most"
-                    f" {_MOST_PIXELS}"
+                    f"{path}: {image.width} x {image.height} pixels, expected at most {MOST_PIXELS}"
                 )
             return np.array(image)  # palettes stay ids
     except CaptureError:
@@ -47,18 +46,14 @@ def read_image(path: Path | str) -> np.ndarray:
         raise CaptureError(f"{path}: not a readable image ({reason})") from error
 
 
-def camera_beside(path: Path) -> list[Path]:
-    """Camera files that belong to a depth file, the one named after it first.
+def camera_beside(path: Path) -> list[list[Path]]:
+    """Camera files that belong to a depth file: named after it, in its folder, in the one above.
 
     path: of the depth file.
     """
     own = _named(path, _CAMERA, CAMERAS)
-    general = [
-        file for folder in (path.parent, path.parent.parent)
-        for file in _in(folder, set(map(str.lower, _CAMERA)), CAMERAS)
-    ]  # fmt: skip
-    same_folder = [file for file in general if file.parent == path.parent]
-    return own or same_folder or general
+    usual = set(map(str.lower, _CAMERA))
+    return [own, *(_in(folder, usual, CAMERAS) for folder in (path.parent, path.parent.parent))]
 
 
 def masks_beside(path: Path) -> list[Path]:

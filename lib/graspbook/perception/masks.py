@@ -13,6 +13,7 @@ from graspbook.perception.extraction import (
     dominant_plane,
     most_central,
 )
+from graspbook.perception.missing_depth import say_missing
 
 _STRAY = 0.02  # clusters with a smaller share of a mask's points are its bleeding edge
 
@@ -39,7 +40,7 @@ def masked_object(
     Raises CaptureError for labels of another shape, an id that is absent, and an object of too few
     points.
     """
-    labels = _as_ids(source, labels, points.shape[:-1])
+    labels = _as_ids(source, labels, points.shape[:-1], target)
     measured = np.isfinite(points).all(axis=-1) & points.any(axis=-1)
     ids = [int(i) for i in np.unique(labels) if i > 0]
     if not ids:
@@ -63,6 +64,9 @@ def masked_object(
             f"{source}: id {target} has {len(found)} measured points, expected at least"
             f" {FEWEST_POINTS}; depth is missing there"
         )
+    if points.ndim == 3:
+        share = 1 - len(found) / int((labels == target).sum())
+        say_missing(share, len(found), f"the pixels of id {target}", notes, source)
     found = one_object(found, notes)
     length = np.ptp(found, axis=0).max()
     if length > OBJECT_EXTENT:
@@ -119,7 +123,12 @@ def has_table(points: np.ndarray) -> bool:
     normal, offset, share = dominant_plane(points, np.random.default_rng(0))
     heights = points @ normal + offset
     above, on = points[heights > PLANE_DISTANCE], points[np.abs(heights) < PLANE_DISTANCE]
-    if share < 0.5 or len(above) < max(0.05 * len(points), FEWEST_POINTS):
+    behind = (heights < -PLANE_DISTANCE).sum()  # as of a round object, not of a table
+    if (
+        share < 0.5
+        or behind > 0.15 * len(on)
+        or len(above) < max(0.05 * len(points), FEWEST_POINTS)
+    ):
         return False
     axes = np.linalg.svd(normal[None])[2][1:]
     spans = [np.prod(np.ptp(part @ axes.T, axis=0)) for part in (above, on)]
@@ -146,7 +155,7 @@ def _central(labels, points, measured, counts):
     return list(clouds)[most_central(list(clouds.values()))]
 
 
-def _as_ids(source, labels, shape):
+def _as_ids(source, labels, shape, target):
     """Labels of the points' shape; raises CaptureError."""
     if labels.dtype.kind not in "iufb":
         raise CaptureError(f"{source} holds {labels.dtype} values, expected ids")
@@ -158,17 +167,34 @@ def _as_ids(source, labels, shape):
             raise CaptureError(f"{source} is an image of colours, expected one id per pixel")
         labels = colours[..., 0]
     elif labels.ndim == len(shape) + 1 and labels.shape[1:] == shape and len(labels) <= 1000:
-        labels = sum(
-            (np.where(mask > 0, number, 0) for number, mask in enumerate(labels, 1)),
-            start=np.zeros(shape, int),
-        )
-    if labels.shape != shape and labels.size == np.prod(shape):
-        labels = labels.reshape(shape) if labels.ndim < 3 or 1 in labels.shape else labels
+        labels = _from_stack(source, labels, target)
+    flat = np.squeeze(labels)
+    if labels.size == np.prod(shape) and (flat.ndim == 1 or flat.ndim == 2 > len(shape)):
+        labels = labels.reshape(shape)
+    labels = flat if flat.shape == shape else labels
     if labels.shape != shape:
-        raise CaptureError(f"{source} has shape {labels.shape}, expected {shape} like the points")
+        turned = "; it is transposed" if labels.shape == shape[::-1] else ""
+        raise CaptureError(
+            f"{source} has shape {labels.shape}, expected {shape} like the points{turned}"
+        )
     if labels.dtype.kind == "f":
         labels = np.nan_to_num(labels, posinf=0, neginf=0)
         if (labels != np.rint(labels)).any():
             raise CaptureError(f"{source} holds fractions, expected whole ids")
         labels = labels.clip(-1, 2**31)
     return labels.astype(np.int64)
+
+
+def _from_stack(source, masks, target):
+    """Ids of a stack of masks (N, ...); masks may only overlap beside the target."""
+    ids, overlap = np.zeros(masks.shape[1:], int), False
+    for number, mask in enumerate(masks, 1):
+        overlap |= bool((ids[mask > 0] > 0).any())
+        ids[mask > 0] = number
+    if target is None and overlap:
+        raise CaptureError(
+            f"{source}: some of its {len(masks)} masks overlap; choose one with --target N"
+        )
+    if target is not None and 1 <= target <= len(masks):
+        ids[masks[target - 1] > 0] = target
+    return ids

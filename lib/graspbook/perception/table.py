@@ -15,6 +15,7 @@ from graspbook.perception.normals import checked_cloud
 
 TABLE_SHARE = 0.2  # of the points in the workspace, at least, lie on the table
 _NEAR, _NEIGHBOURS = 0.01, 5  # a point with fewer neighbours so near is an outlier
+_SAME = 1e-3  # metres, of a measured point from one that is marked
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,11 @@ class TableView:
 
 
 def find_object(
-    points: np.ndarray, settings: TableSettings = TableSettings(), seed: int = 0
+    points: np.ndarray,
+    settings: TableSettings = TableSettings(),
+    seed: int = 0,
+    *,
+    marked: np.ndarray | None = None,
 ) -> TableView:
     """The object on the table, of measured points.
 
@@ -71,6 +76,7 @@ def find_object(
     points: (N, 3) base frame.
     settings: where to look.
     seed: of the search for the plane.
+    marked: (M, 3) points that are known to be the object, however low, base frame.
     """
     points = checked_cloud(points, 0)
     low, high = np.array(settings.low), np.array(settings.high)
@@ -92,9 +98,18 @@ def find_object(
     _check_table(normal, offset, settings)
     above = inside @ normal + offset
     standing = _without_outliers(inside[above > PLANE_DISTANCE])
-    chosen = _largest_cluster(standing, settings)
     table = inside[np.abs(above) <= PLANE_DISTANCE]
-    return TableView(normal, offset, standing[chosen], standing[~chosen], table)
+    if marked is None:
+        chosen = _largest_cluster(standing, settings)
+        return TableView(normal, offset, standing[chosen], standing[~chosen], table)
+    within = ((marked >= low) & (marked <= high)).all(axis=1)
+    if within.sum() < settings.fewest_points:
+        raise CaptureError(
+            f"{within.sum()} of the {len(marked)} points of the marked object lie in the workspace"
+            f" from {settings.low} to {settings.high} m, expected at least {settings.fewest_points}"
+        )
+    others = cKDTree(marked).query(standing)[0] > _SAME if len(standing) else slice(0)
+    return TableView(normal, offset, marked[within], standing[others], table)
 
 
 def _check_table(normal, offset, settings):
@@ -130,7 +145,7 @@ def _largest_cluster(points, settings):
         if enough and np.ptp(points[cluster], axis=0).max() <= OBJECT_EXTENT:
             return cluster
     raise CaptureError(
-        f"nothing on the table: no cluster of {settings.fewest_points} points or more and at most"
-        f" {OBJECT_EXTENT:g} m long among {len(points)} points above it; the largest has"
-        f" {counts.max(initial=0)}"
+        f"nothing on the table: {len(points)} points lie above it in clusters, and the largest has"
+        f" {counts.max(initial=0)}; expected a cluster of at least {settings.fewest_points} points"
+        f" that is at most {OBJECT_EXTENT:g} m long"
     )

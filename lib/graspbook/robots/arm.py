@@ -128,7 +128,7 @@ class Arm:
         width, least = self.width, _OPEN * opening
         if width < least:
             raise RobotError(
-                f"open the hand: it stands at {width:.3f} m, expected at least {least:.3f}"
+                f"open the hand: it is at {width:.3f} m, expected at least {least:.3f}"
             )
 
     def grasp(self, force: float = 20.0, *, speed: float = 0.05) -> float:
@@ -207,7 +207,9 @@ class Arm:
             return f"refused: speed {path.acceleration}, expected at most {self.speed}"
         beside = np.abs(self.q - path.start).max()
         if beside > _START:
-            return f"refused: it starts {beside:.3f} rad beside the arm, expected at most {_START}"
+            return (
+                f"refused: it starts {beside:.3f} rad away from the arm, expected at most {_START}"
+            )
         return None
 
     def _follow(self, path, command):
@@ -239,7 +241,7 @@ class Arm:
                 if touched.is_set():
                     return True
                 raise RobotError(
-                    f"{path.what}: the arm stands {beside:.3f} rad beside the end of its path,"
+                    f"{path.what}: the arm stopped {beside:.3f} rad away from the end of its path,"
                     f" expected {_ARRIVED}"
                 )
             time.sleep(_POLL)

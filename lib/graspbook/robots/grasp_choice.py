@@ -1,5 +1,5 @@
-"""The mind of a trial: what stands on the table, which grasps are predicted, and which of them the
-arm can carry out.
+"""The decisions of a trial: which object is on the table, which grasps are predicted, and which of
+them the arm can carry out.
 
 Mousavian et al. 2019, section 4.2.
 """
@@ -67,13 +67,14 @@ class Choice:
     """What was predicted for one view, in the base frame, best first, and what the arm can do about
     it.
 
-    base_T_hand (K, 4, 4), scores (K,); clear and reachable (K,) bool; tried: ways searched for;
-    plan: the `GraspPlan`, or None; rank: the place of its grasp among the K. way: the `Scene` of
-    the way there; scene: that of the grasp.
+    base_T_hand (K, 4, 4), scores (K,); closing: on observed points, with a hand free of them, clear
+    and reachable, each (K,) bool; tried: ways searched for; plan: the `GraspPlan`, or None; rank:
+    the place of its grasp among the K. way: the `Scene` of the way there; scene: that of the grasp.
     """
 
     base_T_hand: np.ndarray
     scores: np.ndarray
+    closing: np.ndarray
     clear: np.ndarray
     reachable: np.ndarray
     tried: int
@@ -95,7 +96,7 @@ class Choice:
 def perceive(
     frame: Frame, base_T_camera: np.ndarray, settings: TrialSettings, *, seed: int = 0
 ) -> TableView:
-    """What stands on the table. Raises CaptureError as `find_object` does.
+    """What is on the table. Raises CaptureError as `find_object` does.
 
     frame: of the camera.
     base_T_camera: its pose (4, 4).
@@ -118,7 +119,7 @@ def choose(
 ) -> Choice:
     """What can be grasped in a view, and how.
 
-    Grasps are predicted anew, up to `settings.rounds` times in all, while none of them can be
+    Grasps are predicted again, up to `settings.rounds` times in all, while none of them can be
     carried out.
 
     view: of the table.
@@ -169,12 +170,12 @@ def _choose(grasps, scores, closing, before, *, q, scene, way, settings):
     clear, reachable = np.zeros((2, len(grasps)), bool)
     clear[candidates], reachable[candidates] = possible.clear, possible.reachable
     if before:
-        earlier = before.base_T_hand, before.scores, before.clear, before.reachable
-        both = zip(earlier, (grasps, scores, clear, reachable), strict=True)
-        grasps, scores, clear, reachable = map(np.concatenate, both)
+        earlier = before.base_T_hand, before.scores, before.closing, before.clear, before.reachable
+        both = zip(earlier, (grasps, scores, closing, clear, reachable), strict=True)
+        grasps, scores, closing, clear, reachable = map(np.concatenate, both)
         tried, candidates = tried + before.tried, candidates + len(before.scores)
     rank = int(candidates[plan.rank]) if plan else None
-    return Choice(grasps, scores, clear, reachable, tried, plan, rank, way, scene)
+    return Choice(grasps, scores, closing, clear, reachable, tried, plan, rank, way, scene)
 
 
 def highest_table(view: TableView) -> float:

@@ -1,10 +1,10 @@
-"""From scored grasps to the first that the arm can carry out: inverse kinematics, straight lines,
-and a way there.
+"""Find the first of scored grasps that the arm can carry out: inverse kinematics, straight lines,
+and a path there.
 
 Section 4.2 of Mousavian et al. 2019: "the grasp with the highest score that has a collision-free
 path is executed". A grasp is *clear* when the open hand, camera and all, passes table and observed
-points on its straight way in; *reachable* when the arm can follow that way and lift without
-touching anything; the way to it is searched by RRTConnect (Kuffner & LaValle 2000) of OMPL.
+points on its straight line in; *reachable* when the arm can follow that line and lift without
+touching anything; a path to it is searched by RRTConnect (Kuffner & LaValle 2000) of OMPL.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class GraspPlan:
     """A grasp `base_T_hand` (4, 4), its rank among those asked for, and the checked paths to it:
     there, then the approach.
 
-    Lifting is planned from where the hand stands when it has closed, by `straight`.
+    Lifting is planned from where the hand is when it has closed, by `straight`.
     """
 
     base_T_hand: np.ndarray
@@ -96,7 +96,7 @@ def feasibility(scene: Scene, base_T_hand: np.ndarray, settings: MotionSettings)
 def plan_first(
     scene: Scene, way: Scene, q: np.ndarray, feasible: Feasibility, settings: MotionSettings
 ) -> tuple[GraspPlan | None, int]:
-    """The plan of the first reachable grasp, in order, to which a way is found, None if there is
+    """The plan of the first reachable grasp, in order, to which a path is found, None if there is
     no such grasp; and how many were tried.
 
     scene: of the grasp itself.
@@ -125,7 +125,7 @@ def find_way(
     """A checked Path from rest to rest: straight in the joints if that is free, else by RRTConnect,
     shortened.
 
-    Raises RobotError when an end is not free or no way is found within `settings.time_limit`.
+    Raises RobotError when an end is not free or no path is found within `settings.time_limit`.
 
     scene: with its arm.
     start, goal: joint angles (N,), rad.
@@ -254,7 +254,7 @@ def _line_in(arm, grasp, q, settings):
 
 
 def _search(scene, start, goal, settings, what):
-    """Joint angles (K, N) of a collision-free way from start to goal, shortened."""
+    """Joint angles (K, N) of a collision-free path from start to goal, shortened."""
     count = len(scene.arm.joints)
     space, bounds = ob.RealVectorStateSpace(count), ob.RealVectorBounds(count)
     for i, (low, high) in enumerate(zip(*scene.arm.bounds, strict=True)):
@@ -277,7 +277,7 @@ def _search(scene, start, goal, settings, what):
     setup.getSpaceInformation().setStateValidityCheckingResolution(0.005)
     setup.setPlanner(og.RRTConnect(setup.getSpaceInformation()))
     if not setup.solve(settings.time_limit) or not setup.haveExactSolutionPath():
-        way = f"no way to {np.round(goal, 2).tolist()} rad was found"
+        way = f"no path to {np.round(goal, 2).tolist()} rad was found"
         raise RobotError(f"{what}: refused: {way} within {settings.time_limit} s")
     setup.simplifySolution(settings.time_limit / 4)
     nodes = [angles_of(state) for state in setup.getSolutionPath().getStates()]

@@ -4,11 +4,8 @@ import contextlib
 import multiprocessing
 import os
 import time
-from collections import deque
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from graspbook.errors import CaptureError, GraspbookError, RobotError
 from graspbook.robots.frames import DepthCamera, Frame
@@ -20,30 +17,24 @@ _POLL = 0.1  # seconds between looks at whether a recording has ended
 
 
 class Playback(DepthCamera):
-    """A recorded capture in place of a camera: the frames of a file, in order.
+    """A recording in place of a camera: the frames of a file, in order.
 
-    path: `.npz` with `depth` (H, W), or (N, H, W) for N frames, in metres (NaN or 0 where nothing
-    was measured), `K` (3, 3) and optionally `rgb` (like depth, and 3); its last frame repeats for
-    ever. Or a `.db3` that pyrealsense2 recorded: its pairs of depth and colour, but for the first
-    or first few, which pass while librealsense learns what belongs together, however slowly they
-    are read; `frame` raises RobotError where it ends. timeout: seconds without a frame after which
-    `frame` gives up on a .db3. Raises CaptureError when the file is missing, unreadable or of
-    another kind, RobotError when it has no depth or no colour, and when its reader does not start.
+    path: a `.db3` that pyrealsense2 recorded: its pairs of depth and colour, but for the first or
+    first few, which pass while librealsense learns what belongs together, however slowly they are
+    read; `frame` raises RobotError where it ends. timeout: seconds without a frame after which
+    `frame` gives up. Raises CaptureError when the file is missing, unreadable or of another kind,
+    RobotError when it has no depth or no colour, and when its reader does not start.
     """
 
     def __init__(self, path: Path | str, *, timeout: float = 2.0) -> None:
         self._path, self._timeout, self._ended = Path(path), timeout, ""
-        if self._path.suffix.lower() not in (".npz", ".db3"):
+        if self._path.suffix.lower() != ".db3":
             raise CaptureError(
-                f"{path}: unknown kind of recording {self._path.suffix!r}; expected .npz or .db3"
+                f"{path}: unknown kind of recording {self._path.suffix!r}, expected .db3"
             )
-        if not self._path.is_file():
+        if not self._path.exists():
             raise CaptureError(f"{path}: no such recording")
-        self._frames: deque[Frame] = deque()
         self._line: Any = None
-        if self._path.suffix.lower() == ".npz":
-            self._frames.extend(_read_frames(self._path))
-            return
         # librealsense stops in mid-file only while somebody goes on reading, and not always alive:
         # a process can be killed.
         context = multiprocessing.get_context("spawn")
@@ -62,10 +53,8 @@ class Playback(DepthCamera):
         none for too long, and when the process that reads it is gone or silent. After such an end
         it says the same again.
         """
-        if self._line is None and not self._frames:
-            raise RobotError(f"recording {self._path} was closed; open it again for more frames")
         if self._line is None:
-            return self._frames.popleft() if len(self._frames) > 1 else self._frames[0]
+            raise RobotError(f"recording {self._path} was closed; open it again for more frames")
         if self._ended:
             raise RobotError(self._ended)
         with contextlib.suppress(OSError):  # a reader that is gone: `_answer` says so
@@ -99,7 +88,7 @@ class Playback(DepthCamera):
             self._process.kill()
             self._process.join()
             self._line.close()
-        self._line, self._frames = None, deque()
+        self._line = None
 
 
 def _play(path, timeout, line):
@@ -137,35 +126,12 @@ def _play(path, timeout, line):
         os._exit(0)  # without librealsense's own end, which would wait for a reader
 
 
-def _read_frames(path):
-    """The frames of a .npz capture; CaptureError where it is not one."""
-    try:
-        with np.load(path) as stored:
-            content = {name: stored[name] for name in ("depth", "K", "rgb") if name in stored.files}
-    except Exception as error:  # numpy raises whatever zip and its own parser raise
-        reason = str(error) or type(error).__name__
-        raise CaptureError(f"{path}: not a readable .npz file ({reason})") from error
-    if "depth" not in content or "K" not in content:
-        found = ", ".join(content) or "neither"
-        raise CaptureError(f"{path}: expected the arrays depth and K; found {found}")
-    depth, K, rgb = content["depth"], content["K"], content.get("rgb")
-    if depth.ndim not in (2, 3) or not depth.size:
-        raise CaptureError(f"{path}: depth has shape {depth.shape}, expected (H, W) or (N, H, W)")
-    if K.shape != (3, 3) or not np.isfinite(K).all() or K[0, 0] <= 0 or K[1, 1] <= 0:
-        raise CaptureError(
-            f"{path}: K is not a camera matrix (3, 3) with positive focal lengths: {K.tolist()}"
-        )
-    if rgb is not None and rgb.shape != (*depth.shape, 3):
-        raise CaptureError(
-            f"{path}: rgb has shape {rgb.shape}, expected {(*depth.shape, 3)} like depth"
-        )
-    measured = depth[depth > 0]
-    if measured.size and np.median(measured) > 20:
-        about = f"depth is about {np.median(measured):.4g}, expected metres"
-        raise CaptureError(f"{path}: {about}; are these millimetres?")
-    metres = np.where(np.isfinite(depth) & (depth > 0), depth, np.nan).astype(np.float32)
-    metres, K = metres.reshape(-1, *depth.shape[-2:]), K.astype(float)
-    if rgb is None:
-        return [Frame(image, K) for image in metres]
-    colours = rgb.astype(np.uint8).reshape(*metres.shape, 3)
-    return [Frame(image, K, colour) for image, colour in zip(metres, colours, strict=True)]
+def by_librealsense(path: Path) -> bool:
+    """Whether a file is a recording of librealsense: a .db3 that names its topics.
+
+    path: of any file.
+    """
+    if path.suffix.lower() != ".db3" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return b"/device_0/sensor_" in file.read(1 << 20)

@@ -133,8 +133,8 @@ class TrialRecords:
         content = self._objects.get(name, record["object_hash"])
         if record["setup"] != setup:
             return (
-                f"a trial of setup {record['setup']}, expected {setup}, that of {method} in this"
-                " run: parameters, weights or code differ"
+                f"a trial of setup {record['setup']}, expected {setup}, the setup of {method} in"
+                " this run: parameters, weights or code differ"
             )
         if record["object_hash"] != content:
             return (
@@ -199,7 +199,7 @@ def read_records(path: Path | str) -> list[Record]:
 
 
 def set_aside(path: Path | str) -> Path:
-    """Rename a file of trials, which others shall begin anew; its new path.
+    """Rename a file of trials, so that new ones begin an empty file; its new path.
 
     path: the file.
     """
@@ -232,7 +232,7 @@ def _read(path):
     for number, line in enumerate(data[:size].split(b"\n")[:-1], 1):
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise OutputError(f"{path}, line {number}: not JSON ({error}); {_REMEDY}") from error
         complaint = _complaint(record)
         earlier = found.pop(_trial(record), None) if complaint is None else None

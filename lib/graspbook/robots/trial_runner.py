@@ -139,7 +139,7 @@ def _open(path, setups, contents, robot):
     except OtherTrialsError as error:
         if robot:
             raise OtherTrialsError(f"{error}; write to another folder") from error
-        tqdm.write(f"{error}: kept as {set_aside(path)}, and begun anew")
+        tqdm.write(f"{error}: kept as {set_aside(path)}; a new file is started")
         return TrialRecords(path, setups, contents)
 
 
@@ -158,8 +158,8 @@ def _go_on(record, robot):
     )
     if not begun(record):
         raise RobotError(
-            f"{told} this one did not begin; see to that (does the controller run?), then run them"
-            " again, it first"
+            f"{told} this one did not begin. Check that the controller runs, then run the trials"
+            " again"
         )
     if robot and record["fault"]:
-        raise RobotError(f"{told} see to the arm, then run them again for the rest")
+        raise RobotError(f"{told} check the arm, then run the trials again for the rest")

@@ -1,4 +1,4 @@
-"""Robot trials by names and options: what they are tried on, and what a real arm is to be told."""
+"""The objects of robot trials, by name or as meshes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,10 +15,11 @@ from graspbook.simulation.shake_grades import GRADE_MASS
 OWN = "own"  # the category of meshes
 
 
-def subjects(names: Sequence[str]) -> list[Subject]:
+def subjects(names: Sequence[str], scale: float = 1.0) -> list[Subject]:
     """The `Subject`s of trial objects and meshes.
 
     names: of trial objects, or paths of meshes, which weigh 0.3 kg.
+    scale: factor from the meshes' units to metres.
 
     Raises ParameterError for an unknown name or one given twice, MeshError.
     """
@@ -36,7 +37,7 @@ def subjects(names: Sequence[str]) -> list[Subject]:
             trial = TRIAL_OBJECTS[name]
             found.append(Subject(make_trial_object(name), trial.mass, trial.category))
         elif Path(name).suffix:
-            found.append(Subject(load_object(name, name=called[name]), GRADE_MASS, OWN))
+            found.append(Subject(load_object(name, scale, name=called[name]), GRADE_MASS, OWN))
         else:
             raise ParameterError(
                 f"object {name!r}, expected the path of a mesh or one of {', '.join(TRIAL_OBJECTS)}"
@@ -52,38 +53,3 @@ def with_method(settings: TrialSettings, method: str, samples: int) -> TrialSett
     samples: grasps per view.
     """
     return replace(settings, predict=replace(settings.predict, method=method, samples=samples))
-
-
-def check_real(
-    robot: str | None,
-    source: Path | str,
-    *,
-    execute: bool,
-    hand_eye: Path | str | None,
-    recover: bool,
-) -> None:
-    """Refuse options of a real arm that do not go together.
-
-    robot: its address, if there is one.
-    source: of `robots.camera.open_camera`; an arm moves only by what a camera sees now.
-    execute: whether the arm may move.
-    hand_eye: the file of `hand_T_camera`, needed to move.
-    recover: whether it is recovered from an error.
-
-    Raises ParameterError.
-    """
-    if not robot and (execute or hand_eye or recover):
-        raise ParameterError(
-            "--execute, --hand-eye and --recover are for a real arm; expected --robot with its"
-            " address"
-        )
-    if execute and str(source).partition(":")[0] != "realsense":
-        raise ParameterError(
-            f"{source}: with --execute a real arm goes by what the camera on it sees now; expected"
-            " realsense or realsense:SERIAL"
-        )
-    if execute and not hand_eye:
-        raise ParameterError(
-            f"--robot {robot} --execute without --hand-eye, expected a file of where the camera is"
-            " on the hand"
-        )

@@ -1,4 +1,4 @@
-"""Cases of the shake test that can be worked out by hand, and kinematics against MuJoCo's."""
+"""Checks: a case of the shake test that can be solved by hand, and kinematics against MuJoCo's."""
 
 from collections.abc import Sequence
 
@@ -22,10 +22,10 @@ def slip_of_a_box(
     *,
     time: float = 0.2,
 ) -> np.ndarray:
-    """How far (n,), metres, a box gripped at its middle has slipped under constant loads.
+    """Slip (n,), metres, of a box gripped at its middle under constant loads.
 
-    The box is 40 × 50 × 50 mm. Two pads pressed by F each hold m·a <= 2·friction·F (Coulomb);
-    beyond it the box slides by (load - limit) / m · time² / 2.
+    The box is 40 × 50 × 50 mm. Two pads that press with F each hold m·a <= 2·friction·F (Coulomb).
+    Beyond this limit the box slides by (load - limit) / m · time² / 2.
 
     settings: of the shake test.
     loads: (n,) newtons.
@@ -44,10 +44,10 @@ def slip_of_a_box(
 
 
 def kinematics_deviation(hand: Hand, postures: int, seed: int) -> float:
-    """Largest difference between link poses (4, 4) by `Hand.forward` and by MuJoCo, of any number.
+    """Largest difference of any number in link poses (4, 4) by `Hand.forward` and by MuJoCo.
 
     hand: of many joints.
-    postures: how many, within the joints' limits.
+    postures: their number, within the joints' limits.
     seed: of the postures.
     """
     import torch

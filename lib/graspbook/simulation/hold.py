@@ -1,9 +1,9 @@
 """The hold test: does a closed hand of many joints keep an object that gravity pulls in six
 directions?
 
-The world is built in the palm's frame, as that of the shake test is in the grasp frame: the palm
-stands still at the origin, the object floats on a free joint, and gravity is a force on its centre
-of mass. The motors press on from the closed joints.
+The world is built in the palm's frame. The palm is fixed at the origin, the object floats on a free
+joint, and gravity is a force on its centre of mass. The motors continue to press from the closed
+joints.
 """
 
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ _BATCH = 64
 class HoldSettings:
     """Parameters of the test.
 
-    mass: kg, of every object, its density uniform.
-    friction: Coulomb's, the high-DOF paper's plastic on wood, that of the ε-metric.
+    mass: of every object, kg, with uniform density.
+    friction: Coulomb's, as in the ε-metric; the high-DOF paper's plastic on wood.
     effort: share of each joint's largest torque that presses.
-    settle, time: pressing without gravity, then with it in each direction, s.
-    lost: by how much the object may move in each of these, metres.
+    settle, time: duration of pressing without gravity, then with it in each direction, s.
+    lost: largest motion of the object in each of these, metres.
     timestep: of the simulation, s.
     """
 
@@ -56,7 +56,7 @@ class Holder:
         self.model = spec.compile()
         self.centre = mass_properties(obj, self.settings)[1]
         low, high = hand.limits.T
-        # How far (J,) the motors aim beyond the closed joints.
+        # Distance (J,) of the motors' targets beyond the closed joints.
         self.press = self.settings.effort * mjcf.SOFTNESS * (high - low) * hand.closing
         # A state is time, qpos, qvel.
         self.joint_columns = [
@@ -67,11 +67,11 @@ class Holder:
         self._pool = rollout.Rollout(nthread=threads if threads > 1 else 0)
 
     def test(self, object_T_palm: np.ndarray, joints: np.ndarray) -> np.ndarray:
-        """In which directions grasps hold (N, 6) bool: gravity along -x, x, -y, y, -z, z of the
+        """The directions in which grasps hold (N, 6) bool: gravity along -x, x, -y, y, -z, z of the
         palm.
 
         object_T_palm: (N, 4, 4).
-        joints: (N, J), values of `hand.joints` in which the hand is closed.
+        joints: (N, J), values of `hand.joints` of the closed hand.
         """
         joints = np.asarray(joints, float).reshape(-1, len(self.hand.joints))
         states = self._initial_states(np.asarray(object_T_palm, float).reshape(-1, 4, 4), joints)

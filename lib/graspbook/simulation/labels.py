@@ -2,14 +2,17 @@
 there already.
 """
 
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from graspbook.errors import GraspFileError
 from graspbook.grasp_files import read_grasps, write_grasps
+from graspbook.grasp_set import ASSUMED
 from graspbook.hands.grippers import GRIPPERS
 from graspbook.hands.parallel_jaw import ParallelJaw
 from graspbook.metrics import confusion, wilson_interval
@@ -17,6 +20,8 @@ from graspbook.objects.sets import load_object
 from graspbook.simulation.shake import Shaker
 from graspbook.simulation.shake_grades import GRADES
 from graspbook.simulation.shake_model import ShakeSettings, physics
+
+_KEPT = ("frame", "object_T_camera")  # parameters of the source that its labels keep
 
 
 def label_file(
@@ -26,6 +31,7 @@ def label_file(
     *,
     threads: int = 2,
     gripper: ParallelJaw | None = None,
+    progress: bool = False,
 ) -> dict[str, Any] | None:
     """Test every grasp of a grasp file with the frozen shake test and write them, labelled.
 
@@ -36,16 +42,26 @@ def label_file(
     out: grasp file to write, with labels and grades.
     threads: of the simulation.
     gripper: the hand; the one that the file names if None.
+    progress: say on stderr what is done.
 
-    Raises GraspFileError or MeshError for a file, a hand or a mesh that cannot be used, among them
-    files without grasps and files whose grasps are not in the object's frame.
+    Grades in the source, such as scores, are kept, and so are the pose of the camera and notes.
+
+    Raises GraspFileError or MeshError for a file, a hand or a mesh that cannot be used. Examples
+    are files without grasps and files whose grasps are not in the object's frame.
     """
     grasps, obj, hand = _load(source, mesh_root, gripper)
+    notes = [note for note in grasps.notes if gripper is None or note != ASSUMED]
     if gripper is not None:
+        if gripper.name != grasps.gripper and ASSUMED not in grasps.notes:
+            notes.append(f"the grasps are of {grasps.gripper}; they are tested with {gripper.name}")
         grasps = replace(grasps, gripper=gripper.name, configuration=gripper.configuration)
+    if progress:
+        print(f"{source}: simulating {len(grasps.transforms)} grasps", file=sys.stderr, flush=True)
     outcome = Shaker(obj, threads=threads, gripper=hand).test(grasps.transforms)
-    grades = {name: getattr(outcome, name) for name in GRADES}
+    grades = grasps.grades | {name: getattr(outcome, name) for name in GRADES}
     settings = ShakeSettings()
+    kept = {name: grasps.parameters[name] for name in _KEPT if name in grasps.parameters}
+    kept |= {"notes": notes} if notes else {}
     write_grasps(
         out,
         replace(
@@ -53,13 +69,15 @@ def label_file(
             success=outcome.success,
             grades=grades,
             physics=physics(obj, settings),
-            parameters={"settings": asdict(settings)},
+            parameters={"settings": asdict(settings)} | kept,
         ),
     )
     return None if grasps.success is None else confusion(grasps.success, outcome.success)
 
 
-def calibrate(source: Path | str, mesh_root: Path | str, *, threads: int = 2) -> dict[str, Any]:
+def calibrate(
+    source: Path | str, mesh_root: Path | str, *, threads: int = 2, progress: bool = False
+) -> dict[str, Any]:
     """How well the shake test agrees with a labelled grasp file, as plain data for a results file.
 
     Every variant of the settings is measured on the even grasps, the half that the frozen settings
@@ -69,6 +87,7 @@ def calibrate(source: Path | str, mesh_root: Path | str, *, threads: int = 2) ->
     source: the grasp file.
     mesh_root: folder that its mesh's path starts from, or that holds the mesh.
     threads: of the simulation.
+    progress: show a bar.
 
     Raises GraspFileError for a file without labels or with fewer than 2 grasps, and for what
     `label_file` does.
@@ -80,8 +99,12 @@ def calibrate(source: Path | str, mesh_root: Path | str, *, threads: int = 2) ->
     def outcome(half, **changes):
         settings = replace(ShakeSettings(), **changes)
         shaker = Shaker(obj, settings, threads=threads, gripper=gripper)
-        return shaker.test(poses[half], grade=False)
+        found = shaker.test(poses[half], grade=False)
+        bar.update()
+        return found
 
+    runs = 4 + sum(map(len, SWEEP.values()))
+    bar = tqdm(total=runs, desc="settings", leave=False, disable=not progress)
     still = {"acceleration": 0.0, "angular_acceleration": 0.0}
     report = {}
     for half in ("even", "odd"):
@@ -105,6 +128,7 @@ def calibrate(source: Path | str, mesh_root: Path | str, *, threads: int = 2) ->
         for name, values in SWEEP.items()
         for value in values
     ]
+    bar.close()
     return {
         "halves": report,
         "closing_width_threshold": threshold,
@@ -127,13 +151,13 @@ SWEEP = {
 def _load(source, mesh_root, gripper=None, *, labels=False):
     """Grasps, object and gripper of a file; the cheap checks come before the mesh is loaded."""
     grasps = read_grasps(source)
-    count, frame = len(grasps.transforms), grasps.parameters.get("frame", "object")
+    count, frame = len(grasps.transforms), grasps.frame
     if count < 1 + labels:
         raise GraspFileError(f"{source}: it holds {count} grasps, expected {1 + labels} or more")
     if frame != "object":
         raise GraspFileError(
             f"{source}: its grasps are in the {frame} frame, expected the object's: the simulation"
-            " needs each pose relative to the mesh"
+            " needs each pose relative to the mesh; `graspbook grasp MESH` writes such poses"
         )
     if labels and grasps.success is None:
         raise GraspFileError(f"{source}: no labels to compare with")
@@ -145,13 +169,17 @@ def _load(source, mesh_root, gripper=None, *, labels=False):
             f"{source}: grasps of the gripper {grasps.gripper!r} (gripper/type),"
             f" expected {' or '.join(GRIPPERS)}"
         )
-    places = [Path(mesh_root) / grasps.object_file, Path(mesh_root) / Path(grasps.object_file).name]
+    root, file = Path(mesh_root).absolute(), Path(grasps.object_file)
+    # The root may be one of the folders in the mesh's path, or one beside it.
+    above = [root, *root.parents][: len(file.parts)]
+    places = [*(folder / file for folder in above), root / file.name]
     for place in places:
         if place.is_file():
             return grasps, load_object(place, grasps.object_scale), gripper
     raise GraspFileError(
         f"{source}: its mesh {grasps.object_file} is not below {mesh_root} "
-        f"(looked for {places[0]} and {places[1]})"
+        f"(looked for {Path(mesh_root) / file} and {Path(mesh_root) / file.name}); --mesh-root"
+        " names the folder of its mesh"
     )
 
 

@@ -4,9 +4,9 @@ Mousavian et al. 2019, section 4: "a free-floating parallel-jaw gripper and the 
 without gravity ... After closing its fingers the gripper executes a predefined shaking motion. A
 grasp is labeled successful if the object is kept between both fingers."
 
-In the world (`shake_model`) the hand stands still and the object is shaken. What is lost leaves the
-batch after each stage. A grasp's outcome does not depend on the others in the batch, on their
-order, or on the number of threads.
+In the world (`shake_model`) the hand is fixed and the object is shaken. Grasps that lost the object
+leave the batch after each stage. A grasp's outcome does not depend on the others in the batch, on
+their order, or on the number of threads.
 """
 
 from dataclasses import astuple, dataclass
@@ -36,11 +36,11 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class ShakeOutcome:
-    """What became of N grasps.
+    """Outcomes of N grasps.
 
     success: (N,) bool, held between both fingers after the shake.
     collides: (N,) bool, the open hand was inside the object at the start.
-    closing_width: (N,) metres between the pads after closing, NaN where they held nothing.
+    closing_width: (N,) metres between the pads after closing, NaN if they held nothing.
     gravity_held: (N,) bool, an object of 0.3 kg stays held under gravity along ±x, ±y, ±z of the
         hand.
     max_acceleration: (N,) m/s², largest acceleration that 0.3 kg survived, 0 for failures; NaN
@@ -60,11 +60,12 @@ class Shaker(ShakeWorld):
     def __init__(self, obj, settings=None, *, threads=2, gripper=FRANKA):
         super().__init__(obj, settings, threads=threads, gripper=gripper)
         self.grade_model = with_mass(self.model, GRADE_MASS)
-        # Dense points on the object, from which the fingers' free way is read.
+        # Dense points on the object; they give the fingers' free motion.
         self.surface = trimesh.sample.sample_surface(obj.mesh, 4096, seed=0)[0]
 
     def collides(self, object_T_hand: np.ndarray) -> np.ndarray:
-        """Which grasps (N,) put the open hand into the object, deeper than `settings.penetration`.
+        """Whether the open hand is inside the object by more than `settings.penetration`, (N,)
+        bool.
 
         object_T_hand: (N, 4, 4).
         """
@@ -75,10 +76,11 @@ class Shaker(ShakeWorld):
         return (touch & (distance < -self.settings.penetration)).any(axis=(1, 2))
 
     def test(self, object_T_hand: np.ndarray, *, grade: bool = True) -> ShakeOutcome:
-        """The ShakeOutcome of grasps: closed, and shaken along and about each axis of the hand.
+        """The ShakeOutcome of grasps that are closed, and shaken along and about each axis of the
+        hand.
 
         object_T_hand: (N, 4, 4).
-        grade: measure how firmly the successful ones hold, too.
+        grade: also measure how firmly the successful ones hold.
         """
         object_T_hand = np.asarray(object_T_hand, float).reshape(-1, 4, 4)
         outcomes = [
@@ -106,13 +108,13 @@ def shake_test(
     grade: bool = True,
     gripper: ParallelJaw = FRANKA,
 ) -> ShakeOutcome:
-    """The ShakeOutcome of grasps of an object: a Shaker that is used once.
+    """The ShakeOutcome of grasps of an object, by a Shaker that is used once.
 
-    obj: what is grasped.
+    obj: the object.
     object_T_hand: (N, 4, 4).
     settings: the frozen ones if None.
     threads: of the simulation.
-    grade: measure how firmly the successful ones hold, too.
+    grade: also measure how firmly the successful ones hold.
     gripper: the hand.
     """
     shaker = Shaker(obj, settings, threads=threads, gripper=gripper)
@@ -145,11 +147,11 @@ def _test_batch(shaker, object_T_hand, grade):
 
 
 def _preshape(shaker, object_T_hand):
-    """Initial states with the fingers already closed to 4 mm before the first surface point that
-    they can meet.
+    """Initial states with the fingers closed to 4 mm before the first surface point that they can
+    meet.
 
-    Free fingers only pass through air until then, so this saves steps. It can tip a borderline
-    label: 2 of 600 on five parametric objects differed from fingers that start fully open.
+    The fingers meet nothing until then, so this saves steps. It can change a borderline label: 2 of
+    600 on five parametric objects differed from fingers that start fully open.
     """
     states, hand = shaker.initial_states(object_T_hand), shaker.gripper
     half_width = np.abs(np.concatenate(list(hand.finger.values()))[:, 1]).max()
@@ -163,8 +165,8 @@ def _preshape(shaker, object_T_hand):
 
 
 def _close(shaker, states, alive):
-    """Close until both fingers touch the object and rest, at most 0.6 s; returns what is then held,
-    and who.
+    """Close until both fingers touch the object and rest, at most 0.6 s; returns the states of
+    grasps that hold, and their indices.
     """
     step = round(0.1 / shaker.settings.timestep)
     done_states, done = [states[:0]], [alive[:0]]
@@ -187,9 +189,9 @@ def _shake_wrench(shaker, states, axis):
     """Inertial wrenches (n, steps, 6) on the object while the hand moves to and fro once, along and
     about one of its axes.
 
-    Accelerations are cosines, so the hand starts and ends at rest. In the hand's frame, with the
-    object's centre of mass at r: force -m (a + α×r + ω×(ω×r)), torque -(I α + ω×I ω); the object's
-    own motion in the hand is neglected.
+    Accelerations are cosines, so the hand starts and ends at rest. In the hand's frame the object's
+    centre of mass is r. The force is -m (a + α×r + ω×(ω×r)), and the torque is -(I α + ω×I ω). The
+    object's own motion in the hand is neglected.
     """
     settings, unit = shaker.settings, np.eye(3)[axis]
     steps = np.arange(round(1 / settings.frequency / settings.timestep))

@@ -1,6 +1,6 @@
-"""How firmly a gripped object is held: the loads of the shake test that an object survives.
+"""Grades of a grip: the loads that a gripped object survives.
 
-Every load is tried on 0.3 kg, whatever the object weighs in the shake.
+Every load acts on 0.3 kg, independent of the object's mass in the shake.
 """
 
 import mujoco
@@ -15,11 +15,11 @@ GRADE_MASS = 0.3
 def held_under_gravity(
     world: ShakeWorld, model: mujoco.MjModel, states: np.ndarray, alive: np.ndarray
 ) -> np.ndarray:
-    """Indices of those that hold the object for 0.2 s under gravity along each of the hand's axes.
+    """Indices of grasps that hold the object for 0.2 s under gravity along each of the hand's axes.
 
-    Both directions of each; every one starts from the gripped state.
+    Both directions of each axis start from the gripped state.
 
-    world, model: where it is held; the model's object weighs `GRADE_MASS`.
+    world, model: of the test; the model's object weighs `GRADE_MASS`.
     states, alive: gripped (n, S), and their indices (n,).
     """
     steps = round(0.2 / world.settings.timestep)
@@ -36,11 +36,11 @@ def largest_acceleration(
 ) -> np.ndarray:
     """Largest acceleration (n,) that the object survives, m/s².
 
-    Both fingers touch it then, and it has moved less than 2 cm in the hand. The acceleration grows
-    by 80 m/s² per second up to 96 m/s². Its direction circles at 5 Hz in the plane that friction
-    holds (y, z), with an x part at twice the rate.
+    The object survives if both fingers touch it and it has moved less than 2 cm in the hand. The
+    acceleration grows by 80 m/s² per second up to 96 m/s². Its direction circles at 5 Hz in the
+    plane that friction holds (y, z), with an x part at twice the rate.
 
-    world, model: where it is held; the model's object weighs `GRADE_MASS`.
+    world, model: of the test; the model's object weighs `GRADE_MASS`.
     states: gripped (n, S).
     """
     step, survived, alive = world.settings.timestep, np.zeros(len(states)), np.arange(len(states))

@@ -1,7 +1,7 @@
-"""The world of the shake test: a parallel-jaw hand that stands still, an object that floats.
+"""The world of the shake test: a fixed parallel-jaw hand and a floating object.
 
-It is built in the grasp frame. Shaking is a force and torque on the object, so a grasp is only an
-initial state, and `mujoco.rollout` runs a batch of them on all cores from one model.
+It is built in the grasp frame. Shaking is a force and torque on the object. A grasp is therefore
+only an initial state, and `mujoco.rollout` runs a batch of grasps on all cores from one model.
 """
 
 import copy
@@ -24,18 +24,17 @@ FINGERS, OBJECT, FINGER_SPEED = slice(1, 3), slice(3, 10), slice(10, 12)
 _FOUND_AND_DISTANCE = 1 << int(mujoco.mjtConDataField.mjCONDATA_FOUND) | 1 << int(
     mujoco.mjtConDataField.mjCONDATA_DIST
 )
-# Contacts and limits nearly rigid: with MuJoCo's defaults 40 N push a light object's surface 8 mm
-# into a pad.
+# Contacts and limits are nearly rigid: with MuJoCo's defaults 40 N push a light object's surface 8
+# mm into a pad.
 SOLREF, SOLIMP = [0.004, 1.0], [0.95, 0.99, 0.001, 0.5, 2.0]
 
 
 @dataclass(frozen=True)
 class ShakeSettings:
-    """Parameters of the test; the defaults are the frozen ones, by which every label and figure is
-    measured.
+    """Parameters of the test; the defaults are the frozen ones of every label and figure.
 
-    mass: kg, of every object, its density uniform; None: `density` holds for every object instead,
-        as in the paper.
+    mass: of every object, kg, with uniform density; None: `density` applies instead, as in the
+        paper.
     density: kg/m³.
     friction: Coulomb's; a pad pair carries 2·friction·force.
     force: N, of each finger.
@@ -43,8 +42,8 @@ class ShakeSettings:
         about each axis of the hand.
     frequency: of the shake, Hz.
     closing_speed: of a free finger, m/s.
-    penetration: overlap of open hand and object that is not yet a collision, metres, for convex
-        parts cover a mesh only so well.
+    penetration: overlap of open hand and object that is not yet a collision, metres, because convex
+        parts approximate a mesh.
     timestep: of the simulation, s.
     """
 
@@ -63,7 +62,7 @@ class ShakeSettings:
 def mass_properties(obj: GraspObject, settings: Any) -> tuple[float, np.ndarray, np.ndarray]:
     """Mass, centre of mass (3,) and inertia about it (3, 3), in the object frame.
 
-    They are those of the mesh if it bounds a volume, else of its convex parts.
+    They are the mesh's if it bounds a volume, else its convex parts'.
 
     obj: of uniform density.
     settings: anything with a `mass`, kg; None: with a `density`, kg/m³.
@@ -74,17 +73,17 @@ def mass_properties(obj: GraspObject, settings: Any) -> tuple[float, np.ndarray,
 
 
 def physics(obj: GraspObject, settings: ShakeSettings) -> dict[str, Any]:
-    """What a grasp file records under `object/` of its test: mass, com, inertia, friction.
+    """The entries of a grasp file's `object/` about its test: mass, com, inertia, friction.
 
-    obj: what was tested.
-    settings: by which.
+    obj: the tested object.
+    settings: of the test.
     """
     mass, centre, inertia = mass_properties(obj, settings)
     return {"mass": mass, "com": centre, "inertia": inertia, "friction": settings.friction}
 
 
 class ShakeWorld:
-    """One GraspObject and a hand in a compiled world, and how states (N, S) of it go on."""
+    """One GraspObject and a hand in a compiled world, with rollouts of its states (N, S)."""
 
     def __init__(self, obj, settings=None, *, threads=2, gripper=FRANKA):
         self.settings, self.gripper = settings or ShakeSettings(), gripper
@@ -115,13 +114,13 @@ class ShakeWorld:
         *,
         model: mujoco.MjModel | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """States (n, steps, S) during a firm grip, and what touches the object.
+        """States (n, steps, S) during a firm grip, and contacts with the object.
 
-        That is at every step whether right finger, left finger and palm touch it (n, steps, 3), and
-        the least distance there (n, steps, 3), metres, negative inside.
+        The contacts are, at every step, whether right finger, left finger and palm touch it (n,
+        steps, 3), and the least distance there (n, steps, 3), metres, negative inside.
 
-        states: (n, S), where it starts.
-        steps: how many.
+        states: (n, S), at the start.
+        steps: their number.
         wrench: force and torque on the object's centre of mass, (n or 1, steps, 6), in the hand's
             axes.
         model: if not the object's own.
@@ -154,7 +153,7 @@ class ShakeWorld:
         *,
         model: mujoco.MjModel | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """States and indices of the grasps that still hold the object in both fingers.
+        """States and indices of the grasps whose fingers both still hold the object.
 
         states, alive: (n, S) before the `wrench`, and their indices (n,).
         wrench, model: see `roll`.
@@ -171,7 +170,7 @@ def build_model(
 ) -> mujoco.MjModel:
     """MuJoCo model of the hand at the world's origin (grasp frame) and of the object.
 
-    qpos is both fingers' joint values, then the object's place and quat_wxyz.
+    qpos has both fingers' joint values, then the object's position and quat_wxyz.
 
     obj: its centre of mass is its body's origin.
     settings: of the test.
@@ -181,7 +180,7 @@ def build_model(
     spec.option.timestep, spec.option.gravity = settings.timestep, [0, 0, 0]
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-    spec.option.impratio = 10  # friction as firm as the normal force: a held object must not creep
+    spec.option.impratio = 10  # friction as stiff as the normal force: a held object must not creep
     world = spec.worldbody
     _add_hull(spec, world, "palm", gripper.palm, settings, hand=True)
     for side, sign in (("right", 1.0), ("left", -1.0)):
@@ -226,7 +225,7 @@ def build_model(
 def add_object(spec: mujoco.MjSpec, obj: GraspObject, settings: Any) -> None:
     """Add an object to a world: body and free joint "object".
 
-    Its centre of mass is the body's origin; its convex parts have contype 2 and conaffinity 1.
+    Its centre of mass is the body's origin. Its convex parts have contype 2 and conaffinity 1.
 
     spec: the world.
     obj: the object.
@@ -241,7 +240,7 @@ def add_object(spec: mujoco.MjSpec, obj: GraspObject, settings: Any) -> None:
 
 
 def with_mass(model: mujoco.MjModel, mass: float) -> mujoco.MjModel:
-    """A copy of a model whose object weighs something else, distributed as before.
+    """A copy of a model whose object has another mass, distributed as before.
 
     model: of `build_model`.
     mass: kg.

@@ -1,6 +1,6 @@
-"""Objects on a table: the poses in which they rest, and a world of table and objects for an arm.
+"""Objects on a table: their poses at rest, and a world of table and objects for an arm.
 
-Frames: the world's z is up, the table's top at z = 0.
+The world's z is up, and the table's top is at z = 0.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,14 +19,14 @@ from graspbook.objects import GraspObject
 from graspbook.simulation.shake_model import GRAVITY, SOLIMP, SOLREF, ShakeSettings, mass_properties
 
 TABLE_SIZE, TABLE_CENTRE = (0.9, 1.2, 0.05), (0.5, 0.0)  # m: x, y, z; x, y in front of the arm
-# Two sides with less than this between them are the same pose on the table: facets of a round side.
+# Two sides closer than this are the same pose on the table: facets of a round side.
 SAME_SIDE = np.deg2rad(25.0)
-_MOVED, _TURNED = 0.005, np.deg2rad(5.0)  # a pose that settling changes by more is not one of rest
-_MASS, _DROP = 0.5, 0.001  # of the trial by simulation
+_MOVED, _TURNED = 0.005, np.deg2rad(5.0)  # a pose that settling changes by more is not at rest
+_MASS, _DROP = 0.5, 0.001  # of the test by simulation
 _TILT = pose.rotation_about([1.0, 1.0, 0.0], np.deg2rad(1.0))
 _AT_REST = np.array([0.003] * 3 + [0.03] * 3)  # m/s and rad/s
 _MAT = [0.02, 1.0]  # MuJoCo's own softness of a contact
-_ALIKE = 1e-4  # m, by which sides that look the same may differ
+_ALIKE = 1e-4  # m, largest difference of sides that look the same
 _TRIES = 100
 
 
@@ -45,8 +45,8 @@ def tabletop(
     Geom "table" is a box with its top at z = 0. Object i is body `object_{i}` on the free joint of
     that name, whose qpos is world_T_object (position, quat_wxyz). Its convex parts are the geoms
     `object_{i}_part_{k}`. `to_xml` of the spec can be merged into another world. Raises
-    ParameterError where poses or masses are more or fewer than objects, or a mass or a side of the
-    table is not positive.
+    ParameterError unless there is one pose and one mass per object, and masses and table sides are
+    positive.
 
     objects: B of them.
     world_T_objects: (B, 4, 4).
@@ -54,7 +54,7 @@ def tabletop(
     table_size: (3,) metres.
     table_centre: (2,) of the table's middle.
     settings: friction and timestep, by default the frozen ones.
-    mat: whether contact with the table is softer.
+    mat: whether contact with the table is softer than usual.
     """
     settings = settings or ShakeSettings()
     poses = np.asarray(world_T_objects, float).reshape(-1, 4, 4)
@@ -127,22 +127,23 @@ def stable_poses(
     seed: int = 0,
     accept: Callable[[np.ndarray], bool] | None = None,
 ) -> np.ndarray:
-    """Poses world_T_object (P, 4, 4) in which an object rests on the plane z = 0, likeliest first.
+    """Poses world_T_object (P, 4, 4) in which an object rests on the plane z = 0, most likely
+    first.
 
-    Mass is spread evenly; the centre of mass is above the origin and the yaw about z random. An
-    object dropped in a random orientation is taken to come down on the facet of its convex hull
-    below the centre of mass. It topples on, always lower, until the centre of mass is above the
-    facet. A pose is as likely as the solid angles that lead to it (Goldberg, Mirtich, Zhuang,
-    Craig, Carlisle, Canny, Part Pose Statistics, IEEE Trans. Robotics and Automation 15(5), 1999,
-    simplified). Facets of one round side are one pose. So are sides on which the object looks the
-    same or mirrored, such as two opposite ones of a box. Each pose is then tried with the frozen
-    physics, tilted by 1° and dropped by 1 mm. If the object ends up 5 mm or 5° from the pose, the
-    one in which it settles takes its place, if that is a new one. Raises ParameterError for a count
-    below one, MeshError where no pose is left or the object has no hull.
+    Mass is spread evenly. The centre of mass is above the origin, and the yaw about z is random. An
+    object dropped in a random orientation lands on the facet of its convex hull below the centre of
+    mass. It topples to lower facets until the centre of mass is above the facet. The solid angles
+    that lead to a pose give its probability (Goldberg, Mirtich, Zhuang, Craig, Carlisle, Canny,
+    Part Pose Statistics, IEEE Trans. Robotics and Automation 15(5), 1999, simplified). Facets of
+    one round side are one pose. Sides on which the object looks the same or mirrored, such as
+    opposite ones of a box, are also one. Each pose is then simulated with the frozen physics,
+    tilted by 1° and dropped by 1 mm. If the object ends up 5 mm or 5° from the pose, its final pose
+    is used, if that is new. Raises ParameterError for a count below one. Raises MeshError if no
+    pose is left or the object has no hull.
 
     obj: the object.
-    count: of poses. Where there are fewer, the likeliest is repeated at other yaws that are
-        accepted, so P = count, unless accept refuses nearly all of those.
+    count: of poses. If there are fewer, the most likely one is repeated at other accepted yaws. P
+        is then count, unless accept refuses nearly all of these.
     seed: of the yaws.
     accept: of world_T_object (4, 4); poses for which it is false are left out.
     """
@@ -182,19 +183,19 @@ def stable_poses(
 
 
 def _sides(name, points, centre):
-    """Directions (G, 3) that point down in the object's poses of rest, the likeliest pose first.
+    """Directions (G, 3) that point down in the object's poses at rest, most likely first.
 
-    Then those of all stable facets of the convex hull (F, 3), and to which of the G each belongs
-    (F,). All in the object frame.
+    Also returns the directions of all stable facets of the convex hull (F, 3), and the index of the
+    pose of each (F,). All are in the object frame.
     """
     try:
         hull = ConvexHull(points)
     except QhullError as error:
-        message = f"{name!r}: its {len(points)} vertices have no convex hull to stand on"
+        message = f"{name!r}: its {len(points)} vertices have no convex hull to rest on"
         raise MeshError(message) from error
     normals = hull.equations[:, :3]
     heights = -(hull.equations[:, 3] + normals @ centre)
-    # By how much the foot of the centre of mass on facet i lies beyond facet j: then j is the lower
+    # Distance of the centre of mass's foot on facet i beyond facet j; if positive, j is the lower
     # of the two.
     beyond = heights[:, None] * (normals @ normals.T) - heights
     rests = beyond.max(axis=1) <= 1e-7
@@ -205,7 +206,7 @@ def _sides(name, points, centre):
     stable = normals[rests]
     cosines = stable @ stable.T
     count, groups = connected_components(cosines > np.cos(SAME_SIDE))
-    # A flat side may be many triangles: it stands for its group by what they weigh together.
+    # A flat side may have many triangles. Their summed weight counts for the group.
     flat = (cosines > np.cos(np.deg2rad(2.0))) @ weights
     best = np.array([np.argmax(np.where(groups == group, flat, -1.0)) for group in range(count)])
     looks = np.array([_look(points - centre, down) for down in stable[best]])
@@ -218,7 +219,7 @@ def _sides(name, points, centre):
 
 
 def _look(points, down):
-    """What yaw and mirroring leave as it is of points (N, 3) about the centre of mass.
+    """Features of points (N, 3) about the centre of mass that yaw and mirroring do not change.
 
     Sorted heights, and distances from the vertical through it (2N,).
     """
@@ -247,9 +248,9 @@ def _turned(world_T_object, rng):
 
 
 def _settle(model, world_T_object):
-    """Pose (4, 4) in which the object comes to rest, let go 1 mm above `world_T_object`.
+    """Pose (4, 4) in which the object comes to rest after release 1 mm above `world_T_object`.
 
-    None if not within 5 s.
+    None if this takes over 5 s.
     """
     data = mujoco.MjData(model)
     data.qpos[:3] = world_T_object[:3, 3] + [0, 0, _DROP]
@@ -262,7 +263,7 @@ def _settle(model, world_T_object):
 
 
 def _differ(first, second, centre):
-    """Whether the object moves or turns by more between two poses (4, 4) than one at rest may."""
+    """Whether the motion between two poses (4, 4) is too large for an object at rest."""
     angle = np.arccos(np.clip((np.trace(first[:3, :3].T @ second[:3, :3]) - 1) / 2, -1, 1))
     way = pose.transform(first, centre[None]) - pose.transform(second, centre[None])
     return angle > _TURNED or np.linalg.norm(way) > _MOVED

@@ -1,4 +1,4 @@
-"""The runner: typed parameters, running notebooks, the rendered pages, shipping networks."""
+"""The runner: typed parameters, execution of notebooks, rendered pages, shipped networks."""
 
 from graspbook.extras import require
 

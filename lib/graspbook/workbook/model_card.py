@@ -1,4 +1,4 @@
-"""The model cards of the networks that come with the package: templates in `static/`, filled in."""
+"""The model cards of the networks that come with the package, from templates in `static/`."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,16 +7,16 @@ from typing import Any
 from graspbook.highdof.training import BATCH
 from graspbook.simulation.hold import HoldSettings
 
-# Rows of the card's tables of grasps from one view: figure, and what it says.
+# Rows of the card's tables of grasps from one view: figure and text.
 _FIGURES = {
-    "success_best": "the best-ranked grasp of a view holds",
+    "success_best": "the best-ranked grasp per view holds",
     "gravity_best": "it holds 0.3 kg against gravity from six directions",
     "success_top10": "the ten best hold",
     "success_above_threshold": "grasps scored above {threshold} hold",
     "coverage": "known positive grasps within 2 cm of a final one",
     "auc": "area under success over coverage",
 }
-# Columns of the tables on many-jointed hands: figure, heading, and factor to what is printed.
+# Columns of the tables on many-jointed hands: figure, heading, factor to the printed unit.
 _LOSSES = {
     "l2": ("L2", 1),
     "mean_l2": ("mean L2 to all", 1),
@@ -34,7 +34,7 @@ _SUCCESS = {
 }
 _WAYS = {
     "points": ("points inside, of 45", 1),
-    "deepest": ("deepest of the hand [mm]", 1000),
+    "deepest": ("deepest point of the hand [mm]", 1000),
     "clear": ("clear [%]", 100),
 }
 _SEARCHES = {
@@ -52,16 +52,16 @@ def model_card(
     paper: "graspnet" or "highdof".
     run: what `ship` records of the run that trained them.
     record: the name of its file.
-    reports: of `graspbook evaluate`, told on the card of graspnet.
+    reports: of `graspbook evaluate`, for the card of graspnet.
     """
     template = Path(__file__).parent / "static" / f"card_{paper}.md"
-    told = {"graspnet": _graspnet, "highdof": _highdof}[paper](run)
+    values = {"graspnet": _graspnet, "highdof": _highdof}[paper](run)
     return template.read_text(encoding="utf-8").format(
         profile=run["profile"],
         revision=f"{run['revision']}{' (with changes)' * run['dirty']}",
         record=record,
         meshes="".join(map(_on_meshes, reports)),
-        **told,
+        **values,
     )
 
 
@@ -90,16 +90,16 @@ def _graspnet(run):
 
 
 def _on_meshes(report):
-    """A chapter of the card on a report."""
+    """A section of the card on a report."""
     counts, settings = report["overall"]["counts"], report["parameters"]["predict"]
     objects = report["objects"]
     names = ", ".join(name for name, figures in objects.items() if "reason" not in figures)
     never = ", ".join(name for name, figures in objects.items() if figures["success_best"] == 0)
     return (
         f"## On meshes, method {report['parameters']['method']}\n\n{counts['views']} views of"
-        f" {counts['objects']} meshes ({names}), {settings['samples']} grasps a view, `graspbook"
-        f" evaluate`.\n\n{_figures(report['overall'], settings['threshold'])}\n\nThe best grasp of"
-        f" no view holds: {never or 'none'}.\n\n"
+        f" {counts['objects']} meshes ({names}), {settings['samples']} grasps per view, `graspbook"
+        f" evaluate`.\n\n{_figures(report['overall'], settings['threshold'])}\n\nObjects whose best"
+        f" grasp fails in every view: {never or 'none'}.\n\n"
     )
 
 
@@ -161,7 +161,7 @@ def _parametric(counts, number):
 
 
 def _table(rows, columns):
-    """A table of figures by row and key. columns: key -> heading, and factor to what is printed."""
+    """A table of figures by row and key. columns: key -> heading, factor to the printed unit."""
     titles = ["", *(title for title, _ in columns.values())]
     cells = [
         [name, *(_cell(figures[key], unit) for key, (_, unit) in columns.items())]
@@ -171,7 +171,7 @@ def _table(rows, columns):
 
 
 def _cell(figure, unit):
-    """A number, or a value with its interval, where it has one, in other units."""
+    """A number, or a value with its interval if it has one, in other units."""
     figure = figure if isinstance(figure, dict) else {"value": figure, "interval": None}
     if figure["value"] is None:
         return "–"

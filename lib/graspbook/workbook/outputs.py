@@ -1,4 +1,4 @@
-"""Where the files of one run lie: `outputs/<profile>/`, and the results that notebooks hand to each
+"""Paths of one run's files in `outputs/<profile>/`, and the results that notebooks read from each
 other.
 """
 
@@ -13,9 +13,7 @@ from graspbook.workbook.params import project_root
 
 @dataclass(frozen=True)
 class Outputs:
-    """The folder of one run; a relative one is taken from the top of the workbook, wherever the
-    notebook runs.
-    """
+    """The folder of one run; a relative path starts at the root of the workbook."""
 
     root: Path
 
@@ -77,7 +75,7 @@ class Outputs:
 
         section: of the notebook.
 
-        Raises NotebookError where it has not run.
+        Raises NotebookError if it has not run.
         """
         path = self.results(section)
         if not path.is_file():

@@ -1,9 +1,9 @@
-"""Profiles: parameters of the notebooks, read, validated and told apart.
+"""Profiles: parameters of the notebooks, read and validated.
 
-A section is named by the notebook's path with "/" turned into "_" (`graspnet/1_objects` is
-`graspnet_1_objects`); the section `shared` reaches every notebook. To add a parameter, add a field
-to a model in `params_<paper>` and its line in the notebook's cell tagged `parameters`; to add a
-notebook, add a model there and a row to its NOTEBOOKS.
+The name of a section is the notebook's path with "_" for "/" (`graspnet/1_objects` is
+`graspnet_1_objects`). The section `shared` applies to every notebook. To add a parameter, add a
+field to a model in `params_<paper>`, and a line to the notebook's cell tagged `parameters`. To add
+a notebook, add a model there and a row to its NOTEBOOKS.
 """
 
 import difflib
@@ -16,6 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from graspbook.errors import ParameterError
+from graspbook.storage import refuse_deep
 from graspbook.workbook import params_graspnet, params_highdof, params_types
 from graspbook.workbook.params_types import Section, Shared
 
@@ -55,7 +56,7 @@ def profile_path(profile: Path | str) -> Path:
 
     profile: its name in `params/` of the workbook, or the path of a file that ends in .yaml.
 
-    Raises ParameterError for one that is not there.
+    Raises ParameterError if it does not exist.
     """
     if str(profile).endswith(".yaml"):
         path = Path(profile)
@@ -79,7 +80,7 @@ def load_profile(profile: Path | str, overrides: Iterable[str] = ()) -> dict[str
     overrides: "section.key=value" strings, the value in YAML.
 
     Raises ParameterError for an unknown profile, section or key, a wrong type, and a value out of
-    bounds; the message names it, what is allowed and where it stands.
+    bounds; the message names it, the allowed values and the place.
     """
     path = profile_path(profile)
     models = {"shared": Shared} | {
@@ -99,9 +100,9 @@ def load_profile(profile: Path | str, overrides: Iterable[str] = ()) -> dict[str
 def notebook_parameters(
     sections: Mapping[str, Section], notebook: str, profile: str, output_root: Path | str
 ) -> dict[str, Any]:
-    """Everything a notebook's `parameters` cell names, as plain values.
+    """All parameters of a notebook's `parameters` cell, as plain values.
 
-    sections: of the profile; its own and `shared` are taken.
+    sections: of the profile; the notebook's own and `shared` are used.
     notebook: its path, e.g. "graspnet/1_objects".
     profile: its name.
     output_root: the folder of the run.
@@ -115,7 +116,7 @@ def notebook_parameters(
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as everybody reads it: 1e-3 is a number too (YAML 1.1 takes it for a string)."""
+    """YAML in which 1e-3 is a number (in YAML 1.1 it is a string)."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -127,8 +128,10 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123
 
 def _read_profile(path, models):
     try:
-        content = yaml.load(path.read_text(), _Loader) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text()
+        refuse_deep(text)
+        content = yaml.load(text, _Loader) or {}
+    except (yaml.YAMLError, ValueError) as error:
         raise ParameterError(
             f"{path}: not readable as YAML: {' '.join(str(error).split())}"
         ) from error
@@ -163,7 +166,7 @@ def _validate(name, model, values, path, places):
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:  # parameters that do not go together
+        if not first["loc"]:  # parameters that are invalid together
             where = (
                 ", ".join(place for (section, _), place in places.items() if section == name)
                 or path

@@ -12,10 +12,10 @@ WITH_REGIONS = ("bowl", "mug", "cup", "pan", "jug")
 
 
 class GraspnetObjects(Section):
-    """What is grasped: objects by family. Section 4: 206 objects of the first five, with random
-    scales.
+    """Objects by family. Section 4: 206 objects of the first five families, with random scales.
 
-    Every family named is trained on and held out, but one of a single object is trained on only.
+    Every family has objects for training and held-out ones. A family of one object is for training
+    only.
     """
 
     counts: Annotated[dict[Family, Count], Field(min_length=1)] = {
@@ -57,7 +57,7 @@ class GraspnetGraspData(Section):
 
 
 class Fitting(Section):
-    """How views are degraded and networks trained, wherever that is done."""
+    """Settings of degraded views and of trainings."""
 
     noise: NotNegative = 0.0015
     holes: Annotated[int, Field(ge=0)] = 3
@@ -122,9 +122,7 @@ class GraspnetRefinement(Section):
 
 
 class GraspnetAblations(Learning):
-    """Ablations, on the same clouds with one thing changed at a time. Sections 3.2 and 4.1, Figs 8
-    to 10.
-    """
+    """Ablations, on the same clouds with one change each. Sections 3.2 and 4.1, Figs 8 to 10."""
 
     held_out_objects: Annotated[dict[Family, Count], Field(min_length=1)] = {"bowl": 1, "mug": 1}
     views: Count = 1
@@ -155,8 +153,8 @@ class GraspnetAblations(Learning):
 
 
 class GraspnetBaselines(Fitting):
-    """The VAE beside the geometric sampler and GPD, on the same clouds. Section 4.1, Figs 11 and
-    13.
+    """The VAE compared with the geometric sampler and GPD, on the same clouds. Section 4.1, Figs 11
+    and 13.
     """
 
     held_out_objects: Annotated[dict[Family, Count], Field(min_length=1)] = {"bowl": 1, "mug": 1}
@@ -176,7 +174,7 @@ class GraspnetBaselines(Fitting):
     def _with_known_regions(cls, counts):
         if not set(counts) & set(WITH_REGIONS):
             raise ValueError(
-                f"expected one at least of {', '.join(WITH_REGIONS)}, whose rims and handles are"
+                f"expected at least one of {', '.join(WITH_REGIONS)}, whose rims and handles are"
                 " known"
             )
         return counts
@@ -184,7 +182,7 @@ class GraspnetBaselines(Fitting):
 
 class GraspnetRobotTrials(Section):
     """Robot trials, by the simulated arm or a real one. Section 4.2: 17 objects in three stable
-    poses each, 200 grasps a view.
+    poses each, 200 grasps per view.
     """
 
     trial_objects: Annotated[list[str], Field(min_length=1)] = ["spam_can", "red_bowl"]

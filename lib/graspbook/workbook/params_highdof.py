@@ -19,8 +19,8 @@ Hands = Annotated[list[Annotated[str, AfterValidator(_known)]], Field(min_length
 
 
 class HighdofObjects(Section):
-    """Hands, and what they grasp: a folder of meshes in metres, or else families. Section V: 324
-    objects, 80 % to train on.
+    """Hands and their objects: a folder of meshes in metres, or families. Section V: 324 objects,
+    80 % to train on.
     """
 
     hands: Hands = ["shadow", "barrett", "franka"]
@@ -37,8 +37,8 @@ class HighdofObjects(Section):
 
 
 class HighdofGraspData(Section):
-    """Planned grasps, and planners compared. Section V-A; 10000 iterations and 100 grasps an object
-    in the paper.
+    """Planned grasps, and a comparison of planners. Section V-A; 10000 iterations and 100 grasps
+    per object in the paper.
     """
 
     hands: Hands = ["shadow", "barrett"]
@@ -76,8 +76,8 @@ class HighdofTraining(Section):
 
 
 class HighdofPenetration(Section):
-    """Predicted grasps mended, and their quality. Sections IV-E and V-C3 to V-C5; the paper turns
-    an object 3 to 5 times.
+    """Corrections of predicted grasps, and their quality. Sections IV-E and V-C3 to V-C5; the paper
+    turns an object 3 to 5 times.
     """
 
     hands: Hands = ["shadow", "barrett"]

@@ -1,4 +1,4 @@
-"""What the sections of all notebooks are made of, the section `shared`, and that of the tour.
+"""Types of the sections of all notebooks, the section `shared`, and that of the tour.
 
 Defaults are the smoke values.
 """
@@ -11,7 +11,7 @@ Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-# `objects.families.FAMILIES`, and of these the `graspnet.regions.FAMILIES`.
+# The names in `objects.families.FAMILIES`.
 Family = Literal[
     "box",
     "cylinder",
@@ -30,16 +30,16 @@ Family = Literal[
 
 
 class Section(BaseModel):
-    """Parameters of one notebook: no unknown names, no silent conversion (an int is welcome where a
-    float is meant).
+    """Parameters of one notebook, without unknown names or silent conversion (an int may replace a
+    float).
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Shared(Section):
-    """What every notebook gets: seed of all its generators, where torch computes, threads of a job,
-    worker processes, and whether to open the polyscope viewer too.
+    """Parameters of every notebook: seed of all its generators, torch's device, threads per job,
+    worker processes, and whether to open the polyscope viewer.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

@@ -1,4 +1,4 @@
-"""The notebooks as they are written, and the table in each of them that says where it stands."""
+"""The source notebooks, and the table of notebooks that each of them shows."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from graspbook.workbook.params import project_root
 def source_notebooks(root: Path | str) -> list[str]:
     """Names of a workbook's notebooks, e.g. "graspnet/1_objects", in the order of their numbers.
 
-    Folders and files whose name starts with a dot are passed over: JupyterLab keeps copies there.
+    Folders and files whose name starts with a dot are skipped: JupyterLab keeps copies there.
 
     root: the folder that holds `notebooks/`.
     """
@@ -34,7 +34,7 @@ def heading(notebook: nbformat.NotebookNode) -> list[str]:
 
 
 def roadmap(name: str) -> Markdown:
-    """Table of the notebooks in the same folder with the question of each, the present one bold.
+    """Table of the notebooks in the same folder and their questions, with the present one in bold.
 
     A question is the last paragraph of a notebook's first cell.
 

@@ -1,5 +1,5 @@
-"""Run one notebook: validate its parameters, inject them through papermill, record provenance, fail
-loudly.
+"""Run one notebook: validate its parameters, inject them through papermill, record provenance, and
+report failures clearly.
 """
 
 import os
@@ -34,16 +34,16 @@ def run_notebook(
     overrides: Sequence[str] = (),
     output_root: Path | str | None = None,
 ) -> Path:
-    """Execute a notebook below `notebooks/` and return the path of the executed one.
+    """Execute a notebook in `notebooks/` and return the path of the executed one.
 
     notebook: its path.
     profile: name or .yaml file.
     overrides: "section.key=value" strings.
-    output_root: where all files go, `outputs/<profile>` if omitted.
+    output_root: folder of all files, `outputs/<profile>` if omitted.
 
-    The working directory of the kernel is the top of the workbook. Raises ParameterError before
-    anything runs, OutputError where nothing can be written, and NotebookError when a cell fails,
-    stops early, or the kernel dies; the executed notebook is then on disk with its traceback.
+    The working directory of the kernel is the root of the workbook. Raises ParameterError before
+    anything runs, and OutputError if files cannot be written. Raises NotebookError if a cell fails,
+    stops early, or the kernel dies. The executed notebook is then on disk with its traceback.
     """
     name = notebook_name(notebook)
     sections = load_profile(profile, overrides)
@@ -73,7 +73,7 @@ def run_notebook(
 
 
 def describe(failure: Mapping[str, Any], name: str, executed: Path) -> str:
-    """One line on a failure: what failed, where, and where to look.
+    """One line on a failure: the error, its place, and the file with more.
 
     failure: as recorded in the executed notebook.
     name: of the notebook.
@@ -107,7 +107,7 @@ def notebook_name(notebook: Path | str) -> str:
 
 
 def _check_parameters_cell(source, parameters):
-    """ParameterError where the file is no notebook, or its `parameters` cell lacks a name:
+    """Raise ParameterError if the file is no notebook, or if its `parameters` cell lacks a name;
     papermill would only warn.
     """
     broken = (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError)
@@ -123,8 +123,8 @@ def _check_parameters_cell(source, parameters):
 
 
 def _execute(source, target, parameters):
-    """Execute `source` and return the notebook as far as it came; a failed cell holds its error
-    among its outputs.
+    """Execute `source` and return the notebook up to its end or failure; the outputs of a failed
+    cell contain its error.
     """
     died = False
     with _environment(parameters["torch_threads"]):
@@ -156,7 +156,7 @@ def _execute(source, target, parameters):
 
 
 def _failure(executed):
-    """None, or where an executed notebook failed: number and line of the cell, the error, the end
+    """The failure of an executed notebook, or None: number and line of the cell, the error, the end
     of its traceback.
     """
     for number, cell in enumerate(executed.cells, 1):
@@ -176,7 +176,7 @@ def _failure(executed):
 
 @contextmanager
 def _environment(threads):
-    """Give kernels started inside the block so many threads for their numerical libraries."""
+    """Set the number of threads of numerical libraries for kernels started inside the block."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, str(threads)))

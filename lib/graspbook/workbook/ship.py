@@ -1,7 +1,7 @@
-"""The networks of a complete run, in half precision, as those that come with the package.
+"""Packages the networks of a complete run, in half precision.
 
-Beside the networks of each paper lie a record of what they were made from and a model card, whose
-text is a template in `static/`.
+Each paper's networks have a record of their parameters and a model card, whose text is a template
+in `static/`.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,10 +26,10 @@ HANDS = ("shadow", "barrett")
 
 @dataclass(frozen=True)
 class Shipment:
-    """What is shipped of a paper: networks, and the names of their record and card.
+    """The shipment of a paper: networks, and the names of their record and card.
 
-    made_by: the notebooks that have to be complete, by path. recorded: of these notebooks' results,
-    by path, what the record tells.
+    made_by: the notebooks that have to be complete, by path. recorded: function of these notebooks'
+        results, by path, to the entries of the record.
     """
 
     networks: tuple[str, ...]
@@ -49,15 +49,15 @@ def ship(
 ) -> Path:
     """Write the networks of a run, their record and their model card, and return the card's path.
 
-    profile: the name of the run's.
+    profile: the name of the run's profile.
     output_root: of the run, `outputs/<profile>` if None.
-    paper: whose networks, one of SHIPMENTS.
-    evaluations: reports of `graspbook evaluate` with the weights that are shipped, whose figures
-        the card of graspnet repeats.
-    folder: where all is written.
+    paper: one of SHIPMENTS.
+    evaluations: reports of `graspbook evaluate` with these weights; the card of graspnet has their
+        figures.
+    folder: of all written files.
 
-    Raises NotebookError for a run that is not complete and for a report on other weights,
-    WeightsError for weights that are missing, ParameterError for reports on the other paper.
+    Raises NotebookError for an incomplete run or a report on other weights, WeightsError for
+    missing weights, and ParameterError for reports on the other paper.
     """
     shipment, folder = SHIPMENTS[paper], Path(folder)
     if evaluations and paper != "graspnet":
@@ -75,7 +75,7 @@ def ship(
         "parameters": {name: recorded["parameters"] for name, recorded in notebooks.items()},
         **shipment.recorded(results),
     }
-    with TemporaryDirectory() as made:  # nothing in the package changes before all is well
+    with TemporaryDirectory() as made:  # nothing in the package changes until everything succeeded
         files = {network: Path(made) / f"{network}.safetensors" for network in shipment.networks}
         for file in files.values():
             halve_weights(outputs.weights / file.name, file)
@@ -89,8 +89,8 @@ def ship(
 
 
 def _executed(outputs, name):
-    """What the runner recorded in the executed notebook of a run; NotebookError where it is missing
-    or failed.
+    """The runner's record in the executed notebook of a run; NotebookError if it is missing or
+    failed.
     """
     path = outputs.notebook(name)
     if not path.is_file():
@@ -102,7 +102,7 @@ def _executed(outputs, name):
 
 
 def _report(path, made, folder):
-    """A report of `graspbook evaluate` on the weights `made`, which are to come to a folder."""
+    """A report of `graspbook evaluate` on the weights `made`, which are for a folder."""
     report = read_json(path)
     parameters = report["parameters"]
     expected = weights_hashes(made, parameters["method"])
@@ -137,7 +137,7 @@ def _highdof_recorded(results):
 
 
 def _summary(contrast):
-    """Of a contrast the figures of its variants, without their differences."""
+    """The figures of a contrast's variants, without their differences."""
     return {"objects": contrast["objects"], **contrast["variants"]}
 
 

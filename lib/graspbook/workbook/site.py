@@ -1,11 +1,11 @@
 """The rendered workbook: pages that open from disk with no network, from the executed notebooks of
 one profile.
 
-Code is folded, figures turn (plotly's own script, taken from its package), mathematics renders
-(MathJax 3, shipped in `static/`), and every page shows the parameters and the revision it was made
-with.
+Code is folded under what it does, and figures turn with plotly's own script. MathJax 3 of `static/`
+renders the mathematics. Every page lists its parameters once, and names its revision.
 """
 
+import ast
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -15,11 +15,12 @@ from typing import Any
 
 import jinja2
 import nbformat
+import papermill
 from markupsafe import Markup, escape
 from nbconvert.filters import Highlight2HTML, ansi2html, markdown2html
 
 from graspbook.errors import NotebookError
-from graspbook.figures.page import figure_html, plotly_script
+from graspbook.figures.page import NARROW, figure_html, plotly_script
 from graspbook.storage import atomic_path
 from graspbook.workbook import params
 from graspbook.workbook.outputs import Outputs
@@ -29,27 +30,44 @@ from graspbook.workbook.run import describe
 STATIC = Path(__file__).parent / "static"
 PLOTLY = "application/vnd.plotly.v1+json"
 IMAGES = ("image/png", "image/jpeg")
+# Cells that a page leaves out: its box of facts says the same.
+BOXED = {"parameters", "injected-parameters", "versions"}
 # Headings of the index, by the folder of the notebooks.
 PAPERS = {"graspnet": "6-DOF GraspNet", "highdof": "Generating Grasp Poses for a High-DOF Gripper"}
 
 
 @dataclass
 class Page:
-    """One executed notebook on its way to a page: `name` as in params.NOTEBOOKS, `href` from the
-    top of the site.
+    """One executed notebook on its way to a page.
+
+    name: as in params.NOTEBOOKS.
+    notebook: as executed.
+    parameters: (name, value, meaning, default where the value differs from it).
+    picture: address of its thumbnail.
+    href: from the top of the site.
+    made: profile, revision, date and duration of the run, as words.
     """
 
     name: str
     notebook: nbformat.NotebookNode
+    parameters: list[tuple[str, Any, str, str]] = field(default_factory=list)
     picture: str | None = None
     href: str = field(init=False)
     title: str = field(init=False)
     sentence: Markup = field(init=False)
     record: dict[str, Any] = field(init=False)
+    made: list[str] = field(init=False)
 
     def __post_init__(self):
         self.href = f"{self.name}.html"
-        self.record = self.notebook.metadata["graspbook"]
+        self.record = record = self.notebook.metadata["graspbook"]
+        seconds, revision = record["wall_time"], record["revision"] or "unknown"
+        self.made = [
+            f"profile {record['parameters']['profile']}",
+            f"revision {revision[:10]}{' with local changes' if record['dirty'] else ''}",
+            record["finished"][:10],
+            f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min",
+        ]
         title, *paragraphs = heading(self.notebook)
         self.title = title or self.name
         paragraph = markdown2html("".join(paragraphs[:1]))
@@ -74,7 +92,11 @@ def build_site(
     outputs = Outputs(Path(output_root or f"outputs/{name}"))
     begun = [name for name in params.NOTEBOOKS if outputs.notebook(name).is_file()]
     executed = {name: _read_executed(outputs.notebook(name)) for name in begun}
-    pages = [Page(name, notebook) for name, notebook in executed.items() if notebook]
+    pages = [
+        Page(name, notebook, _parameters(notebook, outputs.notebook(name)))
+        for name, notebook in executed.items()
+        if notebook
+    ]
     unfinished = [name for name in begun if not executed[name]]
     lines = [
         f"{name} did not finish: it was interrupted; executed notebook: {outputs.notebook(name)}"
@@ -102,22 +124,20 @@ def build_site(
         cells = page.notebook.cells
         outputs_of = (output for cell in cells for output in cell.get("outputs", []))
         html = templates.get_template("page.html").render(
-            title=page.title,
+            page=page,
             record=page.record,
-            cells=[_render_cell(number, cell) for number, cell in enumerate(cells, 1)],
+            cells=_render_cells(cells),
             has_figures=any(PLOTLY in output.get("data", {}) for output in outputs_of),
+            narrow=Markup(NARROW),
             has_maths=any("$" in cell.source for cell in cells if cell.cell_type == "markdown"),
             before=before,
             after=after,
             up="../" * page.name.count("/"),
         )
         _write(outputs.site / page.href, html)
-    revisions = sorted({(page.record["revision"] or "unknown")[:10] for page in pages})
     folders = groupby(pages, lambda page: page.name.rpartition("/")[0])
     by_paper = [(PAPERS.get(folder, ""), list(some)) for folder, some in folders]
-    html = templates.get_template("index.html").render(
-        papers=by_paper, profile=name, revisions=revisions, up=""
-    )
+    html = templates.get_template("index.html").render(papers=by_paper, profile=name, up="")
     _write(outputs.site / "index.html", html)
     for name in unfinished:
         (outputs.site / f"{name}.html").unlink(missing_ok=True)  # of an earlier run
@@ -156,34 +176,64 @@ def _thumbnail(outputs, page):
     return None
 
 
-def _render_cell(number, cell):
-    """What the page template needs of a cell: its number, and HTML of its words or of its code and
-    outputs.
+def _parameters(notebook, path):
+    """Rows of the page's one list of parameters; see `Page`."""
+    declared = papermill.inspect_notebook(path)
+    rows = []
+    for name, value in notebook.metadata["graspbook"]["parameters"].items():
+        told = declared.get(name, {"help": "", "default": repr(value)})
+        try:
+            usual = ast.literal_eval(told["default"]) == value
+        except (ValueError, SyntaxError):
+            usual = True  # an expression, whose value nobody knows here
+        rows.append((name, value, told["help"], "" if usual else told["default"]))
+    return rows
+
+
+def _render_cells(cells):
+    """What the page template needs of each cell: its number, and HTML of its words or of its code
+    and outputs.
     """
-    if cell.cell_type == "markdown":
-        return {"number": number, "markdown": Markup(_local_links(markdown2html(cell.source)))}
-    if cell.cell_type != "code" or not cell.source:
-        return {"number": number}
-    tags = cell.metadata.get("tags", [])
-    labels = {
-        "parameters": "Parameters and their defaults",
-        "injected-parameters": "Parameters of this run",
-    }
-    label = next((labels[tag] for tag in tags if tag in labels), "Code")
+    rendered, heading = [], ""
+    for number, cell in enumerate(cells, 1):
+        headings = re.findall(r"^#+ (.+)", cell.source, re.M)
+        if cell.cell_type == "markdown":
+            heading = headings[-1] if headings else heading
+            words = Markup(_local_links(markdown2html(cell.source)))
+            rendered.append({"number": number, "markdown": words})
+        elif cell.cell_type == "code" and cell.source:
+            rendered.append({"number": number} | _render_code(number, cell, heading))
+    return rendered
+
+
+def _render_code(number, cell, heading):
+    """HTML of a cell's code, of its name and of its outputs; of a boxed cell only of its errors."""
+    boxed = BOXED & set(cell.metadata.get("tags", []))
+    name = _code_name(cell.source, heading)
     outputs = [
-        _render_output(output, f"figure-{number}-{i}")
+        _render_output(output, f"figure-{number}-{i}", name)
         for i, output in enumerate(_joined(cell.outputs))
+        if not boxed or output.output_type == "error"
     ]
-    code = Markup(Highlight2HTML()(cell.source, "python"))
-    return {"number": number, "label": label, "code": code, "outputs": outputs}
+    code = None if boxed else Markup(Highlight2HTML()(cell.source, "python"))
+    return {"name": name, "code": code, "outputs": outputs}
+
+
+def _code_name(source, heading):
+    """What a cell does: its first line where that is a comment or a docstring, else its heading."""
+    said = re.match(r'#+\s*(.+)|"""\s*(.+?)\s*(?:"""|$)', source, re.M)
+    if not said:
+        return heading or "this cell"
+    text = (said[1] or said[2]).rstrip(".").replace("`", "")
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
 
 
 def _joined(outputs):
-    """The outputs of a cell with each run of pieces of one stream as one output: a progress bar
-    arrives in hundreds.
+    """The outputs of a cell with each run of pieces of one stream as one output, and its messages
+    last, as one: a progress bar arrives in hundreds of pieces.
     """
     joined = []
-    for output in outputs:
+    for output in sorted(outputs, key=lambda output: output.get("name") == "stderr"):
         last = joined[-1] if joined else nbformat.NotebookNode(output_type=None)
         if output.output_type == last.output_type == "stream" and output.name == last.name:
             text = last.text + output.text
@@ -198,8 +248,11 @@ def _local_links(html):
     return re.sub(r'(<a [^>]*href="(?!https?:)[^"]*)\.ipynb', r"\1.html", html)
 
 
-def _render_output(output, identifier):
-    """{"kind", "html"} of one output of a cell, in the richest form that a page can show."""
+def _render_output(output, identifier, name):
+    """{"kind", "html"} of one output of a cell, in the richest form that a page can show.
+
+    name: what the cell does, for those who cannot see a picture.
+    """
     if output.output_type == "error":
         return _output("error", f"<pre>{ansi2html(chr(10).join(output.traceback))}</pre>")
     if output.output_type == "stream":
@@ -208,19 +261,22 @@ def _render_output(output, identifier):
         ]
         text = f"<pre>{ansi2html(chr(10).join(lines))}</pre>"
         if output.name == "stderr":
-            return _output("messages", f"<details><summary>Messages</summary>{text}</details>")
+            return _output(
+                "messages", f"<details><summary>Messages of the run</summary>{text}</details>"
+            )
         return _output("text", text)
     data = output.data
     if PLOTLY in data:
         figure = {key: data[PLOTLY][key] for key in ("data", "layout")}
-        return _output("figure", figure_html(figure, identifier))
+        return _output("figure", figure_html(figure, identifier, name))
     if "text/html" in data:
         return _output("html", data["text/html"])
     if "image/svg+xml" in data:
         return _output("image", data["image/svg+xml"])
     for kind in IMAGES:
         if kind in data:
-            return _output("image", f'<img alt="" src="data:{kind};base64,{data[kind].strip()}">')
+            source = f"data:{kind};base64,{data[kind].strip()}"
+            return _output("image", f'<img alt="{escape(name)}" src="{source}">')
     if "text/markdown" in data:
         return _output("words", _local_links(markdown2html(data["text/markdown"])))
     return _output("text", f"<pre>{escape(data.get('text/plain', ''))}</pre>")

@@ -1,1 +1,1 @@
-"""What 6-DOF GraspNet is compared with: GPD (ten Pas et al. 2017) and geometric sampling."""
+"""The baselines of 6-DOF GraspNet: GPD (ten Pas et al. 2017) and geometric sampling."""

@@ -1,4 +1,4 @@
-"""The geometric sampler on an observed cloud: what Fig. 11 compares the learned sampler with."""
+"""The geometric sampler on an observed cloud, with which Fig. 11 compares the learned sampler."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def sample_geometric(
     standoff: one of `candidates.STANDOFFS`.
     gripper: the hand.
 
-    Raises CaptureError for a cloud that has no normals, see `estimate_normals`.
+    Raises CaptureError for a cloud without normals, see `estimate_normals`.
     """
     normals = estimate_normals(cloud)
     chosen = rng.integers(len(normals), size=n)

@@ -2,9 +2,10 @@
 Gualtieri, Saenko, Platt 2017, "Grasp Pose Detection in Point Clouds", IJRR).
 
 A candidate starts from the Darboux frame of an observed point. The hand approaches against the
-normal, its fingers close along the major curvature; it is turned about the axis of the minor
-curvature, shifted along the closing direction, and pushed forward until it touches the cloud. What
-lies in its closing region is then drawn as 15 images (`gpd_images`) for a network (`gpd_network`).
+normal, and its fingers close along the major curvature. It is turned about the axis of the minor
+curvature, shifted along the closing direction, and pushed forward until it touches the cloud. The
+points in its closing region are then drawn as 15 images (`gpd_images`) for a network
+(`gpd_network`).
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ _LARGEST_SHIFT = 60  # cells: more than half the aperture of any hand
 _MARGIN = 0.001  # around the hand: more than half the diagonal of a cell
 
 
-# GPD's own hand: two boxes of fingers on a box of a base, its tips where the Franka's are. Sizes of
+# GPD's own hand: a box with two boxes as fingers, with the fingertips of the Franka Hand. Sizes of
 # cfg/hand_geometry.cfg in the released code (atenpas/gpd): finger width, outer diameter, depth and
 # height.
 _WIDTH, _OUTER, _ROOT, _HALF = 0.01, 0.12 / 2, FRANKA.tip_z - 0.06, 0.02 / 2
@@ -53,10 +54,9 @@ HANDS = {"franka": FRANKA, "gpd": OWN} | {
 class GpdSettings:
     """The choices of GPD.
 
-    radius, orientations and placements are the released code's (cfg/eigen_params.cfg). Ours are
-    hand, neighbours, bite, and points, instead of voxels of 3 mm; and `draw_candidates` ends at a
-    number of candidates, where the released code tries every orientation at num_samples = 30
-    points.
+    radius, orientations and placements are the released code's (cfg/eigen_params.cfg). hand,
+    neighbours and bite are ours, and points, instead of voxels of 3 mm. `draw_candidates` ends at a
+    number of candidates. The released code tries every orientation at num_samples = 30 points.
 
     hand: "franka", "gpd", its own, or another of `hands.grippers`.
     neighbours: of a normal.
@@ -64,7 +64,7 @@ class GpdSettings:
     orientations: about the axis of curvature, over half a turn.
     placements: along the closing direction, over the opening.
     bite: how far the object must reach between the fingers, metres.
-    points: of a cloud, larger ones are thinned.
+    points: of a cloud; larger clouds are thinned.
     """
 
     hand: str = "franka"
@@ -93,16 +93,16 @@ def draw_candidates(
 ) -> np.ndarray:
     """Candidates `camera_T_hand` (K, 4, 4) on a cloud, camera frame.
 
-    n points are drawn, all of them if there are fewer. Each gets one orientation, the next one once
-    all have had theirs, until n candidates are found: they spread over the points. Each is the
-    middle one of the placements where the hand, coming from afar, touches no point of the cloud,
-    and the object reaches between its fingers.
+    n points are drawn, or all of them if there are fewer. Orientations are tried in turn: each at
+    all points before the next, until n candidates are found. The candidates thus spread over the
+    points. A placement is valid if the hand, coming from afar, touches no point, and the object
+    reaches between its fingers. A candidate is the middle one of the valid placements.
 
     cloud, normals: (M, 3).
     n: how many at most.
     settings: the choices.
     rng: what draws the points.
-    whole: (W, 3), all that was observed, where the cloud is thinned; the hand touches nothing of it
+    whole: (W, 3), all observed points, if the cloud is thinned; the hand touches none of these
         either.
     """
     hand = HANDS[settings.hand]
@@ -130,7 +130,7 @@ def draw_candidates(
 
 
 def _place(cloud, points, rotations, hand, settings):
-    """Candidates (K, 4, 4) at points (S, 3) in rotations (S, 3, 3), of those that have a place."""
+    """Candidates (K, 4, 4) at points (S, 3) in rotations (S, 3, 3), where a placement is valid."""
     front = _front(hand)
     local = (cloud @ rotations - points[:, None] @ rotations).astype(np.float32)
     x, y, z = local[..., 0], local[..., 1], local[..., 2]
@@ -156,8 +156,8 @@ def _place(cloud, points, rotations, hand, settings):
 
 
 def _touches(points, grasps, hand):
-    """Whether the hand at poses (K, 4, 4) touches any of the points (W, 3), there or on its way:
-    bool (K,).
+    """Whether the hand at poses (K, 4, 4) touches any of the points (W, 3), there or on its
+    approach: bool (K,).
     """
     front = _front(hand)
     x, y, z = np.moveaxis(pose.transform(pose.inverse(grasps), points), -1, 0)
@@ -165,8 +165,8 @@ def _touches(points, grasps, hand):
 
 
 def _cells(x, y, front):
-    """Index of the cell of the front, flattened, that points at x, y lie in; beside it the
-    border's, far enough to be shifted.
+    """Index of the front's cell, flattened, that contains the points at x, y. Points outside get a
+    cell of the border, far enough for every shift.
     """
     rows, columns = front.shape
     row = np.clip(np.floor(x / _CELL) + rows // 2, _LARGEST_SHIFT, rows - 1 - _LARGEST_SHIFT)
@@ -177,8 +177,8 @@ def _cells(x, y, front):
 
 @cache
 def _front(hand):
-    """The hand seen from the front: largest z (A, B) float32 of the hand grown by the margin over
-    cells in x and y, -inf beside it, with a border wide enough for every shift.
+    """The hand seen from the front: largest z (A, B) float32 of the hand, grown by the margin, over
+    cells in x and y. It is -inf outside of the hand, and has a border wide enough for every shift.
     """
     parts = hand.collision_parts()
     half = np.ceil(np.abs(np.concatenate(parts)[:, :2]).max(axis=0) / _CELL).astype(int) + 3

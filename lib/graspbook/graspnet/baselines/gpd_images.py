@@ -1,5 +1,5 @@
-"""Grasp Pose Detection, the images: what the hand of a candidate has between its fingers, drawn for
-the network (`gpd_network`).
+"""Grasp Pose Detection, the images: the points between a candidate's fingers, drawn for the network
+(`gpd_network`).
 """
 
 from collections.abc import Callable
@@ -17,14 +17,14 @@ _SHADOW = 20  # cells per side in which the occluded space is found; IMAGE is a 
 def draw_images(
     cloud: np.ndarray, normals: np.ndarray, grasps: np.ndarray, settings: GpdSettings
 ) -> np.ndarray:
-    """Images (K, 15, 60, 60) uint8 of what grasps have between their fingers.
+    """Images (K, 15, 60, 60) uint8 of the points between the fingers of grasps.
 
     The space between the fingers is projected along each axis of the hand. Channels of each
     projection: the average depth of the points over a pixel (1 to 255 along the axis), their
-    average normal in the hand's frame (three, 128 + 127 n), and the average depth of the occluded
-    space, behind the observed points as the camera sees it; 0, or 128 in normals, where there is
-    none. A point counts in the 3 × 3 pixels around its own, so that clouds of a few thousand points
-    leave no holes.
+        average normal in the hand's frame (three, 128 + 127 n), and the average depth of the
+        occluded space, behind the observed points as the camera sees it; 0, or 128 in normals,
+        where there is none. A point counts in the 3 × 3 pixels around its own, so that clouds of a
+        few thousand points leave no holes.
 
     cloud, normals: (M, 3), camera frame.
     grasps: (K, 4, 4) `camera_T_hand`.
@@ -84,13 +84,13 @@ def _images(cloud, normals, grasps, region, occluded):
 
 
 def occlusion(cloud: np.ndarray, *, behind: float = 0.004) -> Callable[[np.ndarray], np.ndarray]:
-    """A function that tells which points (Q, 3) a cloud hides from the camera: bool (Q,).
+    """A function that says which points (Q, 3) a cloud hides from the camera: bool (Q,).
 
-    A depth image in the direction of the cloud's mean, half a point spacing per pixel, has in each
-    pixel the depth of the nearest point, none where that is further than 1.5 spacings.
+    It uses a depth image in the direction of the cloud's mean, with half a point spacing per pixel.
+    A pixel has the depth of the nearest point, or none if that is further than 1.5 spacings.
 
-    cloud: (M, 3), the camera at the origin.
-    behind: hidden is what lies so many metres behind, or more.
+    cloud: (M, 3), with the camera at the origin.
+    behind: smallest distance behind the cloud of a hidden point, metres.
     """
     turn = pose.align_z(cloud.mean(axis=0))
     seen = cloud @ turn

@@ -1,8 +1,9 @@
-"""Grasp Pose Detection, the network: trained on labelled candidates, it scores those of an observed
-cloud (`gpd`).
+"""Grasp Pose Detection, the network: it is trained on labelled candidates, and scores those of an
+observed cloud (`gpd`).
 """
 
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -33,10 +34,10 @@ BATCH = 64
 
 
 class GpdNetwork(nn.Module):
-    """Two logits (B, 2), failure and success, of images that `draw_images` made.
+    """Two logits (B, 2), failure and success, of the images of `draw_images`.
 
     LeNet as in the released code: two convolutions, each with a maximum over 2 × 2 pixels, and two
-    fully connected layers. In training it multiplies in bfloat16 where the processor does.
+    fully connected layers. In training it multiplies in bfloat16 if the CPU supports it.
     """
 
     def __init__(self, settings):
@@ -59,7 +60,7 @@ class GpdNetwork(nn.Module):
 
         images: (B, 15, 60, 60) uint8.
         """
-        # On the processor convolutions are faster with channels last.
+        # On a CPU convolutions are faster with channels last.
         kind = images.device.type
         images = images.contiguous(memory_format=torch.channels_last).float() / 255
         with torch.autocast(kind, torch.bfloat16, self.training and multiplies_bfloat16(kind)):
@@ -91,17 +92,17 @@ def detect(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Grasps `camera_T_hand` (K, 4, 4) on a cloud, and their falling scores (K,) in 0..1.
 
-    Where the hand finds no place there are none.
+    There are none if no placement of the hand is valid.
 
     cloud: (M, 3), camera frame.
-    network: what scores them.
+    network: for the scores.
     settings: the choices.
     n: how many at most.
     rng: what draws them.
 
     Raises CaptureError for a cloud that has no normals (`estimate_normals`).
     """
-    cloud = np.unique(checked_cloud(cloud), axis=0)  # a point drawn twice tells no normal
+    cloud = np.unique(checked_cloud(cloud), axis=0)  # a point drawn twice gives no normal
     seen, normals = _seen(cloud, settings, rng)
     whole = cloud if len(cloud) > len(seen) else None
     grasps = draw_candidates(seen, normals, n, settings, rng, whole=whole)
@@ -131,9 +132,9 @@ def label_candidates(
 ) -> dict[str, int]:
     """Images of the candidates of random views of an object, labelled by the shake test.
 
-    A task for `parallel.run_tasks`: a pure function of the object and the numbers. A file that is
-    there and was made from the same ones stays. It holds images (K, 15, 60, 60) uint8, success (K,)
-    bool, and the parameters as JSON. Returns the counts of candidates and successes.
+    A task for `parallel.run_tasks`: it depends only on the object and the numbers. An existing file
+    of the same ones is kept. It has images (K, 15, 60, 60) uint8, success (K,) bool, and the
+    parameters as JSON. Returns the counts of candidates and successes.
 
     objects, name: the set, and which of its objects.
     path: .npz file to write.
@@ -142,7 +143,7 @@ def label_candidates(
     per_view: candidates in each at most.
     noise, holes: of the views, metres and how many, see `dataset.DataSettings`.
     seed: of views and candidates.
-    gripper: what the shake test grasps with.
+    gripper: of the shake test.
     """
     obj = objects.load(name)
     parameters = {
@@ -184,7 +185,7 @@ def label_candidates(
 def candidate_rng(name: str, seed: int) -> np.random.Generator:
     """The generator of the views and candidates of an object of a set.
 
-    Of one seed each object has its own, and none is that of a view that is evaluated.
+    Each object has its own generator. None equals that of an evaluated view.
 
     name: of the object.
     seed: of all.
@@ -202,10 +203,9 @@ def read_candidates(path: Path | str) -> tuple[dict[str, Any], np.ndarray, np.nd
     try:
         with np.load(path) as stored:
             return json.loads(str(stored["parameters"])), stored["images"], stored["success"]
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise GraspFileError(
-            f"{path}: not a file of labelled GPD candidates ({str(error).splitlines()[0]})"
-        ) from error
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise GraspFileError(f"{path}: not a file of labelled GPD candidates ({reason})") from error
 
 
 def train_gpd(
@@ -219,17 +219,16 @@ def train_gpd(
 ) -> list[dict[str, float]]:
     """Train a GpdNetwork, half of each batch of 64 successes, and return the history.
 
-    Weights already there that were made from the same settings and files are kept; a checkpoint of
-    theirs is resumed.
+    Existing weights of the same settings and files are kept; their checkpoint is resumed.
 
     files: of `label_candidates`.
-    settings: that they were drawn with.
+    settings: of the drawn candidates.
     train_settings: of the loop.
     weights_path, checkpoint_path: files to write.
     device: where it is trained.
 
-    Raises GraspFileError for files drawn with other settings, and where all candidates succeed or
-    all fail.
+    Raises GraspFileError for files drawn with other settings, or if all candidates succeed or all
+    fail.
     """
     parameters, images, success = (
         zip(*map(read_candidates, files), strict=True) if files else ((), (), ())

@@ -1,0 +1,81 @@
+"""How much depth is missing on an object, as it is on what is transparent or shines."""
+
+import numpy as np
+from scipy.ndimage import binary_dilation, binary_opening, distance_transform_edt, label
+
+from graspbook.errors import CaptureError
+
+_CLOSED = 10  # pixels: gaps up to twice as wide are within the object
+_LARGE = (7, 7)  # pixels: what is narrower than this is an edge
+SAID, REFUSED = 0.35, 0.85  # shares of an object's region without depth
+
+
+def check_depth(scene: np.ndarray, points: np.ndarray, seen: np.ndarray, notes: list[str]) -> None:
+    """Say that depth is missing on an object, or refuse what little is left of it.
+
+    scene: (K, 3) of the pixels with a depth, row by row.
+    points: (M, 3) of the object, some of the scene's.
+    seen: (H, W) bool, pixels with a depth.
+    notes: gets the share that is missing.
+
+    Raises CaptureError where hardly anything is left.
+    """
+    every, own = (cloud[:, 0] + 1j * cloud[:, 1] for cloud in (scene, points))
+    pixels = np.zeros(seen.shape, bool)
+    pixels[seen] = np.isin(every, own)
+    say_missing(missing_share(pixels, seen), len(points), "the object's region", notes)
+
+
+def say_missing(share: float, count: int, where: str, notes: list[str], source: str = "") -> None:
+    """Note that depth is missing, or raise CaptureError where hardly anything is left.
+
+    share: that is missing.
+    count: of the points that are left.
+    where: it is missing.
+    notes: gets the note.
+    source: names the file and the array, for errors.
+    """
+    before = f"{source}: " if source else ""
+    text = (
+        f"depth is missing on about {share:.0%} of {where}; is the object transparent, black or"
+        " shiny?"
+    )
+    if share > REFUSED:
+        raise CaptureError(
+            f"{before}{text} The {count} points that are left do not show its shape. Coat the"
+            " object with a matt spray, or use another camera"
+        )
+    if share > SAID:
+        notes.append(f"warning: {text} Its shape is only partly known")
+
+
+def missing_share(pixels: np.ndarray, seen: np.ndarray) -> float:
+    """Share of an object's region that has no depth of the object.
+
+    The region is the object's pixels, gaps up to 20 pixels wide between them, and holes in the
+    depth beside them. A hole on one side only, left or right, is what the object hides from one of
+    two imagers: it does not count. Holes at the image's border do not count either.
+
+    pixels: (H, W) bool of the object.
+    seen: (H, W) bool with a depth.
+    """
+    holes = binary_opening(~seen, np.ones(_LARGE))
+    numbers = label(holes)[0]
+    edges = np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]])
+    beside = np.setdiff1d(numbers[binary_dilation(pixels, iterations=4)], [0, *edges])
+    holes = np.isin(numbers, beside)
+    rows = np.flatnonzero(pixels.any(axis=1))
+    columns = np.arange(pixels.shape[1])
+    first = pixels[rows].argmax(axis=1)[:, None]
+    last = pixels.shape[1] - 1 - pixels[rows, ::-1].argmax(axis=1)[:, None]
+    left, right = holes[rows] & (columns < first), holes[rows] & (columns > last)
+    sides = 2 * min(left.sum(), right.sum()) - left.sum() - right.sum()
+    region = int((_closed(pixels) | holes).sum() + sides)
+    return 1 - pixels.sum() / max(region, 1)
+
+
+def _closed(pixels):
+    padded = np.pad(pixels, _CLOSED + 1)
+    grown = distance_transform_edt(~padded) <= _CLOSED
+    inner = slice(_CLOSED + 1, -_CLOSED - 1)
+    return (distance_transform_edt(grown) > _CLOSED)[inner, inner]
