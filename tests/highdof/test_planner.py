@@ -52,7 +52,7 @@ def test_plans_are_legal_better_than_their_starts_and_best_first(planned):
         assert legal.all() and (energies.diff() >= 0).all()
         torch.testing.assert_close(energies, found.energies, rtol=1e-4, atol=1e-3)
         torch.testing.assert_close(found.history[-1], found.energies)
-        assert found.energies.mean() < 0.7 * found.history[0].mean()
+        assert found.energies.mean() < 0.8 * found.history[0].mean()
 
 
 def test_equal_seeds_plan_alike(planned):
