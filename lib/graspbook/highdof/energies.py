@@ -94,7 +94,8 @@ class Judge:
         centres = carry(links, self.balls.centres, self.balls.links)
         depth = lookup(self.fields, centres, which) - self.radii
         legal = depth.amin(dim=1) > -self.overlap
-        legal[legal.clone()] = deepest_self(self.hand, links[legal]) <= ALLOWED
+        if legal.any():
+            legal[legal.clone()] = deepest_self(self.hand, links[legal]) <= ALLOWED
         energies = torch.full((len(states),), torch.inf, dtype=states.dtype, device=states.device)
         if legal.any():
             energies[legal] = self._energies(links[legal], which[legal])
