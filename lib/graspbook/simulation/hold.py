@@ -104,7 +104,7 @@ class Held(NamedTuple):
     @property
     def held(self) -> np.ndarray:
         """Whether they hold in all six directions (N,) bool."""
-        return self.directions.all(axis=1)
+        return np.asarray(self.directions.all(axis=1))
 
 
 class Holder:
