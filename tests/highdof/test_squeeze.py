@@ -68,7 +68,7 @@ def test_a_pinch_presses_with_half_the_total_at_each_finger_and_opens_before():
     np.testing.assert_allclose((found.squeeze - closed) * stiffness(hand), -15.0, rtol=0.02)
     np.testing.assert_array_equal(found.grasp, closed)
     opened = found.pregrasp - closed
-    assert (opened > 0.003).all() and (opened < 0.012).all()
+    assert (opened > 0.003).all() and (opened < 0.012).all() and found.imbalance < 1e-3
     most = stages(hand, cube, np.eye(4)[None], closed, SqueezeSettings(total=1e4))
     np.testing.assert_allclose((most.squeeze - closed) * stiffness(hand), -40.0, rtol=0.02)
 
@@ -136,6 +136,7 @@ def test_a_hand_that_touches_nothing_is_only_pressed(cylinder, wrapped):
     hand, wrist, closed = wrapped
     settings = SqueezeSettings(press=0.2)
     found = stages(hand, cylinder, wrist[2:], closed[2:], settings)
+    assert found.imbalance == 1
     expected = 0.2 * hand.efforts * hand.closing
     np.testing.assert_allclose((found.squeeze - found.grasp)[0] * stiffness(hand), expected)
 

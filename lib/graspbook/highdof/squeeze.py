@@ -69,11 +69,14 @@ class Stages(NamedTuple):
     grasp: closed on the object.
     squeeze: targets of the motors. They may lie beyond the limits of the joints, as far as a motor
         with its largest torque reaches.
+    imbalance: (N,), length of the net wrench of the balanced forces, as a share of their sum, with
+        torques over the object's length. 0 where they cancel, 1 without contacts.
     """
 
     pregrasp: np.ndarray
     grasp: np.ndarray
     squeeze: np.ndarray
+    imbalance: np.ndarray
 
 
 class Contacts(NamedTuple):
@@ -109,12 +112,15 @@ def stages(
     grasp = np.asarray(joints, float).reshape(-1, len(hand.joints))
     wrist, joints = (torch.as_tensor(array, dtype=torch.float32) for array in (wrist, joints))
     before = pregrasp(hand, target.fields, wrist, joints)
+    most, near = settings.contacts, settings.near
+    found = contacts(hand, target.fields, wrist, joints, most=most, near=near)
+    size = target.com, target.length
+    forces = balanced_forces(*found[:2], found.there, *size, friction=settings.friction)
+    arms = (found.points - target.com) / target.length
+    net = np.concatenate([forces, np.cross(arms, forces)], axis=2).sum(axis=1)
+    imbalance = np.where(found.there.any(axis=1), np.linalg.norm(net, axis=1), 1.0)
     torques = np.zeros_like(grasp)
     if settings.rule == "balanced":
-        most, near = settings.contacts, settings.near
-        found = contacts(hand, target.fields, wrist, joints, most=most, near=near)
-        size = target.com, target.length
-        forces = balanced_forces(*found[:2], found.there, *size, friction=settings.friction)
         poses = hand.forward(joints, wrist).double().numpy()
         torques = joint_torques(hand, poses, found, settings.total * forces)
         excess = np.max(np.abs(torques) / hand.efforts, axis=1, keepdims=True)
@@ -124,7 +130,7 @@ def stages(
     else:
         torques = torques + settings.press * hand.efforts * hand.closing
     torques = np.clip(torques, -hand.efforts, hand.efforts)
-    return Stages(before, grasp, grasp + torques / mjcf.stiffness(hand))
+    return Stages(before, grasp, grasp + torques / mjcf.stiffness(hand), imbalance)
 
 
 def pregrasp(hand: Hand, fields: Fields, wrist: torch.Tensor, joints: torch.Tensor) -> np.ndarray:
