@@ -10,6 +10,7 @@ from graspbook.highdof import mesh_grasp
 from graspbook.highdof.mesh_grasp import beside_planner
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.predict import Candidates
+from graspbook.simulation.hold import Held
 from graspbook.storage import SHIPPED
 
 
@@ -77,7 +78,9 @@ def found(monkeypatch):
 
         monkeypatch.setattr(mesh_grasp, "generate", generate)
         tested = np.array([[True] * number + [False] * (6 - number) for number in held])
-        monkeypatch.setattr(mesh_grasp.Holder, "test", lambda *_: tested)
+        monkeypatch.setattr(
+            mesh_grasp.Holder, "test", lambda *_, **__: Held(tested, np.ones(len(tested), bool))
+        )
 
     return put
 

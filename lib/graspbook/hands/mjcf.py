@@ -92,8 +92,16 @@ def add_hand(
         equality.data[:2] = [offset, factor]
 
 
+def stiffness(hand: Hand) -> np.ndarray:
+    """Gains (J,) of the motors of `hand.joints`, N·m/rad or N/m.
+
+    hand: the hand.
+    """
+    driven = {link.joint: link for link in hand.tree}
+    return np.array([_stiffness(driven[joint]) for joint in hand.joints])
+
+
 def _stiffness(link):
-    """Gain of a joint's motor in N·m/rad or N/m."""
     return link.effort / (SOFTNESS * (link.limits[1] - link.limits[0]))
 
 

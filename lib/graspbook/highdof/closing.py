@@ -36,13 +36,13 @@ def close(
     wrist: (N, 4, 4), in the objects' frames.
     joints: (N, J), values at the start.
     """
-    balls, moves = inner_balls(hand, SLACK), torch.as_tensor(_moves(hand))
+    balls, moved = inner_balls(hand, SLACK), torch.as_tensor(moves(hand))
     radii = torch.as_tensor(balls.radii, dtype=joints.dtype)
     low, high = (torch.as_tensor(limit, dtype=joints.dtype) for limit in hand.limits.T)
     rate = torch.as_tensor(hand.closing, dtype=joints.dtype) * (high - low)
-    beyond = moves[:, torch.as_tensor(balls.links)]  # (J, S): the balls that a joint moves
+    beyond = moved[:, torch.as_tensor(balls.links)]  # (J, S): the balls that a joint moves
     first, second = torch.as_tensor(compared_links(hand).T)
-    between = moves[:, first] != moves[:, second]  # (J, P): the pairs that a joint turns apart
+    between = moved[:, first] != moved[:, second]  # (J, P): the pairs that a joint turns apart
     joints = joints.clone()
     for step in _STEPS:
         free = (rate != 0).expand_as(joints).clone()
@@ -62,17 +62,20 @@ def close(
 
 
 @lru_cache
-def _moves(hand):
-    """Whether joint j moves link l, (J, L) bool."""
+def moves(hand: Hand) -> np.ndarray:
+    """Whether joint j moves link l, (J, L) bool.
+
+    hand: the hand.
+    """
     parents = {link.name: link.parent for link in hand.tree}
     own = {link.name: hand.coupling.get(link.joint, (link.joint,))[0] for link in hand.tree}
-    moves = np.zeros((len(hand.joints), len(hand.links)), bool)
+    found = np.zeros((len(hand.joints), len(hand.links)), bool)
     for index, link in enumerate(hand.links):
         while link is not None:
             if own[link]:
-                moves[hand.joints.index(own[link]), index] = True
+                found[hand.joints.index(own[link]), index] = True
             link = parents[link]
-    return moves
+    return found
 
 
 def touching(

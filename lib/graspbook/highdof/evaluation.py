@@ -81,7 +81,8 @@ def some_plans(
 
 def _held(objects, name, hand, plan, chosen):
     wrist, _ = pose_vector.split(torch.as_tensor(plan.states[chosen], dtype=torch.float64))
-    return Holder(hand, objects.load(name), threads=1).test(wrist.numpy(), plan.closed[chosen])
+    holder = Holder(hand, objects.load(name), threads=1)
+    return holder.test(wrist.numpy(), plan.closed[chosen]).directions
 
 
 def grasp_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
@@ -165,7 +166,7 @@ def grasp_object(
             found[label][way] = {key: getattr(grasps, key) for key in _KEPT}
             found[label][way]["held"] = holder.test(
                 grasps.object_T_palm[:tested], grasps.joints[:tested]
-            )
+            ).directions
     return found
 
 

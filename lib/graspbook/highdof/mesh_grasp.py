@@ -81,7 +81,7 @@ def grasp_mesh(
         said = f"testing {len(found.joints)} grasps of the {hand.name} hand against gravity"
         print(f"{path}: {said}", file=sys.stderr, flush=True)
     whole = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
-    held = Holder(hand, whole).test(found.object_T_palm, found.joints)
+    held = Holder(hand, whole).test(found.object_T_palm, found.joints).directions
     best = int(np.argmax(held.all(axis=1) & found.clear))
     every = hand.expand(found.joints[best]).tolist()
     report = {
