@@ -170,6 +170,8 @@ def _without_containers(parts, normal, offset):
             heights = parts[small] @ normal + offset
             low, high = np.percentile(heights, [2, 98])
             stands = low < _CONTACT and high - low > _INNER
+            # A smaller part is of the inner wall, as of a mug.
+            stands &= len(parts[small]) > _SMALL * len(parts[big])
             if stands or np.ptp(parts[big], axis=0).max() > _TABLE_LENGTH:
                 if _surrounds(flats[big], flats[small].mean(axis=0)):
                     dropped.add(big)
