@@ -27,11 +27,11 @@ from graspbook.perception.extraction import (
     OBJECT_EXTENT,
     dominant_plane,
     extract_object,
-    holds_table,
     size_note,
 )
 from graspbook.perception.masks import (
     has_table,
+    is_alone,
     is_rectangle,
     masked_object,
     nothing_around,
@@ -181,7 +181,7 @@ def _find(path, scene, grid, pose, notes):
             " the object, and no plane was looked for"
         )
         return one_object(scene, notes)
-    if alone and short and not has_table(scene) and not holds_table(scene):
+    if alone and is_alone(scene):
         notes.append(f"the {len(scene)} points with a depth are the object: no table is under them")
         return scene
     try:

@@ -11,6 +11,7 @@ from graspbook.perception.extraction import (
     PLANE_DISTANCE,
     clusters,
     dominant_plane,
+    holds_table,
     most_central,
 )
 from graspbook.perception.missing_depth import say_missing
@@ -133,6 +134,16 @@ def has_table(points: np.ndarray) -> bool:
     axes = np.linalg.svd(normal[None])[2][1:]
     spans = [np.prod(np.ptp(part @ axes.T, axis=0)) for part in (above, on)]
     return bool(spans[1] > 2 * spans[0])
+
+
+def is_alone(points: np.ndarray) -> bool:
+    """Whether a scene is one object without a table: its largest plane may be a side of it.
+
+    points: (M, 3) of the scene, metres.
+    """
+    if np.ptp(points, axis=0).max() > OBJECT_EXTENT:
+        return False
+    return not has_table(points) and not holds_table(points)
 
 
 def _without_strays(points):

@@ -23,6 +23,7 @@ from graspbook.perception.capture import Capture
 from graspbook.perception.extraction import dominant_plane
 from graspbook.perception.hand_eye import read_hand_eye_noted
 from graspbook.perception.inputs import read_view
+from graspbook.perception.masks import is_alone
 from graspbook.perception.table import TableView, find_object
 from graspbook.pose import from_rt, transform
 from graspbook.robots import paths
@@ -153,10 +154,16 @@ def assumed_pose(points: np.ndarray) -> np.ndarray:
 
     points: (N, 3) that the camera measured, in its frame.
 
-    Raises CaptureError where they show no table.
+    Raises CaptureError where they show no table. A side of an object alone is none.
     """
     if len(points) < 3:
         raise CaptureError(f"empty view: {len(points)} measured points, expected a table")
+    if is_alone(points):
+        raise CaptureError(
+            "no table: only the object was measured. The arm needs the table, to know where the"
+            " object is and what the hand must not touch. Take a capture with the table around the"
+            " object, and mark the object with --mask FILE. `graspbook grasp` needs no table"
+        )
     normal, offset, share = dominant_plane(points, np.random.default_rng(0))
     if share < 0.2 or abs(normal[2]) < 0.1:
         raise CaptureError(
