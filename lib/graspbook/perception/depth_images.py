@@ -164,6 +164,7 @@ def _check_middle(path, K, width, height, notes):
         )
     if aside > _ASIDE:
         notes.append(
-            f"warning: {text}, far from the middle of the {width} x {height} depth image; is K that"
-            " of another resolution?"
+            f"warning: {text}, far from the middle of the {width} x {height} depth image. If K is"
+            " that of another resolution, sizes and grasps are wrong: pass the right one with"
+            " --camera FILE"
         )

@@ -20,7 +20,7 @@ from graspbook.errors import CaptureError, ParameterError
 from graspbook.graspnet.predict import load_networks
 from graspbook.perception.camera import backproject
 from graspbook.perception.capture import Capture
-from graspbook.perception.extraction import dominant_plane
+from graspbook.perception.extraction import dominant_plane, size_note
 from graspbook.perception.hand_eye import read_hand_eye_noted
 from graspbook.perception.inputs import read_view
 from graspbook.perception.masks import is_alone
@@ -208,8 +208,12 @@ def _plan(seen, source, q, base_T_camera, *, networks, settings, rng):
         "joints": None,
         "rehearsed": None,
     }
-    if seen.notes:
-        found["notes"] = list(seen.notes)
+    notes = list(seen.notes)
+    if marked is None:
+        notes.append(size_note(view.object_points))
+        print(f"note: {notes[-1]}", file=sys.stderr, flush=True)
+    if notes:
+        found["notes"] = notes
     if refused := refusals(choice, settings.motion):
         found["refused"] = refused
     if choice.plan:
