@@ -124,7 +124,7 @@ def _grippers(poses, values, label, limits, *, shape=FORK):
     if values.ndim == 2:
         rgb = np.round(255 * np.clip(each_corner, 0, 1)).astype(int)
         line = {"color": [f"rgb({r},{g},{b})" for r, g, b in rgb]}
-        return [_forks(poses, line, shape=shape, name="grasps")]
+        return [_forks(poses, line, shape=shape, name="grasps", showlegend=False)]
     low, high = limits or (float(values.min()), float(values.max()))
     line = {
         "color": each_corner.astype(np.float32),
