@@ -15,8 +15,8 @@ RADIUS = 0.02
 class ViewResult:
     """Predictions for one cloud, all in one frame.
 
-    grasps: (K, 4, 4).
-    scores: (K,).
+    grasps: (K, 4, 4) poses of the hand, in one frame.
+    scores: (K,) of the grasps, higher is better.
     success: (K,) bool, labels by the shake test.
     positives: (P, 4, 4), of the ground truth.
     """
@@ -31,7 +31,7 @@ class ViewResult:
 class Visit:
     """The data of one view that the curve needs; grasps are in order of falling score.
 
-    scores, success: (K,).
+    scores, success: (K,) score, and whether the grasp holds.
     first: (P,), the grasp that first covers each positive; K if none does.
     """
 
@@ -59,8 +59,8 @@ def coverage_rate(grasps: np.ndarray, positives: np.ndarray, *, radius: float = 
 
     Rotations are not compared (the paper's choice).
 
-    grasps: (K, 4, 4).
-    positives: (P, 4, 4).
+    grasps: (K, 4, 4) poses of the hand, in one frame.
+    positives: (P, 4, 4) poses of the hand that hold the object.
     radius: how near, metres.
     """
     if not len(positives):

@@ -114,7 +114,7 @@ def evaluator_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy (equation 4), with the accuracy.
 
-    evaluator: the network.
+    evaluator: the trained network that scores grasps.
     batch: views and their grasps; in training they are rolled if the kind `rolls`.
     generator: of the rolls.
     """
@@ -138,7 +138,7 @@ def success_probability(logits: Tensor) -> Tensor:
 def score(evaluator: Evaluator, cloud: Tensor, grasps: Tensor, chunk: int = 256) -> Tensor:
     """Success probabilities (K,) of grasps on a cloud, both in the graspnet object frame.
 
-    evaluator: the network.
+    evaluator: the trained network that scores grasps.
     cloud: (N, 3), metres.
     grasps: (K, 4, 4), metres.
     chunk: grasps scored together.

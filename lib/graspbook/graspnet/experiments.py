@@ -28,10 +28,10 @@ NETWORKS = tuple(sampler.PRESETS)
 class Variant:
     """A variant that is evaluated.
 
-    weights: folder of weights.
+    weights: folder with the networks' .safetensors files.
     settings: of the prediction.
     steps: refinement steps to simulate.
-    views: per object.
+    views: number of views per object.
     """
 
     weights: Path
@@ -80,7 +80,7 @@ def prepare_task(
 ) -> Examples:
     """The examples of one object.
 
-    objects: the set.
+    objects: set from which objects are loaded by name.
     name: of the object in it.
     settings: what is prepared.
     grasp_file: its labelled candidates.
@@ -107,7 +107,7 @@ def train_task(
     settings: of the network.
     train_settings: of the training.
     weights: the file.
-    device: "cpu" or "cuda".
+    device: where torch computes, "cpu" or "cuda".
     options: clouds, held_out and init of `fitting.fit`; "gpd" has none.
     """
     train = TRAINERS[network]
@@ -139,13 +139,13 @@ def evaluate_variants(
     """Evaluate the views of all variants: {variant: {object: [ViewEvaluation]}}.
 
     variants: by name.
-    objects: the set.
+    objects: set from which objects are loaded by name.
     names: of objects in it.
     seed: of the views of an object, which are the same for all variants, and of a variant's random
         numbers.
     folder: of the results. Existing results of the same weights and numbers are reused.
-    workers: processes.
-    device: "cpu" or "cuda".
+    workers: processes that run at the same time.
+    device: where torch computes, "cpu" or "cuda".
 
     Raises the errors of `evaluate_view`.
     """

@@ -96,7 +96,7 @@ def regions_found(
 ) -> dict[str, list[dict[str, list[np.ndarray]]]]:
     """The regions of final grasps that hold, and of known positives, for `contrast` (Fig. 13).
 
-    objects: the set.
+    objects: set from which objects are loaded by name.
     found: the evaluations of each method.
     positives: known ones (P, 4, 4) of each object.
     """

@@ -50,7 +50,7 @@ def fit(
     train_settings: of the training.
     weights: the file to write.
     clouds: views per batch, with 64 grasps each.
-    device: "cpu" or "cuda".
+    device: where torch computes, "cpu" or "cuda".
     held_out: examples for early stopping, see `training.train`.
     init: weights to start from.
 

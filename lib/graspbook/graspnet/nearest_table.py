@@ -60,7 +60,7 @@ def join(tables: Sequence[Tables], points: int) -> Tables:
     """One `Tables` from the tables of several clouds.
 
     tables: of one cloud each.
-    points: of each cloud.
+    points: number of points in each cloud.
     """
     ends = torch.tensor([[len(table.space), len(table.image)] for table in tables]).cumsum(0)
     start = torch.cat([torch.zeros_like(ends[:1]), ends[:-1]]).to(tables[0].start.device)

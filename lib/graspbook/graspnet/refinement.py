@@ -201,7 +201,7 @@ def best_of_iterations(
     """Each sample's best-scoring step (released code).
 
     refinement: of K samples.
-    threshold: of scores.
+    threshold: grasps with a higher score count as good.
 
     Returns grasps (K, 4, 4), scores (K,), the step of each (K,), and which scores exceed the
     threshold (K,) bool.

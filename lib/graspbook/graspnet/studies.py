@@ -167,7 +167,7 @@ def latent_losses(
     examples: of held-out objects.
     folder: of the runs.
     batches: of 64 grasps of each of these objects.
-    seed: of the batches.
+    seed: which batches are drawn.
     """
 
     def late(run: str, key: str) -> float:

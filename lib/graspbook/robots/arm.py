@@ -100,7 +100,7 @@ class Arm:
         too fast (nothing is sent then), when the motion is aborted, when the arm does not arrive,
         or when the controller is gone.
 
-        path: of `paths.checked`.
+        path: what `paths.checked` returns.
         contact: stop where something is touched.
         """
         reason = self._refusal(path)

@@ -98,9 +98,9 @@ class ArmModel:
         Closed-loop inverse kinematics: damped least squares on the pose's logarithm, joints kept
         within their limits.
 
-        base_T_hand: (4, 4).
+        base_T_hand: (4, 4) pose of the hand in the arm's base frame.
         q: (N,), near which they are sought, rad.
-        steps: at most so many.
+        steps: number of iterations at most.
         tolerance: of that logarithm, metres and radians.
         """
         model, data, flange = _kinematics(self.urdf, self.flange)
@@ -123,7 +123,7 @@ class ArmModel:
     def base_T_camera(self, base_T_hand: np.ndarray) -> np.ndarray:
         """The pose (4, 4) of the camera on the hand. Raises RobotError where there is none.
 
-        base_T_hand: (4, 4).
+        base_T_hand: (4, 4) pose of the hand in the arm's base frame.
         """
         if self.hand_T_camera is None:
             raise RobotError(f"{self.name}: no camera on the hand, expected one (hand_T_camera)")

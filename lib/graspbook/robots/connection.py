@@ -99,7 +99,7 @@ def finished(future: Any) -> bool:
     """Whether the hand did what it was told: not if it closed on nothing or moved on past it, which
     its width tells.
 
-    future: of franky.
+    future: franky's, of a motion of the hand that has begun.
     """
     try:
         return future.get()

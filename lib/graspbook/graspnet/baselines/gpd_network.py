@@ -73,7 +73,7 @@ def score_images(network: GpdNetwork, images: np.ndarray, *, chunk: int = 64) ->
 
     network: trained.
     images: (K, 15, 60, 60) uint8.
-    chunk: how many at once.
+    chunk: number that is computed at once; it bounds the memory.
     """
     device = next(network.parameters()).device
     parts = [
@@ -98,7 +98,7 @@ def detect(
     network: for the scores.
     settings: the choices.
     n: how many at most.
-    rng: what draws them.
+    rng: generator of the random numbers.
 
     Raises CaptureError for a cloud that has no normals (`estimate_normals`).
     """
