@@ -160,7 +160,7 @@ def contact_sheet(
     folder: where the pictures are, or are written.
     most: largest number of pictures.
     columns: pictures per row.
-    width: of each, pixels.
+    width: of each picture, pixels.
 
     Returns None if there are none.
     """

@@ -72,7 +72,7 @@ def of_method(records: Sequence[Record], method: str) -> list[Record]:
     """The records of one method.
 
     records: of it and others.
-    method: its name.
+    method: name of the method.
     """
     return [record for record in records if record["method"] == method]
 

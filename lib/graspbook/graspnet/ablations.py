@@ -158,7 +158,7 @@ def sampled_spread(views: Sequence[ViewEvaluation]) -> dict[str, float]:
     that the shake test holds; "spread": root mean square distance of their origins from the mean,
     metres; "cells": number of cubes of side `RADIUS` that contain them.
 
-    views: some.
+    views: predictions for some views.
     """
     places = [view.grasps[0][:, :3, 3] for view in views]
     return {

@@ -87,7 +87,7 @@ def closing_region_filled(
 ) -> np.ndarray:
     """Whether a point of the object is between the open pads of each grasp (N,).
 
-    surface: (M, 3), dense on the object.
+    surface: (M, 3) dense points on the object, in its frame, metres.
     object_T_hand: (N, 4, 4) poses of the hand in the object frame.
     gripper: the parallel-jaw hand that grasps.
     """
@@ -122,7 +122,7 @@ def sample_grasps(
     object between the fingers), simulated (`n` of those), successes.
 
     obj: `GraspObject` that is grasped, metres.
-    n: how many are simulated.
+    n: number of grasps that are simulated.
     seed: which candidates are drawn.
     settings: of the shake test, the frozen ones if None.
     standoff: rule for the distance to the surface, one of `STANDOFFS`.
@@ -195,8 +195,8 @@ def sample_to_file(
     continues where it was.
 
     obj, n, seed, threads, progress, gripper: see `sample_grasps`.
-    path: file to write.
-    again: replace any file.
+    path: of the file to write.
+    again: whether a file that exists is made again.
     """
     if not again and (known := made_counts(obj, path, n, seed, gripper=gripper)):
         return known
@@ -233,7 +233,7 @@ def sample_task(
     """`sample_to_file` of one object of a set, on one thread: a task for `parallel.run_tasks`.
 
     objects, name: the set, and which of its objects.
-    path: file to write.
+    path: of the file to write.
     n, seed, gripper: see `sample_grasps`.
     """
     obj = objects.load(name)
@@ -263,7 +263,7 @@ def propose_antipodal(
     between the fingers are uniform.
 
     mesh: of the object, in its own frame, metres.
-    n: how many points are tried.
+    n: number of surface points that are tried.
     rng: generator of the random numbers.
     gripper: the parallel-jaw hand that grasps.
     """

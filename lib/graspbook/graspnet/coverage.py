@@ -61,7 +61,7 @@ def coverage_rate(grasps: np.ndarray, positives: np.ndarray, *, radius: float = 
 
     grasps: (K, 4, 4) poses of the hand, in one frame.
     positives: (P, 4, 4) poses of the hand that hold the object.
-    radius: how near, metres.
+    radius: distance within which a positive is covered, metres.
     """
     if not len(positives):
         return float("nan")
@@ -79,7 +79,7 @@ def success_coverage_curve(
     definition, as used in the paper's figures 8-11.
 
     views: predictions for each.
-    radius: how near, metres.
+    radius: distance within which a positive is covered, metres.
     """
     return pooled_curve([visit(view, radius=radius) for view in views])
 

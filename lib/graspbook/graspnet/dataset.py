@@ -39,7 +39,7 @@ class DataSettings:
     noise: standard deviation of the depth, metres.
     holes: at 0 every view has exactly this noise. Above 0, `perception.degrade` degrades views: up
         to so many holes, noise up to this size, fewer or more points.
-    hard_negatives: how many are drawn.
+    hard_negatives: number of negatives near positives, per object.
     hard_rotation: "paper" or "released".
     surface_points: points on the mesh that decide which hard negatives collide.
     seed: of all random numbers.
@@ -89,7 +89,7 @@ class Examples:
 
     name: of the object.
     clouds: (V, N, 3) float32, each in the graspnet object frame of its view.
-    view_T_object: (V, 4, 4).
+    view_T_object: (V, 4, 4) pose of the object in the frame of each view.
     positives, negatives, hard_negatives: labelled grasps `object_T_hand`.
     family: objects are drawn family by family.
     explored: more `Grasps` with labels, found by earlier networks (`on_policy`).
@@ -116,7 +116,7 @@ def prepare(
     """Examples of one object; they depend on the arguments only.
 
     obj: the `GraspObject`, metres.
-    grasps: labelled.
+    grasps: labelled by the shake test, in the object frame.
     settings: what is prepared.
     more: more labelled grasps (`extra_grasps`). Their successes join the positives. Their failures
         are the hard negatives, instead of those judged by geometry.

@@ -81,7 +81,7 @@ def prepare_task(
     """The examples of one object.
 
     objects: set from which objects are loaded by name.
-    name: of the object in it.
+    name: of the object, as the set has it.
     settings: what is prepared.
     grasp_file: its labelled candidates.
     more_file: its additional grasps (`extra_grasps`), if there are any.
@@ -140,7 +140,7 @@ def evaluate_variants(
 
     variants: by name.
     objects: set from which objects are loaded by name.
-    names: of objects in it.
+    names: of the objects to load from the set.
     seed: of the views of an object, which are the same for all variants, and of a variant's random
         numbers.
     folder: of the results. Existing results of the same weights and numbers are reused.
@@ -177,7 +177,7 @@ def evaluate_variants(
 def by_family(names: Iterable[str]) -> dict[str, list[str]]:
     """The names of each family.
 
-    names: "family_number".
+    names: of objects, such as mug_0003.
     """
     families: dict[str, list[str]] = {}
     for name in names:
@@ -188,7 +188,7 @@ def by_family(names: Iterable[str]) -> dict[str, list[str]]:
 def kept_back(names: Iterable[str]) -> list[str]:
     """The validation objects of early stopping: the last of each family of three or more.
 
-    names: "family_number".
+    names: of objects, such as mug_0003.
     """
     return [members[-1] for members in by_family(names).values() if len(members) >= 3]
 
@@ -196,7 +196,7 @@ def kept_back(names: Iterable[str]) -> list[str]:
 def per_family(names: Sequence[str], counts: int | Mapping[str, int]) -> list[str]:
     """The first objects of each family.
 
-    names: "family_number".
+    names: of objects, such as mug_0003.
     counts: how many per family, {family: count}; or the most of every family.
 
     Raises ParameterError for a family that has fewer than that.

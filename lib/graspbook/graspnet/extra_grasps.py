@@ -56,7 +56,7 @@ def enrich(
     """More `Grasps` of an object, labelled by the shake test; those that collide are failures.
 
     obj: the `GraspObject`, metres.
-    grasps: known ones, labelled.
+    grasps: known ones, labelled by the shake test.
     antipodal: number of antipodal candidates, which come first.
     perturbed: number of perturbed positives, of these and of the known ones, which follow.
     seed: of both.
@@ -97,7 +97,7 @@ def enrich_task(
 
     objects, name: the set, and which of its objects.
     grasp_file: its known grasps.
-    path: file to write.
+    path: of the file to write.
     antipodal, perturbed, seed, gripper: see `enrich`.
     """
     grasps, obj = read_grasps(grasp_file), objects.load(name)

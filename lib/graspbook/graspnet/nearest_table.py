@@ -77,7 +77,7 @@ def nearest_points(queries: Tensor, points: Tensor, tables: Tables) -> tuple[Ten
     """The observed points nearest to queries, in space and in the image: (C, Q, 3) each.
 
     queries: (C, Q, 3), metres.
-    points: (C, N, 3), metres.
+    points: (C, N, 3) of C clouds, in the object frame, metres.
     tables: of the points.
     """
     every = points.flatten(0, 1)

@@ -34,7 +34,7 @@ class PredictSettings:
     samples: grasps sampled per cloud.
     latents: their distribution, see `sampler.draw_latents`; only graspnet draws them.
     refinement: one of `refinement.METHODS`; gpd does not refine.
-    steps: of the refinement.
+    steps: number of refinement steps.
     threshold: score above which a grasp is kept in the paper's protocol.
     min_points_between: observed points that a feasible grasp has between its fingers.
     method: one of `METHODS`.

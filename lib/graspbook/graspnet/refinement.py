@@ -47,7 +47,7 @@ def refine_by_gradient(
     evaluator: the network that gives S.
     cloud: (N, 3), metres, in the graspnet object frame.
     grasps: (K, 4, 4), in the same frame.
-    steps: how many.
+    steps: number of refinement steps.
     generator: unused, nothing is drawn.
     max_translation: the largest motion of a grasp per step, metres.
     chunk: grasps refined together.

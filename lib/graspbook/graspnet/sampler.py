@@ -30,7 +30,7 @@ RECONSTRUCTIONS = ("plain", "nearest_symmetric")
 class SamplerSettings:
     """The sampler's choices; the defaults are the paper's.
 
-    latent: dimensions of z.
+    latent: number of dimensions of z.
     kl_weight: α of equation 2.
     confidence: a second output c that weighs the reconstruction loss and costs -log c (released
         code, not in the paper).

@@ -106,7 +106,7 @@ def evaluate_view(
     reused.
 
     objects: set from which objects are loaded by name.
-    name: of the object in it.
+    name: of the object, as the set has it.
     view: index of the view, from 0 on.
     weights: folder with the networks' .safetensors files.
     settings: of the prediction, with the method.
@@ -155,7 +155,7 @@ def ground_truth(
     is kept under `cache_dir()` by the object's content. A task for `parallel.run_tasks`.
 
     objects: set from which objects are loaded by name.
-    name: of the object in it.
+    name: of the object, as the set has it.
     candidates: how many are simulated.
     seed: which candidates are drawn.
     """

@@ -166,7 +166,7 @@ class Arm:
     def wait(self, seconds: float) -> None:
         """Let time pass, the arm standing still. Raises RobotError when the controller is gone.
 
-        seconds: by the controller's clock.
+        seconds: how long to wait, by the controller's clock.
         """
         end = self._time("wait") + seconds
         while self._time("wait") < end:

@@ -71,7 +71,7 @@ class ArmModel:
     def within_limits(self, q: np.ndarray) -> Any:
         """Whether joint angles keep `MARGIN` from every limit, bool (...).
 
-        q: (..., N), rad.
+        q: (..., N) joint angles, rad.
         """
         q, (low, high) = np.asarray(q, float), self.bounds
         return ((q >= low - 1e-9) & (q <= high + 1e-9)).all(axis=-1)
@@ -79,7 +79,7 @@ class ArmModel:
     def forward(self, q: np.ndarray) -> np.ndarray:
         """Poses `base_T_hand` (..., 4, 4) of joint angles.
 
-        q: (..., N), rad.
+        q: (..., N) joint angles, rad.
         """
         q = np.asarray(q, float)
         model, data, flange = _kinematics(self.urdf, self.flange)

@@ -99,10 +99,10 @@ def plan_first(
     """The plan of the first reachable grasp, in order, to which a path is found, None if there is
     no such grasp; and how many were tried.
 
-    scene: of the grasp itself.
+    scene: what the arm must not touch while it grasps.
     way: of the way there, in which hidden space counts as occupied too.
     q: joint angles (N,) from which the way starts, rad.
-    feasible: the grasps.
+    feasible: all grasps, and which of them can be reached.
     settings: distances (m), speeds and time limits of the arm's motion.
     """
     tried = 0

@@ -138,7 +138,7 @@ def hand_clears_table(base_T_hand: np.ndarray, height: float, *, arm: ArmModel =
     (N,).
 
     base_T_hand: (N, 4, 4) poses of the hand in the arm's base frame.
-    height: of the table's top, metres.
+    height: of the table's top in the base frame, metres.
     arm: the `ArmModel`, for its hand and camera.
     """
     corners = np.concatenate(arm.gripper.collision_parts())

@@ -28,7 +28,7 @@ def setup_hash(settings: TrialSettings, weights: Path | str, *, real: bool = Fal
 
     settings: prediction, table, motion, limits, gripper force and arm.
     weights: the folder with the files of the settings' method.
-    real: whether the arm is.
+    real: whether the arm is a real one.
     """
     values = asdict(settings)
     del values["arm"]["urdf"], values["arm"]["mjcf"]  # files of a package, as the code is
@@ -60,12 +60,12 @@ def run_trials(
 
     subjects: the objects with their mass and category.
     networks: {method: what `load_networks` returns for it}.
-    records_path: the file of the records.
+    records_path: of the .jsonl file of the records.
     poses: stable poses per object.
     seeds: each gives every subject other poses and other noise.
     weights: folder with the networks' .safetensors files.
     settings: of the trials, for every method.
-    revision: of the code, for the records.
+    revision: git revision of the code, for the records.
     robot: a real arm; None to simulate.
     ended: called with each new record.
     progress: whether a bar is shown on stderr.

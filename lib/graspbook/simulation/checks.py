@@ -28,7 +28,7 @@ def slip_of_a_box(
     Beyond this limit the box slides by (load - limit) / m · time² / 2.
 
     settings: friction, forces and times of the shake test.
-    loads: (n,) newtons.
+    loads: (n,) forces on the box, newtons.
     axis: of the hand along which they act, 1 or 2, in the plane of the pads.
     time: for how long each load acts, seconds.
     """
@@ -46,7 +46,7 @@ def slip_of_a_box(
 def kinematics_deviation(hand: Hand, postures: int, seed: int) -> float:
     """Largest difference of any number in link poses (4, 4) by `Hand.forward` and by MuJoCo.
 
-    hand: of many joints.
+    hand: many-jointed one, see `hands.library`.
     postures: their number, within the joints' limits.
     seed: which postures are drawn.
     """

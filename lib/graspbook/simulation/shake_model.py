@@ -119,11 +119,11 @@ class ShakeWorld:
         The contacts are, at every step, whether right finger, left finger and palm touch it (n,
         steps, 3), and the least distance there (n, steps, 3), metres, negative inside.
 
-        states: (n, S), at the start.
+        states: (n, S) MuJoCo states at the start.
         steps: number of simulation steps.
         wrench: force and torque on the object's centre of mass, (n or 1, steps, 6), in the hand's
             axes.
-        model: if not the object's own.
+        model: MuJoCo's model; that of the object if None.
         """
         control = np.zeros((len(states), steps, 2 + 6 * self.model.nbody))
         control[..., :2] = -self.settings.force
@@ -242,7 +242,7 @@ def add_object(spec: mujoco.MjSpec, obj: GraspObject, settings: Any) -> None:
 def with_mass(model: mujoco.MjModel, mass: float) -> mujoco.MjModel:
     """A copy of a model whose object has another mass, distributed as before.
 
-    model: of `build_model`.
+    model: MuJoCo's model, from `build_model`.
     mass: of the object, kg.
     """
     model = copy.copy(model)

@@ -48,11 +48,11 @@ def tabletop(
     ParameterError unless there is one pose and one mass per object, and masses and table sides are
     positive.
 
-    objects: B of them.
+    objects: the B objects on the table.
     world_T_objects: (B, 4, 4) poses of the objects in the world frame.
     masses: (B,) of the objects, kg.
     table_size: (3,) its full length, width and height, metres.
-    table_centre: (2,) of the table's middle.
+    table_centre: (2,) x and y of its middle, world frame, metres.
     settings: friction and timestep, by default the frozen ones.
     mat: whether contact with the table is softer than usual.
     """
