@@ -66,7 +66,7 @@ def test_a_factor_is_not_applied_to_floats_in_metres(tmp_path, factor):
     [
         {"labels": np.array(["mug", "box"])},
         {"labels": np.array([3, 7]), "masks": np.stack([DEPTH > 0, DEPTH > 9])},
-        {"rgb": np.zeros((3, 60, 80), np.uint8)},
+        {"rgb": np.zeros((3, 80, 60), np.uint8)},
         {"rgb": np.zeros((30, 40, 3))},
         {"rgb": np.array(["red"])},
     ],
@@ -132,6 +132,16 @@ def test_pickles_are_refused_with_a_command_that_converts_them(tmp_path):
 def test_colours_become_bytes(colours):
     found = arrays.as_colours("file", colours, (4, 5))
     assert found.shape == (4, 5, 3) and found.dtype == np.uint8 and (found == 127).all()
+
+
+def test_colours_may_have_the_channels_first():
+    rgb = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    channels_first = np.moveaxis(rgb, 2, 0)
+    np.testing.assert_array_equal(arrays.as_colours("file", channels_first, (4, 5)), rgb)
+    floats = np.concatenate([channels_first, np.zeros((1, 4, 5))]) / 255
+    np.testing.assert_allclose(arrays.as_colours("file", floats, (4, 5)), rgb, atol=1)
+    cube = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)  # read as (H, W, 3)
+    np.testing.assert_array_equal(arrays.as_colours("file", cube, (3, 3)), cube)
 
 
 @pytest.mark.parametrize(

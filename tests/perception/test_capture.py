@@ -170,7 +170,9 @@ def test_captures_without_usable_points_are_refused_in_one_line(tmp_path, arrays
 def test_missing_foreign_and_broken_files_are_refused(tmp_path):
     with pytest.raises(CaptureError, match="no such capture file"):
         load_capture(tmp_path / "none.npz")
-    with pytest.raises(CaptureError, match="unknown kind of capture '.las'; expected one of .npz"):
+    with pytest.raises(
+        CaptureError, match="unknown kind of capture file '.las'; expected one of .npz"
+    ):
         load_capture(tmp_path / "scan.las")
     write_pcd(tmp_path / "packed.pcd", cloud(), "zipped")
     with pytest.raises(CaptureError, match="zipped, expected ascii, binary or binary_compressed"):

@@ -46,27 +46,17 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for.
     """
+    check_inputs(*(name for name in options.objects or () if Path(name).suffix))
+    refuse_file_as_folder(options.out)
     from graspbook.storage import SHIPPED
 
-    for method in options.method:
-        check_method(method)
-    meshes = [Path(name) for name in options.objects or () if Path(name).suffix]
-    check_inputs(*meshes)
-    refuse_file_as_folder(options.out)
-    from graspbook.objects.mesh import load_mesh
-    from graspbook.objects.trial_objects import TRIAL_OBJECTS
+    names = options.objects
+    if not names:
+        from graspbook.objects.trial_objects import TRIAL_OBJECTS
 
-    for name in options.objects or ():
-        if not Path(name).suffix and name not in TRIAL_OBJECTS:
-            raise ParameterError(
-                f"object {name!r}, expected the path of a mesh or one of {', '.join(TRIAL_OBJECTS)}"
-            )
-    for mesh in meshes:
-        load_mesh(mesh, options.scale)  # bad ones are refused before the networks load
-    from graspbook.figures.trial_tables import failure_table, success_counts
-
+        names = list(TRIAL_OBJECTS)
     records = trials(
-        options.objects or list(TRIAL_OBJECTS),
+        names,
         options.method,
         options.out,
         options.weights or SHIPPED,
@@ -79,6 +69,8 @@ def run(options: Namespace) -> None:
         hand_eye=options.hand_eye,
         recover=options.recover,
     )
+    from graspbook.figures.trial_tables import failure_table, success_counts
+
     for method in dict.fromkeys(record["method"] for record in records):
         own = [record for record in records if record["method"] == method]
         successes, number = success_counts(own)["all"]
@@ -128,12 +120,16 @@ def trials(
     Raises ParameterError for an unknown object or method, for one named twice and for options of a
     real arm that do not go together, and the errors of `run_trials`.
     """
-    from contextlib import nullcontext
-    from dataclasses import replace
-    from functools import partial
-
     from graspbook.robots.options import check_real
+    from graspbook.storage import check_writable
 
+    for method in methods:
+        check_method(method)
+    for what, values in (("method", methods), ("seed", seeds)):
+        if len(set(values)) < len(values):
+            raise ParameterError(
+                f"{what}s {', '.join(map(str, values))}: expected every {what} once"
+            )
     if camera and not robot:
         raise ParameterError(
             f"--camera {camera} is for a real arm; expected --robot with its address"
@@ -145,10 +141,30 @@ def trials(
         )
     camera = camera or "realsense"
     check_real(robot, camera, execute=execute, hand_eye=hand_eye, recover=recover)
+    for method in methods:
+        check_method(method, weights)
+    records_path, pictures = Path(out) / "trials.jsonl", Path(out) / "pictures"
+    check_writable(records_path)
+    mount = None
+    if robot and hand_eye:
+        from graspbook.perception.hand_eye import read_hand_eye_noted
+
+        mount, notes = read_hand_eye_noted(hand_eye)
+        for note in notes:
+            print(f"note: {hand_eye}: {note}", file=sys.stderr, flush=True)
+    from graspbook.robots.trials import subjects
+
+    things = subjects(names, scale)
+    meshes = {thing.obj.name: thing.obj.mesh for thing in things}
+    say_notes(meshes)
+
+    # Heavy, so only after all that was given is checked.
+    from contextlib import nullcontext
+    from dataclasses import replace
+    from functools import partial
 
     from graspbook.figures.trial_pictures import draw_trial, picture_path, show_pose
-    from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
-    from graspbook.perception.hand_eye import read_hand_eye_noted
+    from graspbook.graspnet.predict import PredictSettings, load_networks
     from graspbook.provenance import provenance
     from graspbook.robots.arm import REAL_SPEED
     from graspbook.robots.camera import open_camera
@@ -157,33 +173,15 @@ def trials(
     from graspbook.robots.grasp_choice import TrialSettings
     from graspbook.robots.trial_runner import run_trials
     from graspbook.robots.trial_setups import RealSetup
-    from graspbook.robots.trials import subjects
-    from graspbook.storage import check_writable
 
-    unknown = [method for method in methods if method not in METHODS]
-    if unknown:
-        raise ParameterError(f"method {unknown[0]!r}, expected one of {', '.join(METHODS)}")
-    for what, values in (("method", methods), ("seed", seeds)):
-        if len(set(values)) < len(values):
-            raise ParameterError(
-                f"{what}s {', '.join(map(str, values))}: expected every {what} once"
-            )
-    records_path, pictures = Path(out) / "trials.jsonl", Path(out) / "pictures"
-    check_writable(records_path)
     settings = TrialSettings(hold=hold, predict=PredictSettings(samples=samples))
-    if robot and hand_eye:
-        hand_T_camera, notes = read_hand_eye_noted(hand_eye)
-        for note in notes:
-            print(f"note: {hand_eye}: {note}", file=sys.stderr, flush=True)
+    if mount is not None:
         settings = replace(
             settings,
-            arm=replace(FR3, hand_T_camera=hand_T_camera),
+            arm=replace(FR3, hand_T_camera=mount),
             motion=replace(settings.motion, speed=REAL_SPEED),
         )
     networks = {method: load_networks(weights, device=device, method=method) for method in methods}
-    things = subjects(names, scale)
-    meshes = {thing.obj.name: thing.obj.mesh for thing in things}
-    say_notes(meshes)
 
     def draw(record):
         draw_trial(record, meshes[record["object"]], pictures)

@@ -31,7 +31,7 @@ def write_evaluation(path: Path | str, evaluation: MeshEvaluation) -> None:
     """Write a report's table, success over coverage, and the best grasps of each object's first
     view.
 
-    path: of the page.
+    path: of the .html file to write.
     evaluation: report, meshes and views.
 
     Raises OutputError.

@@ -86,11 +86,12 @@ def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> t
     height = 1e-9 * mesh.extents.max()
     mesh.update_faces(mesh.nondegenerate_faces(height=height) & mesh.unique_faces())
     mesh.remove_unreferenced_vertices()
-    notes = []
+    notes: list[str] = []
     if len(mesh.faces) > MOST_FACES:
         before = len(mesh.faces)
         print(f"{source}: simplifying {before} faces", file=sys.stderr, flush=True)
         mesh = simplify(mesh)
+        notes += notes_of(mesh)
         mesh.update_faces(mesh.nondegenerate_faces(height=height) & mesh.unique_faces())
         mesh.remove_unreferenced_vertices()
         notes.append(f"{before} faces are simplified to {len(mesh.faces)}")

@@ -100,7 +100,7 @@ class Arm:
         too fast (nothing is sent then), when the motion is aborted, when the arm does not arrive,
         or when the controller is gone.
 
-        path: of `paths.checked`.
+        path: what `paths.checked` returns.
         contact: stop where something is touched.
         """
         reason = self._refusal(path)
@@ -166,7 +166,7 @@ class Arm:
     def wait(self, seconds: float) -> None:
         """Let time pass, the arm standing still. Raises RobotError when the controller is gone.
 
-        seconds: by the controller's clock.
+        seconds: how long to wait, by the controller's clock.
         """
         end = self._time("wait") + seconds
         while self._time("wait") < end:

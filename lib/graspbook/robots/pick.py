@@ -71,7 +71,7 @@ def pick(
     """Choose a grasp for the object before a camera and, with leave, pick the object up.
 
     source: for `robots.camera.open_camera`, or a capture or cloud for `read_view`.
-    weights: the folder of the networks.
+    weights: folder with the networks' .safetensors files.
     log: where commands to a real arm are written.
     method: one of `graspnet.predict.METHODS`.
     robot: the address of a real arm, which gives the camera's pose. Without one, the simulated arm
@@ -79,7 +79,7 @@ def pick(
     execute: let the real arm look, pick the object up and put it back; without this nothing moves.
     hand_eye: the file of `hand_T_camera`, needed to execute.
     recover: recover the real arm from an error that it is in.
-    seed: of all that is drawn.
+    seed: of all random numbers.
     scale: factor from a capture's units to metres.
     reading: options of `load_capture` for a capture. What a mask marks is the object.
 
@@ -233,7 +233,7 @@ def rehearse(q: np.ndarray, ways: Iterable[paths.Path]) -> bool:
     """Run checked paths by the simulated arm, nothing on its table; True, or RobotError.
 
     q: joint angles (7,) to begin from, rad.
-    ways: one after the other.
+    ways: checked paths, done one after the other.
     """
     with SimulatedController(
         World(tabletop([], np.zeros((0, 4, 4)), []).to_xml(), 0), q

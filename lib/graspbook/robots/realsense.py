@@ -135,7 +135,7 @@ class Stream:
     def next(self, timeout: float) -> Frame | None:
         """The next frame with both depth and colour, None when there is none in time.
 
-        timeout: seconds.
+        timeout: seconds to wait at most.
         """
         end = time.monotonic() + timeout
         while True:

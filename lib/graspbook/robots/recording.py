@@ -129,7 +129,7 @@ def _play(path, timeout, line):
 def by_librealsense(path: Path) -> bool:
     """Whether a file is a recording of librealsense: a .db3 that names its topics.
 
-    path: of any file.
+    path: of a file, which may be of another kind or missing.
     """
     if path.suffix.lower() != ".db3" or not path.is_file():
         return False

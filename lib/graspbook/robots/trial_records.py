@@ -212,7 +212,7 @@ def begun(record: Record) -> bool:
     """Whether a recorded trial came to any stage; else there was no controller, or none that
     answered.
 
-    record: of the trial.
+    record: of one trial, as in `robots.trial_records`.
     """
     return any(seconds is not None for seconds in record["times"].values())
 

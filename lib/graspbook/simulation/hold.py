@@ -70,7 +70,7 @@ class Holder:
         """The directions in which grasps hold (N, 6) bool: gravity along -x, x, -y, y, -z, z of the
         palm.
 
-        object_T_palm: (N, 4, 4).
+        object_T_palm: (N, 4, 4) poses of the palm in the object frame.
         joints: (N, J), values of `hand.joints` of the closed hand.
         """
         joints = np.asarray(joints, float).reshape(-1, len(self.hand.joints))

@@ -54,7 +54,7 @@ def ship(
     paper: one of SHIPMENTS.
     evaluations: reports of `graspbook evaluate` with these weights; the card of graspnet has their
         figures.
-    folder: of all written files.
+    folder: where all files are written.
 
     Raises NotebookError for an incomplete run or a report on other weights, WeightsError for
     missing weights, and ParameterError for reports on the other paper.
