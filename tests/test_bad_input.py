@@ -331,9 +331,9 @@ CASES = [
     (trials("box.stl", "--method", "luck"), ["method 'luck'", "graspnet, geometric, gpd"]),
     (
         trials("box.stl", "--method", "gpd", "gpd"),
-        ["methods gpd, gpd", "expected every method once"],
+        ["methods gpd, gpd", "expected each method only once"],
     ),
-    (trials("box.stl", "--seed", "0", "1", "0"), ["seeds 0, 1, 0", "expected every seed once"]),
+    (trials("box.stl", "--seed", "0", "1", "0"), ["seeds 0, 1, 0", "expected each seed only once"]),
     (trials("box.stl", "--poses", "0"), ["--poses", "0: expected a whole number, 1 or more"]),
     (trials("box.stl", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
     (trials("box.stl", "--execute"), ["--execute", "expected --robot"]),
