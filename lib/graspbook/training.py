@@ -70,7 +70,7 @@ class TrainSettings:
         elif self.clip is not None and not self.clip > 0:
             expected = "a clip above 0, or none"
         elif self.patience and not self.validate_every:
-            expected = "validate_every >= 1 where there is patience"
+            expected = "validate_every >= 1 if patience is used"
         if expected:
             raise ParameterError(f"training expects {expected}, not {self}")
 

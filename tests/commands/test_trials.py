@@ -28,8 +28,8 @@ full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/f
 @pytest.mark.parametrize(
     ("methods", "seeds", "words"),
     [
-        (["gpd", "gpd"], [0], "methods gpd, gpd: expected every method once"),
-        (["gpd"], [0, 1, 0], "seeds 0, 1, 0: expected every seed once"),
+        (["gpd", "gpd"], [0], "methods gpd, gpd: expected each method only once"),
+        (["gpd"], [0, 1, 0], "seeds 0, 1, 0: expected each seed only once"),
     ],
 )
 def test_a_method_or_seed_given_twice_is_refused(tmp_path, methods, seeds, words):

@@ -23,7 +23,7 @@ def test_a_huge_closed_mesh_keeps_its_shape_and_it_is_said():
     mesh = repair(ball())
     assert mesh.is_volume and len(mesh.faces) <= 3000
     assert mesh.volume == pytest.approx(ball().volume, rel=0.03)
-    assert notes_of(mesh) == (f"20480 faces are simplified to {len(mesh.faces)}",)
+    assert notes_of(mesh) == (f"20480 faces were simplified to {len(mesh.faces)}",)
 
 
 def test_a_huge_open_mesh_and_a_soup_are_simplified_too():

@@ -53,7 +53,7 @@ def test_a_colour_image_beside_is_taken(tmp_path):
     assert (load_capture(path).rgb == 9).all()
     Image.fromarray(np.full((30, 80, 3), 9, np.uint8)).save(tmp_path / "color.png")
     found = load_capture(path)
-    assert found.rgb is None and "color.png has another size" in " ".join(found.notes)
+    assert found.rgb is None and "color.png is not used: its size" in " ".join(found.notes)
 
 
 def test_a_damaged_colour_image_is_not_used(tmp_path):

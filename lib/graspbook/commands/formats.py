@@ -8,14 +8,14 @@ EXAMPLES = ("graspbook formats",)
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand: none.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
 
 
 def run(options: Namespace) -> None:
     """Print the kinds of files, from the tables of the readers and writers.
 
-    options: what `arguments` asks for.
+    options: the parsed arguments of `arguments`.
     """
     del options
     rows = format_rows()

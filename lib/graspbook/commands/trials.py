@@ -20,23 +20,25 @@ EXAMPLES = (
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     usual, *others = method_names()
     text = f"{usual} (default), {', '.join(others)}"
     parser.add_argument("--method", nargs="+", default=[usual], metavar="METHOD", help=text)
     text = "trial objects by name, meshes by path, in metres (default: the 17 trial objects)"
     parser.add_argument("--objects", nargs="+", metavar="NAME|MESH", help=text)
-    text = "stable poses of each (default: 3)"
+    text = "stable poses per object (default: 3)"
     parser.add_argument("--poses", type=count, default=3, metavar="N", help=text)
     text = "random seeds; each seed places every object in different poses (default: 0)"
     parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S", help=text)
-    text = "trials.jsonl, commands.log, pictures; a rerun continues there (default: trials)"
+    text = (
+        "folder of trials.jsonl, commands.log and pictures; a rerun continues it (default: trials)"
+    )
     parser.add_argument("--out", default="trials", metavar="DIR", help=text)
     add(parser, "--weights")
     text = "factor from the meshes' units to metres"
     parser.add_argument("--scale", type=float, default=1.0, help=text)
-    text = "of a real arm: realsense (default) or realsense:SERIAL"
+    text = "camera of a real arm: realsense (default) or realsense:SERIAL"
     parser.add_argument("--camera", metavar="CAMERA", help=text)
     add(parser, *ROBOT)
 
@@ -44,7 +46,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Do the trials and print how many lifted their object, and why the others did not.
 
-    options: what `arguments` asks for.
+    options: the parsed arguments of `arguments`.
     """
     check_inputs(*(name for name in options.objects or () if Path(name).suffix))
     refuse_file_as_folder(options.out)
@@ -102,20 +104,20 @@ def trials(
     """Run the trials that are not recorded yet, and return the records of all that are asked for.
 
     names: of trial objects, or paths of meshes.
-    methods: of `graspnet.predict.METHODS`.
+    methods: names in `graspnet.predict.METHODS`.
     out: the folder of `trials.jsonl`, `commands.log` and `pictures/`.
     weights: the folder of the networks.
-    poses: stable ones of each object.
+    poses: number of stable poses per object.
     scale: factor from the meshes' units to metres.
-    seeds: of the trials.
+    seeds: each places every object in different poses.
     robot: the address of a real arm, which goes slowly; the simulated one if empty.
     camera: for `robots.camera.open_camera`, a RealSense if empty.
     execute: let the real arm move; needed with one.
     hand_eye: the file of `hand_T_camera`; needed with a real arm.
-    recover: recover the real arm from an error that it is in.
+    recover: whether to clear an error of the real arm first.
     hold: how long an object is held up, seconds.
     samples: grasps per view.
-    device: where torch computes.
+    device: where torch computes, cpu or cuda.
 
     Raises ParameterError for an unknown object or method, for one named twice and for options of a
     real arm that do not go together, and the errors of `run_trials`.
@@ -136,8 +138,8 @@ def trials(
         )
     if robot and not execute:
         raise ParameterError(
-            f"--robot {robot} without --execute: nothing may move; `graspbook pick` plans without"
-            " moving"
+            f"--robot {robot} without --execute: trials must move the arm, expected --execute;"
+            " `graspbook pick` plans without moving"
         )
     camera = camera or "realsense"
     check_real(robot, camera, execute=execute, hand_eye=hand_eye, recover=recover)

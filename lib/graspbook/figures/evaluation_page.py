@@ -100,7 +100,8 @@ def _differences(report):
     rows, method = report["against"], report["parameters"]["method"]
     named = {key: heading for heading, key, _ in _COLUMNS}
     names = [
-        f"{method} less {row['method']} ({row['report']}), {row['objects']} objects" for row in rows
+        f"{method} minus {row['method']} ({row['report']}), {row['objects']} objects"
+        for row in rows
     ]
     columns = [
         [difference_text(row, key).replace(" [", "<br>[") for row in rows] for key in COMPARED

@@ -176,7 +176,7 @@ def _read_report(path, parameters):
         other["recorded"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParameterError(
-            f"{path}: no report of `graspbook evaluate` with recorded views"
+            f"{path}: not a report of `graspbook evaluate` with recorded views"
             f" ({type(error).__name__}: {error}); evaluate that method again"
         ) from error
     for key in _SAME:

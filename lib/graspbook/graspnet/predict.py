@@ -241,7 +241,7 @@ def _rank(refinement, camera_T_frame, cloud, *, scene, settings, gripper, note):
         few = thinned(near)
         collides |= contact_check(best, few, gripper=gripper)[0]
         if len(few) < len(near):
-            text = f"of the {len(near)} points in the hand's reach, one per 3 mm was checked"
+            text = f"the {len(near)} points in the hand's reach were thinned to one per 3 mm"
             note = "; ".join(filter(None, (note, text)))
     feasible = ~collides & (between >= settings.min_points_between)
     order = np.lexsort([-scores, ~feasible])

@@ -44,7 +44,7 @@ class FamilySet:
                     f"unknown object family {family!r}; available: {', '.join(FAMILIES)}"
                 )
             if count < 0:
-                raise ParameterError(f"{count} objects of family {family!r}: expected none or more")
+                raise ParameterError(f"{count} objects of family {family!r}: expected 0 or more")
         self.seed = seed
         held_out: dict[str, bool] = {}
         for i, family in enumerate(FAMILIES):

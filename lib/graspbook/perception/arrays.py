@@ -60,7 +60,7 @@ def by_role(
         elif not np.array_equal(found[role], array):
             if role != "rgb":
                 raise CaptureError(
-                    f"{source}: both {names[role]} and {name} are there and differ; expected one"
+                    f"{source}: it holds both {names[role]} and {name}, which differ; expected one"
                     f" array for {role}"
                 )
             unused.append(name)
@@ -232,7 +232,7 @@ def in_metres(
             f"{source}: {name} holds whole numbers of about {typical:.4g}, expected millimetres"
             f" ({MILLIMETRES[0]} to {MILLIMETRES[1]}); for other units pass --scale"
         )
-    far = "" if typical < 2000 else "; that is far, for other units pass --scale"
+    far = "" if typical < 2000 else "; if that is too far, pass --scale"
     notes.append(
         f"{name} holds whole numbers of about {typical:.0f}, read as millimetres"
         f" ({typical / 1000:.2f} m){far}"

@@ -28,14 +28,14 @@ def masked_object(
 ) -> np.ndarray:
     """Points (M, 3) of one labelled object.
 
-    The only id that has points is taken. Where there are more, the target, or else the object
-    nearest the optical axis. Small clusters that lie off the others are dropped.
+    If only one id has points, it is taken. If there are more, the target is taken, or without one
+    the object nearest the optical axis. Small clusters away from the others are dropped.
 
     source: names the file and the array, for errors.
     labels: ids, 0 or less is background: one per point; or a stack of masks (N, ...) of ids 1 to N;
         or colours of which all channels are equal.
     points: (..., 3), metres; not finite or all zero where nothing was measured.
-    target: the wanted id.
+    target: the wanted id, None for any.
     notes: gets what was chosen.
 
     Raises CaptureError for labels of another shape, an id that is absent, and an object of too few
@@ -71,7 +71,7 @@ def masked_object(
     found = one_object(found, notes)
     length = np.ptp(found, axis=0).max()
     if length > OBJECT_EXTENT:
-        notes.append(f"id {target} is {length:.2f} m long: that is more than one object has")
+        notes.append(f"id {target} is {length:.2f} m long, which is too long for one object")
     return found
 
 

@@ -40,10 +40,10 @@ def check_depth(scene: np.ndarray, points: np.ndarray, seen: np.ndarray, notes: 
 def say_missing(share: float, count: int, where: str, notes: list[str], source: str = "") -> None:
     """Note that depth is missing, or raise CaptureError where hardly anything is left.
 
-    share: that is missing.
+    share: the share of the pixels without depth.
     count: of the points that are left.
-    where: it is missing.
-    notes: gets the note.
+    where: the name of the region in the note.
+    notes: the list to which the note is added.
     source: names the file and the array, for errors.
     """
     before = f"{source}: " if source else ""

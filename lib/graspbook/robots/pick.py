@@ -133,7 +133,7 @@ def _capture(source, scale, reading):
     given = [f"--{name.replace('_', '-')}" for name in reading if reading[name] is not None]
     if scale != 1.0 or given:
         raise ParameterError(
-            f"{source}: {', '.join(given or ['--scale'])} is for captures in files, this is a"
+            f"{source}: {', '.join(given or ['--scale'])} is for captures in files; this is a"
             " camera or its recording"
         )
     return None

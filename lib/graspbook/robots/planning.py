@@ -177,7 +177,7 @@ def straight(
     waypoints = _line_by(scene.arm, q, offset, settings, touching)
     if waypoints is None:
         by = f"{offset.round(3).tolist()} m"
-        raise RobotError(f"{what}: refused: the arm cannot follow a straight line by {by}")
+        raise RobotError(f"{what}: refused: the arm cannot move along a straight line by {by}")
     return checked(scene, what, q, waypoints, settings.speed, grasping=True)
 
 

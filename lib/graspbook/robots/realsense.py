@@ -105,7 +105,7 @@ class Stream:
                 self.close()
                 form = ""
                 if size:
-                    wanted = "{} x {} pixels at {} frames a second".format(*size)
+                    wanted = "{} x {} pixels at {} frames per second".format(*size)
                     form = f" of {wanted}; is it on a USB 3 port?"
                 raise RobotError(f"{name} has no {label} stream{form}")
         try:

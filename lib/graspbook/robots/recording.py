@@ -114,7 +114,7 @@ def _play(path, timeout, line):
                 if device.current_status() == rs.playback_status.stopped:
                     raise RobotError(f"recording {path} ended after {number} frames")
                 if time.monotonic() > end:
-                    lack = f"gives no {stream.missing}frames for {timeout:g} s, after {number}"
+                    lack = f"gave no {stream.missing}frames for {timeout:g} s after frame {number}"
                     raise RobotError(f"recording {path} {lack}")
             number += 1
             line.send(frame)

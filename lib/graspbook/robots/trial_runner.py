@@ -154,12 +154,12 @@ def _go_on(record, robot):
     """Raise RobotError where no other trial should follow that of a record."""
     told = (
         f"{record['object']}, pose {record['pose']}, {record['method']}: {record['fault']};"
-        " recorded, and trials end here:"
+        " this was recorded, and the trials end here."
     )
     if not begun(record):
         raise RobotError(
-            f"{told} this one did not begin. Check that the controller runs, then run the trials"
+            f"{told} This one did not begin. Check that the controller runs, then run the trials"
             " again"
         )
     if robot and record["fault"]:
-        raise RobotError(f"{told} check the arm, then run the trials again for the rest")
+        raise RobotError(f"{told} Check the arm, then run the other trials by the same command")

@@ -108,8 +108,8 @@ def _report(path, made, folder):
     expected = weights_hashes(made, parameters["method"])
     if parameters["weights"] != expected:
         raise NotebookError(
-            f"{path}: judges weights {parameters['weights']}, expected {expected}: ship without "
-            f"reports, evaluate those in {folder}, and ship again"
+            f"{path}: a report on weights {parameters['weights']}, expected {expected}. Ship"
+            f" without reports, evaluate the weights in {folder}, then ship again"
         )
     return report
 
