@@ -130,7 +130,7 @@ def trials(
     for what, values in (("method", methods), ("seed", seeds)):
         if len(set(values)) < len(values):
             raise ParameterError(
-                f"{what}s {', '.join(map(str, values))}: expected every {what} once"
+                f"{what}s {', '.join(map(str, values))}: expected each {what} only once"
             )
     if camera and not robot:
         raise ParameterError(
@@ -143,10 +143,6 @@ def trials(
         )
     camera = camera or "realsense"
     check_real(robot, camera, execute=execute, hand_eye=hand_eye, recover=recover)
-    for method in methods:
-        check_method(method, weights)
-    records_path, pictures = Path(out) / "trials.jsonl", Path(out) / "pictures"
-    check_writable(records_path)
     mount = None
     if robot and hand_eye:
         from graspbook.perception.hand_eye import read_hand_eye_noted
@@ -154,6 +150,10 @@ def trials(
         mount, notes = read_hand_eye_noted(hand_eye)
         for note in notes:
             print(f"note: {hand_eye}: {note}", file=sys.stderr, flush=True)
+    for method in methods:
+        check_method(method, weights)
+    records_path, pictures = Path(out) / "trials.jsonl", Path(out) / "pictures"
+    check_writable(records_path)
     from graspbook.robots.trials import subjects
 
     things = subjects(names, scale)
