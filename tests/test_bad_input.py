@@ -305,7 +305,7 @@ CASES = [
     (evaluate("box.stl", "--workers", "0"), ["--workers", "0: expected a whole number, 1 or more"]),
     (evaluate("box.stl", "--method", "luck"), ["method 'luck'", "graspnet, geometric, gpd"]),
     (evaluate("box.stl", "--scale", "-1"), ["box.stl", "scale -1.0"]),
-    (evaluate("box.stl", "box.stl"), ["box.stl and box.stl", "both be the object"]),
+    (evaluate("box.stl", "box.stl"), ["box.stl and box.stl", "both be named"]),
     (["evaluate", "--out", "new.json"], ["MESH"]),
     (sample("plans"), ["no meshes", "in folder plans"]),
     (predict("plans"), ["plans: it is a folder, expected a file"]),
@@ -327,13 +327,13 @@ CASES = [
     # robots
     (trials("teapot"), ["object 'teapot'", "expected the path of a mesh or one of", "red_ycb_mug"]),
     (trials("none.stl"), ["none.stl", "no such file"]),
-    (trials("box.stl", "box.stl"), ["box.stl and box.stl", "both be the object"]),
+    (trials("box.stl", "box.stl"), ["box.stl and box.stl", "both be named"]),
     (trials("box.stl", "--method", "luck"), ["method 'luck'", "graspnet, geometric, gpd"]),
     (
         trials("box.stl", "--method", "gpd", "gpd"),
-        ["methods gpd, gpd", "expected every method once"],
+        ["methods gpd, gpd", "expected each method only once"],
     ),
-    (trials("box.stl", "--seed", "0", "1", "0"), ["seeds 0, 1, 0", "expected every seed once"]),
+    (trials("box.stl", "--seed", "0", "1", "0"), ["seeds 0, 1, 0", "expected each seed only once"]),
     (trials("box.stl", "--poses", "0"), ["--poses", "0: expected a whole number, 1 or more"]),
     (trials("box.stl", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
     (trials("box.stl", "--execute"), ["--execute", "expected --robot"]),
@@ -341,7 +341,7 @@ CASES = [
     (trials("box.stl", "--camera", "realsense"), ["--camera realsense", "expected --robot"]),
     (
         trials("box.stl", "--robot", "127.9.9.9"),
-        ["--robot 127.9.9.9 without --execute", "nothing may move"],
+        ["--robot 127.9.9.9 without --execute", "expected --execute"],
     ),
     (
         trials("box.stl", "--robot", "127.9.9.9", "--execute"),
@@ -474,7 +474,7 @@ CASES = [
         ["--iterations", "0: expected a whole number, 1 or more"],
     ),
     (plan("box.stl", "--workers", "0"), ["--workers", "0: expected a whole number, 1 or more"]),
-    (plan("box.stl", "box.stl"), ["box.stl and box.stl", "both be the object"]),
+    (plan("box.stl", "box.stl"), ["box.stl and box.stl", "both be named"]),
     (
         plan("box.stl", "sheet.stl"),
         ["sheet: ", "0.3 m long", "or is thinner than the spacing of its distance field, 2.5 mm"],

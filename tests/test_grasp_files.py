@@ -221,7 +221,7 @@ BAD_TEXT = [
     ("a.json", "[" * 100_000, "not a readable JSON file"),
     ("a.yaml", "a: [", "not a readable YAML file"),
     ("a.yaml", "a: 1", "no grasps of format isaac_grasp; it holds a"),
-    ("a.yaml", yaml.safe_dump(isaac(position=[1, 2])), "grasps.a.position is no list of 3"),
+    ("a.yaml", yaml.safe_dump(isaac(position=[1, 2])), "grasps.a.position is not a list of 3"),
     ("a.yaml", yaml.safe_dump(isaac(orientation=3)), "grasps.a has no position, or no orient"),
     ("a.yaml", yaml.safe_dump(isaac(orientation={"w": 2, "xyz": [0, 0, 0]})), "length 2, expected"),
     ("a.yaml", yaml.safe_dump(isaac(confidence="high")), "confidence holds no numbers"),

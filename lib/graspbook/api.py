@@ -210,7 +210,7 @@ def _observe(seen, rng):
         points = backproject(render_depth(seen.mesh, camera, camera_T_object), camera.K)
         about = {"object_file": seen.file, "object_scale": seen.scale}
         return points, None, about, pose.inverse(camera_T_object)
-    expected = "expected points (M, 3), what load_capture returns, or what load_object returns"
+    expected = "expected points (M, 3), a result of load_capture, or one of load_object"
     if not isinstance(seen, np.ndarray | Sequence) or isinstance(seen, str):
         raise ParameterError(f"{seen!r}: {expected}")
     try:
@@ -230,7 +230,7 @@ def _checked(points):
         "are these millimetres? Then multiply them by 0.001, or pass scale=0.001 to load_capture."
         " If this is a whole scene, pass the points of the object alone"
         if length > LARGEST
-        else "are these metres? If not, multiply them by their unit, or pass scale to load_capture"
+        else "are these metres? If not, convert them, or pass scale to load_capture"
     )
     raise CaptureError(
         f"the points are {length:.4g} m long, expected {SMALLEST:g} to {LARGEST:g} m: {advice}"

@@ -17,9 +17,9 @@ class GraspFormat(NamedTuple):
     """One kind of grasp file.
 
     title: what it is called.
-    suffixes: of its files.
-    read: a file of it. Raises GraspFileError without the path.
-    write: a file of it.
+    suffixes: of its files, with the dot.
+    read: function that reads a file. It raises GraspFileError without the path.
+    write: function that writes a file.
     """
 
     title: str
@@ -56,8 +56,8 @@ def grasp_format(path: Path | str) -> GraspFormat:
 def write_grasps(path: Path | str, grasps: Grasps) -> None:
     """Write a grasp file, in the format of its suffix.
 
-    path: of the file.
-    grasps: of one object.
+    path: of the file; the suffix chooses the format.
+    grasps: grasps of one object.
 
     Raises OutputError for an unknown suffix, and where it cannot be written.
     """

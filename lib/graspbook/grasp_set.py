@@ -78,7 +78,7 @@ def checked_poses(transforms: Any, name: str) -> np.ndarray:
         deviation = np.abs(rotation @ rotation.swapaxes(1, 2) - np.eye(3)).max(initial=0.0)
     if not np.isfinite(poses).all() or deviation > RIGID:
         raise GraspFileError(
-            f"{name} are not rigid poses (R·Rᵀ is off the identity by {deviation:.2g})"
+            f"{name} are not rigid poses (R·Rᵀ differs from the identity by {deviation:.2g})"
         )
     if bottom > RIGID or (np.linalg.det(rotation) < 0).any():
         raise GraspFileError(

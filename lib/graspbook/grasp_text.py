@@ -147,7 +147,7 @@ def read_yaml(path: Path) -> Grasps:
         raise GraspFileError(f"no grasps of format isaac_grasp; {_names(content)}")
     entries = content["grasps"] or {}
     if not isinstance(entries, dict) or len(entries) > MOST:
-        raise GraspFileError("grasps is no mapping of names to grasps")
+        raise GraspFileError("grasps is not a mapping of names to grasps")
     rows = [_isaac_pose(name, entry) for name, entry in entries.items()]
     poses = checked_poses(np.array(rows).reshape(-1, 4, 4), "grasps")
     frame = str(content.get("gripper_frame", content.get("gripper_frame_link", "")))[:200]
@@ -213,7 +213,7 @@ def _vector(values, size, name):
     """Numbers of a flat list: nested ones could be endless by YAML's aliases."""
     flat = isinstance(values, list) and len(values) == size
     if not flat or any(isinstance(value, list | dict | str) for value in values):
-        raise GraspFileError(f"{name} is no list of {size} numbers")
+        raise GraspFileError(f"{name} is not a list of {size} numbers")
     return numbers(values, name)
 
 
@@ -245,7 +245,7 @@ def _names(content):
 
 def _grades(found, count):
     if not isinstance(found, dict):
-        raise GraspFileError("grades is no mapping of names to numbers")
+        raise GraspFileError("grades is not a mapping of names to numbers")
     names = {str(name): values for name, values in found.items()}
     return {name: checked_grade(values, count, f"grades.{name}") for name, values in names.items()}
 

@@ -25,18 +25,18 @@ def epsilon(
     """Radius of the largest ball around the origin in the convex hull of all contact wrenches.
 
     It is -1 without force closure. Each friction cone has `edges` forces n + friction · t. The
-    first t is along the arm from com to the contact. If the arm is parallel to the normal, it
-    points to the furthest contact. The figure therefore does not depend on axes. This is GraspIt!'s
-    L1 metric, which the high-DOF paper reports (section V-C4). Raises ParameterError for wrong
-    shapes, normals without unit length, numbers that are not finite, and impossible ones.
+    first t is along the line from com to the contact. If that line is parallel to the normal, t
+    points to the furthest contact. The result therefore does not depend on the axes. This is the L1
+    metric of GraspIt!, which the high-DOF paper reports (section V-C4). Raises ParameterError for
+    wrong shapes, normals without unit length, numbers that are not finite, and impossible ones.
 
     points: (P, 3) contacts on the object, metres.
     normals: (P, 3) unit vectors into the object, along which the hand pushes.
     com: (3,) centre of mass.
     length: metres by which torques are divided, the largest distance of a vertex of the object from
         com.
-    friction: coefficient.
-    edges: of each cone.
+    friction: Coulomb's coefficient.
+    edges: number of edges of each friction cone.
     """
     points, normals, com = (np.asarray(array, float) for array in (points, normals, com))
     if points.shape[1:] != (3,) or normals.shape != points.shape or com.shape != (3,):
@@ -51,7 +51,7 @@ def epsilon(
     if not (0 < length < np.inf and 0 <= friction < np.inf and edges >= 3):
         raise ParameterError(
             f"ε with length {length}, friction {friction}, {edges} edges: expected a positive"
-            " length, no negative friction and at least 3 edges"
+            " length, a friction of 0 or more and at least 3 edges"
         )
     wrenches = contact_wrenches(points, normals, com, length, friction=friction, edges=edges)
     if len(wrenches) < 7:

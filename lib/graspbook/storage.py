@@ -237,7 +237,7 @@ def cache_dir() -> Path:
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     os.environ["GRASPBOOK_CACHE"] = made  # child processes share it
     print(
-        f"warning: the cache {folder} cannot be written; intermediate results are not kept"
+        f"warning: the cache {folder} is not writable; intermediate results are not kept"
         " (GRASPBOOK_CACHE names another folder)",
         file=sys.stderr,
     )

@@ -36,7 +36,7 @@ Figures = dict[str, float]
 class TrainSettings:
     """Settings of a training; learning rate and schedule default to the paper's.
 
-    steps: of the optimiser, Adam.
+    steps: number of steps of the optimiser, Adam.
     schedule: "constant", or "cosine" from the learning rate to zero at the last step.
     weight_decay: decoupled (AdamW; 0: Adam).
     clip: largest norm of the gradient, None for no limit.
@@ -70,14 +70,14 @@ class TrainSettings:
         elif self.clip is not None and not self.clip > 0:
             expected = "a clip above 0, or none"
         elif self.patience and not self.validate_every:
-            expected = "validate_every >= 1 where there is patience"
+            expected = "validate_every >= 1 if patience is used"
         if expected:
             raise ParameterError(f"training expects {expected}, not {self}")
 
     def rate(self, step: int) -> float:
         """Learning rate at a step.
 
-        step: from 0 on.
+        step: number of the step, from 0 on.
         """
         if self.schedule == "constant":
             return self.learning_rate
@@ -117,14 +117,14 @@ def train(
     make_model: makes the network, initialised from `settings.seed`.
     batch_of: gives the batch of a step; it depends only on the step.
     loss_of: gives the loss of (model, batch, generator), and a dict of plain numbers.
-    settings: of the training.
+    settings: steps, rate and decay of the training.
     checkpoint_path: file of the state during training.
     parameters: plain data on which the result depends.
-    label: of the progress bar.
+    label: text of the progress bar.
     validate: gives a dict of plain numbers of the model, with a "loss". It is called at the steps
         of the settings and after the last one. The numbers are added to the history as
         "validation_...", and the returned model is that of the least loss.
-    init: a weights file to start from.
+    init: weights file to start from; random weights if None.
     """
     parameters = _deciding(parameters, settings, init)
     threads = torch.get_num_threads()

@@ -128,7 +128,7 @@ def read_tensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, A
     try:
         return tensors, json.loads(metadata[_KEY])
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: its metadata {_KEY!r} is no JSON ({error})") from error
+        raise WeightsError(f"{path}: its metadata {_KEY!r} is not JSON ({error})") from error
 
 
 def load_state(

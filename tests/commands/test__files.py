@@ -41,7 +41,7 @@ def test_the_working_folder_is_used_where_the_inputs_cannot_be_written(folder, m
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "in")
     assert _files.folder_for("in/mug.stl") == Path()
     assert capsys.readouterr().err == (
-        "note: in cannot be written, so results go to the working folder\n"
+        "note: in is not writable, so results go to the working folder\n"
     )
 
 

@@ -8,4 +8,6 @@ def test_notes_are_told_on_stderr_by_name(capsys):
     card = repair(trimesh.creation.box([0.0004, 0.05, 0.08]))
     say_notes({"card": card, "box": repair(trimesh.creation.box([0.05, 0.05, 0.08]))})
     out, err = capsys.readouterr()
-    assert not out and err.startswith("note: card: it is 0.4 mm thin") and err.count("\n") == 1
+    assert (
+        not out and err.startswith("note: card: it is only 0.4 mm thick") and err.count("\n") == 1
+    )

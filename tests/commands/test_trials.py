@@ -1,6 +1,8 @@
 """Trials from the command line: what is refused, records, pictures."""
 
 import json
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,8 +28,8 @@ full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/f
 @pytest.mark.parametrize(
     ("methods", "seeds", "words"),
     [
-        (["gpd", "gpd"], [0], "methods gpd, gpd: expected every method once"),
-        (["gpd"], [0, 1, 0], "seeds 0, 1, 0: expected every seed once"),
+        (["gpd", "gpd"], [0], "methods gpd, gpd: expected each method only once"),
+        (["gpd"], [0, 1, 0], "seeds 0, 1, 0: expected each seed only once"),
     ],
 )
 def test_a_method_or_seed_given_twice_is_refused(tmp_path, methods, seeds, words):
@@ -41,11 +43,20 @@ def test_a_method_that_is_none_is_refused_before_anything_is_written(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_mesh_in_millimetres_is_refused_before_networks_are_loaded(tmp_path, capsys):
+def test_bad_options_and_meshes_are_refused_before_torch_is_imported(tmp_path):
     trimesh.creation.box([40, 50, 60]).export(tmp_path / "mm.stl")
-    files = {"--objects": tmp_path / "mm.stl", "--weights": tmp_path, "--out": tmp_path / "out"}
-    assert main(["trials", *(str(word) for pair in files.items() for word in pair)]) == 2
-    assert "mm.stl" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    program = (
+        "import sys; from graspbook.cli import main; mesh, out = sys.argv[1:]; "
+        "codes = [main(['trials', '--out', out, '--objects', *words])"
+        " for words in (['red_bowl', '--seed', '0', '0'], [mesh])];"
+        " print(codes, {'torch', 'plotly'} & set(sys.modules))"
+    )
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", program, tmp_path / "mm.stl", out]
+    said = subprocess.run(command, capture_output=True, text=True)
+    assert "seeds 0, 0" in said.stderr and "mm.stl: the longest side" in said.stderr
+    assert said.stdout == "[2, 2] set()\n"
+    assert not out.exists()
 
 
 @full_disk

@@ -151,7 +151,7 @@ def test_a_report_is_compared_with_earlier_ones_on_the_same_views(meshes, weight
     low, high = one["intervals_over_objects"]["coverage"]
     assert low <= one["coverage"] <= high
     page = (tmp_path / "page.html").read_text()
-    assert "geometric less geometric (first.json), 2 objects" in page
+    assert "geometric minus geometric (first.json), 2 objects" in page
     assert difference_text(one, "coverage").split(" [")[0] in page
     assert "against" not in first
 
@@ -176,5 +176,5 @@ def test_a_report_of_other_views_is_not_compared_with(options, message, meshes, 
 def test_what_is_no_report_is_not_compared_with(text, meshes, weights, tmp_path):
     (tmp_path / "first.json").write_text(text)
     for name in ("first.json", "none.json"):
-        with pytest.raises(ParameterError, match=f"{name}: no report of"):
+        with pytest.raises(ParameterError, match=f"{name}: not a report of"):
             run(meshes[:1], weights, tmp_path, against=[tmp_path / name])

@@ -36,7 +36,7 @@ def test_a_sheet_that_is_open_by_design_gets_walls_and_no_lid(sheet, cavity, ope
     assert mesh.volume == pytest.approx(0.003 * sheet.area, rel=0.1)
     assert (mesh.extents <= sheet.extents + 0.004).all()
     (note,) = notes_of(mesh)
-    assert note.startswith(openings) and note.endswith("walls of 3 mm, half to either side")
+    assert note.startswith(openings) and note.endswith("walls of 3 mm, half on each side")
 
 
 def test_walls_at_sharp_corners_are_as_thick_as_elsewhere():
@@ -53,7 +53,7 @@ def test_a_few_missing_triangles_are_filled_and_said():
     gone = np.isin(np.arange(len(ball.faces)), [5, 300, 301, 900])
     mesh = repair(trimesh.Trimesh(ball.vertices, ball.faces[~gone], process=False))
     assert mesh.is_volume and mesh.volume == pytest.approx(ball.volume, rel=1e-3)
-    assert "holes filled" in notes_of(mesh)[0] and len(notes_of(mesh)) == 1
+    assert "holes were filled" in notes_of(mesh)[0] and len(notes_of(mesh)) == 1
     box = trimesh.creation.box([0.04, 0.05, 0.06])
     assert repair(trimesh.Trimesh(box.vertices, box.faces[1:])).volume == pytest.approx(box.volume)
 
@@ -95,5 +95,5 @@ def test_real_closed_meshes_have_no_notes(real_data):
     for name in ("apple", "bowl", "cup"):
         assert notes_of(load_mesh(real_data / "meshes" / f"{name}.stl")) in (
             (),
-            ("9 holes filled, 0.04% of the surface",),
+            ("9 holes were filled, 0.04% of the surface",),
         )

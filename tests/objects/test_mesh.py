@@ -83,7 +83,7 @@ def test_cards_and_needles_are_thickened_and_it_is_said(size):
     sides = np.ptp(mesh.vertices @ np.linalg.svd(mesh.vertices - mesh.centroid)[2].T, axis=0)
     least = np.maximum(size, 0.001)
     assert (np.sort(sides) > 0.999 * least).all() and (np.sort(sides) < 1.5 * least).all()
-    assert mesh.is_volume and "0.4 mm thin, thickened to 1 mm" in notes_of(mesh)[0]
+    assert mesh.is_volume and "0.4 mm thick and was thickened to 1 mm" in notes_of(mesh)[0]
 
 
 def test_a_hole_is_filled_and_a_flipped_face_turned(tmp_path):

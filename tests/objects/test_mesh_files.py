@@ -21,11 +21,11 @@ def stl_bytes(count=12, extra=b""):
     ("data", "note"),
     [
         (stl_bytes(extra=b"color=\0\1\2"), "9 bytes after its 12 faces are ignored"),
-        (stl_bytes(count=0), "its header says 0 faces, but its size fits 12: 12 are read"),
-        (stl_bytes(count=7), "its header says 7 faces, but its size fits 12: 12 are read"),
+        (stl_bytes(count=0), "its header says 0 faces, but its size fits 12, so 12 are read"),
+        (stl_bytes(count=7), "its header says 7 faces, but its size fits 12, so 12 are read"),
         (
             stl_bytes(count=4_000_000_000),
-            "its header says 4000000000 faces, but its size fits 12: 12 are read",
+            "its header says 4000000000 faces, but its size fits 12, so 12 are read",
         ),
     ],
 )

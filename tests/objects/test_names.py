@@ -20,7 +20,7 @@ def test_as_many_folders_are_used_as_it_takes():
 
 @pytest.mark.parametrize("files", [["a.obj", "a.obj"], ["x/a.obj", "x/a.obj"]])
 def test_a_file_given_twice_is_refused(files):
-    with pytest.raises(ParameterError, match="would both be the object"):
+    with pytest.raises(ParameterError, match="would both be named"):
         object_names(files)
 
 

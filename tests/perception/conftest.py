@@ -18,7 +18,7 @@ from graspbook.pose import inverse
 SHAPES = ("box", "cylinder", "bowl", "bottle", "mug")
 KINDS = (
     *("table", "clutter", "down", "upside", "alone", "room", "wall", "pair", "touch"),
-    *("tote", "flat", "glass", "glass3"),
+    *("tote", "flat", "glass", "glass3", "mug"),
 )
 
 
@@ -57,7 +57,8 @@ def put_beside(mesh, other, gap, rng):
 
 def bodies_of(kind, rng):
     """The wanted mesh and all others, by kind."""
-    wanted, board = shape(rng), block([-0.8, -0.8, -0.02], [0.8, 0.8, 0])
+    families = ("mug",) if kind == "mug" else SHAPES
+    wanted, board = shape(rng, families), block([-0.8, -0.8, -0.02], [0.8, 0.8, 0])
     if kind == "flat":
         half = rng.uniform([0.03, 0.02], [0.05, 0.04])
         wanted = block([*-half, 0], [*half, rng.uniform(0.0045, 0.0055)])
@@ -98,9 +99,8 @@ def bodies_of(kind, rng):
 
 def camera_of(kind, wanted, rng):
     """`world_T_camera`: it looks at about the object."""
-    low, high = {"wall": (8, 25), "tote": (50, 85), "down": (90, 90), "room": (-20, 40)}.get(
-        kind, (30, 60)
-    )
+    ranges = {"wall": (8, 25), "tote": (50, 85), "room": (-20, 40)}
+    low, high = (90, 90) if kind in ("down", "mug") else ranges.get(kind, (30, 60))
     up, side = np.deg2rad(rng.uniform(low, high)), np.deg2rad(rng.uniform(-20, 20))
     target = wanted.bounds.mean(axis=0) + rng.uniform(-0.02, 0.02, 3)
     away = np.array([np.cos(up) * np.sin(side), -np.cos(up) * np.cos(side), np.sin(up)])

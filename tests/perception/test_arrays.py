@@ -49,7 +49,7 @@ def test_depth_under_other_names_shapes_and_units(tmp_path, stored):
 def test_what_is_assumed_is_said(tmp_path):
     notes = " ".join(load(tmp_path, depth=(DEPTH * 1000).astype("u2"), K=K, pose=K).notes)
     assert "whole numbers of about 410, read as millimetres (0.41 m)" in notes
-    assert "not used: pose" in notes and "no plane was looked for" in notes
+    assert "not used: pose" in notes and "without a search for a plane" in notes
     assert load(tmp_path, points=POINTS).notes == ()
 
 
@@ -66,7 +66,7 @@ def test_a_factor_is_not_applied_to_floats_in_metres(tmp_path, factor):
     [
         {"labels": np.array(["mug", "box"])},
         {"labels": np.array([3, 7]), "masks": np.stack([DEPTH > 0, DEPTH > 9])},
-        {"rgb": np.zeros((3, 60, 80), np.uint8)},
+        {"rgb": np.zeros((3, 80, 60), np.uint8)},
         {"rgb": np.zeros((30, 40, 3))},
         {"rgb": np.array(["red"])},
     ],
@@ -132,6 +132,16 @@ def test_pickles_are_refused_with_a_command_that_converts_them(tmp_path):
 def test_colours_become_bytes(colours):
     found = arrays.as_colours("file", colours, (4, 5))
     assert found.shape == (4, 5, 3) and found.dtype == np.uint8 and (found == 127).all()
+
+
+def test_colours_may_have_the_channels_first():
+    rgb = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    channels_first = np.moveaxis(rgb, 2, 0)
+    np.testing.assert_array_equal(arrays.as_colours("file", channels_first, (4, 5)), rgb)
+    floats = np.concatenate([channels_first, np.zeros((1, 4, 5))]) / 255
+    np.testing.assert_allclose(arrays.as_colours("file", floats, (4, 5)), rgb, atol=1)
+    cube = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)  # read as (H, W, 3)
+    np.testing.assert_array_equal(arrays.as_colours("file", cube, (3, 3)), cube)
 
 
 @pytest.mark.parametrize(

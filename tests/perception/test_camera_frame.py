@@ -85,7 +85,7 @@ def test_the_camera_s_pose_by_a_file(tmp_path, seen):
     (tmp_path / "words.txt").write_text("here")
     for name, message in (
         ("scaled.txt", "not a pose"),
-        ("words.txt", "not readable as numbers"),
+        ("words.txt", "not a readable .txt file"),
         ("none.txt", "no such file"),
     ):
         with pytest.raises(CaptureError, match=message):

@@ -139,7 +139,7 @@ BIG = np.array([[1e5, 0, 50], [0, 1e5, 40], [0, 0, 1.0]])
         ({"depth": (DEPTH * 100).astype(np.uint16), "K": K}, "about 50, expected millimetres"),
         ({"depth": (DEPTH * 100).astype(np.uint8), "K": K}, "depth has 8 bits"),
         ({"depth": DEPTH > 0, "K": K}, "depth holds bool values"),
-        ({"depth": DEPTH, "K": K, "intrinsics": 2 * K}, "both K and intrinsics are there"),
+        ({"depth": DEPTH, "K": K, "intrinsics": 2 * K}, "it holds both K and intrinsics"),
         ({"points": cloud() * 0.01}, "points are 0.001 m long"),
         (
             {"depth": DEPTH.repeat(20, 0).repeat(20, 1), "K": BIG, "mask": np.ones((80, 100))},
@@ -170,7 +170,9 @@ def test_captures_without_usable_points_are_refused_in_one_line(tmp_path, arrays
 def test_missing_foreign_and_broken_files_are_refused(tmp_path):
     with pytest.raises(CaptureError, match="no such capture file"):
         load_capture(tmp_path / "none.npz")
-    with pytest.raises(CaptureError, match="unknown kind of capture '.las'; expected one of .npz"):
+    with pytest.raises(
+        CaptureError, match="unknown kind of capture file '.las'; expected one of .npz"
+    ):
         load_capture(tmp_path / "scan.las")
     write_pcd(tmp_path / "packed.pcd", cloud(), "zipped")
     with pytest.raises(CaptureError, match="zipped, expected ascii, binary or binary_compressed"):

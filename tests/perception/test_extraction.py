@@ -68,4 +68,15 @@ def test_where_nothing_stands_out_the_least_height_is_said():
 def test_the_size_of_a_found_object_is_said_along_its_own_axes():
     block = np.random.default_rng(0).uniform(-1, 1, (4000, 3)) * [0.05, 0.02, 0.1]
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
-    assert "spans 20 x 10 x 4 cm" in size_note(block @ turn)
+    said = size_note(block @ turn)
+    assert "spans 20 x 10 x 4 cm; it may be several objects that touch" in said
+
+
+@pytest.mark.parametrize(("step", "kept"), [(0.003, "ring"), (0.0007, "inner")])
+def test_a_few_points_within_a_rim_are_not_an_object_in_a_tote(step, kept):
+    turn = np.linspace(0, 2 * np.pi, 2000)[:, None]
+    x, y, z = np.broadcast_arrays(0.06 * np.cos(turn), 0.06 * np.sin(turn), [0.5, 0.502, 0.504])
+    ring = np.stack([x, y, z], axis=-1).reshape(-1, 3)
+    inner = grid([-0.01, -0.01, 0.56], [0.01, 0.01, 0.585], step)
+    found = extract_object(np.concatenate([grid([-0.3, -0.3, 0.6], [0.3, 0.3, 0.6]), ring, inner]))
+    assert len(found) == {"ring": len(ring) + len(inner), "inner": len(inner)}[kept]

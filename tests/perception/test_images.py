@@ -53,7 +53,7 @@ def test_a_colour_image_beside_is_taken(tmp_path):
     assert (load_capture(path).rgb == 9).all()
     Image.fromarray(np.full((30, 80, 3), 9, np.uint8)).save(tmp_path / "color.png")
     found = load_capture(path)
-    assert found.rgb is None and "color.png has another size" in " ".join(found.notes)
+    assert found.rgb is None and "color.png is not used: its size" in " ".join(found.notes)
 
 
 def test_a_damaged_colour_image_is_not_used(tmp_path):
@@ -129,8 +129,8 @@ def test_what_is_ambiguous_is_not_guessed(tmp_path):
         ),
         (lambda f: Image.fromarray(MASK).save(f / "depth.png"), "8 bits per pixel"),
         (lambda f: Image.fromarray(np.dstack([MASK] * 3)).save(f / "depth.png"), r"\(60, 80, 3\)"),
-        (lambda f: (f / "depth.png").write_bytes(b"\x89PNG\r\n\x1a\n"), "not a readable image"),
-        (lambda f: (f / "mask.png").write_bytes(b""), "mask.png: not a readable image"),
+        (lambda f: (f / "depth.png").write_bytes(b"\x89PNG\r\n\x1a\n"), "not a readable .png file"),
+        (lambda f: (f / "mask.png").write_bytes(b""), "mask.png: not a readable .png file"),
         (lambda f: Image.fromarray(DEPTH // 100).save(f / "depth.png"), "about 6, expected milli"),
     ],
 )  # fmt: skip

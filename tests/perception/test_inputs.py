@@ -43,7 +43,7 @@ def test_an_open_surface_of_one_view_is_a_cloud(tmp_path, suffix, behind):
     expected = points.reshape(-1, 3)
     assert len(seen) >= 39 * 49 and np.abs(seen.mean(axis=0) - expected.mean(axis=0)).max() < 1e-3
     assert read_solid(tmp_path / f"view{suffix}").mesh.is_watertight
-    with pytest.raises(ParameterError, match="--mask m.png is for depth captures, .* as a cloud"):
+    with pytest.raises(ParameterError, match="--mask m.png is for depth captures; .* as a cloud"):
         read_view(tmp_path / f"view{suffix}", mask="m.png")
     with pytest.raises(MeshError, match="this surface is one view of a camera, expected an object"):
         load_mesh(tmp_path / f"view{suffix}")

@@ -3,7 +3,13 @@ import pytest
 
 from graspbook.errors import CaptureError
 from graspbook.perception.extraction import extract_object
-from graspbook.perception.missing_depth import check_depth, missing_share, say_missing
+from graspbook.perception.missing_depth import (
+    SAID,
+    check_depth,
+    floor_within,
+    missing_share,
+    say_missing,
+)
 
 OBJECT = np.zeros((120, 160), bool)
 OBJECT[40:80, 60:100] = True
@@ -54,3 +60,24 @@ def test_transparent_objects_of_made_up_scenes(scenes):
         else:
             check_depth(points, found, seen, notes)
             assert "depth is missing on about 6" in notes[0]
+
+
+def test_the_floor_of_a_mug_seen_straight_down_is_not_missing(scenes):
+    scene, notes = scenes.make("mug", 1), []
+    points, seen = scenes.points(scene), np.isfinite(scene.depth)
+    found = extract_object(points)
+    pixels = np.zeros(seen.shape, bool)
+    pixels[seen] = np.isin(points[:, 0], found[:, 0])
+    assert missing_share(pixels, seen) > SAID  # its floor was removed with the table
+    check_depth(points, found, seen, notes)
+    assert not notes
+
+
+@pytest.mark.parametrize(("height", "count"), [(0.004, 400), (0.0, 0)])
+def test_a_floor_within_a_rim_is_higher_than_the_table(height, count):
+    ring, grid = np.zeros((120, 160), bool), np.zeros((120, 160, 3))
+    ring[40:80, 60:100], ring[50:70, 70:90] = True, False
+    grid[..., :2] = np.stack(np.mgrid[:120, :160], axis=-1) / 1000
+    grid[..., 2] = np.where(ring, 0.4, 0.5)
+    grid[50:70, 70:90, 2] -= height
+    assert floor_within(ring, grid).sum() == count

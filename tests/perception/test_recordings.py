@@ -29,8 +29,11 @@ def types(ros1):
     return get_typestore(Stores.ROS1_NOETIC if ros1 else Stores.ROS2_HUMBLE)
 
 
-def write(folder, name, *messages):
-    """The path of a recording of (topic, message maker) pairs, 1/30 s apart."""
+def write(folder, name, *messages, mode=""):
+    """The path of a recording of (topic, message maker) pairs, 1/30 s apart.
+
+    mode: of rosbag2.CompressionMode.
+    """
     path, first = folder / name, name.split("/")[0]
     ros1 = first.endswith(".bag")
     store = types(ros1)
@@ -40,6 +43,9 @@ def write(folder, name, *messages):
     else:
         plugin = rosbag2.StoragePlugin.MCAP if "mcap" in first else rosbag2.StoragePlugin.SQLITE3
         writer = rosbag2.Writer(folder / first, version=8, storage_plugin=plugin)
+        if mode:
+            form = rosbag2.CompressionFormat.ZSTD
+            writer.set_compression(rosbag2.CompressionMode[mode], form)
     with writer:
         added = {}
         for number, (topic, make) in enumerate(messages):

@@ -93,7 +93,7 @@ def test_what_is_not_checked_or_not_allowed_is_refused_before_anything_is_sent(c
         ),
         (
             checked(FREE, "elsewhere", turned(0.01, arm.q), [goal], 0.3),
-            "refused: it starts 0.010 rad away from the arm",
+            "refused: it starts 0.010 rad off the arm's pose",
         ),
     ):
         with pytest.raises(RobotError, match=message):
@@ -175,7 +175,7 @@ def test_an_arm_that_does_not_arrive_is_told(controller, arm, monkeypatch):
     )  # no reflex: it presses on
     with pytest.raises(
         RobotError,
-        match=r"press: the arm stopped 0\.\d+ rad away from the end of its path, expected 0.01",
+        match=r"press: the arm stopped 0\.\d+ rad away from the end of its path, expected less",
     ):
         arm.run(straight(SUNK, "press", arm.q, [0, 0, -tips[2] - 0.03], MOTION), contact=True)
     arm.run(straight(SUNK, "up", arm.q, [0, 0, 0.08], MOTION))
@@ -229,7 +229,7 @@ def test_a_reflex_refuses_motion_and_connection_until_recovery_is_asked_for(cont
     del arm
     with pytest.raises(
         RobotError,
-        match="the arm is in an error .*cartesian_reflex.*; see to it, then allow recovery",
+        match="the arm is in an error .*cartesian_reflex.*; remove its cause, then recover",
     ):
         Arm(controller.hostname, execute=True)
     arm = Arm(controller.hostname, execute=True, speed=0.5, recover=True)

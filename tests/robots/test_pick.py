@@ -74,11 +74,36 @@ def test_straight_down_the_tilt_of_noise_does_not_turn_the_camera():
     np.testing.assert_allclose(pick.assumed_pose(points)[:2, 0], [0, -1], atol=1e-3)
 
 
+@pytest.mark.parametrize("tilt", [0.0, 0.3, 0.9])
+def test_a_camera_upside_down_sees_the_same_table(tilt):
+    """A turn about the optical axis moves neither the table nor the pixels' points in the base."""
+    points = level_table(0.5, tilt).reshape(-1, 3)
+    upright, turned = pick.assumed_pose(points), pick.assumed_pose(points * [-1, -1, 1])
+    np.testing.assert_allclose(turned[:3, 3], upright[:3, 3], atol=2e-3)
+    np.testing.assert_allclose(abs(turned[:3, :3]), abs(upright[:3, :3]), atol=5e-3)
+    assert turned[0, 2] > -1e-6 and np.isclose(np.linalg.det(turned[:3, :3]), 1)
+    if tilt:  # else the image's top is away from the arm
+        there = np.array(
+            [pose.transform(upright, points), pose.transform(turned, points * [-1, -1, 1])]
+        )
+        np.testing.assert_allclose(*there, atol=5e-3)
+
+
 def test_no_pose_is_assumed_without_a_table():
     with pytest.raises(CaptureError, match="empty view: 0 measured points"):
         pick.assumed_pose(np.zeros((0, 3)))
     with pytest.raises(CaptureError, match="no table"):
         pick.assumed_pose(level_table(0.5, np.pi / 2 - 0.05).reshape(-1, 3))
+
+
+def test_a_side_of_an_object_alone_is_no_table(tmp_path):
+    """A box seen at 45 degrees: its top holds more than a fifth of all points."""
+    along, across = (0.001 * axis.ravel() for axis in np.mgrid[-40:40, -60:0])
+    top = np.stack([along, across, 0.5 - across], axis=1)
+    box = np.concatenate([top, top * [1, -1, 1] + [0, -0.001, 0]])
+    np.save(tmp_path / "box.npy", box)
+    with pytest.raises(CaptureError, match="box.npy: no table: only the object was measured"):
+        pick.pick(tmp_path / "box.npy", "none", log="none")
 
 
 def test_options_of_a_real_arm_are_refused_without_one(tmp_path):

@@ -252,7 +252,7 @@ def test_a_straight_line_moves_the_hand_by_what_was_asked(offset):
 def test_a_straight_line_that_cannot_be_is_refused():
     with pytest.raises(
         RobotError,
-        match=r"^reach: refused: the arm cannot follow a straight line by \[0.6, 0.0, 0.0\] m",
+        match=r"^reach: refused: the arm cannot move along a straight line by \[0.6, 0.0, 0.0\] m",
     ):
         straight(Scene(), "reach", low(0.0), [0.6, 0, 0], SETTINGS)
     with pytest.raises(RobotError, match="^lower: refused: the fingertips at"):

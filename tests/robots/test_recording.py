@@ -132,7 +132,7 @@ def test_a_recording_that_stalls_is_told(monkeypatch):
     module._play("cut.db3", 0.3, SimpleNamespace(recv=int, send=told.append))
     assert time.monotonic() - begun < 3
     assert told[:2] == [None, "frame"] and len(told) == 3 and isinstance(told[2], RobotError)
-    assert str(told[2]) == "recording cut.db3 gives no colour frames for 0.3 s, after 1"
+    assert str(told[2]) == "recording cut.db3 gave no colour frames for 0.3 s after frame 1"
 
 
 def test_a_recording_without_colour_is_refused(tmp_path, SoftwareCamera):

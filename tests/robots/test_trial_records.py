@@ -132,7 +132,7 @@ def test_a_line_that_a_kill_cut_off_goes_and_the_run_goes_on(tmp_path):
         ),
         (json.dumps(trial(5, score="0.5")), "score is '0.5': Input should be a valid number"),
         (json.dumps(trial(5, colour="red")), "colour: Extra inputs are not permitted"),
-        (json.dumps(trial(0)), "the trial of line 1 again"),
+        (json.dumps(trial(0)), "the same trial as in line 1"),
     ],
 )
 def test_any_other_bad_line_is_refused_by_its_number_and_the_file_kept(tmp_path, line, message):

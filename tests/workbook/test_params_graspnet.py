@@ -74,7 +74,7 @@ def test_the_paper_profile_has_the_paper_s_objects():
         ),
         (
             ["counts={box: 1, cylinder: 1, bowl: 1, bottle: 1, mug: 1}"],
-            ["counts are 1 in every family", "one family of 2"],
+            ["every family has 1 object", "one family of 2"],
         ),
     ],
 )
@@ -132,7 +132,7 @@ def test_simulated_steps_start_at_the_samples_and_rise(steps):
     "text", ["methods=[gpd, gpd]", "trial_objects=[red_bowl, spam_can, red_bowl]"]
 )
 def test_methods_and_objects_of_robot_trials_are_named_once(text):
-    with pytest.raises(ParameterError, match="expected each once"):
+    with pytest.raises(ParameterError, match="expected each only once"):
         load_profile("smoke", [f"graspnet_6_robot_trials.{text}"])
 
 

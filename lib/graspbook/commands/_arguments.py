@@ -53,7 +53,7 @@ def _methods_table() -> dict[str, list[str]]:
 def check_hand(name: str) -> None:
     """Raise ParameterError for a hand that is none of HANDS.
 
-    name: of the hand.
+    name: of the hand, expected in HANDS.
     """
     if name not in HANDS:
         raise ParameterError(f"unknown hand {name!r}; there are {', '.join(HANDS)}")
@@ -62,7 +62,7 @@ def check_hand(name: str) -> None:
 def check_method(name: str, weights: Path | str | None = None) -> None:
     """Raise an error for an unknown method and for weights files that do not exist.
 
-    name: of the method.
+    name: of the method, expected in `method_names()`.
     weights: the folder of the networks; not checked if None.
     """
     if name not in method_names():
@@ -84,20 +84,20 @@ def _methods():
 
 
 _MESHES = (
-    ".obj .stl .ply .glb .gltf .off .dae, .urdf of one object, in metres (else --scale), or a"
-    " folder of them"
+    ".obj .stl .ply .glb .gltf .off .dae, .urdf of one object, in metres (other units: --scale),"
+    " or a folder of them"
 )
 _HANDS = f"{', '.join(HANDS)} (default: {HANDS[0]})"
 _GRIPPER = "a gripper that `graspbook formats` lists (default: panda, the Franka Hand)"
-_ROBOT = "a real arm, through its control interface (default: the simulated one)"
+_ROBOT = "address of a real arm's control interface (default: the simulated arm)"
 _EXECUTE = "let the real arm move; nothing moves without this option"
-_HAND_EYE = "where the camera is on the real hand (`graspbook formats`); needed with --execute"
+_HAND_EYE = "pose of the camera on the real hand (`graspbook formats`); needed with --execute"
 _PROFILE = "a name in params/ or the path of a .yaml file (default: smoke)"
-_SCALE = "factor from the file's units to metres (whole numbers of depth are millimetres)"
+_SCALE = "factor from the file's units to metres (whole numbers of depth are read as millimetres)"
 _CAMERA = "camera matrix of a depth image: camera_info .json or .yaml, meta.mat, 3 x 3 numbers"
-_TARGET = "id of the wanted object in the mask or segmap (default: the one nearest the axis)"
+_TARGET = "id of the wanted object in the mask or segmap (default: nearest the optical axis)"
 _CAMERA_POSE = "the camera's pose in the frame of a cloud: 4 x 4 numbers, or its position"
-_UP = "axis that points up in the cloud's frame, such as z or -y; use it if the camera is unknown"
+_UP = "axis that points up in the cloud's frame, such as z or -y; for an unknown camera pose"
 SHARED: dict[str, dict[str, Any]] = {
     "meshes": {"nargs": "+", "metavar": "MESH", "help": _MESHES},
     "--method": _methods(),
@@ -119,16 +119,19 @@ SHARED: dict[str, dict[str, Any]] = {
     "--threads": {"type": count, "default": 2, "help": "threads of the simulation (default: 2)"},
     "--mesh-root": {
         "metavar": "DIR",
-        "help": "the folder of the meshes (default: that of the grasp file)",
+        "help": "folder of the meshes (default: folder of the grasp file)",
     },
     # of a capture or a cloud
     "--scale": {"type": float, "default": 1.0, "help": _SCALE},
     "--camera": {"metavar": "FILE", "help": _CAMERA},
-    "--mask": {"metavar": "FILE", "help": "image of the object's pixels, or of ids"},
+    "--mask": {
+        "metavar": "FILE",
+        "help": "image that marks the object's pixels, or has an id per pixel",
+    },
     "--target": {"type": count, "metavar": "N", "help": _TARGET},
     "--topic": {
         "metavar": "NAME",
-        "help": "depth images or clouds of a recording that has several",
+        "help": "topic to read, for a recording with several topics of depth images or clouds",
     },
     "--camera-pose": {"metavar": "FILE", "help": _CAMERA_POSE},
     "--up": {"metavar": "AXIS", "help": _UP},
@@ -138,7 +141,7 @@ SHARED: dict[str, dict[str, Any]] = {
     "--hand-eye": {"metavar": "FILE", "help": _HAND_EYE},
     "--recover": {
         "action": "store_true",
-        "help": "clear an error of the real arm first",
+        "help": "first clear an error of the real arm",
     },
     # of a run of notebooks
     "--profile": {"default": "smoke", "help": _PROFILE},

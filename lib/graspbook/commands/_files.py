@@ -20,9 +20,9 @@ def add_results(
 
     parser: of the subcommand.
     out: what the file of `--out` holds.
-    name: of that file without the option.
+    name: the file's default name, as the help shows it.
     html: what the page shows, "" for a command without one.
-    metavar: of `--out`.
+    metavar: what the help calls the value of `--out`.
     """
     parser.add_argument("--out", metavar=metavar, help=f"{out} (default: {name})")
     if html:
@@ -82,7 +82,7 @@ def folder_for(source: Path | str) -> Path:
     folder = Path(source).parent
     if not folder.is_dir() or os.access(folder, os.W_OK | os.X_OK):
         return folder
-    print(f"note: {folder} cannot be written, so results go to the working folder", file=sys.stderr)
+    print(f"note: {folder} is not writable, so results go to the working folder", file=sys.stderr)
     return Path()
 
 
@@ -97,9 +97,9 @@ def results(
     Without `--out` the file is `<input>_<tag><suffix>` in the folder of the first input; of
     several inputs it is `<tag><suffix>`. Without `--html` the page has the name of that file.
 
-    options: of the command.
+    options: the parsed options of the command.
     inputs: its input files, which no result may overwrite.
-    tag: the end of the name.
+    tag: the end of the default name.
     suffixes: those that `--out` may have, the usual one first.
 
     Raises OutputError for a file that exists without `--force`, for an unknown suffix, and where
@@ -151,7 +151,7 @@ def refuse_existing(
         if path.exists() and not path.is_file():
             raise OutputError(f"cannot write {path}: it is not a regular file")
         if path.exists() and not force:
-            held = f" with {content}" if content else ""
+            held = f" and holds {content}" if content else ""
             raise OutputError(
                 f"{path} exists{held}: choose another name, or overwrite it with --force"
             )

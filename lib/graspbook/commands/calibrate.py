@@ -12,7 +12,7 @@ EXAMPLES = ("graspbook calibrate mug.h5 --mesh-root meshes",)
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     text = "a labelled grasp file (`graspbook formats`)"
     parser.add_argument("grasps", metavar="GRASPS", help=text)
@@ -24,7 +24,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Write the agreement, with the provenance of the code.
 
-    options: what `arguments` asks for.
+    options: the parsed arguments of `arguments`.
     """
     from graspbook.grasp_files import read_grasps
     from graspbook.provenance import provenance
@@ -40,4 +40,4 @@ def run(options: Namespace) -> None:
     write_json(out, found | {"provenance": provenance()})
     share = found["halves"]["odd"]["frozen"]["balanced_accuracy"]
     print(f"{out}: balanced accuracy {share:.3f} on the half of the grasps not used for tuning")
-    print(f"Next: compare the settings under halves and sweep in {out}.")
+    print(f"Next: read halves and sweep in {out}, which compare the settings.")

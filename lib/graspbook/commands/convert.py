@@ -16,7 +16,7 @@ EXAMPLES = (
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     text = "a grasp file: .h5 or .hdf5 (ACRONYM), .json (GraspGen), .yaml or .yml (Isaac)"
     parser.add_argument("grasps", metavar="IN", help=text)
@@ -51,8 +51,8 @@ def run(options: Namespace) -> None:
         print(f"note: the poses are in the {frame} frame, not the object's", file=sys.stderr)
     lost = sorted(grasps.physics) if kind.suffixes[0] != ".h5" else []
     if lost:
-        print(f"note: this format has no place for {', '.join(lost)}", file=sys.stderr)
+        print(f"note: this format cannot store {', '.join(lost)}", file=sys.stderr)
     if frame == "object" and grasps.object_file:
         print(f"Next: graspbook label {shlex.quote(str(out))} --mesh-root FOLDER")
     else:
-        print(f"Next: read {out} with graspbook.read_grasps, or in the program that it is for.")
+        print(f"Next: read {out} with graspbook.read_grasps, or use it in another program.")

@@ -21,7 +21,7 @@ EXAMPLES = (
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     add(parser, "meshes")
     text = "random views of each mesh (default: 5)"
@@ -33,7 +33,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--scale", type=float, default=1.0, help=text)
     add(parser, "--workers")
     text, page = "the figures, overall and of each mesh", "a table, curves, and the best grasps"
-    name = "MESH_evaluation.json; of several meshes evaluation.json"
+    name = "MESH_evaluation.json, or evaluation.json for several meshes"
     add_results(parser, text, name, html=page)
     text = (
         "earlier reports on the same views of the same meshes; the differences to them are printed"
@@ -45,7 +45,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Write the figures and their page, and print the main ones.
 
-    options: what `arguments` asks for.
+    options: the parsed arguments of `arguments`.
     """
     from graspbook.storage import SHIPPED, write_json
 

@@ -8,14 +8,14 @@ EXAMPLES = ("graspbook formats",)
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand: none.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
 
 
 def run(options: Namespace) -> None:
     """Print the kinds of files, from the tables of the readers and writers.
 
-    options: what `arguments` asks for.
+    options: the parsed arguments of `arguments`.
     """
     del options
     rows = format_rows()
@@ -30,7 +30,9 @@ def format_rows() -> list[tuple[str, str, str]]:
     from graspbook.grasp_files import FORMATS
     from graspbook.hands.grippers import GRIPPERS
     from graspbook.hands.library import HANDS
+    from graspbook.objects.mesh import LARGEST, SMALLEST
     from graspbook.objects.mesh_files import SUFFIXES as MESHES
+    from graspbook.perception.camera_info import SUFFIXES as CAMERAS
     from graspbook.perception.capture import SUFFIXES as CAPTURES
     from graspbook.perception.hand_eye_formats import FORMATS as MOUNTS
     from graspbook.perception.hand_eye_formats import WRITERS
@@ -42,11 +44,14 @@ def format_rows() -> list[tuple[str, str, str]]:
     mounts = [suffix for kind in MOUNTS for suffix in kind.suffixes]
     return [
         ("meshes", "read", " ".join(MESHES)),
+        ("", "", f"  longest side {SMALLEST} to {LARGEST:g} m, else use --scale"),
         (
             "point clouds and depth captures",
             "read",
             " ".join(suffix for suffix in CAPTURES if suffix not in RECORDINGS),
         ),
+        ("camera matrices", "read", " ".join(CAMERAS)),
+        ("", "", "  .mat up to version 7; save one of MATLAB 7.3 again with -v7"),
         ("recordings of ROS 1, ROS 2, RealSense", "read", " ".join(RECORDINGS)),
         *grasps,
         ("grasp plans of many-jointed hands", "read, written", ".h5"),

@@ -26,7 +26,7 @@ EXAMPLES = (
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     text = (
         "mesh (.obj .stl .ply .glb), cloud (.ply .pcd .xyz .txt .npy .npz) or depth capture"
@@ -46,7 +46,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Write the grasps and their page, and print how good they are.
 
-    options: what `arguments` asks for.
+    options: the parsed arguments of `arguments`.
     """
     from graspbook.storage import SHIPPED
 
@@ -106,10 +106,10 @@ def grasp_input(
 
     path: a mesh, a cloud or a capture.
     weights: the folder of the networks.
-    out: the grasp file.
-    html: the page.
-    top: how many are kept, all if None.
-    seed: of all that is drawn.
+    out: path of the grasp file to write.
+    html: path of the page to write.
+    top: number of grasps to keep, all if None.
+    seed: of all random numbers.
     scale: factor from the file's units to metres.
     settings: of the prediction, the usual ones if None.
     gripper: the name of one of `hands.grippers`.

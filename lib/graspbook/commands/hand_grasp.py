@@ -17,7 +17,7 @@ EXAMPLES = (
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     text = "mesh, point cloud or depth capture (`graspbook formats`); a cloud's convex hull is used"
     parser.add_argument("input", metavar="INPUT", help=text)
@@ -25,12 +25,12 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--hand", default="shadow", metavar="HAND", help=text)
     text = "rotations of the object to try; the best grasp is kept (default: 5)"
     parser.add_argument("--rotations", type=count, default=5, metavar="R", help=text)
-    text, page = "joints by name, wrist, quality and contacts", "a page with hand and object"
+    text, page = "the grasp: joints, wrist, quality and contacts", "a page with hand and object"
     add_results(parser, text, "INPUT_HAND_grasp.json next to the input", html=page)
     add(parser, "--weights", "--seed", "--scale", *READING)
     text = (
-        "grasps that `graspbook plan` found for the same mesh and hand: gives the ratio of this"
-        " grasp's ε to theirs"
+        "grasps of `graspbook plan` for the same mesh and hand; the ratio of this grasp's ε to"
+        " theirs is printed"
     )
     parser.add_argument("--against", metavar="PLAN.h5", help=text)
     text = "names and signs of the Shadow Hand's joints: the model's (default) or the real hand's"
@@ -133,6 +133,6 @@ def no_grasp(report: Mapping[str, Any]) -> str:
         f"no grasp of the {report['hand']} hand holds this object. Of {len(tried)} rotations tried,"
         f" {sum(one['epsilon'] > 0 for one in tried)} are in force closure and"
         f" {sum(one['held'] for one in tried)} hold it in all six directions. The best one is"
-        " written all the same. Try more --rotations, another --seed, or `graspbook plan`"
+        " still written. Try more --rotations, another --seed, or `graspbook plan`"
         + (", or a mesh of the whole object: a hull of one view is a guess" if hull else "")
     )

@@ -10,7 +10,7 @@ EXAMPLES = ("graspbook hand-summary mug_shadow_grasp.json bowl_shadow_grasp.json
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     text = "reports of `graspbook hand-grasp --against`, with the same seeds for every object"
     parser.add_argument("reports", nargs="+", metavar="GRASP.json", help=text)
@@ -21,7 +21,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Write the sum, with the provenance of the code, and print its figures.
 
-    options: what `arguments` asks for.
+    options: the parsed arguments of `arguments`.
     """
     import numpy as np
 
@@ -37,4 +37,4 @@ def run(options: Namespace) -> None:
     for figure, values in list(found.items())[4:]:
         told = [] if values is None else [f"{value:.3g}" for value in np.atleast_1d(values)]
         print(f"{figure}: {', '.join(told) or '–'}")
-    print(f"Next: the figures of each object are under reports in {out}.")
+    print(f"Next: read reports in {out} for the figures of each object.")

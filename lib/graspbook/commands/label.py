@@ -16,7 +16,7 @@ EXAMPLES = (
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     text = "a grasp file (`graspbook formats`) with poses in the frame of its mesh"
     parser.add_argument("grasps", metavar="GRASPS", help=text)
@@ -30,7 +30,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Label the grasps and print how the labels agree with those in the input.
 
-    options: what `arguments` asks for.
+    options: the parsed arguments of `arguments`.
     """
     check_inputs(options.grasps)
     from graspbook.grasp_files import SUFFIXES, read_grasps

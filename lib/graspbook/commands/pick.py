@@ -18,7 +18,7 @@ EXAMPLES = (
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     text = (
         "depth capture, cloud or recording of a table (`graspbook formats`), realsense or"
@@ -95,6 +95,6 @@ def chosen_in_words(found: Mapping[str, Any]) -> str:
     from graspbook.robots.refusals import in_words
 
     refused = found.get("refused", {})
-    return f"number {found['rank'] + 1} was chosen, score {found['score']:.2f}" + (
+    return f"grasp number {found['rank'] + 1} was chosen, score {found['score']:.2f}" + (
         f" (refused before it: {in_words(refused)})" if refused else ""
     )

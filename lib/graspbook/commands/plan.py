@@ -22,7 +22,7 @@ EXAMPLES = (
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     add(parser, "meshes", "--hand")
     text = "grasps per mesh (default: 20)"
@@ -33,16 +33,16 @@ def arguments(parser: ArgumentParser) -> None:
         " neighbours per iteration"
     )
     parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
-    text = "distance_sum (default), as the paper says, or graspit, which adds the normals"
+    text = "distance_sum (default, as in the paper), or graspit, which also uses the normals"
     parser.add_argument("--energy", default="distance_sum", metavar="ENERGY", help=text)
     text = "jumps (default: 60), or iterations of the annealing (default: 10000)"
     parser.add_argument("--iterations", type=count, metavar="N", help=text)
     text = (
-        "a file (.h5) for one mesh, else a folder for one file per mesh (default:"
+        "a file (.h5) for one mesh, or a folder for one file per mesh (default:"
         " MESH_HAND_plan.h5 next to each mesh)"
     )
     parser.add_argument("--out", metavar="FILE_OR_DIR", help=text)
-    text = "plan again where a file holds grasps of other settings"
+    text = "plan again if a file holds grasps of other settings"
     parser.add_argument("--force", action="store_true", help=text)
     add(parser, "--seed")
     text = "factor from the meshes' units to metres"

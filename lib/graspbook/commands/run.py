@@ -16,7 +16,7 @@ EXAMPLES = (
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     text = "e.g. notebooks/graspnet/1_objects.ipynb"
     parser.add_argument("notebook", metavar="NOTEBOOK", help=text)
@@ -30,7 +30,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Run the notebook and print the path of the executed one.
 
-    options: what `arguments` asks for.
+    options: the parsed arguments of `arguments`.
     """
     if not Path(options.notebook).is_file():
         raise ParameterError(f"{options.notebook}: no such notebook")

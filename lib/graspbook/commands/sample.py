@@ -22,17 +22,17 @@ EXAMPLES = (
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     add(parser, "meshes")
     text = (
-        "a grasp file (.h5, .json or .yaml) for one mesh, else a folder (default: MESH_sampled.h5"
+        "a grasp file (.h5, .json or .yaml) for one mesh, or a folder (default: MESH_sampled.h5"
         " next to each mesh)"
     )
     parser.add_argument("--out", metavar="FILE_OR_DIR", help=text)
-    text = "sample again where a file holds grasps of other settings"
+    text = "sample again if a file holds grasps of other settings"
     parser.add_argument("--force", action="store_true", help=text)
-    text = "simulated grasps per mesh, of both classes (default: 500)"
+    text = "simulated grasps per mesh, successes and failures together (default: 500)"
     parser.add_argument("--grasps", type=count, default=500, metavar="N", help=text)
     add(parser, "--seed")
     text = "factor from the meshes' units to metres"
@@ -89,8 +89,8 @@ def run(options: Namespace) -> None:
     for obj, path in zip(objects, paths, strict=True):
         counts = sample_to_file(obj, path, options.grasps, options.seed, **how)
         print(
-            f"{path}: {counts['candidates']} candidates; {counts['not_colliding']} leave the hand"
-            f" free of collision, and {counts['simulable']} of these have the object between the"
+            f"{path}: {counts['candidates']} candidates; {counts['not_colliding']} do not"
+            f" collide, and {counts['simulable']} of these have the object between the"
             f" fingers; {counts['simulated']} were simulated, {counts['successes']} hold"
         )
-    print(f"Next: look at them in Python: graspbook.read_grasps({str(paths[0])!r}).figure()")
+    print(f"Next: show them in JupyterLab: graspbook.read_grasps({str(paths[0])!r}).figure()")

@@ -10,7 +10,7 @@ EXAMPLES = ("graspbook ship --profile desk --evaluations evaluation.json",)
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     add(parser, *RUN)
     text = "which networks: 6-DOF GraspNet (graspnet, default) or multi-joint hands (highdof)"
@@ -23,7 +23,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Ship the networks and print the path of their card.
 
-    options: what `arguments` asks for.
+    options: the parsed arguments of `arguments`.
     """
     from graspbook.workbook.ship import ship
 

@@ -11,7 +11,7 @@ EXAMPLES = ("graspbook site --profile smoke",)
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     add(parser, *RUN)
 

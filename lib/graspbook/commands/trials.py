@@ -20,23 +20,25 @@ EXAMPLES = (
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
 
-    parser: its own.
+    parser: the parser of this subcommand, which gets its arguments.
     """
     usual, *others = method_names()
     text = f"{usual} (default), {', '.join(others)}"
     parser.add_argument("--method", nargs="+", default=[usual], metavar="METHOD", help=text)
     text = "trial objects by name, meshes by path, in metres (default: the 17 trial objects)"
     parser.add_argument("--objects", nargs="+", metavar="NAME|MESH", help=text)
-    text = "stable poses of each (default: 3)"
+    text = "stable poses per object (default: 3)"
     parser.add_argument("--poses", type=count, default=3, metavar="N", help=text)
     text = "random seeds; each seed places every object in different poses (default: 0)"
     parser.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="S", help=text)
-    text = "trials.jsonl, commands.log, pictures; a rerun continues there (default: trials)"
+    text = (
+        "folder of trials.jsonl, commands.log and pictures; a rerun continues it (default: trials)"
+    )
     parser.add_argument("--out", default="trials", metavar="DIR", help=text)
     add(parser, "--weights")
     text = "factor from the meshes' units to metres"
     parser.add_argument("--scale", type=float, default=1.0, help=text)
-    text = "of a real arm: realsense (default) or realsense:SERIAL"
+    text = "camera of a real arm: realsense (default) or realsense:SERIAL"
     parser.add_argument("--camera", metavar="CAMERA", help=text)
     add(parser, *ROBOT)
 
@@ -44,29 +46,19 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Do the trials and print how many lifted their object, and why the others did not.
 
-    options: what `arguments` asks for.
+    options: the parsed arguments of `arguments`.
     """
+    check_inputs(*(name for name in options.objects or () if Path(name).suffix))
+    refuse_file_as_folder(options.out)
     from graspbook.storage import SHIPPED
 
-    for method in options.method:
-        check_method(method)
-    meshes = [Path(name) for name in options.objects or () if Path(name).suffix]
-    check_inputs(*meshes)
-    refuse_file_as_folder(options.out)
-    from graspbook.objects.mesh import load_mesh
-    from graspbook.objects.trial_objects import TRIAL_OBJECTS
+    names = options.objects
+    if not names:
+        from graspbook.objects.trial_objects import TRIAL_OBJECTS
 
-    for name in options.objects or ():
-        if not Path(name).suffix and name not in TRIAL_OBJECTS:
-            raise ParameterError(
-                f"object {name!r}, expected the path of a mesh or one of {', '.join(TRIAL_OBJECTS)}"
-            )
-    for mesh in meshes:
-        load_mesh(mesh, options.scale)  # bad ones are refused before the networks load
-    from graspbook.figures.trial_tables import failure_table, success_counts
-
+        names = list(TRIAL_OBJECTS)
     records = trials(
-        options.objects or list(TRIAL_OBJECTS),
+        names,
         options.method,
         options.out,
         options.weights or SHIPPED,
@@ -79,6 +71,8 @@ def run(options: Namespace) -> None:
         hand_eye=options.hand_eye,
         recover=options.recover,
     )
+    from graspbook.figures.trial_tables import failure_table, success_counts
+
     for method in dict.fromkeys(record["method"] for record in records):
         own = [record for record in records if record["method"] == method]
         successes, number = success_counts(own)["all"]
@@ -110,45 +104,69 @@ def trials(
     """Run the trials that are not recorded yet, and return the records of all that are asked for.
 
     names: of trial objects, or paths of meshes.
-    methods: of `graspnet.predict.METHODS`.
+    methods: names in `graspnet.predict.METHODS`.
     out: the folder of `trials.jsonl`, `commands.log` and `pictures/`.
     weights: the folder of the networks.
-    poses: stable ones of each object.
+    poses: number of stable poses per object.
     scale: factor from the meshes' units to metres.
-    seeds: of the trials.
+    seeds: each places every object in different poses.
     robot: the address of a real arm, which goes slowly; the simulated one if empty.
     camera: for `robots.camera.open_camera`, a RealSense if empty.
     execute: let the real arm move; needed with one.
     hand_eye: the file of `hand_T_camera`; needed with a real arm.
-    recover: recover the real arm from an error that it is in.
+    recover: whether to clear an error of the real arm first.
     hold: how long an object is held up, seconds.
     samples: grasps per view.
-    device: where torch computes.
+    device: where torch computes, cpu or cuda.
 
     Raises ParameterError for an unknown object or method, for one named twice and for options of a
     real arm that do not go together, and the errors of `run_trials`.
     """
-    from contextlib import nullcontext
-    from dataclasses import replace
-    from functools import partial
-
     from graspbook.robots.options import check_real
+    from graspbook.storage import check_writable
 
+    for method in methods:
+        check_method(method)
+    for what, values in (("method", methods), ("seed", seeds)):
+        if len(set(values)) < len(values):
+            raise ParameterError(
+                f"{what}s {', '.join(map(str, values))}: expected each {what} only once"
+            )
     if camera and not robot:
         raise ParameterError(
             f"--camera {camera} is for a real arm; expected --robot with its address"
         )
     if robot and not execute:
         raise ParameterError(
-            f"--robot {robot} without --execute: nothing may move; `graspbook pick` plans without"
-            " moving"
+            f"--robot {robot} without --execute: trials must move the arm, expected --execute;"
+            " `graspbook pick` plans without moving"
         )
     camera = camera or "realsense"
     check_real(robot, camera, execute=execute, hand_eye=hand_eye, recover=recover)
+    mount = None
+    if robot and hand_eye:
+        from graspbook.perception.hand_eye import read_hand_eye_noted
+
+        mount, notes = read_hand_eye_noted(hand_eye)
+        for note in notes:
+            print(f"note: {hand_eye}: {note}", file=sys.stderr, flush=True)
+    for method in methods:
+        check_method(method, weights)
+    records_path, pictures = Path(out) / "trials.jsonl", Path(out) / "pictures"
+    check_writable(records_path)
+    from graspbook.robots.trials import subjects
+
+    things = subjects(names, scale)
+    meshes = {thing.obj.name: thing.obj.mesh for thing in things}
+    say_notes(meshes)
+
+    # Heavy, so only after all that was given is checked.
+    from contextlib import nullcontext
+    from dataclasses import replace
+    from functools import partial
 
     from graspbook.figures.trial_pictures import draw_trial, picture_path, show_pose
-    from graspbook.graspnet.predict import METHODS, PredictSettings, load_networks
-    from graspbook.perception.hand_eye import read_hand_eye_noted
+    from graspbook.graspnet.predict import PredictSettings, load_networks
     from graspbook.provenance import provenance
     from graspbook.robots.arm import REAL_SPEED
     from graspbook.robots.camera import open_camera
@@ -157,33 +175,15 @@ def trials(
     from graspbook.robots.grasp_choice import TrialSettings
     from graspbook.robots.trial_runner import run_trials
     from graspbook.robots.trial_setups import RealSetup
-    from graspbook.robots.trials import subjects
-    from graspbook.storage import check_writable
 
-    unknown = [method for method in methods if method not in METHODS]
-    if unknown:
-        raise ParameterError(f"method {unknown[0]!r}, expected one of {', '.join(METHODS)}")
-    for what, values in (("method", methods), ("seed", seeds)):
-        if len(set(values)) < len(values):
-            raise ParameterError(
-                f"{what}s {', '.join(map(str, values))}: expected every {what} once"
-            )
-    records_path, pictures = Path(out) / "trials.jsonl", Path(out) / "pictures"
-    check_writable(records_path)
     settings = TrialSettings(hold=hold, predict=PredictSettings(samples=samples))
-    if robot and hand_eye:
-        hand_T_camera, notes = read_hand_eye_noted(hand_eye)
-        for note in notes:
-            print(f"note: {hand_eye}: {note}", file=sys.stderr, flush=True)
+    if mount is not None:
         settings = replace(
             settings,
-            arm=replace(FR3, hand_T_camera=hand_T_camera),
+            arm=replace(FR3, hand_T_camera=mount),
             motion=replace(settings.motion, speed=REAL_SPEED),
         )
     networks = {method: load_networks(weights, device=device, method=method) for method in methods}
-    things = subjects(names, scale)
-    meshes = {thing.obj.name: thing.obj.mesh for thing in things}
-    say_notes(meshes)
 
     def draw(record):
         draw_trial(record, meshes[record["object"]], pictures)

@@ -25,13 +25,13 @@ def curves(
 ) -> go.Figure:
     """Curves, with intervals around them.
 
-    lines: name -> (x, y).
-    x_title, y_title: of the axes.
+    lines: name -> (x, y), each (N,).
+    x_title, y_title: texts at the axes, with their units.
     bands: name -> (low, high), around the curve of that name.
     log_y: a logarithmic y axis.
     unit_square: both axes from 0 to 1.
     markers: whether curves also have points.
-    title: of the figure.
+    title: text above the figure; no text if None.
     """
     figure, bands = go.Figure(), bands or {}
     for i, (name, (x, y)) in enumerate(lines.items()):
@@ -71,10 +71,10 @@ def bars(
     """Grouped bars with intervals.
 
     groups: series name -> value for each category.
-    categories: along x.
-    y_title, x_title: of the axes.
+    categories: names of the groups, along x.
+    y_title, x_title: texts at the axes, with their units.
     intervals: series name -> (low, high) of each value.
-    title: of the figure.
+    title: text above the figure; no text if None.
     """
     figure, intervals = go.Figure(), intervals or {}
     for i, (name, values) in enumerate(groups.items()):
@@ -93,7 +93,7 @@ def funnel(stages: Mapping[str, Mapping[str, float]], title: str | None = None) 
     """Share of the first stage that is left at each stage, with counts as text.
 
     stages: series name -> {stage: count}.
-    title: of the figure.
+    title: text above the figure; no text if None.
     """
     figure = go.Figure()
     for i, (name, counts) in enumerate(stages.items()):
@@ -113,9 +113,9 @@ def histogram(
     """Distributions as stepped outlines, in shares of their own number.
 
     groups: name -> values (N,).
-    x_title: of the axis.
+    x_title: text at the x axis, with the unit.
     bins: that span all values.
-    title: of the figure.
+    title: text above the figure; no text if None.
     """
     everything = np.concatenate([np.asarray(values, float) for values in groups.values()])
     edges = np.linspace(everything.min(), everything.max() or 1.0, bins + 1)
@@ -143,10 +143,10 @@ def heat_map(
     White is zero. Lower values are red and higher ones blue, strongest at the extremes.
 
     values: (n, m), x along the first axis.
-    extent: x_low, x_high, y_low, y_high.
-    x_title, y_title: of the axes.
+    extent: x_low, x_high, y_low, y_high, in the units of the axes.
+    x_title, y_title: texts at the axes, with their units.
     label: of the colour bar (give its unit).
-    title: of the figure.
+    title: text above the figure; no text if None.
     """
     x, y = (
         np.linspace(low, high, count)

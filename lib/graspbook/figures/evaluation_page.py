@@ -31,7 +31,7 @@ def write_evaluation(path: Path | str, evaluation: MeshEvaluation) -> None:
     """Write a report's table, success over coverage, and the best grasps of each object's first
     view.
 
-    path: of the page.
+    path: of the .html file to write.
     evaluation: report, meshes and views.
 
     Raises OutputError.
@@ -100,7 +100,8 @@ def _differences(report):
     rows, method = report["against"], report["parameters"]["method"]
     named = {key: heading for heading, key, _ in _COLUMNS}
     names = [
-        f"{method} less {row['method']} ({row['report']}), {row['objects']} objects" for row in rows
+        f"{method} minus {row['method']} ({row['report']}), {row['objects']} objects"
+        for row in rows
     ]
     columns = [
         [difference_text(row, key).replace(" [", "<br>[") for row in rows] for key in COMPARED

@@ -31,18 +31,18 @@ def cloud_and_grasps(
 ) -> go.Figure:
     """Points, a mesh, and grippers drawn as forks, in one frame.
 
-    cloud: (M, 3).
-    poses: (N, 4, 4) of the hand.
+    cloud: (M, 3) points, in the frame of the poses, metres.
+    poses: (N, 4, 4) of the hand, in the frame of the cloud.
     values: colours of the grippers: (N,) numbers by a colour bar, (N,) bool as held and dropped,
         (N, 3) RGB in 0 … 1; None for one colour.
     label: of the colour bar (give its unit).
-    mesh: drawn translucent.
+    mesh: drawn translucent, in the frame of the poses, metres.
     limits: of the colour bar; None for the range of the values.
     camera_frame: look from the camera's side (x right, y down, z forward).
-    title: of the figure.
+    title: text above the figure; no text if None.
     marked: (N,) bool, grippers drawn in red instead, e.g. if they collide.
-    cloud_name: in the legend.
-    gripper: the hand of these grasps.
+    cloud_name: what the legend calls the cloud.
+    gripper: the parallel-jaw hand of these grasps.
     """
     traces = []
     if mesh is not None:
@@ -75,13 +75,13 @@ def refinement_steps(
 ) -> go.Figure:
     """Grippers after each refinement step, chosen by a slider.
 
-    cloud: (M, 3).
+    cloud: (M, 3) points, in the frame of the poses, metres.
     iterations: (S, N, 4, 4) of the hand, the first as sampled.
     scores: (S, N) in 0 … 1.
     numbers: (S,) of steps.
-    label: of the colour bar.
+    label: title of the colour bar, with the unit.
     camera_frame: look from the camera's side.
-    title: of the figure.
+    title: text above the figure; no text if None.
     """
     steps = [
         _grippers(np.asarray(poses), values, label, (0.0, 1.0))
@@ -124,7 +124,7 @@ def _grippers(poses, values, label, limits, *, shape=FORK):
     if values.ndim == 2:
         rgb = np.round(255 * np.clip(each_corner, 0, 1)).astype(int)
         line = {"color": [f"rgb({r},{g},{b})" for r, g, b in rgb]}
-        return [_forks(poses, line, shape=shape, name="grasps")]
+        return [_forks(poses, line, shape=shape, name="grasps", showlegend=False)]
     low, high = limits or (float(values.min()), float(values.max()))
     line = {
         "color": each_corner.astype(np.float32),

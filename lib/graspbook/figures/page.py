@@ -71,9 +71,9 @@ def write_view(
 ) -> None:
     """Write one HTML page of figures that turns with no network: plotly's script is inside.
 
-    path: of the page.
+    path: of the .html file to write.
     figures: one or several.
-    title: of the page.
+    title: heading of the page, and of its tab.
     text: under the title; each line is a paragraph, and so is what follows "Note: ".
 
     Raises OutputError where it cannot be written.

@@ -15,8 +15,8 @@ _POINTS = 5000
 def write_pick(path: Path | str, picked: Picked) -> None:
     """Write the page.
 
-    path: of the page.
-    picked: what became of it.
+    path: of the .html file to write.
+    picked: what `robots.pick.pick` returns.
 
     Raises OutputError.
     """

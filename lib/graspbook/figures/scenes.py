@@ -23,7 +23,7 @@ def mesh_figure(
     """Objects in rows on the ground, coloured by family; hovering shows names.
 
     objects: the shown ones.
-    title: of the figure.
+    title: text above the figure; no text if None.
     columns: objects per row; as many as fit its shape if None.
     """
     step = 1.25 * max(obj.extent for obj in objects)
@@ -46,9 +46,9 @@ def mesh_figure(
 def parts_figure(obj: GraspObject, spread: float = 0.3, title: str | None = None) -> go.Figure:
     """The convex parts of an object in different colours, moved apart.
 
-    obj: the object.
+    obj: the `GraspObject`, metres.
     spread: share of its distance from the object's centre by which a part is moved.
-    title: of the figure.
+    title: text above the figure; no text if None.
     """
     centre = np.mean(obj.mesh.bounds, axis=0)
     traces = []
@@ -66,10 +66,10 @@ def hand_figure(
 ) -> go.Figure:
     """An object, posed hands and contact points, in the object frame.
 
-    mesh: of the object.
+    mesh: of the object, in its own frame, metres.
     hands: one or more.
-    contacts: (P, 3).
-    title: of the figure.
+    contacts: (P, 3) points where hands touch the object, metres.
+    title: text above the figure; no text if None.
     """
     looks: dict[str, Any] = {"hoverinfo": "skip", "showlegend": True}
     traces = [mesh_trace(mesh.vertices, mesh.faces, OBJECT_COLOUR, name="object", **looks)]
@@ -88,7 +88,7 @@ def side_by_side(
     """Scenes next to each other along x, at the same scale.
 
     scenes: by name, each a list of (trimesh or points (P, 3), colour).
-    title: of the figure.
+    title: text above the figure; no text if None.
 
     Scenes are on the ground, seen from the front (-y) at an angle, with their names above. They are
     slightly translucent, because opaque surfaces would half hide points on them.

@@ -33,10 +33,10 @@ def thumbnail_svg(
 
     Lengths fit the picture.
 
-    path: of the picture.
-    mesh: the shaded one.
-    cloud: (M, 3).
-    poses: (N, 4, 4) of the hand.
+    path: of the picture file to write.
+    mesh: drawn shaded, in the frame of the poses, metres.
+    cloud: (M, 3) points, in the frame of the poses, metres.
+    poses: (N, 4, 4) of the hand, in the frame of the cloud.
     values: (N,) in 0 … 1, for the forks' colours.
     view_T_object: the rotation (4, 4) to a frame with x right, y down, z away from the viewer; from
         above at an angle if omitted.

@@ -25,9 +25,9 @@ _LIGHT = {
 def mesh_trace(vertices: np.ndarray, faces: np.ndarray, colour: str, **kwargs: Any) -> go.Mesh3d:
     """A trace of a triangle mesh.
 
-    vertices: (V, 3).
+    vertices: (V, 3), metres.
     faces: (F, 3) of indices.
-    colour: of its surface.
+    colour: of its surface, such as "#b2182b".
     kwargs: more of plotly's properties.
     """
     x, y, z = vertices.astype(np.float32).T
@@ -43,8 +43,8 @@ def points_trace(
 ) -> go.Scatter3d:
     """A trace of points.
 
-    cloud: (M, 3).
-    name: in the legend.
+    cloud: (M, 3) points, in the frame of the poses, metres.
+    name: what the legend calls it.
     """
     x, y, z = np.asarray(cloud, np.float32).T
     marker = {"size": 2, "color": POINT_COLOUR}
@@ -57,7 +57,7 @@ def space(
     """A figure of traces with equal axes in metres.
 
     traces: three-dimensional.
-    title: of the figure.
+    title: text above the figure; no text if None.
     camera_frame: look from the camera's side (x right, y down, z forward), else from above.
     """
     axis = {"showbackground": False, "gridcolor": "#e4e7eb", "zeroline": False, "nticks": 6}

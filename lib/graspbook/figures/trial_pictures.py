@@ -31,7 +31,7 @@ def object_set_figure(
 
     names: of TRIAL_OBJECTS, else ParameterError.
     columns: objects per row.
-    title: of the figure.
+    title: text above the figure; no text if None.
     """
     figure = figures.mesh_figure([make_trial_object(name) for name in names], title, columns)
     for trace, name in zip(figure.data, names, strict=True):
@@ -49,7 +49,7 @@ def picture_of_trial(
     figure of the same. Returns None if the record has neither pose.
 
     record: of `robots.trial_records`.
-    mesh: in the object frame.
+    mesh: of the object, in its own frame, metres.
     out_png: of the picture.
 
     Raises OutputError if the file cannot be written.
@@ -156,11 +156,11 @@ def contact_sheet(
 ) -> Image.Image | None:
     """One image of the rendered pictures of trials with their outcomes, failures first.
 
-    records: of the trials.
-    folder: of the pictures.
+    records: of `robots.trial_records`.
+    folder: where the pictures are, or are written.
     most: largest number of pictures.
     columns: pictures per row.
-    width: of each, pixels.
+    width: of each picture, pixels.
 
     Returns None if there are none.
     """
@@ -186,8 +186,8 @@ def contact_sheet(
 def picture_path(record: Record, folder: Path) -> Path:
     """Path of a trial's picture.
 
-    record: of the trial.
-    folder: of the pictures.
+    record: of one trial, as in `robots.trial_records`.
+    folder: where the pictures are, or are written.
     """
     return folder / f"{record['object']}_{record['pose']}_{record['method']}_{record['seed']}.png"
 
@@ -197,8 +197,8 @@ def write_picture(record: Record, mesh: trimesh.Trimesh, path: Path, text: str) 
     if there is nothing to show.
 
     record: of `robots.trial_records`, as for `picture_of_trial`.
-    mesh: of its object.
-    path: of the picture.
+    mesh: of its object, in the object frame, metres.
+    path: of the picture file to write.
     text: under the title of a page.
 
     Raises OutputError.
@@ -217,8 +217,8 @@ def draw_trial(record: Record, mesh: trimesh.Trimesh, folder: Path) -> Path | No
     """Write the picture of a trial again, as `write_picture` does.
 
     record: of `robots.trial_records`.
-    mesh: of its object.
-    folder: of the pictures.
+    mesh: of its object, in the object frame, metres.
+    folder: where the pictures are, or are written.
 
     Raises OutputError.
     """
@@ -229,10 +229,10 @@ def draw_trial(record: Record, mesh: trimesh.Trimesh, folder: Path) -> Path | No
 def show_pose(subject: Subject, index: int, base_T_object: np.ndarray, folder: Path) -> str:
     """Draw how to place an object, and return the picture's path with a remark.
 
-    subject: the object.
-    index: of its stable pose.
-    base_T_object: (4, 4).
-    folder: of the pictures.
+    subject: the object with its mass and category.
+    index: number of its stable pose, from 0 on.
+    base_T_object: (4, 4) pose of the object in the arm's base frame.
+    folder: where the pictures are, or are written.
 
     Raises OutputError.
     """

@@ -72,7 +72,7 @@ def of_method(records: Sequence[Record], method: str) -> list[Record]:
     """The records of one method.
 
     records: of it and others.
-    method: its name.
+    method: name of the method.
     """
     return [record for record in records if record["method"] == method]
 
@@ -137,7 +137,7 @@ def outcome_table(records: Sequence[Record]) -> Columns:
     """Table 2 as sums: number of trials per method and outcome; the paper's kinds of failure cannot
     be distinguished.
 
-    records: of any methods.
+    records: of `robots.trial_records`, by any methods.
     """
     columns: Columns = {"outcome": [*OUTCOMES, "all"]}
     for method in methods_of(records):
@@ -157,7 +157,7 @@ def object_table(records: Sequence[Record]) -> Columns:
     The paper's trials have ✗ for both kinds of failure. Objects are in the order of TRIAL_OBJECTS,
     then others in the order of their records.
 
-    records: of any methods.
+    records: of `robots.trial_records`, by any methods.
     """
     methods = methods_of(records)
     used = dict.fromkeys(record["object"] for record in records)
@@ -203,7 +203,7 @@ def failure_table(records: Sequence[Record]) -> Columns:
 def stage_times(records: Sequence[Record], stage: str) -> np.ndarray:
     """Seconds (N,) of a stage in the trials that reached it.
 
-    records: of any trials.
+    records: of `robots.trial_records`, of any trials.
     stage: one of `robots.trial_records.STAGES`.
     """
     times = [record["times"].get(stage) for record in records]
@@ -214,7 +214,7 @@ def time_table(records: Sequence[Record]) -> Columns:
     """Seconds of each stage by method: median and 95th percentile over the trials that reached it,
     and their number.
 
-    records: of any methods.
+    records: of `robots.trial_records`, by any methods.
     """
     methods = methods_of(records)
     columns: Columns = {"stage": [stage.replace("_", " ") for stage in STAGES]}

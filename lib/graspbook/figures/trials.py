@@ -38,7 +38,7 @@ def success_figure(records: Sequence[Record], title: str | None = None) -> go.Fi
     the paper's is hatched.
 
     records: at least one, else ParameterError, as for the other figures.
-    title: of the figure.
+    title: text above the figure; no text if None.
     """
     methods = methods_of(records)
     categories, series, intervals, looks = list(success_counts(records)), {}, {}, {}
@@ -70,8 +70,8 @@ def grasp_figure(records: Sequence[Record], title: str | None = None) -> go.Figu
     Bars are medians over the trials that reached the prediction, with quartiles (Fig. 2, right, of
     the paper in numbers).
 
-    records: of any methods.
-    title: of the figure.
+    records: of `robots.trial_records`, by any methods.
+    title: text above the figure; no text if None.
     """
     stages, medians, quartiles = ("predicted", "clear", "reachable"), {}, {}
     for method in methods_of(records):
@@ -90,8 +90,8 @@ def grasp_figure(records: Sequence[Record], title: str | None = None) -> go.Figu
 def time_figure(records: Sequence[Record], title: str | None = None) -> go.Figure:
     """Seconds of each stage by method: the median as a bar, up to the 95th percentile as a line.
 
-    records: of any methods.
-    title: of the figure.
+    records: of `robots.trial_records`, by any methods.
+    title: text above the figure; no text if None.
     """
     times = {method: of_method(records, method) for method in methods_of(records)}
     reached = [stage for stage in STAGES if stage != "total" and stage_times(records, stage).size]
@@ -117,14 +117,14 @@ def scene_figure(
     not, those that collide. It draws the first 25 of each kind; the legend has the numbers of all.
 
     mesh_or_points: a trimesh or observed points (M, 3), base frame.
-    base_T_hand: (N, 4, 4).
+    base_T_hand: (N, 4, 4) poses of the hand in the arm's base frame.
     kinds: (N,) of KINDS, else ValueError.
-    title: of the figure.
+    title: text above the figure; no text if None.
     """
     kinds = np.asarray(kinds, str)
     unknown = sorted(set(kinds.tolist()) - set(KINDS))
     if unknown:
-        raise ValueError(f"kinds {unknown}, expected of {list(KINDS)}")
+        raise ValueError(f"kinds {unknown}, expected some of {list(KINDS)}")
     if isinstance(mesh_or_points, trimesh.Trimesh):
         figure = figures.cloud_and_grasps(mesh=mesh_or_points, title=title)
         figure.data[0].update(name="object", showlegend=True)
@@ -160,8 +160,8 @@ def kinds_of(choice: Choice) -> tuple[np.ndarray, np.ndarray]:
 def depth_figure(depth: np.ndarray, title: str | None = None) -> go.Figure:
     """A depth image, every third pixel; missing depth is white.
 
-    depth: (H, W) in metres.
-    title: of the figure.
+    depth: (H, W) along the camera's z axis, metres.
+    title: text above the figure; no text if None.
     """
     image = go.Heatmap(
         z=depth[::3, ::3],

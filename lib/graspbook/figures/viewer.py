@@ -23,11 +23,11 @@ def open_viewer(
 ) -> None:
     """Open a window on one scene and return when it is closed.
 
-    mesh: of the object.
-    cloud: (M, 3).
+    mesh: of the object, in its own frame, metres.
+    cloud: (M, 3) points, in the frame of the poses, metres.
     poses: (N, 4, 4) of the hand in the same frame, metres.
     values: (N,) numbers for the grippers' colours.
-    label: their name.
+    label: title of their colours.
     backend: of polyscope, its own choice if omitted ("openGL_mock" draws nothing).
     frames: number of frames after which the window closes.
 

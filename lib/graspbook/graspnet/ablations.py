@@ -33,7 +33,7 @@ Scored = tuple[np.ndarray, np.ndarray]  # labels and scores (N,)
 def all_iterations(views: Views, positives: Positives) -> Visits:
     """The visits of grasps, with all simulated steps pooled, as in Fig. 8.
 
-    views: of each object.
+    views: predictions for each view of each object.
     positives: the ground truth of each object. Objects without any are left out, here and below.
     """
 
@@ -86,8 +86,8 @@ def score_batches(
     """Labels and scores of each object's labelled grasps; objects without one of the kinds are left
     out.
 
-    evaluator: the network.
-    examples: objects.
+    evaluator: the trained network that scores grasps.
+    examples: objects with clouds and labelled grasps.
     batches, seed: as for `validation.evaluator_scores`.
     """
     return {
@@ -102,7 +102,7 @@ def regions_held(
 ) -> dict[str, list[np.ndarray]]:
     """The regions (K,) str that grasps hold, for objects with known regions.
 
-    objects: the set.
+    objects: set from which objects are loaded by name.
     grasps: of each object, parts (K, 4, 4).
     """
     loaded = {name: objects.load(name) for name in grasps}
@@ -158,7 +158,7 @@ def sampled_spread(views: Sequence[ViewEvaluation]) -> dict[str, float]:
     that the shake test holds; "spread": root mean square distance of their origins from the mean,
     metres; "cells": number of cubes of side `RADIUS` that contain them.
 
-    views: some.
+    views: predictions for some views.
     """
     places = [view.grasps[0][:, :3, 3] for view in views]
     return {

@@ -14,7 +14,7 @@ Settings = TypeVar("Settings")
 class BackboneSettings:
     """Size of a PointNet++; the defaults are the paper's, where it gives them.
 
-    points: cloud size.
+    points: number of points in a cloud.
     centroids, radii, neighbours: of the first two set abstractions, radii in metres; the third
         takes all.
     width: factor on every channel count.
@@ -56,7 +56,7 @@ QUICK = BackboneSettings(
 def scaled(channels: int, settings: BackboneSettings) -> int:
     """A channel count of the paper times the width, at least 8.
 
-    channels: at width 1.
+    channels: number of channels at width 1.
     settings: with the width.
     """
     return max(8, round(channels * settings.width))
@@ -67,8 +67,8 @@ def settings_of(
 ) -> Settings:
     """The settings, with their backbone, from the parameters in a weights file.
 
-    path: the file, for the message.
-    parameters: its parameters.
+    path: of the file, for the error message.
+    parameters: those that the file states.
     network: name of the network that is expected.
     kind: dataclass of the settings.
 

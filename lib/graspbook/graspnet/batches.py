@@ -20,7 +20,7 @@ class SamplerBatch(NamedTuple):
 
     points: (C, N, 3).
     groups: of these, by `pointnet2.group`.
-    grasps: (C, G, 4, 4), positive.
+    grasps: (C, G, 4, 4) positive ones, G per cloud, in its frame.
     """
 
     points: torch.Tensor
@@ -33,7 +33,7 @@ class EvaluatorBatch(NamedTuple):
 
     points: (C, N, 3).
     groups: of the points, by `EvaluatorSettings.grouper`.
-    grasps: (C, G, 4, 4).
+    grasps: (C, G, 4, 4) poses of the hand, G per cloud, in its frame.
     success: their labels (C, G).
     """
 
@@ -77,7 +77,7 @@ def held_out_figures(
     model: a network.
     batch_of: step -> batch.
     loss_of: (model, batch, generator) -> loss and figures by name.
-    batches: how many.
+    batches: number of batches.
     """
     figures = []
     for step in range(batches):
@@ -115,13 +115,13 @@ def sampler_batch(
 ) -> SamplerBatch:
     """A batch for the sampler: positives of random views, stratified.
 
-    examples: to draw views from.
-    group: maps points to groups.
-    seed, step: which batch.
+    examples: objects whose views and grasps are drawn.
+    group: function from points to the groups of PointNet++.
+    seed, step: the batch depends on these two alone.
     points: how many of each view are used, from the first on; all if None.
-    clouds: how many views.
-    grasps: per view.
-    device: of the tensors.
+    clouds: number C of views in the batch.
+    grasps: number G of grasps per view.
+    device: where the tensors are, "cpu" or "cuda".
 
     Raises GraspFileError if no object has a positive grasp.
     """
@@ -152,13 +152,13 @@ def evaluator_batch(
     examples have explored grasps, these are 40 % of the batch, and the other kinds share the rest.
     If any example has none, explored grasps are left out.
 
-    examples: to draw views from.
-    group: maps points to groups.
-    seed, step: which batch.
+    examples: objects whose views and grasps are drawn.
+    group: function from points to the groups of PointNet++.
+    seed, step: the batch depends on these two alone.
     points: how many of each view are used, from the first on; all if None.
-    clouds: how many views.
-    grasps: per view.
-    device: of the tensors.
+    clouds: number C of views in the batch.
+    grasps: number G of grasps per view.
+    device: where the tensors are, "cpu" or "cuda".
 
     Raises GraspFileError if no object has negative and hard negative grasps.
     """
@@ -206,8 +206,8 @@ def random_roll(count: int, generator: torch.Generator) -> torch.Tensor:
 
     Every rotation gives an equally likely view.
 
-    count: how many.
-    generator: what draws them.
+    count: number of rotations.
+    generator: of torch's random numbers.
     """
     angle = 2 * np.pi * torch.rand(count, generator=generator, device=generator.device)
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)

@@ -51,9 +51,9 @@ def propose(
 ) -> np.ndarray:
     """Poses `object_T_hand` (n, 4, 4) that approach uniform surface points against their normals.
 
-    mesh: of the object.
-    n: how many.
-    rng: what draws them.
+    mesh: of the object, in its own frame, metres.
+    n: number of grasps.
+    rng: generator of the random numbers.
     standoff, gripper: see `approach`.
     """
     points, faces = trimesh.sample.sample_surface(mesh, n, seed=rng)
@@ -72,8 +72,8 @@ def approach(
 
     points, normals: (n, 3), the normals unit.
     rng: draws standoffs and rolls, uniform.
-    standoff: one of `STANDOFFS`.
-    gripper: the hand.
+    standoff: rule for the distance to the surface, one of `STANDOFFS`.
+    gripper: the parallel-jaw hand that grasps.
     """
     rotation = pose.align_z(-normals) @ pose.rotation_about(
         [0.0, 0.0, 1.0], rng.uniform(0, 2 * np.pi, len(points))
@@ -87,9 +87,9 @@ def closing_region_filled(
 ) -> np.ndarray:
     """Whether a point of the object is between the open pads of each grasp (N,).
 
-    surface: (M, 3), dense on the object.
-    object_T_hand: (N, 4, 4).
-    gripper: the hand.
+    surface: (M, 3) dense points on the object, in its frame, metres.
+    object_T_hand: (N, 4, 4) poses of the hand in the object frame.
+    gripper: the parallel-jaw hand that grasps.
     """
     # In blocks: a thousand grasps times thousands of points would not fit a small cache, let alone
     # memory.
@@ -121,14 +121,14 @@ def sample_grasps(
     has the settings and the counts at each stage: candidates, not_colliding, simulable (with the
     object between the fingers), simulated (`n` of those), successes.
 
-    obj: what is grasped.
-    n: how many are simulated.
-    seed: of the candidates.
+    obj: `GraspObject` that is grasped, metres.
+    n: number of grasps that are simulated.
+    seed: which candidates are drawn.
     settings: of the shake test, the frozen ones if None.
-    standoff: one of `STANDOFFS`.
-    threads: of the simulation.
-    progress: show a bar.
-    gripper: the hand.
+    standoff: rule for the distance to the surface, one of `STANDOFFS`.
+    threads: of the CPU that simulate at the same time.
+    progress: whether a bar is shown on stderr.
+    gripper: the parallel-jaw hand that grasps.
 
     Raises MeshError if too few candidates fit the hand.
     """
@@ -157,7 +157,7 @@ def sample_grasps(
         sides = " x ".join(f"{1000 * side:.0f}" for side in obj.mesh.extents)
         raise MeshError(
             f"{obj.name}: only {counts['simulated']} of {counts['candidates']} candidates leave the"
-            f" hand free and put the object between its fingers, {n} were asked for; the hand opens"
+            f" hand free and put the object between its fingers, expected {n}. The hand opens"
             f" {1000 * gripper.opening:.0f} mm, the object measures {sides} mm"
         )
     parameters = _parameters(obj, n, seed, settings=settings, standoff=standoff, gripper=gripper)
@@ -195,8 +195,8 @@ def sample_to_file(
     continues where it was.
 
     obj, n, seed, threads, progress, gripper: see `sample_grasps`.
-    path: file to write.
-    again: replace any file.
+    path: of the file to write.
+    again: whether a file that exists is made again.
     """
     if not again and (known := made_counts(obj, path, n, seed, gripper=gripper)):
         return known
@@ -233,7 +233,7 @@ def sample_task(
     """`sample_to_file` of one object of a set, on one thread: a task for `parallel.run_tasks`.
 
     objects, name: the set, and which of its objects.
-    path: file to write.
+    path: of the file to write.
     n, seed, gripper: see `sample_grasps`.
     """
     obj = objects.load(name)
@@ -262,10 +262,10 @@ def propose_antipodal(
     candidate. The roll about the axis, the depth between the pads, and the object's position
     between the fingers are uniform.
 
-    mesh: of the object.
-    n: how many points are tried.
-    rng: what draws them.
-    gripper: the hand.
+    mesh: of the object, in its own frame, metres.
+    n: number of surface points that are tried.
+    rng: generator of the random numbers.
+    gripper: the parallel-jaw hand that grasps.
     """
     start, faces = trimesh.sample.sample_surface(mesh, n, seed=rng)
     normal = mesh.face_normals[faces]

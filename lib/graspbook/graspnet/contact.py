@@ -18,9 +18,9 @@ def contact_check(
 
     The cloud falls into cells of 2 cm. A hand is compared with points of cells near it alone.
 
-    camera_T_hand: (K, 4, 4).
+    camera_T_hand: (K, 4, 4) poses of the hand in the camera frame.
     cloud: (M, 3), metres, in the same frame.
-    gripper: the hand.
+    gripper: the parallel-jaw hand that grasps.
     """
     cloud = within_reach(camera_T_hand, cloud, gripper=gripper)
     collides, between = np.zeros(len(camera_T_hand), bool), np.zeros(len(camera_T_hand), int)
@@ -54,9 +54,9 @@ def within_reach(
 ) -> np.ndarray:
     """The points (L, 3) of a cloud that a hand at some poses can hold, in their order.
 
-    camera_T_hand: (K, 4, 4).
+    camera_T_hand: (K, 4, 4) poses of the hand in the camera frame.
     cloud: (M, 3), metres, in the same frame.
-    gripper: the hand.
+    gripper: the parallel-jaw hand that grasps.
     """
     if not len(camera_T_hand):
         return cloud

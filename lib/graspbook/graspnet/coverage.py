@@ -15,8 +15,8 @@ RADIUS = 0.02
 class ViewResult:
     """Predictions for one cloud, all in one frame.
 
-    grasps: (K, 4, 4).
-    scores: (K,).
+    grasps: (K, 4, 4) poses of the hand, in one frame.
+    scores: (K,) of the grasps, higher is better.
     success: (K,) bool, labels by the shake test.
     positives: (P, 4, 4), of the ground truth.
     """
@@ -31,7 +31,7 @@ class ViewResult:
 class Visit:
     """The data of one view that the curve needs; grasps are in order of falling score.
 
-    scores, success: (K,).
+    scores, success: (K,) score, and whether the grasp holds.
     first: (P,), the grasp that first covers each positive; K if none does.
     """
 
@@ -59,9 +59,9 @@ def coverage_rate(grasps: np.ndarray, positives: np.ndarray, *, radius: float = 
 
     Rotations are not compared (the paper's choice).
 
-    grasps: (K, 4, 4).
-    positives: (P, 4, 4).
-    radius: how near, metres.
+    grasps: (K, 4, 4) poses of the hand, in one frame.
+    positives: (P, 4, 4) poses of the hand that hold the object.
+    radius: distance within which a positive is covered, metres.
     """
     if not len(positives):
         return float("nan")
@@ -79,7 +79,7 @@ def success_coverage_curve(
     definition, as used in the paper's figures 8-11.
 
     views: predictions for each.
-    radius: how near, metres.
+    radius: distance within which a positive is covered, metres.
     """
     return pooled_curve([visit(view, radius=radius) for view in views])
 

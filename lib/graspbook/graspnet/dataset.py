@@ -35,11 +35,11 @@ class DataSettings:
     """Settings of the data that is prepared per object.
 
     views: rendered views; the released code draws from 30 × 30.
-    points: of each cloud.
+    points: number of points in each cloud.
     noise: standard deviation of the depth, metres.
     holes: at 0 every view has exactly this noise. Above 0, `perception.degrade` degrades views: up
         to so many holes, noise up to this size, fewer or more points.
-    hard_negatives: how many are drawn.
+    hard_negatives: number of negatives near positives, per object.
     hard_rotation: "paper" or "released".
     surface_points: points on the mesh that decide which hard negatives collide.
     seed: of all random numbers.
@@ -75,8 +75,8 @@ class Strata:
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Random grasps (n, 4, 4): a cluster uniformly, then one of its grasps, with replacement.
 
-        n: how many.
-        rng: what draws them.
+        n: number of grasps.
+        rng: generator of the random numbers.
         """
         cluster = rng.integers(len(self.starts) - 1, size=n)
         low, high = self.starts[cluster], self.starts[cluster + 1]
@@ -89,7 +89,7 @@ class Examples:
 
     name: of the object.
     clouds: (V, N, 3) float32, each in the graspnet object frame of its view.
-    view_T_object: (V, 4, 4).
+    view_T_object: (V, 4, 4) pose of the object in the frame of each view.
     positives, negatives, hard_negatives: labelled grasps `object_T_hand`.
     family: objects are drawn family by family.
     explored: more `Grasps` with labels, found by earlier networks (`on_policy`).
@@ -115,12 +115,12 @@ def prepare(
 ) -> Examples:
     """Examples of one object; they depend on the arguments only.
 
-    obj: the object.
-    grasps: labelled.
+    obj: the `GraspObject`, metres.
+    grasps: labelled by the shake test, in the object frame.
     settings: what is prepared.
     more: more labelled grasps (`extra_grasps`). Their successes join the positives. Their failures
         are the hard negatives, instead of those judged by geometry.
-    gripper: the hand of these grasps.
+    gripper: the parallel-jaw hand of these grasps.
 
     Raises GraspFileError if the grasps have no labels.
     """
@@ -193,11 +193,11 @@ def hard_negatives(
     ("paper"). A moved grasp is kept if the mesh's surface then reaches into the hand, or if none of
     it is between the fingers.
 
-    mesh: of the object.
-    positives: (P, 4, 4).
+    mesh: of the object, in its own frame, metres.
+    positives: (P, 4, 4) poses of the hand that hold the object.
     settings: how many at most, and how far they turn.
-    rng: what draws them.
-    gripper: the hand.
+    rng: generator of the random numbers.
+    gripper: the parallel-jaw hand that grasps.
     """
     surface = trimesh.sample.sample_surface(
         mesh, settings.surface_points, seed=int(rng.integers(2**31))

@@ -93,9 +93,9 @@ class Evaluator(nn.Module):
     ) -> Tensor:
         """Logits (C, G, 2) of grasps.
 
-        points: (C, N, 3), metres.
+        points: (C, N, 3) of C clouds, in the object frame, metres.
         groups: what `settings.grouper()` or `prepare` made of the points.
-        grasps: (C, G, 4, 4), metres.
+        grasps: (C, G, 4, 4) poses of the hand, G per cloud, in its frame.
         roll: (C, 3, 3), see `network_kinds.Body`.
         """
         return self.logits(self.body(points, groups, grasps, roll))
@@ -104,7 +104,7 @@ class Evaluator(nn.Module):
     def prepare(self, points: Tensor) -> Any:
         """The part of scores that all grasps on clouds share, computed once; for inference only.
 
-        points: (C, N, 3), metres.
+        points: (C, N, 3) of C clouds, in the object frame, metres.
         """
         return self.body.prepare(points, self.settings.grouper()(points))
 
@@ -114,7 +114,7 @@ def evaluator_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy (equation 4), with the accuracy.
 
-    evaluator: the network.
+    evaluator: the trained network that scores grasps.
     batch: views and their grasps; in training they are rolled if the kind `rolls`.
     generator: of the rolls.
     """
@@ -129,7 +129,7 @@ def evaluator_loss(
 def success_probability(logits: Tensor) -> Tensor:
     """P(S) (...).
 
-    logits: (..., 2).
+    logits: (..., 2) of failure and success.
     """
     return logits.softmax(-1)[..., 1]
 
@@ -138,9 +138,9 @@ def success_probability(logits: Tensor) -> Tensor:
 def score(evaluator: Evaluator, cloud: Tensor, grasps: Tensor, chunk: int = 256) -> Tensor:
     """Success probabilities (K,) of grasps on a cloud, both in the graspnet object frame.
 
-    evaluator: the network.
-    cloud: (N, 3), metres.
-    grasps: (K, 4, 4), metres.
+    evaluator: the trained network that scores grasps.
+    cloud: (N, 3), in the frame of the grasps, metres.
+    grasps: (K, 4, 4) poses of the hand in the frame of the cloud.
     chunk: grasps scored together.
     """
     groups = evaluator.prepare(cloud[None])

@@ -129,8 +129,8 @@ def observe(grasps: Tensor, points: Tensor, tables: Tables) -> Tensor:
     also gives the distance to that point in the image. The last three numbers are the direction of
     view, in the hand's frame.
 
-    grasps: (C, G, 4, 4), metres.
-    points: (C, N, 3), metres.
+    grasps: (C, G, 4, 4) poses of the hand, G per cloud, in its frame.
+    points: (C, N, 3) of C clouds, in the object frame, metres.
     tables: of the points.
     """
     rotation = grasps[..., :3, :3]

@@ -38,8 +38,8 @@ def object_backbone(settings: BackboneSettings) -> BackboneSettings:
     """
     if settings.normalisation == "batch":
         raise ParameterError(
-            "centroids 'object_and_gripper' with normalisation 'batch': what grasps share is"
-            " computed once, not with a batch's statistics; expected normalisation 'none', or"
+            "centroids 'object_and_gripper' with normalisation 'batch': the part that grasps share"
+            " is computed once, so it has no batch statistics; expected normalisation 'none', or"
             " centroids 'literal'"
         )
     first, second = (count - len(FRANKA.control_points) for count in settings.centroids)

@@ -28,10 +28,10 @@ NETWORKS = tuple(sampler.PRESETS)
 class Variant:
     """A variant that is evaluated.
 
-    weights: folder of weights.
+    weights: folder with the networks' .safetensors files.
     settings: of the prediction.
     steps: refinement steps to simulate.
-    views: per object.
+    views: number of views per object.
     """
 
     weights: Path
@@ -80,8 +80,8 @@ def prepare_task(
 ) -> Examples:
     """The examples of one object.
 
-    objects: the set.
-    name: of the object in it.
+    objects: set from which objects are loaded by name.
+    name: of the object, as the set has it.
     settings: what is prepared.
     grasp_file: its labelled candidates.
     more_file: its additional grasps (`extra_grasps`), if there are any.
@@ -107,7 +107,7 @@ def train_task(
     settings: of the network.
     train_settings: of the training.
     weights: the file.
-    device: "cpu" or "cuda".
+    device: where torch computes, "cpu" or "cuda".
     options: clouds, held_out and init of `fitting.fit`; "gpd" has none.
     """
     train = TRAINERS[network]
@@ -139,13 +139,13 @@ def evaluate_variants(
     """Evaluate the views of all variants: {variant: {object: [ViewEvaluation]}}.
 
     variants: by name.
-    objects: the set.
-    names: of objects in it.
+    objects: set from which objects are loaded by name.
+    names: of the objects to load from the set.
     seed: of the views of an object, which are the same for all variants, and of a variant's random
         numbers.
     folder: of the results. Existing results of the same weights and numbers are reused.
-    workers: processes.
-    device: "cpu" or "cuda".
+    workers: processes that run at the same time.
+    device: where torch computes, "cpu" or "cuda".
 
     Raises the errors of `evaluate_view`.
     """
@@ -177,7 +177,7 @@ def evaluate_variants(
 def by_family(names: Iterable[str]) -> dict[str, list[str]]:
     """The names of each family.
 
-    names: "family_number".
+    names: of objects, such as mug_0003.
     """
     families: dict[str, list[str]] = {}
     for name in names:
@@ -188,7 +188,7 @@ def by_family(names: Iterable[str]) -> dict[str, list[str]]:
 def kept_back(names: Iterable[str]) -> list[str]:
     """The validation objects of early stopping: the last of each family of three or more.
 
-    names: "family_number".
+    names: of objects, such as mug_0003.
     """
     return [members[-1] for members in by_family(names).values() if len(members) >= 3]
 
@@ -196,7 +196,7 @@ def kept_back(names: Iterable[str]) -> list[str]:
 def per_family(names: Sequence[str], counts: int | Mapping[str, int]) -> list[str]:
     """The first objects of each family.
 
-    names: "family_number".
+    names: of objects, such as mug_0003.
     counts: how many per family, {family: count}; or the most of every family.
 
     Raises ParameterError for a family that has fewer than that.

@@ -30,8 +30,8 @@ def perturb(grasps: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Grasps (n, 4, 4) moved as in equation 5, within a uniform share of its range.
 
     grasps: (N, 4, 4), drawn from with replacement.
-    n: how many.
-    rng: what draws them.
+    n: number of grasps.
+    rng: generator of the random numbers.
     """
     moved = grasps[rng.integers(len(grasps), size=n)].copy()
     share = rng.random((n, 1))
@@ -55,13 +55,13 @@ def enrich(
 ) -> Grasps:
     """More `Grasps` of an object, labelled by the shake test; those that collide are failures.
 
-    obj: the object.
-    grasps: known ones, labelled.
+    obj: the `GraspObject`, metres.
+    grasps: known ones, labelled by the shake test.
     antipodal: number of antipodal candidates, which come first.
     perturbed: number of perturbed positives, of these and of the known ones, which follow.
     seed: of both.
-    threads: of the simulation.
-    gripper: the hand.
+    threads: of the CPU that simulate at the same time.
+    gripper: the parallel-jaw hand that grasps.
     """
     rng = np.random.default_rng([seed, 1])
     shaker = Shaker(obj, threads=threads, gripper=gripper)
@@ -97,7 +97,7 @@ def enrich_task(
 
     objects, name: the set, and which of its objects.
     grasp_file: its known grasps.
-    path: file to write.
+    path: of the file to write.
     antipodal, perturbed, seed, gripper: see `enrich`.
     """
     grasps, obj = read_grasps(grasp_file), objects.load(name)

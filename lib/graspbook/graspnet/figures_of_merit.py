@@ -100,8 +100,8 @@ def assess(
 
     evaluations: of each object, its views.
     positives: of each object, its ground-truth grasps (P, 4, 4), in the same frame.
-    threshold: of scores.
-    seed: of the bootstrap.
+    threshold: grasps with a higher score count as good.
+    seed: which resamples the bootstrap draws.
     reasons: why objects have no positives, if known.
     """
     judged = _of_each(partial(_view, threshold=threshold), evaluations, positives)
@@ -150,8 +150,8 @@ def compare(
     resample draws the same objects for both methods. The difficulty of an object therefore cancels.
 
     recorded, others: the results of `record` for each.
-    threshold: of scores.
-    seed: of the bootstrap.
+    threshold: grasps with a higher score count as good.
+    seed: which resamples the bootstrap draws.
     """
     both = [name for name in recorded if name in others]
 

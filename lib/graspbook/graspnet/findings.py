@@ -96,7 +96,7 @@ def regions_found(
 ) -> dict[str, list[dict[str, list[np.ndarray]]]]:
     """The regions of final grasps that hold, and of known positives, for `contrast` (Fig. 13).
 
-    objects: the set.
+    objects: set from which objects are loaded by name.
     found: the evaluations of each method.
     positives: known ones (P, 4, 4) of each object.
     """
@@ -131,7 +131,7 @@ def figure_lines(
 
     results: of `contrast`, whose variants are in the order of `places`.
     places: of the variants on the horizontal axis.
-    figure: the one that is drawn.
+    figure: name of the figure of merit that is drawn.
     """
     rows = {name: bars_of(result, figure) for name, result in results.items()}
     return (
@@ -209,7 +209,7 @@ def rising(result: Mapping[str, Any], figure: str) -> list[tuple]:
     """Orderings for `comparison.unsupported`: a figure rises from each variant to the next.
 
     result: of `contrast`, with variants in their order.
-    figure: the one that should rise.
+    figure: name of the figure of merit that should rise.
     """
     return [
         (result, later, earlier, figure) for earlier, later in pairwise(list(result["variants"]))

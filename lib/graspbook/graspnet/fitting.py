@@ -44,15 +44,15 @@ def fit(
     Existing weights of the same settings and examples are kept. Their checkpoint in the same folder
     is resumed.
 
-    learner: the network.
+    learner: network that is trained.
     examples: to train on.
     settings: of the network.
     train_settings: of the training.
     weights: the file to write.
     clouds: views per batch, with 64 grasps each.
-    device: "cpu" or "cuda".
+    device: where torch computes, "cpu" or "cuda".
     held_out: examples for early stopping, see `training.train`.
-    init: weights to start from.
+    init: weights file to start from.
 
     Raises ParameterError for examples whose clouds have fewer points than the network takes.
     """

@@ -42,7 +42,7 @@ def farthest_points(points: Tensor, count: int) -> Tensor:
 def ball_query(points: Tensor, centres: Tensor, radius: float, count: int) -> Tensor:
     """Indices (C, M, count) of the first points within a radius of each centre.
 
-    points: (C, N, 3), metres.
+    points: (C, N, 3) of C clouds, in the object frame, metres.
     centres: (C, M, 3), metres; each ball must contain a point, as balls around points of the cloud
         do.
     radius: metres.
@@ -60,7 +60,7 @@ def ball_query(points: Tensor, centres: Tensor, radius: float, count: int) -> Te
 def group(points: Tensor, settings: BackboneSettings) -> Groups:
     """The two grouped levels of clouds: farthest points as centroids, balls around them.
 
-    points: (C, N, 3), metres.
+    points: (C, N, 3) of C clouds, in the object frame, metres.
     settings: with centroids, radii and neighbours.
     """
     levels, sizes = [], (settings.centroids, settings.radii, settings.neighbours)

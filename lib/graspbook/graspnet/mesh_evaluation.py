@@ -83,9 +83,9 @@ def evaluate_meshes(
     """Evaluate a method on mesh files from random views.
 
     meshes: the files; objects are named after them (`objects.names`).
-    weights: the folder of the networks.
+    weights: folder with the networks' .safetensors files.
     settings: of the prediction, with the method.
-    views: of each mesh.
+    views: number of views per mesh.
     seed: of views, predictions and intervals.
     scale: factor from the meshes' units to metres.
     workers: processes side by side. Equal other parameters give equal bytes, whatever their number.
@@ -176,7 +176,7 @@ def _read_report(path, parameters):
         other["recorded"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParameterError(
-            f"{path}: no report of `graspbook evaluate` with recorded views"
+            f"{path}: not a report of `graspbook evaluate` with recorded views"
             f" ({type(error).__name__}: {error}); evaluate that method again"
         ) from error
     for key in _SAME:

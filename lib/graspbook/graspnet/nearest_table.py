@@ -60,7 +60,7 @@ def join(tables: Sequence[Tables], points: int) -> Tables:
     """One `Tables` from the tables of several clouds.
 
     tables: of one cloud each.
-    points: of each cloud.
+    points: number of points in each cloud.
     """
     ends = torch.tensor([[len(table.space), len(table.image)] for table in tables]).cumsum(0)
     start = torch.cat([torch.zeros_like(ends[:1]), ends[:-1]]).to(tables[0].start.device)
@@ -77,7 +77,7 @@ def nearest_points(queries: Tensor, points: Tensor, tables: Tables) -> tuple[Ten
     """The observed points nearest to queries, in space and in the image: (C, Q, 3) each.
 
     queries: (C, Q, 3), metres.
-    points: (C, N, 3), metres.
+    points: (C, N, 3) of C clouds, in the object frame, metres.
     tables: of the points.
     """
     every = points.flatten(0, 1)

@@ -59,7 +59,7 @@ class Sampler(Kind):
     def observe(self, points: Tensor, groups: Any) -> Any:
         """The input of `encode` and `decode` for clouds; by default the arguments themselves.
 
-        points: (C, N, 3), metres.
+        points: (C, N, 3) of C clouds, in the object frame, metres.
         groups: what `grouper` made of them.
         """
         return points, groups
@@ -68,7 +68,7 @@ class Sampler(Kind):
         """Mean and log variance (C, G, latent) of the latents of grasps on observed clouds.
 
         seen: what `observe` returned.
-        grasps: (C, G, 4, 4), metres.
+        grasps: (C, G, 4, 4) poses of the hand, G per cloud, in its frame.
         """
         raise NotImplementedError
 
@@ -95,7 +95,7 @@ class Body(Kind):
         """The part that all grasps on clouds share, used in place of `groups` while the weights do
         not change. By default the groups.
 
-        points: (C, N, 3), metres.
+        points: (C, N, 3) of C clouds, in the object frame, metres.
         groups: what `grouper` made of them.
         """
         return groups
@@ -105,9 +105,9 @@ class Body(Kind):
     ) -> Tensor:
         """Features (C, G, size) of grasps.
 
-        points: (C, N, 3), metres.
+        points: (C, N, 3) of C clouds, in the object frame, metres.
         groups: what `grouper` or `prepare` made of them.
-        grasps: (C, G, 4, 4), metres.
+        grasps: (C, G, 4, 4) poses of the hand, G per cloud, in its frame.
         roll: (C, 3, 3), rotations of the clouds in training, for a kind that `rolls`.
         """
         raise NotImplementedError

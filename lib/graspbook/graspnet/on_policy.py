@@ -41,11 +41,11 @@ def explore(
     Samples on a view are refined in ten steps. A quarter is used as sampled, a quarter after three
     steps, and the rest at their best step.
 
-    obj: the object.
+    obj: the `GraspObject`, metres.
     examples: of the object.
     sampler, evaluator: the networks; they compute on their own device.
     views: how many clouds of the examples, from the first on.
-    samples: per view.
+    samples: number of grasps that are sampled per view.
     seed: of the latents, with the object's name.
     """
     generator = torch.Generator().manual_seed(hash_number(seed, obj.name))
@@ -82,7 +82,7 @@ def explore_task(
 
     A task for `parallel.run_tasks`. An existing file of the same inputs is reused.
 
-    objects: the set.
+    objects: set from which objects are loaded by name.
     examples: of the object.
     sampler, evaluator: weights files.
     path: of the grasp file.

@@ -201,7 +201,7 @@ class PointNet2(nn.Module):
     ) -> Tensor:
         """Features (C, G, size) of G grasps of each of C clouds.
 
-        points: (C, N, 3), metres.
+        points: (C, N, 3) of C clouds, in the object frame, metres.
         groups: what `grouping.group` made of them.
         features: (C, N, F), of the points.
         condition: (C, G, D), or None where G is 1.

@@ -34,7 +34,7 @@ class PredictSettings:
     samples: grasps sampled per cloud.
     latents: their distribution, see `sampler.draw_latents`; only graspnet draws them.
     refinement: one of `refinement.METHODS`; gpd does not refine.
-    steps: of the refinement.
+    steps: number of refinement steps.
     threshold: score above which a grasp is kept in the paper's protocol.
     min_points_between: observed points that a feasible grasp has between its fingers.
     method: one of `METHODS`.
@@ -53,8 +53,8 @@ class PredictSettings:
 class Prediction:
     """Grasps for one cloud, feasible ones first, then by falling score.
 
-    camera_T_hand: (K, 4, 4).
-    scores: (K,).
+    camera_T_hand: (K, 4, 4) poses of the hand in the camera frame.
+    scores: (K,) of the grasps, higher is better.
     step: (K,), the refinement step of each.
     collides: (K,) bool, observed points inside the open hand.
     points_between: (K,), observed points between its fingers.
@@ -97,7 +97,7 @@ class Method:
 def weights_files(folder: Path | str, method: str = "graspnet") -> list[Path]:
     """Paths of the weights that a method needs.
 
-    folder: of weights.
+    folder: with the networks' .safetensors files.
     method: one of `METHODS`.
 
     Raises ParameterError for an unknown method.
@@ -113,8 +113,8 @@ def load_networks(
     """The networks of a method: the sampler, None if it has none, and the evaluator or GPD's
     classifier.
 
-    folder: of weights.
-    device: "cpu" or "cuda".
+    folder: with the networks' .safetensors files.
+    device: where torch computes, "cpu" or "cuda".
     method: one of `METHODS`.
 
     Raises WeightsError if one is missing or does not fit.
@@ -241,7 +241,7 @@ def _rank(refinement, camera_T_frame, cloud, *, scene, settings, gripper, note):
         few = thinned(near)
         collides |= contact_check(best, few, gripper=gripper)[0]
         if len(few) < len(near):
-            text = f"of the {len(near)} points in the hand's reach, one per 3 mm was checked"
+            text = f"the {len(near)} points in the hand's reach were thinned to one per 3 mm"
             note = "; ".join(filter(None, (note, text)))
     feasible = ~collides & (between >= settings.min_points_between)
     order = np.lexsort([-scores, ~feasible])

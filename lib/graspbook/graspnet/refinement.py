@@ -47,7 +47,7 @@ def refine_by_gradient(
     evaluator: the network that gives S.
     cloud: (N, 3), metres, in the graspnet object frame.
     grasps: (K, 4, 4), in the same frame.
-    steps: how many.
+    steps: number of refinement steps.
     generator: unused, nothing is drawn.
     max_translation: the largest motion of a grasp per step, metres.
     chunk: grasps refined together.
@@ -201,7 +201,7 @@ def best_of_iterations(
     """Each sample's best-scoring step (released code).
 
     refinement: of K samples.
-    threshold: of scores.
+    threshold: grasps with a higher score count as good.
 
     Returns grasps (K, 4, 4), scores (K,), the step of each (K,), and which scores exceed the
     threshold (K,) bool.

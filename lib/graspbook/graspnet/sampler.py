@@ -30,7 +30,7 @@ RECONSTRUCTIONS = ("plain", "nearest_symmetric")
 class SamplerSettings:
     """The sampler's choices; the defaults are the paper's.
 
-    latent: dimensions of z.
+    latent: number of dimensions of z.
     kl_weight: α of equation 2.
     confidence: a second output c that weighs the reconstruction loss and costs -log c (released
         code, not in the paper).
@@ -125,7 +125,7 @@ def sampler_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """L_vae (equation 2), with its parts as plain numbers.
 
-    sampler: the network.
+    sampler: the trained network that draws grasps.
     batch: views and their grasps; in training they are rolled if the kind `rolls`.
     generator: of rolls and of the latents' noise.
     """
@@ -175,9 +175,9 @@ def sample(
 ) -> tuple[Tensor, Tensor]:
     """Grasps (n, 4, 4) for a cloud, in its frame, and their latents (n, latent).
 
-    sampler: the network.
+    sampler: the trained network that draws grasps.
     cloud: (N, 3), metres, in the graspnet object frame.
-    n: how many.
+    n: number of grasps.
     generator: of the latents.
     latents: see `draw_latents`.
     chunk: grasps decoded together.

@@ -48,7 +48,7 @@ class SharedSampler(Sampler):
     def observe(self, points: Tensor, groups: Groups) -> Seen:
         """The places that grasps and latents query.
 
-        points: (C, N, 3), metres.
+        points: (C, N, 3) of C clouds, in the object frame, metres.
         groups: of `grouping.group`.
         """
         places, features = self.cloud.places(

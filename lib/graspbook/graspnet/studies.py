@@ -52,7 +52,7 @@ def prepared_views(
     settings: of the rendered views and the hard negatives.
     folder: of the grasp files, `<name>.h5`.
     more: whether the additional grasps in `folder/more` are used.
-    workers: processes side by side.
+    workers: processes that run at the same time.
     """
     tasks = [{"name": name, "grasp_file": folder / f"{name}.h5"} for name in names]
     if more:
@@ -66,7 +66,7 @@ def prepared_views(
 def latent_runs(latents: Iterable[int], seeds: Iterable[int]) -> dict[int, list[str]]:
     """The runs of each number of latent dimensions, one for each seed (Fig. 8).
 
-    latents: dimensions of z.
+    latents: numbers of dimensions of z to compare.
     seeds: of the training.
     """
     return {k: [f"latent_{k}_seed_{s}" for s in seeds] for k in latents}
@@ -108,7 +108,7 @@ def train_runs(
     trainings: by the name of the run.
     examples: the training examples of all of them.
     folder: of the runs.
-    workers: parallel processes.
+    workers: processes that run at the same time.
     device: where torch computes.
     """
     tasks = [
@@ -167,7 +167,7 @@ def latent_losses(
     examples: of held-out objects.
     folder: of the runs.
     batches: of 64 grasps of each of these objects.
-    seed: of the batches.
+    seed: which batches are drawn.
     """
 
     def late(run: str, key: str) -> float:

@@ -21,10 +21,10 @@ def reconstruction_error(
     """Mean control-point distance (equation 3) in metres; positives are decoded from their mean
     latents.
 
-    sampler: the network.
-    examples: objects.
+    sampler: the trained network that draws grasps.
+    examples: objects with clouds and labelled grasps.
     batches: how many, of 64 positives each.
-    seed: of the batches.
+    seed: which batches are drawn.
     """
     errors, settings = [], sampler.settings
     grouper = settings.grouper()
@@ -43,10 +43,10 @@ def evaluator_scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels (N,) bool and predicted success probabilities (N,).
 
-    evaluator: the network.
-    examples: objects.
+    evaluator: the trained network that scores grasps.
+    examples: objects with clouds and labelled grasps.
     batches: how many, of 64 grasps each, 30/30/40 as in training.
-    seed: of the batches.
+    seed: which batches are drawn.
     """
     truth, scores, settings = [], [], evaluator.settings
     grouper = settings.grouper()

@@ -105,16 +105,16 @@ def evaluate_view(
     numbers, the settings, the weights and the device. An existing result for these in `path` is
     reused.
 
-    objects: the set.
-    name: of the object in it.
-    view: number of the view.
-    weights: folder of weights.
+    objects: set from which objects are loaded by name.
+    name: of the object, as the set has it.
+    view: index of the view, from 0 on.
+    weights: folder with the networks' .safetensors files.
     settings: of the prediction, with the method.
     steps: refinement steps to simulate; larger numbers mean the method's last step (gpd has only
         0).
     seed: of the view and the prediction.
     path: of the result; under `cache_dir()` by its parameters if None.
-    device: "cpu" or "cuda".
+    device: where torch computes, "cpu" or "cuda".
 
     Raises the errors of meshes and weights, and ParameterError for an unknown method.
     """
@@ -154,10 +154,10 @@ def ground_truth(
     They are the simulated candidates on the mesh that hold in the frozen shake test. The grasp file
     is kept under `cache_dir()` by the object's content. A task for `parallel.run_tasks`.
 
-    objects: the set.
-    name: of the object in it.
+    objects: set from which objects are loaded by name.
+    name: of the object, as the set has it.
     candidates: how many are simulated.
-    seed: of the candidates.
+    seed: which candidates are drawn.
     """
     obj = objects.load(name)
     path = cache_dir() / "grasps" / f"{content_hash(object_hash(obj), candidates, seed)}.h5"
@@ -178,7 +178,7 @@ def evaluation_code() -> str:
 def weights_hashes(folder: Path | str, method: str) -> dict[str, str]:
     """Hashes of the weights files that a method needs, by name.
 
-    folder: of weights.
+    folder: with the networks' .safetensors files.
     method: one of `predict.METHODS`.
     """
     return {

@@ -99,8 +99,8 @@ class Fields(NamedTuple):
     """Distance fields of B objects as torch tensors.
 
     values: (B, n, n, n), metres.
-    origins: (B, 3).
-    spacings: (B,), metres.
+    origins: (B, 3), the first node of each field, object frame, metres.
+    spacings: (B,), metres between nodes.
     """
 
     values: "torch.Tensor"
@@ -113,7 +113,7 @@ def stack(fields: Sequence[DistanceField], device: "torch.device | str" = "cpu")
 
     Raises ParameterError for none, and for fields of several sizes.
 
-    fields: of one size.
+    fields: of one size, one per object.
     device: where torch keeps them.
     """
     import torch
@@ -139,7 +139,7 @@ def lookup(
     nearest to the cube's nearest point. That is continuous, exact where this is the nearest point
     of all, else at most √2 times too much. float32 or float64 as the points are.
 
-    fields: of the objects.
+    fields: of the objects, from `stack`.
     points: (B, ..., 3) in the object frame of their field, row b in that of field b.
     which: (B,) the field of each row, if it is not b.
     """

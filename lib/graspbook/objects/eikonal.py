@@ -45,7 +45,7 @@ def split(triangles: np.ndarray) -> np.ndarray:
 
     Longest edges are halved until then.
 
-    triangles: (F, 3, 3).
+    triangles: (F, 3, 3) corners, metres.
     """
     done = []
     while len(triangles):
@@ -63,8 +63,8 @@ def split(triangles: np.ndarray) -> np.ndarray:
 def closest_on_triangles(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """The closest points (N, 3) of triangles, each to its own point.
 
-    points: (N, 3).
-    triangles: (N, 3, 3).
+    points: (N, 3) in the frame of the triangles.
+    triangles: (N, 3, 3) corners, one triangle per point.
     """
     a = triangles[:, 0]
     edges = np.roll(triangles, -1, axis=1) - triangles

@@ -60,8 +60,8 @@ def load_mesh(
     mesh = repair(scaled, str(path), scale)
     if (size := float(mesh.extents.max())) > LONG:
         notes.append(
-            f"it is {size:.2g} m long, which is large for one hand; if the unit is wrong, a"
-            f" guess is --scale {scale * 0.15 / size:.2g}, which makes it 0.15 m long"
+            f"it is {size:.2g} m long, which is large for one hand; if the unit is wrong,"
+            f" a guess is --scale {scale * 0.15 / size:.2g}, which makes it 0.15 m long"
         )
     return _with_notes(mesh, notes)
 
@@ -86,14 +86,15 @@ def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> t
     height = 1e-9 * mesh.extents.max()
     mesh.update_faces(mesh.nondegenerate_faces(height=height) & mesh.unique_faces())
     mesh.remove_unreferenced_vertices()
-    notes = []
+    notes: list[str] = []
     if len(mesh.faces) > MOST_FACES:
         before = len(mesh.faces)
         print(f"{source}: simplifying {before} faces", file=sys.stderr, flush=True)
         mesh = simplify(mesh)
+        notes += notes_of(mesh)
         mesh.update_faces(mesh.nondegenerate_faces(height=height) & mesh.unique_faces())
         mesh.remove_unreferenced_vertices()
-        notes.append(f"{before} faces are simplified to {len(mesh.faces)}")
+        notes.append(f"{before} faces were simplified to {len(mesh.faces)}")
     if _is_flat(mesh):
         raise MeshError(f"{source}: the mesh is flat, it has no volume")
     trimesh.repair.fix_winding(mesh)
@@ -158,8 +159,8 @@ def _thicken(mesh):
     vertices = middle + (along * np.maximum(THINNEST / sizes, 1.0)) @ axes
     mesh = trimesh.Trimesh(vertices, mesh.faces, process=False)
     return mesh, [
-        f"it is {1000 * sizes.min():.2g} mm thin, thickened to {1000 * THINNEST:g} mm, since"
-        " contacts of thinner things cannot be simulated"
+        f"it is only {1000 * sizes.min():.2g} mm thick and was thickened to {1000 * THINNEST:g} mm,"
+        " because contacts of thinner objects cannot be simulated"
     ]
 
 
@@ -168,7 +169,7 @@ def _close(mesh):
     mesh, filled, openings = fill_holes(mesh)
     notes = []
     if sum(filled) > 1e-4:
-        notes.append(f"{len(filled)} holes filled, {sum(filled):.2%} of the surface")
+        notes.append(f"{len(filled)} holes were filled, {sum(filled):.2%} of the surface")
     if not openings:
         return mesh, notes
     opened = (
@@ -177,8 +178,8 @@ def _close(mesh):
     )
     solid, wall = give_walls(mesh)
     if solid is None:
-        return mesh, [*notes, f"{opened} left as found, and the surface cannot be given walls"]
+        return mesh, [*notes, f"{opened} left as found, since the surface cannot be given walls"]
     return solid, [
         *notes,
-        f"{opened} kept: the sheet is given walls of {1000 * wall:.2g} mm, half to either side",
+        f"{opened} kept: the sheet was given walls of {1000 * wall:.2g} mm, half on each side",
     ]

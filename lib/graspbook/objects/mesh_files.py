@@ -120,7 +120,7 @@ def _read_stl(path):
     corners = rows[:, 12:48].copy().view("<f4").reshape(-1, 3).astype(float)
     note = f"{len(data) - 84 - 50 * count} bytes after its {count} faces are ignored"
     if count != said:
-        note = f"its header says {said} faces, but its size fits {count}: {count} are read"
+        note = f"its header says {said} faces, but its size fits {count}, so {count} are read"
     return trimesh.Trimesh(corners, np.arange(3 * count).reshape(-1, 3), process=False), [note]
 
 
@@ -134,7 +134,7 @@ def _read_urdf(path):
         return mesh
 
     mesh, kind = read_urdf(path, read)
-    return mesh, [f"the {kind} surface of the URDF is taken", *notes]
+    return mesh, [f"the {kind} surface of the URDF is used", *notes]
 
 
 _READERS = {".urdf": _read_urdf, ".dae": _read_dae, ".stl": _read_stl, ".ply": _read_ply}

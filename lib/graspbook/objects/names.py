@@ -66,7 +66,7 @@ def object_names(files: Sequence[Path | str]) -> list[str]:
     shared = {name for name in names if names.count(name) > 1}
     if shared:
         one, two = [file for file, name in zip(files, names, strict=True) if name in shared][:2]
-        raise ParameterError(f"{one} and {two} would both be the object {Path(one).stem!r}")
+        raise ParameterError(f"{one} and {two} would both be named {Path(one).stem!r}")
     return names
 
 

@@ -24,7 +24,7 @@ def occupancy_grids(
     mesh: in the object frame, metres.
     turned_T_object: (R, 4, 4), see `rotations`.
     size: voxels along each side.
-    length: L, metres.
+    length: L, the metres that 0.95 of the grid's side represents.
     """
     import torch
 

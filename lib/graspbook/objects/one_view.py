@@ -43,7 +43,7 @@ def hidden_share(points: np.ndarray) -> float:
 def is_one_view(points: np.ndarray) -> bool:
     """Whether points can be one view of a camera at the origin, looking along z or −z.
 
-    points: (M, 3) metres.
+    points: (M, 3) metres; rows that are not finite or have z = 0 are left out.
     """
     points = points[np.isfinite(points).all(axis=1) & (points[:, 2] != 0)]
     if len(points) < MANY:
@@ -59,7 +59,7 @@ def is_one_view(points: np.ndarray) -> bool:
 def off_axis(points: np.ndarray) -> float:
     """Median angle in degrees between points and the z axis.
 
-    points: (M, 3).
+    points: (M, 3) camera frame.
     """
     angles = np.arctan2(np.hypot(points[:, 0], points[:, 1]), points[:, 2])
     return float(np.rad2deg(np.median(angles)))

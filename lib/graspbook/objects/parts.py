@@ -76,7 +76,7 @@ def _decompose(vertices, faces):
     """Vertices of the convex parts, one (V, 3) array per part, largest part first."""
     centre = vertices.mean(axis=0)
     print(
-        f"making convex parts of {len(faces)} faces, once: they are kept for later",
+        f"making convex parts of a mesh of {len(faces)} faces; they are kept for later runs",
         file=sys.stderr,
         flush=True,
     )

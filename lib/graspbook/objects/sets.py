@@ -7,6 +7,7 @@ A set has `names(split)` with split "train", "held_out" or "all", and `load(name
 from pathlib import Path
 
 import numpy as np
+import trimesh
 
 from graspbook.errors import MeshError, ParameterError
 from graspbook.objects.families import FAMILIES, make_shape
@@ -43,7 +44,7 @@ class FamilySet:
                     f"unknown object family {family!r}; available: {', '.join(FAMILIES)}"
                 )
             if count < 0:
-                raise ParameterError(f"{count} objects of family {family!r}: expected none or more")
+                raise ParameterError(f"{count} objects of family {family!r}: expected 0 or more")
         self.seed = seed
         held_out: dict[str, bool] = {}
         for i, family in enumerate(FAMILIES):
@@ -133,7 +134,12 @@ def object_set(
 
 
 def load_object(
-    path: Path | str, scale: float = 1.0, *, name: str = "", file: str = ""
+    path: Path | str,
+    scale: float = 1.0,
+    *,
+    name: str = "",
+    file: str = "",
+    mesh: trimesh.Trimesh | None = None,
 ) -> GraspObject:
     """The GraspObject of one mesh file, of its folder's family.
 
@@ -143,9 +149,10 @@ def load_object(
     scale: factor from the file's units to metres.
     name: of the object; the file's if empty.
     file: the path that grasp files name; the file's name if empty.
+    mesh: what `load_mesh` returns for the file; loaded here if None.
     """
     path = Path(path)
-    mesh = load_mesh(path, scale)
+    mesh = load_mesh(path, scale) if mesh is None else mesh
     parts = convex_parts(mesh)
     return GraspObject(name or path.stem, path.parent.name, mesh, parts, file or path.name, scale)
 

@@ -50,7 +50,7 @@ def ring(radius: float, z: float, sides: int) -> np.ndarray:
 
     radius: of the corners, metres.
     z: its height, metres.
-    sides: how many.
+    sides: number of sides of the polygon.
     """
     angle = (np.arange(sides) - 0.5) * 2 * np.pi / sides
     corners = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.full(sides, z)], axis=1)
@@ -75,7 +75,7 @@ def vessel(
 
     outer: the profile, (radius, z) in metres; the slab spans its first step.
     wall: how much further in the inner profile lies, metres.
-    sectors: of a ring.
+    sectors: number of parts in each ring.
     """
     parts = stack(outer[:2], sectors)
     for (radius_a, z_a), (radius_b, z_b) in zip(outer[1:-1], outer[2:], strict=True):
@@ -105,7 +105,7 @@ def bow(
     start: it starts and ends on the plane x = `start`.
     centre, half_opening: middle and half height of the opening along z.
     gap: how wide it is inside, along x.
-    thickness: of the bow.
+    thickness: of the bow, in the xz plane.
     half_width: half its width along y.
     """
     angle = np.linspace(-np.pi / 2, np.pi / 2, HANDLE_SEGMENTS + 1)

@@ -97,4 +97,4 @@ def _find(path, name):
         for relative in tried:
             if (folder / relative).is_file() and (folder / relative).suffix.lower() != ".urdf":
                 return folder / relative
-    raise MeshError(f"{path}: its mesh {name!r} is in no folder from {path.parent} upwards")
+    raise MeshError(f"{path}: its mesh {name!r} is not in {path.parent} or a folder above it")

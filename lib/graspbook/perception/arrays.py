@@ -60,7 +60,7 @@ def by_role(
         elif not np.array_equal(found[role], array):
             if role != "rgb":
                 raise CaptureError(
-                    f"{source}: both {names[role]} and {name} are there and differ; expected one"
+                    f"{source}: it holds both {names[role]} and {name}, which differ; expected one"
                     f" array for {role}"
                 )
             unused.append(name)
@@ -171,7 +171,8 @@ def as_colours(source: str, colours: np.ndarray, shape: tuple[int, ...]) -> np.n
     """Colours (H, W, 3) uint8 of a depth image.
 
     source: the file's name, for errors.
-    colours: (H, W, 3 or 4) bytes, or floats up to 1 or up to 255; grey (H, W).
+    colours: (H, W, 3 or 4), or (3 or 4, H, W) as torch has them; bytes, or floats up to 1 or up
+        to 255; grey (H, W).
     shape: (H, W) of the depth.
 
     Raises CaptureError for any other shape or type.
@@ -179,7 +180,10 @@ def as_colours(source: str, colours: np.ndarray, shape: tuple[int, ...]) -> np.n
     _check_numbers(source, "rgb", colours)
     if colours.ndim == 2:
         colours = np.repeat(colours[..., None], 3, axis=2)
-    if colours.shape not in ((*shape, 3), (*shape, 4)):
+    last = ((*shape, 3), (*shape, 4))
+    if colours.shape not in last and colours.shape in ((3, *shape), (4, *shape)):
+        colours = np.moveaxis(colours, 0, 2)
+    if colours.shape not in last:
         raise CaptureError(
             f"{source}: rgb has shape {colours.shape}, expected {(*shape, 3)} like depth"
         )
@@ -228,7 +232,7 @@ def in_metres(
             f"{source}: {name} holds whole numbers of about {typical:.4g}, expected millimetres"
             f" ({MILLIMETRES[0]} to {MILLIMETRES[1]}); for other units pass --scale"
         )
-    far = "" if typical < 2000 else "; that is far, for other units pass --scale"
+    far = "" if typical < 2000 else "; if that is too far, pass --scale"
     notes.append(
         f"{name} holds whole numbers of about {typical:.0f}, read as millimetres"
         f" ({typical / 1000:.2f} m){far}"

@@ -65,8 +65,8 @@ class DepthRenderer:
     def depth(self, camera: Camera, camera_T_object: np.ndarray) -> np.ndarray:
         """Depth image (height, width) float32 in metres, NaN where nothing is seen.
 
-        camera: that looks.
-        camera_T_object: (4, 4).
+        camera: its matrix and image size.
+        camera_T_object: (4, 4) pose of the object in the camera frame.
         """
         image = np.full((camera.height, camera.width), np.nan, np.float32)
         left, top, right, bottom = self._window(camera, camera_T_object)

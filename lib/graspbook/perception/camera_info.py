@@ -12,6 +12,7 @@ import yaml
 from graspbook.errors import CaptureError
 from graspbook.perception.arrays import ROLES, as_matrix, depth_factor
 from graspbook.perception.matlab import read_matrices
+from graspbook.perception.readable import readable
 from graspbook.storage import refuse_deep
 
 SUFFIXES = (".json", ".yaml", ".yml", ".mat", ".txt", ".npy", ".npz")
@@ -49,20 +50,8 @@ def read_camera(path: Path | str, frame: str = "") -> CameraInfo:
     Raises CaptureError when the file is missing, unreadable, or has no or more than one camera.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise CaptureError(
-            f"{path}: unknown kind of camera file {path.suffix!r}; expected one of"
-            f" {', '.join(SUFFIXES)}"
-        )
-    if not path.is_file():
-        raise CaptureError(f"{path}: no such camera file")
-    if path.stat().st_size > _LARGEST_FILE:
-        raise CaptureError(f"{path}: {path.stat().st_size} bytes, too large for a camera file")
-    try:
+    with readable(path, "camera file", suffixes=SUFFIXES, most=_LARGEST_FILE):
         content = _parse(path)
-    except Exception as error:  # the readers raise whatever their format's parser raises
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CaptureError(f"{path}: not a readable {path.suffix} file ({reason})") from error
     return _camera_of(path, content, frame)
 
 

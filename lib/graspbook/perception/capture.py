@@ -27,11 +27,11 @@ from graspbook.perception.extraction import (
     OBJECT_EXTENT,
     dominant_plane,
     extract_object,
-    holds_table,
     size_note,
 )
 from graspbook.perception.masks import (
     has_table,
+    is_alone,
     is_rectangle,
     masked_object,
     nothing_around,
@@ -177,11 +177,11 @@ def _find(path, scene, grid, pose, notes):
     short = np.ptp(scene, axis=0).max() <= OBJECT_EXTENT
     if alone and short and not is_rectangle(grid) and not has_table(scene):
         notes.append(
-            f"only {len(scene)} pixels, away from the image border, have a depth: they are taken as"
-            " the object, and no plane was looked for"
+            f"only {len(scene)} pixels, away from the image border, have a depth: they are used as"
+            " the object, without a search for a plane"
         )
         return one_object(scene, notes)
-    if alone and short and not has_table(scene) and not holds_table(scene):
+    if alone and is_alone(scene):
         notes.append(f"the {len(scene)} points with a depth are the object: no table is under them")
         return scene
     try:
@@ -201,7 +201,7 @@ def _find(path, scene, grid, pose, notes):
                     " --camera-pose FILE, or --up AXIS"
                 )
             raise CaptureError(f"{path}: {error}{warnings}") from error
-        notes += [f"only {len(scene)} points have a depth, they are taken as the object", *said]
+        notes += [f"only {len(scene)} points have a depth, so they are used as the object", *said]
         return found
 
 

@@ -13,6 +13,7 @@ from graspbook.perception.images import SUFFIXES as IMAGES
 from graspbook.perception.images import read_image
 from graspbook.perception.pcd import read_pcd
 from graspbook.perception.ply import read_ply_points
+from graspbook.perception.readable import readable
 from graspbook.perception.recordings import SUFFIXES as RECORDINGS
 from graspbook.perception.recordings import is_recording, read_recording
 
@@ -36,22 +37,13 @@ def read_arrays(
         return read_recording(path, [] if notes is None else notes, topic)
     if topic is not None:
         raise CaptureError(f"{path}: --topic {topic} is for recordings ({' '.join(RECORDINGS)})")
-    if path.suffix.lower() not in SUFFIXES:
-        raise CaptureError(
-            f"{path}: unknown kind of capture {path.suffix!r}; expected one of"
-            f" {', '.join(SUFFIXES)}"
-        )
-    if not path.is_file():
-        raise CaptureError(f"{path}: no such capture file")
-    try:
-        return _READERS[path.suffix.lower()](path)
-    except CaptureError:
-        raise
-    except Exception as error:  # the readers raise whatever their format's parser raises
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        if "pickle" in reason.lower() and path.suffix.lower() in (".npy", ".npz"):
-            reason = _pickle_advice(path)
-        raise CaptureError(f"{path}: not a readable {path.suffix} file ({reason})") from error
+    with readable(path, "capture file", suffixes=SUFFIXES):
+        try:
+            return _READERS[path.suffix.lower()](path)
+        except ValueError as error:
+            if "pickle" in str(error).lower() and path.suffix.lower() in (".npy", ".npz"):
+                raise ValueError(_pickle_advice(path)) from error
+            raise
 
 
 def read_numbers(path: Path | str) -> np.ndarray:
@@ -62,18 +54,13 @@ def read_numbers(path: Path | str) -> np.ndarray:
     Raises CaptureError when it is missing, unreadable or of another kind.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CaptureError(f"{path}: no such file")
-    try:
+    with readable(path, "file"):
         if path.suffix.lower() == ".npy":
             return np.asarray(np.load(path), float)
         if path.suffix.lower() == ".json":
             return np.asarray(json.loads(path.read_text(encoding="utf-8")), float)
         text = path.read_text(encoding="utf-8").replace(",", " ")
         return np.loadtxt(text.splitlines())
-    except Exception as error:  # the readers raise whatever their format's parser raises
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CaptureError(f"{path}: not readable as numbers ({reason})") from error
 
 
 def _pickle_advice(path):

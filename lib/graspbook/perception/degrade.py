@@ -37,10 +37,10 @@ def degrade(
     in front of the camera.
 
     cloud: (M, 3) metres, camera frame.
-    n: points to return.
-    rng: draws everything.
+    n: number of points to return.
+    rng: generator of all random choices.
     noise: largest standard deviation of the depths in metres; each cloud's is uniform below it.
-    patches: holes at most.
+    patches: the largest number of holes.
     """
     cloud = checked_cloud(cloud)
     if cloud[:, 2].min() <= 0:

@@ -26,9 +26,9 @@ def read_depth(
 
     path: of the file, for errors.
     content, names: what `arrays.by_role` returns.
-    scale: factor from the file's units to metres; 1 if nothing was said.
+    scale: factor from the file's units to metres; 1 if none was given.
     notes: gets what was assumed.
-    info: the camera.
+    info: matrix, image size and factor of the camera, as `find_camera` returns it.
 
     Raises CaptureError for depth that is not in metres, and for the camera of another image.
     """
@@ -61,7 +61,7 @@ def check_metres(path: Path, name: str, typical: float) -> None:
     """Raise CaptureError for distances that are too long for metres.
 
     path, name: of the file and the array.
-    typical: the median distance.
+    typical: the median of its distances.
     """
     if typical > 20:
         raise CaptureError(
@@ -86,7 +86,7 @@ def read_colours(
     try:
         rgb = images.read_image(beside[0]) if beside else content["rgb"]
         if beside and rgb.shape[:2] != shape:
-            notes.append(f"{beside[0].name} has another size than the depth image; it is not used")
+            notes.append(f"{beside[0].name} is not used: its size is not that of the depth image")
             return None
         return arrays.as_colours(str(beside[0] if beside else path), rgb, shape)
     except CaptureError as error:  # nothing needs the colours
@@ -164,6 +164,7 @@ def _check_middle(path, K, width, height, notes):
         )
     if aside > _ASIDE:
         notes.append(
-            f"warning: {text}, far from the middle of the {width} x {height} depth image; is K that"
-            " of another resolution?"
+            f"warning: {text}, far from the middle of the {width} x {height} depth image. If K is"
+            " that of another resolution, sizes and grasps are wrong: pass the right one with"
+            " --camera FILE"
         )

@@ -81,7 +81,7 @@ def measure(sensor: DepthSensor, depth: np.ndarray, rng: np.random.Generator) ->
     depth's normals, and at depths outside [near, far]. Raises CaptureError when the image is
     not of the size of the sensor's camera.
 
-    sensor: that measures.
+    sensor: the model of the sensor.
     depth: (H, W) metres, NaN where nothing is.
     rng: draws H × W numbers, whatever is seen.
     """

@@ -84,7 +84,8 @@ def size_note(points: np.ndarray) -> str:
     spans = np.ptp(middle @ np.linalg.svd(middle, full_matrices=False)[2].T, axis=0)
     return (
         f"the visible part of the object spans {' x '.join(f'{100 * span:.0f}' for span in spans)}"
-        " cm; if these are several objects that touch, choose one with --mask FILE"
+        " cm; it may be several objects that touch, these are not told apart: choose one with"
+        " --mask FILE"
     )
 
 
@@ -170,6 +171,8 @@ def _without_containers(parts, normal, offset):
             heights = parts[small] @ normal + offset
             low, high = np.percentile(heights, [2, 98])
             stands = low < _CONTACT and high - low > _INNER
+            # A smaller part is of the inner wall, as of a mug.
+            stands &= len(parts[small]) > _SMALL * len(parts[big])
             if stands or np.ptp(parts[big], axis=0).max() > _TABLE_LENGTH:
                 if _surrounds(flats[big], flats[small].mean(axis=0)):
                     dropped.add(big)

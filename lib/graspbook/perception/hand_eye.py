@@ -144,7 +144,7 @@ def _check(pose, *, meant):
         raise CaptureError(
             f"the camera is turned by {roll:.0f} degrees about the hand's z, expected 0 or 90."
             " Probably the pose is relative to the flange (link8), which is turned by 45 degrees."
-            ' If the camera really is mounted so, write {"hand_T_camera": ..., "odd_mount": true}'
+            ' If it really is mounted that way, write {"hand_T_camera": ..., "odd_mount": true}'
         )
 
 
@@ -159,17 +159,17 @@ def check_hand_eye(
     fewer than 3 views. Raises it too for hands that all point the same way within 5°: the board
     would agree whatever the transform.
 
-    hand_T_camera: (4, 4), X.
-    base_T_hand: (N, 4, 4), A.
-    camera_T_board: (N, 4, 4), B.
+    hand_T_camera: (4, 4), the calibration X.
+    base_T_hand: (N, 4, 4), the hand's poses A.
+    camera_T_board: (N, 4, 4), the board's poses B in the same views.
     """
     X = _rigid(hand_T_camera, (4, 4), "hand_T_camera")
     A = _rigid(base_T_hand, (None, 4, 4), "base_T_hand")
     B = _rigid(camera_T_board, (None, 4, 4), "camera_T_board")
     if len(A) != len(B) or len(A) < FEWEST_VIEWS:
         raise ParameterError(
-            f"{len(A)} base_T_hand and {len(B)} camera_T_board, expected as many, at least"
-            f" {FEWEST_VIEWS}"
+            f"{len(A)} base_T_hand and {len(B)} camera_T_board, expected equal"
+            f" numbers of both, at least {FEWEST_VIEWS}"
         )
     turn = _largest_turn(A)
     if turn < LEAST_TURN:

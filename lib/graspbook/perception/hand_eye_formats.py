@@ -131,7 +131,7 @@ def _read_npy(path):
         # Mapped, so that a header that claims gigabytes reserves none.
         values = np.array(np.load(path, mmap_mode="r", allow_pickle=False)[:4], float)
     except (TypeError, IndexError, OverflowError) as error:
-        raise CaptureError("it holds no array (4, 4) of numbers") from error
+        raise CaptureError("it does not hold an array (4, 4) of numbers") from error
     return Mount(_matrix(values))
 
 

@@ -104,7 +104,7 @@ def _arguments(tokens):
     frames = [token for token in tokens if re.match(r"/?[A-Za-z_]", token)]
     if len(frames) != 2 or any("$" in token for token in tokens):
         raise CaptureError(
-            "its arguments are not all written out, expected numbers and then two frames"
+            "some arguments are not written out, expected numbers and then two frames"
         )
     numbers = [_float(token) for token in tokens[: tokens.index(frames[0])]]
     if len(numbers) == 7:
@@ -146,7 +146,7 @@ def _any_rotation(name, value):
         raise CaptureError(
             f"{name}: four numbers of an unknown order; expected quaternion_xyzw or quaternion_wxyz"
         )
-    raise CaptureError(f"{name} is no rotation")
+    raise CaptureError(f"{name} is not a rotation")
 
 
 def _vector(value, keys):
@@ -179,7 +179,7 @@ def _float(token):
     try:
         return float(token)
     except ValueError:
-        raise CaptureError(f"{token[:40]!r} is no number, expected it written out") from None
+        raise CaptureError(f"{token[:40]!r} is not a number, expected a number") from None
 
 
 def _is(name, names):

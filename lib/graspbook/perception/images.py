@@ -7,6 +7,7 @@ from PIL import Image
 
 from graspbook.errors import CaptureError
 from graspbook.perception.camera_info import SUFFIXES as CAMERAS
+from graspbook.perception.readable import readable
 
 SUFFIXES = (".png", ".tif", ".tiff")
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -28,22 +29,15 @@ def read_image(path: Path | str) -> np.ndarray:
     Raises CaptureError when it is missing, unreadable, or has more than 50 million pixels.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CaptureError(f"{path}: no such image")
-    if path.suffix.lower() == ".npy":
-        return _load_npy(path)
-    try:
+    with readable(path, "image"):
+        if path.suffix.lower() == ".npy":
+            return np.load(path)
         with Image.open(path) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise CaptureError(
                     f"{path}: {image.width} x {image.height} pixels, expected at most {MOST_PIXELS}"
                 )
             return np.array(image)  # palettes stay ids
-    except CaptureError:
-        raise
-    except Exception as error:  # Pillow raises whatever its parsers raise
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CaptureError(f"{path}: not a readable image ({reason})") from error
 
 
 def camera_beside(path: Path) -> list[list[Path]]:
@@ -95,11 +89,3 @@ def _in(folder, stems, suffixes):
         for file in folder.iterdir()
         if file.stem.lower() in stems and file.suffix.lower() in suffixes and file.is_file()
     )
-
-
-def _load_npy(path):
-    try:
-        return np.load(path)
-    except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CaptureError(f"{path}: not a readable .npy file ({reason})") from error

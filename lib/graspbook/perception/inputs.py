@@ -100,7 +100,7 @@ def read_solid(path: Path | str, scale: float = 1.0, **reading: Any) -> Solid:
     sizes = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
     if len(sizes) < 3 or sizes[2] <= 1e-6 * sizes[0]:
         raise CaptureError(
-            f"{path}: its {len(points)} points are in one plane, their hull has no volume"
+            f"{path}: its {len(points)} points are in one plane, so their hull has no volume"
         )
     mesh = repair(trimesh.convex.convex_hull(points), str(path), scale)
     hull = (
@@ -114,14 +114,14 @@ def _view(path, scale, seen, reading):
     """What a camera saw; `seen` are the vertices of a surface of one view, None of other files."""
     if seen is None:
         return load_capture(path, scale, **reading)
-    kind = "depth captures, this surface of one view is used as a cloud"
+    kind = "depth captures; this surface of one view is used as a cloud"
     _refuse(path, READING[:4], reading, kind)
     capture = load_capture(path, scale, points=seen, **reading)
     note = "this surface is one view of a camera: it is used as a cloud, not as a solid"
     return replace(capture, notes=(note, *capture.notes))
 
 
-def _refuse(path, names, reading, expected="depth captures and clouds, this is a mesh"):
+def _refuse(path, names, reading, expected="depth captures and clouds; this is a mesh"):
     for name in names:
         if reading.get(name) is not None:
             option = f"--{name.replace('_', '-')} {reading[name]}"

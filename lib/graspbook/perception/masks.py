@@ -11,6 +11,7 @@ from graspbook.perception.extraction import (
     PLANE_DISTANCE,
     clusters,
     dominant_plane,
+    holds_table,
     most_central,
 )
 from graspbook.perception.missing_depth import say_missing
@@ -27,14 +28,14 @@ def masked_object(
 ) -> np.ndarray:
     """Points (M, 3) of one labelled object.
 
-    The only id that has points is taken. Where there are more, the target, or else the object
-    nearest the optical axis. Small clusters that lie off the others are dropped.
+    If only one id has points, it is taken. If there are more, the target is taken, or without one
+    the object nearest the optical axis. Small clusters away from the others are dropped.
 
     source: names the file and the array, for errors.
     labels: ids, 0 or less is background: one per point; or a stack of masks (N, ...) of ids 1 to N;
         or colours of which all channels are equal.
     points: (..., 3), metres; not finite or all zero where nothing was measured.
-    target: the wanted id.
+    target: the wanted id, None for any.
     notes: gets what was chosen.
 
     Raises CaptureError for labels of another shape, an id that is absent, and an object of too few
@@ -70,7 +71,7 @@ def masked_object(
     found = one_object(found, notes)
     length = np.ptp(found, axis=0).max()
     if length > OBJECT_EXTENT:
-        notes.append(f"id {target} is {length:.2f} m long: that is more than one object has")
+        notes.append(f"id {target} is {length:.2f} m long, which is too long for one object")
     return found
 
 
@@ -133,6 +134,16 @@ def has_table(points: np.ndarray) -> bool:
     axes = np.linalg.svd(normal[None])[2][1:]
     spans = [np.prod(np.ptp(part @ axes.T, axis=0)) for part in (above, on)]
     return bool(spans[1] > 2 * spans[0])
+
+
+def is_alone(points: np.ndarray) -> bool:
+    """Whether a scene is one object without a table: its largest plane may be a side of it.
+
+    points: (M, 3) of the scene, metres.
+    """
+    if np.ptp(points, axis=0).max() > OBJECT_EXTENT:
+        return False
+    return not has_table(points) and not holds_table(points)
 
 
 def _without_strays(points):

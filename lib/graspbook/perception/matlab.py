@@ -75,7 +75,7 @@ def _matrix(part, order, largest):
     shape = np.frombuffer(shape, f"{order}i4").tolist()
     kind, values, _ = _element(part, place, order, cut=True)
     if kind not in _TYPES:
-        raise ValueError(f"numbers of an unknown type {kind}")
+        raise ValueError(f"numbers of the unknown type {kind}")
     return _shaped(name, values, order + _TYPES[kind], shape, largest)
 
 
@@ -107,7 +107,7 @@ def _read_old(data, largest):
         kind, form = divmod(digit, 10)
         known = machine == (order == ">") and kind < len(_OLD) and form in (0, 1, 2)
         if not known or min(rest) < 0 or imaginary > 1:
-            raise ValueError("no header of MATLAB")
+            raise ValueError("no MATLAB header")
         name = data[place + 20 : place + 20 + length].rstrip(b"\0")
         start = place + 20 + length
         size = rows * columns * np.dtype(_OLD[kind]).itemsize

@@ -64,7 +64,7 @@ def darboux_frames(
     points: (M, 3) metres.
     normals: (M, 3).
     chosen: (S,) numbers of the points.
-    radius: how near, metres.
+    radius: of the neighbourhood of a point, metres.
     """
     most = min(_MOST, len(points))
     distance, near = cKDTree(points).query(points[chosen], most, distance_upper_bound=radius)

@@ -40,10 +40,10 @@ def dominant_plane(points: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
 def clusters(points: np.ndarray, gap: float = 0.02) -> np.ndarray:
     """Label (M,) of the connected cluster of each point.
 
-    Voxels of gap / 2.5 belong together within the gap.
+    Points are sorted into voxels of gap / 2.5. Voxels within the gap belong together.
 
     points: (M, D) metres.
-    gap: metres.
+    gap: the largest distance within a cluster, about, metres.
     """
     if not len(points):
         return np.zeros(0, int)

@@ -14,6 +14,7 @@ import numpy as np
 
 from graspbook.errors import CaptureError
 from graspbook.perception import ros_messages as ros
+from graspbook.perception.decompression import bounded
 
 SUFFIXES = (".bag", ".db3", ".mcap")
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -48,7 +49,7 @@ def read_recording(path: Path, notes: list[str], topic: str | None = None) -> di
     Raises CaptureError where there is no such file or topic, or nothing to choose from.
     """
     try:
-        with _open(path) as reader:
+        with bounded(path), _open(path) as reader:
             decode = _decoder(path.suffix.lower() == ".bag")
             return _first_frame(_Recording(path, reader, decode), notes, topic)
     except CaptureError:

@@ -6,11 +6,12 @@ import numpy as np
 def resample(points: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Draw n of the points at random -> (n, 3), in random order, so any part is a draw too.
 
-    Without replacement where there are enough, else all of them and the rest drawn again.
+    If there are at least n, none is drawn twice. Otherwise all are used, and the rest is drawn
+    again.
 
     points: (M, 3).
-    n: how many.
-    rng: draws them.
+    n: number of points to return.
+    rng: generator of the draw.
     """
     count = len(points)
     if count >= n:
@@ -25,7 +26,7 @@ def farthest_points(points: np.ndarray, n: int) -> np.ndarray:
     Each next point is the one farthest from those chosen; on a tie the first. Deterministic.
 
     points: (M, D).
-    n: how many, at most M.
+    n: number of points to choose, at most M.
     """
     if not 0 < n <= len(points):
         raise ValueError(f"cannot choose {n} of {len(points)} points")

@@ -143,7 +143,7 @@ def _compressed_depth(message):
     if "32FC1" not in message.format:
         return stored.astype(np.uint16)
     if start != _COMPRESSED:
-        raise ValueError("compressed floats without the numbers that say their range")
+        raise ValueError("compressed floats without their range")
     a, b = struct.unpack("<4xff", data[:_COMPRESSED])  # depth is a / (stored - b)
     with np.errstate(divide="ignore", invalid="ignore"):
         depth = a / (stored.astype(np.float32) - b)

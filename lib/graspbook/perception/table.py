@@ -43,9 +43,9 @@ class TableView:
 
     normal, offset: of the table, (3,) of unit length, upwards; normal · p + offset is the height
         above it.
-    object_points: (M, 3).
+    object_points: (M, 3) measured on the object.
     other_points: (K, 3) all else measured above the table in the workspace, for collision checks.
-    table_points: (L, 3).
+    table_points: (L, 3) measured on the table.
     """
 
     normal: np.ndarray
@@ -74,7 +74,7 @@ def find_object(
     nothing stands on it. Each has its own message.
 
     points: (N, 3) base frame.
-    settings: where to look.
+    settings: the workspace, and what counts as table and object.
     seed: of the search for the plane.
     marked: (M, 3) points that are known to be the object, however low, base frame.
     """

@@ -65,7 +65,8 @@ class Arm:
             self.recover()
         elif errors:
             raise RobotError(
-                f"{hostname}: the arm is in an error ({errors}); see to it, then allow recovery"
+                f"{hostname}: the arm is in an error ({errors}); remove its cause, then recover the"
+                " arm (--recover)"
             )
         reflexes = REFLEX_TORQUES, REFLEX_WRENCH
         line.ask("set the reflexes", lambda: line.robot.set_collision_behavior(*reflexes))
@@ -100,7 +101,7 @@ class Arm:
         too fast (nothing is sent then), when the motion is aborted, when the arm does not arrive,
         or when the controller is gone.
 
-        path: of `paths.checked`.
+        path: what `paths.checked` returns.
         contact: stop where something is touched.
         """
         reason = self._refusal(path)
@@ -166,7 +167,7 @@ class Arm:
     def wait(self, seconds: float) -> None:
         """Let time pass, the arm standing still. Raises RobotError when the controller is gone.
 
-        seconds: by the controller's clock.
+        seconds: how long to wait, by the controller's clock.
         """
         end = self._time("wait") + seconds
         while self._time("wait") < end:
@@ -200,7 +201,7 @@ class Arm:
         if not paths.passed(path):
             return "refused: the path was not checked against a scene"
         if path.arm.joints != self.model.joints:
-            return f"refused: a path of {path.arm.name}, expected one of {self.model.name}"
+            return f"refused: a path for {path.arm.name}, expected one for {self.model.name}"
         if not self.execute:
             return _NO_LEAVE
         if path.acceleration > self.speed:
@@ -208,7 +209,7 @@ class Arm:
         beside = np.abs(self.q - path.start).max()
         if beside > _START:
             return (
-                f"refused: it starts {beside:.3f} rad away from the arm, expected at most {_START}"
+                f"refused: it starts {beside:.3f} rad off the arm's pose, expected {_START} at most"
             )
         return None
 
@@ -220,7 +221,7 @@ class Arm:
         while self.moving:  # franky's own waiting would keep Ctrl-C to itself
             if self._time(path.what) > end:
                 raise RobotError(
-                    f"{path.what}: not over after three times its {seconds:.1f} s; stopped"
+                    f"{path.what}: stopped, not over after three times its {seconds:.1f} s"
                 )
             time.sleep(_POLL)
         line.call(path.what, lambda: line.robot.join_motion())
@@ -242,7 +243,7 @@ class Arm:
                     return True
                 raise RobotError(
                     f"{path.what}: the arm stopped {beside:.3f} rad away from the end of its path,"
-                    f" expected {_ARRIVED}"
+                    f" expected less than {_ARRIVED}"
                 )
             time.sleep(_POLL)
 
@@ -255,7 +256,7 @@ class Arm:
             future = line.ask(what, command)
             while not line.call(what, lambda: future.wait(0.0)):
                 if self._time(what) > end:
-                    raise RobotError(f"{what}: not over after {_HAND_TIME:.0f} s; stopped")
+                    raise RobotError(f"{what}: stopped, not over after {_HAND_TIME:.0f} s")
                 # Waits for the next: a hand that is gone sends none and ends nothing.
                 line.call(what, lambda: line.hand.state)
                 time.sleep(_POLL)

@@ -71,7 +71,7 @@ class ArmModel:
     def within_limits(self, q: np.ndarray) -> Any:
         """Whether joint angles keep `MARGIN` from every limit, bool (...).
 
-        q: (..., N), rad.
+        q: (..., N) joint angles, rad.
         """
         q, (low, high) = np.asarray(q, float), self.bounds
         return ((q >= low - 1e-9) & (q <= high + 1e-9)).all(axis=-1)
@@ -79,7 +79,7 @@ class ArmModel:
     def forward(self, q: np.ndarray) -> np.ndarray:
         """Poses `base_T_hand` (..., 4, 4) of joint angles.
 
-        q: (..., N), rad.
+        q: (..., N) joint angles, rad.
         """
         q = np.asarray(q, float)
         model, data, flange = _kinematics(self.urdf, self.flange)
@@ -98,9 +98,9 @@ class ArmModel:
         Closed-loop inverse kinematics: damped least squares on the pose's logarithm, joints kept
         within their limits.
 
-        base_T_hand: (4, 4).
+        base_T_hand: (4, 4) pose of the hand in the arm's base frame.
         q: (N,), near which they are sought, rad.
-        steps: at most so many.
+        steps: number of iterations at most.
         tolerance: of that logarithm, metres and radians.
         """
         model, data, flange = _kinematics(self.urdf, self.flange)
@@ -123,7 +123,7 @@ class ArmModel:
     def base_T_camera(self, base_T_hand: np.ndarray) -> np.ndarray:
         """The pose (4, 4) of the camera on the hand. Raises RobotError where there is none.
 
-        base_T_hand: (4, 4).
+        base_T_hand: (4, 4) pose of the hand in the arm's base frame.
         """
         if self.hand_T_camera is None:
             raise RobotError(f"{self.name}: no camera on the hand, expected one (hand_T_camera)")

@@ -39,7 +39,7 @@ class Connection:
         """The result of a call of franky's, its exceptions as RobotErrors.
 
         what: the call's name in messages.
-        function: without arguments.
+        function: the call; it takes no arguments.
         """
         try:
             return function()
@@ -54,7 +54,7 @@ class Connection:
         """As `call`, of what waits for the controller's answer.
 
         what: the call's name in messages.
-        function: without arguments.
+        function: the call; it takes no arguments.
         """
         return self.call(what, lambda: _bounded(_ANSWER, function))
 
@@ -99,7 +99,7 @@ def finished(future: Any) -> bool:
     """Whether the hand did what it was told: not if it closed on nothing or moved on past it, which
     its width tells.
 
-    future: of franky.
+    future: franky's, of a motion of the hand that has begun.
     """
     try:
         return future.get()

@@ -98,9 +98,9 @@ def perceive(
 ) -> TableView:
     """What is on the table. Raises CaptureError as `find_object` does.
 
-    frame: of the camera.
-    base_T_camera: its pose (4, 4).
-    settings: of the trial.
+    frame: depth and colours that the camera took.
+    base_T_camera: (4, 4) pose of the camera in the arm's base frame.
+    settings: prediction, table, motion, limits, gripper force and arm.
     seed: of the search for the table's plane.
     """
     points = pose.transform(base_T_camera, backproject(frame.depth, frame.K))
@@ -122,11 +122,11 @@ def choose(
     Grasps are predicted again, up to `settings.rounds` times in all, while none of them can be
     carried out.
 
-    view: of the table.
-    base_T_camera: the camera's pose (4, 4).
+    view: what the camera sees: the object, the table, and all else.
+    base_T_camera: (4, 4) pose of the camera in the arm's base frame.
     q: joint angles (N,) of the arm, rad.
-    networks: of `predict.load_networks`.
-    settings: of the trial.
+    networks: what `predict.load_networks` returns for the method.
+    settings: prediction, table, motion, limits, gripper force and arm.
     rng: the generator of what is sampled.
     clock: takes the time of each stage.
     """
@@ -182,7 +182,7 @@ def highest_table(view: TableView) -> float:
     """The height (m) of the highest point of the table's plane within `AROUND` metres of the object
     in x and y.
 
-    view: of the table.
+    view: what the camera sees: the object, the table, and all else.
     """
     beside = view.object_points[:, :2]
     low, high = beside.min(axis=0) - AROUND, beside.max(axis=0) + AROUND
@@ -193,8 +193,8 @@ def highest_table(view: TableView) -> float:
 def behind(points: np.ndarray, eye: np.ndarray) -> np.ndarray:
     """Points (M, 3) that fill the `HIDDEN` metres behind observed ones, down to the table.
 
-    points: observed, (N, 3).
-    eye: from where, (3,).
+    points: (N, 3) observed ones, in the base frame, metres.
+    eye: (3,) position of the camera, in the base frame, metres.
     """
     rays = points - eye
     rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)

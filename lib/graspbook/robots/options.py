@@ -15,7 +15,7 @@ def check_real(
 ) -> None:
     """Refuse options of a real arm that do not go together.
 
-    robot: its address, if there is one.
+    robot: network address of the arm; None for the simulated one.
     source: of `robots.camera.open_camera`; an arm moves only by what a camera sees now.
     execute: whether the arm may move.
     hand_eye: the file of `hand_T_camera`, needed to move.

@@ -72,7 +72,7 @@ def checked(
     Between waypoints to pass the arm goes no faster than it passes them. Raises RobotError that
     names what is in the way, before anything is sent.
 
-    scene: with its arm.
+    scene: what the arm must not touch, and the arm itself.
     what: the motion's name in messages.
     start: joint angles (N,), rad.
     waypoints: to pass, or joint angles (N,) to stop at; at the last one the arm stops.
@@ -184,12 +184,12 @@ def line(
 
     It starts and ends at rest, and is slower where joints are fast: each speeds up by itself.
 
-    base_T_hands: (K, 4, 4).
+    base_T_hands: (K, 4, 4) poses of the hand in the arm's base frame.
     q: joint angles (N,) from which it starts, rad.
     spacing: between two poses, metres.
     speed: of the hand, m/s.
     acceleration: share of the arm's limits.
-    arm: the `ArmModel`.
+    arm: model with the joints, limits and kinematics.
     """
     angles = [np.asarray(q, float)]
     for base_T_hand in base_T_hands:

@@ -20,9 +20,10 @@ from graspbook.errors import CaptureError, ParameterError
 from graspbook.graspnet.predict import load_networks
 from graspbook.perception.camera import backproject
 from graspbook.perception.capture import Capture
-from graspbook.perception.extraction import dominant_plane
+from graspbook.perception.extraction import dominant_plane, size_note
 from graspbook.perception.hand_eye import read_hand_eye_noted
 from graspbook.perception.inputs import read_view
+from graspbook.perception.masks import is_alone
 from graspbook.perception.table import TableView, find_object
 from graspbook.pose import from_rt, transform
 from graspbook.robots import paths
@@ -70,7 +71,7 @@ def pick(
     """Choose a grasp for the object before a camera and, with leave, pick the object up.
 
     source: for `robots.camera.open_camera`, or a capture or cloud for `read_view`.
-    weights: the folder of the networks.
+    weights: folder with the networks' .safetensors files.
     log: where commands to a real arm are written.
     method: one of `graspnet.predict.METHODS`.
     robot: the address of a real arm, which gives the camera's pose. Without one, the simulated arm
@@ -78,7 +79,7 @@ def pick(
     execute: let the real arm look, pick the object up and put it back; without this nothing moves.
     hand_eye: the file of `hand_T_camera`, needed to execute.
     recover: recover the real arm from an error that it is in.
-    seed: of all that is drawn.
+    seed: of all random numbers.
     scale: factor from a capture's units to metres.
     reading: options of `load_capture` for a capture. What a mask marks is the object.
 
@@ -132,7 +133,7 @@ def _capture(source, scale, reading):
     given = [f"--{name.replace('_', '-')}" for name in reading if reading[name] is not None]
     if scale != 1.0 or given:
         raise ParameterError(
-            f"{source}: {', '.join(given or ['--scale'])} is for captures in files, this is a"
+            f"{source}: {', '.join(given or ['--scale'])} is for captures in files; this is a"
             " camera or its recording"
         )
     return None
@@ -153,10 +154,16 @@ def assumed_pose(points: np.ndarray) -> np.ndarray:
 
     points: (N, 3) that the camera measured, in its frame.
 
-    Raises CaptureError where they show no table.
+    Raises CaptureError where they show no table. A side of an object alone is none.
     """
     if len(points) < 3:
         raise CaptureError(f"empty view: {len(points)} measured points, expected a table")
+    if is_alone(points):
+        raise CaptureError(
+            "no table: only the object was measured. The arm needs the table, to know where the"
+            " object is and what the hand must not touch. Take a capture with the table around the"
+            " object, and mark the object with --mask FILE. `graspbook grasp` needs no table"
+        )
     normal, offset, share = dominant_plane(points, np.random.default_rng(0))
     if share < 0.2 or abs(normal[2]) < 0.1:
         raise CaptureError(
@@ -201,8 +208,12 @@ def _plan(seen, source, q, base_T_camera, *, networks, settings, rng):
         "joints": None,
         "rehearsed": None,
     }
-    if seen.notes:
-        found["notes"] = list(seen.notes)
+    notes = list(seen.notes)
+    if marked is None:
+        notes.append(size_note(view.object_points))
+        print(f"note: {notes[-1]}", file=sys.stderr, flush=True)
+    if notes:
+        found["notes"] = notes
     if refused := refusals(choice, settings.motion):
         found["refused"] = refused
     if choice.plan:
@@ -222,7 +233,7 @@ def rehearse(q: np.ndarray, ways: Iterable[paths.Path]) -> bool:
     """Run checked paths by the simulated arm, nothing on its table; True, or RobotError.
 
     q: joint angles (7,) to begin from, rad.
-    ways: one after the other.
+    ways: checked paths, done one after the other.
     """
     with SimulatedController(
         World(tabletop([], np.zeros((0, 4, 4)), []).to_xml(), 0), q

@@ -78,7 +78,7 @@ def feasibility(scene: Scene, base_T_hand: np.ndarray, settings: MotionSettings)
 
     scene: with the object as `near`.
     base_T_hand: grasps (K, 4, 4).
-    settings: of the motion.
+    settings: distances (m), speeds and time limits of the arm's motion.
     """
     given = np.asarray(base_T_hand, float).reshape(-1, 4, 4)
     found, joints = given.copy(), np.full((len(given), len(scene.arm.joints)), np.nan)
@@ -99,11 +99,11 @@ def plan_first(
     """The plan of the first reachable grasp, in order, to which a path is found, None if there is
     no such grasp; and how many were tried.
 
-    scene: of the grasp itself.
+    scene: what the arm must not touch while it grasps.
     way: of the way there, in which hidden space counts as occupied too.
     q: joint angles (N,) from which the way starts, rad.
-    feasible: the grasps.
-    settings: of the motion.
+    feasible: all grasps, and which of them can be reached.
+    settings: distances (m), speeds and time limits of the arm's motion.
     """
     tried = 0
     for rank in np.flatnonzero(feasible.reachable)[: settings.tries]:
@@ -127,9 +127,9 @@ def find_way(
 
     Raises RobotError when an end is not free or no path is found within `settings.time_limit`.
 
-    scene: with its arm.
+    scene: what the arm must not touch, and the arm itself.
     start, goal: joint angles (N,), rad.
-    settings: of the motion.
+    settings: distances (m), speeds and time limits of the arm's motion.
     what: the motion's name in messages.
     """
     for name, q in (("start", start), ("goal", goal)):
@@ -166,18 +166,18 @@ def straight(
 
     Raises RobotError when the arm cannot follow or would touch something.
 
-    scene: with its arm.
+    scene: what the arm must not touch, and the arm itself.
     what: the motion's name in messages.
     q: joint angles (N,) from which it starts, rad.
     offset: (3,) from there, base frame, metres.
-    settings: of the motion.
+    settings: distances (m), speeds and time limits of the arm's motion.
     touching: at `touch_speed` or slower.
     """
     offset = np.asarray(offset, float)
     waypoints = _line_by(scene.arm, q, offset, settings, touching)
     if waypoints is None:
         by = f"{offset.round(3).tolist()} m"
-        raise RobotError(f"{what}: refused: the arm cannot follow a straight line by {by}")
+        raise RobotError(f"{what}: refused: the arm cannot move along a straight line by {by}")
     return checked(scene, what, q, waypoints, settings.speed, grasping=True)
 
 

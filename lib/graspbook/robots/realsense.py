@@ -105,7 +105,7 @@ class Stream:
                 self.close()
                 form = ""
                 if size:
-                    wanted = "{} x {} pixels at {} frames a second".format(*size)
+                    wanted = "{} x {} pixels at {} frames per second".format(*size)
                     form = f" of {wanted}; is it on a USB 3 port?"
                 raise RobotError(f"{name} has no {label} stream{form}")
         try:
@@ -135,7 +135,7 @@ class Stream:
     def next(self, timeout: float) -> Frame | None:
         """The next frame with both depth and colour, None when there is none in time.
 
-        timeout: seconds.
+        timeout: seconds to wait at most.
         """
         end = time.monotonic() + timeout
         while True:

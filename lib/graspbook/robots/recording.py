@@ -114,7 +114,7 @@ def _play(path, timeout, line):
                 if device.current_status() == rs.playback_status.stopped:
                     raise RobotError(f"recording {path} ended after {number} frames")
                 if time.monotonic() > end:
-                    lack = f"gives no {stream.missing}frames for {timeout:g} s, after {number}"
+                    lack = f"gave no {stream.missing}frames for {timeout:g} s after frame {number}"
                     raise RobotError(f"recording {path} {lack}")
             number += 1
             line.send(frame)
@@ -129,7 +129,7 @@ def _play(path, timeout, line):
 def by_librealsense(path: Path) -> bool:
     """Whether a file is a recording of librealsense: a .db3 that names its topics.
 
-    path: of any file.
+    path: of a file, which may be of another kind or missing.
     """
     if path.suffix.lower() != ".db3" or not path.is_file():
         return False

@@ -20,7 +20,7 @@ def refusals(choice: Choice, settings: MotionSettings) -> dict[str, int]:
     """How many grasps before the chosen one are refused, by the first reason that holds.
 
     choice: made; where nothing was chosen, all its grasps count.
-    settings: of the motion.
+    settings: distances (m), speeds and time limits of the arm's motion.
     """
     before = slice(choice.rank)
     grasps = choice.base_T_hand[before]
@@ -50,7 +50,7 @@ def refusals(choice: Choice, settings: MotionSettings) -> dict[str, int]:
 def in_words(counts: Mapping[str, int]) -> str:
     """Counts of refused grasps in one line.
 
-    counts: of `refusals`.
+    counts: grasps by the reason for refusal, as `refusals` returns.
     """
     return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
@@ -58,7 +58,7 @@ def in_words(counts: Mapping[str, int]) -> str:
 def flat_note(view: TableView) -> str:
     """What to know where an object is flat, "" where it is not.
 
-    view: of the table.
+    view: what the camera sees: the object, the table, and all else.
     """
     height = float((view.object_points @ view.normal + view.offset).max())
     if height > FLAT:

@@ -120,7 +120,7 @@ class Scene:
 def thinned(points: Points, voxel: float = 0.01) -> np.ndarray:
     """The mean (M, 3) of the points in each voxel that holds any.
 
-    points: (N, 3).
+    points: (N, 3), metres.
     voxel: its edge, metres.
     """
     if not len(points):
@@ -137,8 +137,8 @@ def hand_clears_table(base_T_hand: np.ndarray, height: float, *, arm: ArmModel =
     """Which poses keep the open hand, and the camera on it, `TABLE_CLEARANCE` over a table, bool
     (N,).
 
-    base_T_hand: (N, 4, 4).
-    height: of the table's top, metres.
+    base_T_hand: (N, 4, 4) poses of the hand in the arm's base frame.
+    height: of the table's top in the base frame, metres.
     arm: the `ArmModel`, for its hand and camera.
     """
     corners = np.concatenate(arm.gripper.collision_parts())

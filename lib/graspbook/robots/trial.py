@@ -39,10 +39,10 @@ def attempt(
 
     Raises KeyboardInterrupt, with the arm stopped.
 
-    arm: connected to.
-    camera: on its hand.
-    networks: of `predict.load_networks`.
-    settings: of the trial.
+    arm: connected one, real or simulated.
+    camera: depth camera on the arm's hand.
+    networks: what `predict.load_networks` returns for the method.
+    settings: prediction, table, motion, limits, gripper force and arm.
     rng: the generator of what is sampled.
     judge: called when the object should hang in the air: whether it does, and how high (m) its
         lowest point is over the table, None if that is not known.
@@ -84,7 +84,7 @@ def _nothing():
 def not_begun(fault: str) -> dict[str, Any]:
     """What `attempt` would tell of a trial that a fault kept from beginning.
 
-    fault: in words.
+    fault: what went wrong, one sentence.
     """
     return _nothing() | {"outcome": "fault", "reason": fault, "fault": fault, "times": {}}
 

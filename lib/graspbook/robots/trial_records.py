@@ -212,7 +212,7 @@ def begun(record: Record) -> bool:
     """Whether a recorded trial came to any stage; else there was no controller, or none that
     answered.
 
-    record: of the trial.
+    record: of one trial, as in `robots.trial_records`.
     """
     return any(seconds is not None for seconds in record["times"].values())
 
@@ -237,7 +237,7 @@ def _read(path):
         complaint = _complaint(record)
         earlier = found.pop(_trial(record), None) if complaint is None else None
         if earlier and begun(earlier[1]):
-            complaint = f"the trial of line {earlier[0]} again"
+            complaint = f"the same trial as in line {earlier[0]}"
         if complaint:
             raise OutputError(
                 f"{path}, line {number}: not the record of a trial: {complaint}; {_REMEDY}"

@@ -26,9 +26,9 @@ def setup_hash(settings: TrialSettings, weights: Path | str, *, real: bool = Fal
     """Hash of what trials depend on besides object, pose and seed: settings, weights, code, and
     whether the arm is a real one.
 
-    settings: of the trials.
+    settings: prediction, table, motion, limits, gripper force and arm.
     weights: the folder with the files of the settings' method.
-    real: whether the arm is.
+    real: whether the arm is a real one.
     """
     values = asdict(settings)
     del values["arm"]["urdf"], values["arm"]["mjcf"]  # files of a package, as the code is
@@ -58,17 +58,17 @@ def run_trials(
     any trial, for an object that cannot be held in any pose; and RobotError after a trial that
     could not begin or that ended in a fault on a real arm.
 
-    subjects: the objects.
+    subjects: the objects with their mass and category.
     networks: {method: what `load_networks` returns for it}.
-    records_path: the file of the records.
+    records_path: of the .jsonl file of the records.
     poses: stable poses per object.
     seeds: each gives every subject other poses and other noise.
-    weights: the folder of the networks.
+    weights: folder with the networks' .safetensors files.
     settings: of the trials, for every method.
-    revision: of the code, for the records.
+    revision: git revision of the code, for the records.
     robot: a real arm; None to simulate.
     ended: called with each new record.
-    progress: whether to show a bar.
+    progress: whether a bar is shown on stderr.
     """
     own = {
         method: replace(settings, predict=replace(settings.predict, method=method))
@@ -154,12 +154,12 @@ def _go_on(record, robot):
     """Raise RobotError where no other trial should follow that of a record."""
     told = (
         f"{record['object']}, pose {record['pose']}, {record['method']}: {record['fault']};"
-        " recorded, and trials end here:"
+        " this was recorded, and the trials end here."
     )
     if not begun(record):
         raise RobotError(
-            f"{told} this one did not begin. Check that the controller runs, then run the trials"
+            f"{told} This one did not begin. Check that the controller runs, then run the trials"
             " again"
         )
     if robot and record["fault"]:
-        raise RobotError(f"{told} check the arm, then run the trials again for the rest")
+        raise RobotError(f"{told} Check the arm, then run the other trials by the same command")

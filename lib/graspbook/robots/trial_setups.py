@@ -40,10 +40,10 @@ def simulate(
     """One simulated trial of an object: what `attempt` tells of it, with `commands` and
     `base_T_object`.
 
-    subject: the object.
-    base_T_object: its pose (4, 4).
-    networks: of `predict.load_networks`.
-    settings: of the trial.
+    subject: the object with its mass and category.
+    base_T_object: (4, 4) pose of the object in the arm's base frame.
+    networks: what `predict.load_networks` returns for the method.
+    settings: prediction, table, motion, limits, gripper force and arm.
     rng: the generator of noise and of what is sampled.
     realtime: as for `SimulatedController`.
     """
@@ -82,9 +82,9 @@ def simulated_view(
 ) -> Frame:
     """The camera's frame of an object on the table, the arm out of its sight.
 
-    obj: the object.
+    obj: the `GraspObject`, metres.
     base_T_object, base_T_camera: where they are, (4, 4).
-    rng: the generator of noise.
+    rng: generator of the camera's noise.
     """
     seen = [(table_mesh(), np.eye(4)), (obj.mesh, base_T_object)]
     return SimulatedCamera(lambda: seen, lambda: base_T_camera, d415(), rng).frame()
@@ -115,9 +115,9 @@ class RealSetup:
     def place(self, subject: Subject, index: int, base_T_object: np.ndarray) -> None:
         """Have the object placed. Raises RobotError where nobody can be asked.
 
-        subject: the object.
-        index: the number of its pose.
-        base_T_object: that pose, (4, 4).
+        subject: the object with its mass and category.
+        index: number of its stable pose, from 0 on.
+        base_T_object: (4, 4) pose of the object in the arm's base frame.
         """
         shown, (x, y) = self.show(subject, index, base_T_object), base_T_object[:2, 3]
         where = f"about {x:.2f} m in front of the arm's base and {abs(y):.2f} m to its"
@@ -135,8 +135,8 @@ class RealSetup:
     ) -> dict[str, Any]:
         """One trial of what stands there, judged by the hand's width alone.
 
-        networks: of `predict.load_networks`.
-        settings: of the trial.
+        networks: what `predict.load_networks` returns for the method.
+        settings: prediction, table, motion, limits, gripper force and arm.
         rng: the generator of what is sampled.
         """
         leave = {"execute": self.execute, "recover": self.recover}

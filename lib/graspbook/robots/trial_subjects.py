@@ -40,10 +40,10 @@ def trial_poses(obj: GraspObject, count: int, seed: int = 0, *, arm: ArmModel = 
     shape at least five succeed in the shake test and keep clear of the table, whatever any method
     finds. Raises MeshError where there is none.
 
-    obj: what is to be grasped.
-    count: as many as wanted.
+    obj: `GraspObject` that is to be grasped, metres.
+    count: number of poses that are wanted.
     seed: of where and how it is turned.
-    arm: with the camera on its hand.
+    arm: model of the arm, with its hand and camera.
     """
     poses = stable_poses(obj, count, seed, _graspable(obj, arm))
     shifts = np.random.default_rng([seed, 7]).uniform(-SCATTER, SCATTER, (len(poses), 2))

@@ -27,10 +27,10 @@ def slip_of_a_box(
     The box is 40 × 50 × 50 mm. Two pads that press with F each hold m·a <= 2·friction·F (Coulomb).
     Beyond this limit the box slides by (load - limit) / m · time² / 2.
 
-    settings: of the shake test.
-    loads: (n,) newtons.
+    settings: friction, forces and times of the shake test.
+    loads: (n,) forces on the box, newtons.
     axis: of the hand along which they act, 1 or 2, in the plane of the pads.
-    time: seconds.
+    time: for how long each load acts, seconds.
     """
     mesh = trimesh.creation.box((0.04, 0.05, 0.05))
     shaker = Shaker(GraspObject("box", "box", mesh, (mesh,)), settings, threads=1)
@@ -46,9 +46,9 @@ def slip_of_a_box(
 def kinematics_deviation(hand: Hand, postures: int, seed: int) -> float:
     """Largest difference of any number in link poses (4, 4) by `Hand.forward` and by MuJoCo.
 
-    hand: of many joints.
+    hand: many-jointed one, see `hands.library`.
     postures: their number, within the joints' limits.
-    seed: of the postures.
+    seed: which postures are drawn.
     """
     import torch
 

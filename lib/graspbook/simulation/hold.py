@@ -157,7 +157,7 @@ class Holder:
     ) -> Held:
         """The Held of grasps. The state after the squeeze is the start of each direction.
 
-        object_T_palm: (N, 4, 4).
+        object_T_palm: (N, 4, 4) poses of the palm in the object frame.
         joints: (N, J), values of `hand.joints` of the closed hand.
         squeeze: (N, J), the motors' targets. If None, each closing joint presses with the same
             share of its effort.

@@ -37,10 +37,10 @@ def label_file(
 
     Returns the confusion counts of the file's own labels (truth) and ours, None where it has none.
 
-    source: the grasp file.
+    source: grasp file with the poses to test.
     mesh_root: folder that its mesh's path starts from, or that holds the mesh.
     out: grasp file to write, with labels and grades.
-    threads: of the simulation.
+    threads: of the CPU that simulate at the same time.
     gripper: the hand; the one that the file names if None.
     progress: say on stderr what is done.
 
@@ -84,10 +84,10 @@ def calibrate(
     were chosen on; the frozen test, the same without any shake, and a threshold on the closing
     width alone (chosen on the even half) are reported on the odd half too.
 
-    source: the grasp file.
+    source: grasp file with the poses to test.
     mesh_root: folder that its mesh's path starts from, or that holds the mesh.
-    threads: of the simulation.
-    progress: show a bar.
+    threads: of the CPU that simulate at the same time.
+    progress: whether a bar is shown on stderr.
 
     Raises GraspFileError for a file without labels or with fewer than 2 grasps, and for what
     `label_file` does.

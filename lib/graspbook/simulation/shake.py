@@ -67,7 +67,7 @@ class Shaker(ShakeWorld):
         """Whether the open hand is inside the object by more than `settings.penetration`, (N,)
         bool.
 
-        object_T_hand: (N, 4, 4).
+        object_T_hand: (N, 4, 4) poses of the hand in the object frame.
         """
         states = self.initial_states(object_T_hand)
         if not len(states):
@@ -79,7 +79,7 @@ class Shaker(ShakeWorld):
         """The ShakeOutcome of grasps that are closed, and shaken along and about each axis of the
         hand.
 
-        object_T_hand: (N, 4, 4).
+        object_T_hand: (N, 4, 4) poses of the hand in the object frame.
         grade: also measure how firmly the successful ones hold.
         """
         object_T_hand = np.asarray(object_T_hand, float).reshape(-1, 4, 4)
@@ -94,7 +94,7 @@ class Shaker(ShakeWorld):
     def grip(self, object_T_hand: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """States (G, S) of the grasps that close on the object and come to rest, and which (G,).
 
-        object_T_hand: (N, 4, 4).
+        object_T_hand: (N, 4, 4) poses of the hand in the object frame.
         """
         return _close(self, _preshape(self, object_T_hand), np.arange(len(object_T_hand)))
 
@@ -110,12 +110,12 @@ def shake_test(
 ) -> ShakeOutcome:
     """The ShakeOutcome of grasps of an object, by a Shaker that is used once.
 
-    obj: the object.
-    object_T_hand: (N, 4, 4).
+    obj: the `GraspObject`, metres.
+    object_T_hand: (N, 4, 4) poses of the hand in the object frame.
     settings: the frozen ones if None.
-    threads: of the simulation.
+    threads: of the CPU that simulate at the same time.
     grade: also measure how firmly the successful ones hold.
-    gripper: the hand.
+    gripper: the parallel-jaw hand that grasps.
     """
     shaker = Shaker(obj, settings, threads=threads, gripper=gripper)
     return shaker.test(object_T_hand, grade=grade)

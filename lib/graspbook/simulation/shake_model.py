@@ -35,7 +35,7 @@ class ShakeSettings:
 
     mass: of every object, kg, with uniform density; None: `density` applies instead, as in the
         paper.
-    density: kg/m³.
+    density: of the object, kg/m³.
     friction: Coulomb's; a pad pair carries 2·friction·force.
     force: N, of each finger.
     acceleration, angular_acceleration: m/s² and rad/s², peaks of the sinusoidal shake along and
@@ -75,8 +75,8 @@ def mass_properties(obj: GraspObject, settings: Any) -> tuple[float, np.ndarray,
 def physics(obj: GraspObject, settings: ShakeSettings) -> dict[str, Any]:
     """The entries of a grasp file's `object/` about its test: mass, com, inertia, friction.
 
-    obj: the tested object.
-    settings: of the test.
+    obj: `GraspObject` that is tested, metres.
+    settings: friction, forces and times of the shake test.
     """
     mass, centre, inertia = mass_properties(obj, settings)
     return {"mass": mass, "com": centre, "inertia": inertia, "friction": settings.friction}
@@ -97,7 +97,7 @@ class ShakeWorld:
     def initial_states(self, object_T_hand: np.ndarray) -> np.ndarray:
         """States (N, S): hand open, object at rest with its centre of mass at its body's origin.
 
-        object_T_hand: (N, 4, 4).
+        object_T_hand: (N, 4, 4) poses of the hand in the object frame.
         """
         hand_T_object = pose.inverse(object_T_hand)
         states = np.zeros((len(object_T_hand), 1 + self.model.nq + self.model.nv))
@@ -119,11 +119,11 @@ class ShakeWorld:
         The contacts are, at every step, whether right finger, left finger and palm touch it (n,
         steps, 3), and the least distance there (n, steps, 3), metres, negative inside.
 
-        states: (n, S), at the start.
-        steps: their number.
+        states: (n, S) MuJoCo states at the start.
+        steps: number of simulation steps.
         wrench: force and torque on the object's centre of mass, (n or 1, steps, 6), in the hand's
             axes.
-        model: if not the object's own.
+        model: MuJoCo's model; that of the object if None.
         """
         control = np.zeros((len(states), steps, 2 + 6 * self.model.nbody))
         control[..., :2] = -self.settings.force
@@ -173,8 +173,8 @@ def build_model(
     qpos has both fingers' joint values, then the object's position and quat_wxyz.
 
     obj: its centre of mass is its body's origin.
-    settings: of the test.
-    gripper: the hand.
+    settings: friction, forces and times of the shake test.
+    gripper: the parallel-jaw hand that grasps.
     """
     spec = mujoco.MjSpec()
     spec.option.timestep, spec.option.gravity = settings.timestep, [0, 0, 0]
@@ -227,8 +227,8 @@ def add_object(spec: mujoco.MjSpec, obj: GraspObject, settings: Any) -> None:
 
     Its centre of mass is the body's origin. Its convex parts have contype 2 and conaffinity 1.
 
-    spec: the world.
-    obj: the object.
+    spec: MuJoCo's specification of the world.
+    obj: the `GraspObject`, metres.
     settings: anything with a `mass` and a `friction`.
     """
     mass, centre, inertia = mass_properties(obj, settings)
@@ -242,8 +242,8 @@ def add_object(spec: mujoco.MjSpec, obj: GraspObject, settings: Any) -> None:
 def with_mass(model: mujoco.MjModel, mass: float) -> mujoco.MjModel:
     """A copy of a model whose object has another mass, distributed as before.
 
-    model: of `build_model`.
-    mass: kg.
+    model: MuJoCo's model, from `build_model`.
+    mass: of the object, kg.
     """
     model = copy.copy(model)
     body = model.body("object")

@@ -48,11 +48,11 @@ def tabletop(
     ParameterError unless there is one pose and one mass per object, and masses and table sides are
     positive.
 
-    objects: B of them.
-    world_T_objects: (B, 4, 4).
-    masses: (B,) kg.
-    table_size: (3,) metres.
-    table_centre: (2,) of the table's middle.
+    objects: the B objects on the table.
+    world_T_objects: (B, 4, 4) poses of the objects in the world frame.
+    masses: (B,) of the objects, kg.
+    table_size: (3,) its full length, width and height, metres.
+    table_centre: (2,) x and y of its middle, world frame, metres.
     settings: friction and timestep, by default the frozen ones.
     mat: whether contact with the table is softer than usual.
     """
@@ -141,10 +141,10 @@ def stable_poses(
     is used, if that is new. Raises ParameterError for a count below one. Raises MeshError if no
     pose is left or the object has no hull.
 
-    obj: the object.
+    obj: the `GraspObject`, metres.
     count: of poses. If there are fewer, the most likely one is repeated at other accepted yaws. P
         is then count, unless accept refuses nearly all of these.
-    seed: of the yaws.
+    seed: how objects are turned about the vertical.
     accept: of world_T_object (4, 4); poses for which it is false are left out.
     """
     if count < 1:

@@ -51,21 +51,21 @@ class Outputs:
     def thumbnail(self, section: str) -> Path:
         """The small picture of a notebook for the index; its suffix may be .svg or .png.
 
-        section: of the notebook.
+        section: name of the notebook's section of the parameters.
         """
         return self.root / "thumbnails" / f"{section}.svg"
 
     def results(self, section: str) -> Path:
         """The file of a notebook's numbers, `results/<section>.json`.
 
-        section: of the notebook.
+        section: name of the notebook's section of the parameters.
         """
         return self.root / "results" / f"{section}.json"
 
     def write_results(self, section: str, numbers: Any) -> None:
         """Write a notebook's numbers.
 
-        section: of the notebook.
+        section: name of the notebook's section of the parameters.
         numbers: plain data, no wall times, so that the same parameters give the same bytes.
         """
         write_json(self.results(section), numbers)
@@ -73,7 +73,7 @@ class Outputs:
     def read_results(self, section: str) -> Any:
         """The numbers of a notebook that ran before.
 
-        section: of the notebook.
+        section: name of the notebook's section of the parameters.
 
         Raises NotebookError if it has not run.
         """

@@ -104,7 +104,7 @@ def notebook_parameters(
 
     sections: of the profile; the notebook's own and `shared` are used.
     notebook: its path, e.g. "graspnet/1_objects".
-    profile: its name.
+    profile: name of the profile, such as smoke.
     output_root: the folder of the run.
     """
     own, shared = sections[section_name(notebook)], sections["shared"]

@@ -41,8 +41,8 @@ class GraspnetObjects(Section):
                 )
         if not any(held_out.values()):
             raise ValueError(
-                "counts are 1 in every family, expected at least one family of 2 or more, to hold"
-                " out one of them"
+                "every family has 1 object, expected at least one family of 2 or more, so that one"
+                " object can be held out"
             )
         return self
 
@@ -117,7 +117,7 @@ class GraspnetRefinement(Section):
     @classmethod
     def _from_the_samples_on(cls, steps):
         if steps[0] != 0 or any(later <= step for step, later in itertools.pairwise(steps)):
-            raise ValueError("expected 0 (the samples) first, then steps that strictly rise")
+            raise ValueError("expected 0 (the samples) first, then increasing steps")
         return steps
 
 
@@ -202,7 +202,7 @@ class GraspnetRobotTrials(Section):
     @classmethod
     def _each_once(cls, names):
         if len(set(names)) < len(names):
-            raise ValueError(f"{', '.join(names)}: expected each once")
+            raise ValueError(f"{', '.join(names)}: expected each only once")
         return names
 
 

@@ -25,7 +25,7 @@ def source_notebooks(root: Path | str) -> list[str]:
 def heading(notebook: nbformat.NotebookNode) -> list[str]:
     """Title and further paragraphs of a notebook's first markdown cell; an empty title if none.
 
-    notebook: executed or not.
+    notebook: with its outputs, or not yet executed.
     """
     words = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     title, *paragraphs = next(words, "").strip().split("\n\n")

@@ -36,7 +36,7 @@ def run_notebook(
 ) -> Path:
     """Execute a notebook in `notebooks/` and return the path of the executed one.
 
-    notebook: its path.
+    notebook: path of its .ipynb file.
     profile: name or .yaml file.
     overrides: "section.key=value" strings.
     output_root: folder of all files, `outputs/<profile>` if omitted.
@@ -76,7 +76,7 @@ def describe(failure: Mapping[str, Any], name: str, executed: Path) -> str:
     """One line on a failure: the error, its place, and the file with more.
 
     failure: as recorded in the executed notebook.
-    name: of the notebook.
+    name: of the notebook, such as graspnet/1_objects.
     executed: path of the executed one.
     """
     return (
@@ -88,7 +88,7 @@ def describe(failure: Mapping[str, Any], name: str, executed: Path) -> str:
 def notebook_name(notebook: Path | str) -> str:
     """The path below `notebooks/` without suffix, e.g. "graspnet/1_objects".
 
-    notebook: its path.
+    notebook: path of its .ipynb file.
 
     Raises ParameterError unless it is a known notebook.
     """

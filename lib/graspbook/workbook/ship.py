@@ -54,7 +54,7 @@ def ship(
     paper: one of SHIPMENTS.
     evaluations: reports of `graspbook evaluate` with these weights; the card of graspnet has their
         figures.
-    folder: of all written files.
+    folder: where all files are written.
 
     Raises NotebookError for an incomplete run or a report on other weights, WeightsError for
     missing weights, and ParameterError for reports on the other paper.
@@ -108,8 +108,8 @@ def _report(path, made, folder):
     expected = weights_hashes(made, parameters["method"])
     if parameters["weights"] != expected:
         raise NotebookError(
-            f"{path}: judges weights {parameters['weights']}, expected {expected}: ship without "
-            f"reports, evaluate those in {folder}, and ship again"
+            f"{path}: a report on weights {parameters['weights']}, expected {expected}. Ship"
+            f" without reports, evaluate the weights in {folder}, then ship again"
         )
     return report
 

@@ -44,7 +44,7 @@ class Page:
     notebook: as executed.
     parameters: (name, value, meaning, default where the value differs from it).
     picture: address of its thumbnail.
-    href: from the top of the site.
+    href: address of its page, relative to the top of the site.
     made: profile, revision, date and duration of the run, as words.
     """
 

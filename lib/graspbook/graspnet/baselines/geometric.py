@@ -21,10 +21,10 @@ def sample_geometric(
     vs. Geometric Grasp Sampler").
 
     cloud: (M, 3), camera frame.
-    n: how many.
-    rng: what draws them.
+    n: number of grasps.
+    rng: generator of the random numbers.
     standoff: one of `candidates.STANDOFFS`.
-    gripper: the hand.
+    gripper: the parallel-jaw hand that grasps.
 
     Raises CaptureError for a cloud without normals, see `estimate_normals`.
     """

@@ -99,9 +99,9 @@ def draw_candidates(
     reaches between its fingers. A candidate is the middle one of the valid placements.
 
     cloud, normals: (M, 3).
-    n: how many at most.
+    n: number of grasps at most.
     settings: the choices.
-    rng: what draws the points.
+    rng: generator that draws the points.
     whole: (W, 3), all observed points, if the cloud is thinned; the hand touches none of these
         either.
     """

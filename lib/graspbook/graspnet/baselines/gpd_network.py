@@ -71,9 +71,9 @@ class GpdNetwork(nn.Module):
 def score_images(network: GpdNetwork, images: np.ndarray, *, chunk: int = 64) -> np.ndarray:
     """Probabilities of success (K,) float64.
 
-    network: trained.
+    network: trained classifier of the images.
     images: (K, 15, 60, 60) uint8.
-    chunk: how many at once.
+    chunk: number that is computed at once; it bounds the memory.
     """
     device = next(network.parameters()).device
     parts = [
@@ -95,10 +95,10 @@ def detect(
     There are none if no placement of the hand is valid.
 
     cloud: (M, 3), camera frame.
-    network: for the scores.
+    network: trained classifier that gives the scores.
     settings: the choices.
-    n: how many at most.
-    rng: what draws them.
+    n: number of grasps at most.
+    rng: generator of the random numbers.
 
     Raises CaptureError for a cloud that has no normals (`estimate_normals`).
     """
@@ -139,7 +139,7 @@ def label_candidates(
     objects, name: the set, and which of its objects.
     path: .npz file to write.
     settings: the choices.
-    views: how many.
+    views: number of rendered views.
     per_view: candidates in each at most.
     noise, holes: of the views, metres and how many, see `dataset.DataSettings`.
     seed: of views and candidates.
@@ -188,7 +188,7 @@ def candidate_rng(name: str, seed: int) -> np.random.Generator:
     Each object has its own generator. None equals that of an evaluated view.
 
     name: of the object.
-    seed: of all.
+    seed: of all random numbers.
     """
     return np.random.default_rng([seed, 3, hash_number(name)])
 
