@@ -43,21 +43,26 @@ def close(
     beyond = moved[:, torch.as_tensor(balls.links)]  # (J, S): the balls that a joint moves
     first, second = torch.as_tensor(compared_links(hand).T)
     between = moved[:, first] != moved[:, second]  # (J, P): the pairs that a joint turns apart
+
+    def blocked(rows, proposed):
+        links = hand.forward(proposed, wrist[rows])
+        depth = lookup(fields, carry(links, balls.centres, balls.links), which[rows]) - radii
+        crossed = (self_depths(hand, links) > ALLOWED).to(joints.dtype)
+        found = (depth < 0).to(joints.dtype) @ beyond.to(joints.dtype).T
+        return found + crossed @ between.to(joints.dtype).T > 0
+
     joints = joints.clone()
     for step in _STEPS:
         free = (rate != 0).expand_as(joints).clone()
-        while (moving := free.any(dim=1)).any():
-            proposed = torch.clamp(joints[moving] + step * rate * free[moving], low, high)
-            links = hand.forward(proposed, wrist[moving])
-            centres = carry(links, balls.centres, balls.links)
-            depth = lookup(fields, centres, which[moving]) - radii
-            blocked = (depth < 0).to(joints.dtype) @ beyond.to(joints.dtype).T > 0
-            crossed = (self_depths(hand, links) > ALLOWED).to(joints.dtype)
-            blocked |= crossed @ between.to(joints.dtype).T > 0
-            blocked |= proposed == joints[moving]
-            goes = free[moving] & ~blocked
-            joints[moving] = torch.where(goes, proposed, joints[moving])
-            free[moving] = goes
+        while len(moving := torch.nonzero(free.any(dim=1))[:, 0]):
+            rows = moving
+            while len(rows):  # where a joint stops, what the others do then is asked again
+                before = joints[rows]
+                proposed = torch.clamp(before + step * rate * free[rows], low, high)
+                stops = free[rows] & (blocked(rows, proposed) | (proposed == before))
+                free[rows] = free[rows] & ~stops
+                rows = rows[stops.any(dim=1)]
+            joints[moving] = torch.clamp(joints[moving] + step * rate * free[moving], low, high)
     return joints
 
 

@@ -131,7 +131,7 @@ def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator)
     generator: of the fields' device.
     """
     which = judge.which
-    centres, halves = _cubes(fields)
+    centres, halves = cubes(fields)
     states = fields.values.new_zeros(len(which), 7 + len(hand.joints))
     left = torch.arange(len(which), device=which.device)
     for _ in range(_DRAWS):
@@ -190,7 +190,7 @@ def space(hand: Hand, fields: Fields) -> Space:
     hand: the hand.
     fields: of B objects.
     """
-    centres, halves = _cubes(fields)
+    centres, halves = cubes(fields)
     low, high, opened, _ = _joints(hand, centres)
     contacts = hand.contacts["default"]
     still = torch.eye(4, dtype=opened.dtype, device=opened.device)
@@ -206,8 +206,11 @@ def space(hand: Hand, fields: Fields) -> Space:
     )
 
 
-def _cubes(fields):
-    """Centres (B, 3) and half sides (B,) of the cubes of distance fields."""
+def cubes(fields: Fields) -> tuple[torch.Tensor, torch.Tensor]:
+    """Centres (B, 3) and half sides (B,) of the cubes of distance fields.
+
+    fields: of B objects.
+    """
     halves = fields.spacings * (fields.values.shape[-1] - 1) / 2
     return fields.origins + halves[:, None], halves
 
