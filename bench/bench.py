@@ -101,7 +101,7 @@ all faces    distance to every face and the solid angle of every face, for some 
 MuJoCo       mj_kinematics in Python, one posture at a time; ours in float32
 whole hull   Qhull on all contact wrenches
 one, autograd
-             one grasp at a time with all its contacts, SciPy's NNLS and a Jacobian by autograd; ours
+             one grasp at a time with all its contacts, SciPy's NNLS and autograd's Jacobian; ours
              takes at most 3 contacts per link
 one by one   a step of the desk profile's network on 16 grids by the combined loss, with K = 50
              planned grasps each; the baseline is the same step, but takes each example, grasp and
