@@ -122,9 +122,9 @@ real time    the same trial held back to the clock; ours as fast as client and s
              go, but for 2 s of holding up
 Targets: training 20 times (ours) and 3 times (the paper's) the baseline, 200 grasps in 0.3 s (ours)
 and 3 s (the paper's), 27 grasps a minute by annealing (32,400 in 10 hours on two cores), 2 s a
-distance field, 0.08 s one grid, 0.1 s an adjusted pose, a way of the arm and the object of a frame,
-1 s a path to the best of 200 grasps, the others at least the baseline; all under 3 GB. --profile
-NAME tells where the time of a row goes."""
+distance field, 0.08 s one grid, 2 ms a squeeze, 0.1 s an adjusted pose, a way of the arm and the
+object of a frame, 1 s a path to the best of 200 grasps, the others at least the baseline; all under
+3 GB. --profile NAME tells where the time of a row goes."""
 ROW = "{:34} {:12} {:>10} {:>10} {:10} {:>7} {:>8}  {:7}  {}"
 
 
