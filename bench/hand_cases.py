@@ -2,28 +2,33 @@
 
 import os
 import tempfile
+from dataclasses import replace
 from unittest import mock
 
 import mujoco
 import numpy as np
 import torch
 import trimesh
-from baselines import face_by_face, one_by_one, point_by_point
+from baselines import face_by_face, hold_alone, one_by_one, point_by_point, squeeze_alone
 from scipy.spatial import ConvexHull
 
 from graspbook.hands import mjcf, pose_vector
 from graspbook.hands.library import load_hand
 from graspbook.highdof import losses, refinement
 from graspbook.highdof.annealing import AnnealingSettings
+from graspbook.highdof.closing import close
 from graspbook.highdof.descent import DescentSettings
 from graspbook.highdof.network import GraspNetwork, NetworkSettings, fuse
+from graspbook.highdof.object_field import make_target
 from graspbook.highdof.planner import PlannerSettings, plan
 from graspbook.highdof.predict import WAYS
+from graspbook.highdof.squeeze import stages
 from graspbook.objects import distance
 from graspbook.objects.families import make_shape
 from graspbook.objects.rotations import rotations, turned_frame
 from graspbook.pose import quat_wxyz_to_matrix
 from graspbook.quality import contact_wrenches, epsilon
+from graspbook.simulation.hold import Holder, hold_settings
 from graspbook.workbook.params import load_profile
 
 
@@ -197,6 +202,75 @@ def mend_poses(way, count, tiny, measure):
         work=len(x),
         repeats=1 if tiny else 3,
         same=lambda ours, theirs: f"{ours.float().mean():.0%}, {theirs.float().mean():.0%} freed",
+    )
+
+
+def _closed_hands(count, tiny):
+    """Shadow Hands that have closed on a bottle: the hand, the object, its Target, and the arrays
+    wrist and joints.
+    """
+    hand, obj = load_hand("shadow"), make_shape("bottle", np.random.default_rng(0))
+    target, rng = make_target(obj.mesh), np.random.default_rng(0)
+    rotation = quat_wxyz_to_matrix(rng.normal(size=(count, 4)))
+    wrist = np.tile(np.eye(4), (count, 1, 1))
+    wrist[:, :3, :3], wrist[:, :3, 3:] = rotation, -rotation @ [[0.0], [-0.05], [0.08]]
+    wrist[:, :3, 3] += target.com
+    x = torch.as_tensor(pose_vector.join(wrist, hand.open), dtype=torch.float32)
+    which = torch.zeros(count, dtype=torch.long)
+    steps = {"steps": 5} if tiny else {}
+    wrist, joints = pose_vector.split(refinement.adjust(hand, target.fields, which, x, **steps)[0])
+    return hand, obj, target, wrist, close(hand, target.fields, which, wrist, joints)
+
+
+def squeeze_hands(tiny, measure):
+    """Pregrasps and balanced squeezes of closed hands, 32 at once; the baseline takes one grasp at
+    a time, all its contacts, SciPy's NNLS and a Jacobian by autograd.
+    """
+    torch.set_num_threads(1)
+    count, few = (2, 1) if tiny else (32, 3)
+    hand, _, target, wrist, joints = _closed_hands(count, tiny)
+
+    def baseline():
+        return [squeeze_alone(hand, target, wrist[i], joints[i]) for i in range(few)]
+
+    return measure(
+        lambda: stages(hand, target, wrist, joints),
+        baseline,
+        unit="grasps/s",
+        work=count,
+        baseline_work=few,
+        repeats=1 if tiny else 5,
+    )
+
+
+def hold_hands(preset, tiny, measure):
+    """Hold tests of closed hands, 32 at once; the baseline tests one grasp at a time by mj_step in
+    Python, each direction from the start and to the end.
+    """
+    torch.set_num_threads(1)
+    count, few = (2, 1) if tiny else (32, 2)
+    hand, obj, target, wrist, joints = _closed_hands(count, tiny)
+    settings = hold_settings(preset)
+    if tiny:
+        settings = replace(settings, time=0.1)
+    holder = Holder(hand, obj, settings, threads=1)
+    before, grasp, squeeze, _ = stages(hand, target, wrist, joints)
+    given = wrist.double().numpy(), grasp, squeeze, before
+
+    def ours():
+        return holder.test(*given[:2], squeeze=squeeze, pregrasp=before, every=False).held
+
+    def baseline():
+        return [hold_alone(holder, *(array[i] for array in given)) for i in range(few)]
+
+    return measure(
+        ours,
+        baseline,
+        unit="tests/s",
+        work=count,
+        baseline_work=few,
+        repeats=1 if tiny else 3,
+        same=lambda ours, theirs: f"{np.mean(ours[:few] == np.array(theirs)):.0%} alike",
     )
 
 

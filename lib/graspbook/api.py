@@ -157,6 +157,7 @@ def hand_grasp(
     seed: int = 0,
     scale: float = 1.0,
     weights: Path | str = SHIPPED,
+    hold: str = "bench",
     **reading: Any,
 ) -> HandGrasp:
     """Predict a grasp of a hand of many joints for a mesh, a point cloud or a depth capture.
@@ -167,6 +168,7 @@ def hand_grasp(
     seed: of all that is drawn.
     scale: factor from the file's units to metres.
     weights: the folder of the networks.
+    hold: the test of what is held: "bench", as DexGraspBench's, or "strict", ours.
     reading: options of `load_capture`, for a cloud or a capture.
 
     Raises the errors of reading, and PlanError for an object that the hand cannot get around.
@@ -176,7 +178,7 @@ def hand_grasp(
     _check_whole(1, rotations=rotations)
     _check_whole(0, seed=seed)
     settings: dict[str, Any] = {"rotations": rotations, "seed": seed, "scale": scale}
-    return HandGrasp(*grasp_mesh(path, weights, hand, **settings, reading=reading))
+    return HandGrasp(*grasp_mesh(path, weights, hand, **settings, hold=hold, reading=reading))
 
 
 def read_grasps(path: Path | str) -> GraspSet:

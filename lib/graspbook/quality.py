@@ -10,7 +10,7 @@ from graspbook.errors import ParameterError
 _TOLERANCE = 1e-7
 _FEW = 48  # number of wrenches in the first hull
 _FACETS = 50  # number of facets checked at once
-_SPREAD, _FLAT, _NEWTON, _HALVINGS = 1e-4, 1e-7, 40, 12  # of balanced forces
+_SPREAD, _FLAT, _NEWTON, _SHORTER = 1e-4, 1e-7, 40, 12  # of balanced forces
 
 
 def epsilon(
@@ -139,30 +139,35 @@ def _least_multiples(rows):
     """
     y, identity = np.zeros((len(rows), 7)), _SPREAD * np.eye(7)
     y[:, 6] = 1 / np.maximum(1, rows[..., 6].sum(axis=1))
-
-    def dual(y):
-        f = np.maximum((rows @ y[..., None])[..., 0], 0)
-        return y[:, 6] - ((f * f).sum(axis=1) + _SPREAD * (y * y).sum(axis=1)) / 2, f
-
-    value, f = dual(y)
+    value, f = _dual(rows, y)
+    left = np.arange(len(rows))
     for _ in range(_NEWTON):
-        slope = -(f[:, None] @ rows)[:, 0] - _SPREAD * y
+        slope = -(f[left, None] @ rows[left])[:, 0] - _SPREAD * y[left]
         slope[:, 6] += 1
-        if np.abs(slope).max(initial=0) < _FLAT:
+        steep = np.abs(slope).max(axis=1) > _FLAT
+        left, slope = left[steep], slope[steep]
+        if not len(left):
             break
-        active = rows * (f > 0)[..., None]
+        some = rows[left]
+        active = some * (f[left] > 0)[..., None]
         bend = active.transpose(0, 2, 1) @ active + identity
         step = np.linalg.solve(bend, slope[..., None])[..., 0]
-        for _ in range(_HALVINGS):
-            better, g = dual(y + step)
-            worse = better < value - 1e-9 * (1 + np.abs(value))
+        for _ in range(_SHORTER):
+            better, g = _dual(some, y[left] + step)
+            worse = better < value[left] - 1e-9 * (1 + np.abs(value[left]))
             if not worse.any():
                 break
             step[worse] /= 4
-        step[worse] = 0
-        y = y + step
-        value, f = dual(y) if worse.any() else (better, g)
+        on, better, g = left[~worse], better[~worse], g[~worse]
+        y[on] += step[~worse]
+        value[on], f[on] = better, g
     return f
+
+
+def _dual(rows, y):
+    """The dual's values (N,) and the multiples (N, E) at y (N, 7)."""
+    f = np.maximum((rows @ y[..., None])[..., 0], 0)
+    return y[:, 6] - ((f * f).sum(axis=1) + _SPREAD * (y * y).sum(axis=1)) / 2, f
 
 
 def _largest_ball(wrenches):

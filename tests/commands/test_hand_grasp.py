@@ -37,7 +37,9 @@ def hand_grasp(box, weights, folder, *more, name="g"):
 def test_a_mesh_gives_a_grasp_and_a_page(weights, box, tmp_path):
     assert hand_grasp(box, weights, tmp_path, "--rotations", 3) == 0
     written = json.loads((tmp_path / "g.json").read_text())
-    assert set(written["joints"]) == set(load_hand("barrett").joints)
+    for name in ("joints", "pregrasp", "squeeze"):
+        assert set(written[name]) == set(load_hand("barrett").joints)
+    assert written["parameters"]["hold"] == "bench" and written["self_penetration_max"] < 0.05
     hand = load_hand("barrett")
     assert set(written["all_joints"]) == set(hand.all_joints) > set(hand.joints)
     assert written["joints"].items() <= written["all_joints"].items()
@@ -106,7 +108,7 @@ def test_where_no_hand_holds_the_status_is_1_and_it_says_what_was_tried(
     found([-1.0, -1.0], [True, True], [2, 3])
     assert hand_grasp(box, weights, tmp_path) == 1
     said = capsys.readouterr()
-    assert "not in force closure (ε −1), held against gravity in 2 of 6 directions" in said.out
+    assert "not in force closure (ε −1), held in 2 of 6 directions" in said.out
     assert "no grasp of the barrett hand holds this object. Of 2 rotations tried, 0 are" in said.err
     assert "a hull of one view" not in said.err and said.err.count("\n") == 2
     assert json.loads((tmp_path / "g.json").read_text())["epsilon"] == -1

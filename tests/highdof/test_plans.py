@@ -11,7 +11,7 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof import plans
 from graspbook.highdof.annealing import AnnealingSettings
 from graspbook.highdof.planner import PlannerSettings, reach
-from graspbook.highdof.plans import check_size, plan_files, read_plan, read_plan_of
+from graspbook.highdof.plans import check_size, plan_files, read_plan, read_plan_of, write_plan
 
 MESHES = {
     "box": trimesh.creation.box((0.04, 0.05, 0.12)),
@@ -47,6 +47,10 @@ def test_files_hold_what_was_planned(tmp_path):
             np.linalg.norm(MESHES[name].vertices, axis=1).max(), abs=1e-3
         )
         assert ((found.closed - found.states[:, 7:]) * hand.closing >= -1e-6).all()
+        assert ((found.closed - found.pregrasp) * hand.closing >= -1e-6).all()
+        assert found.squeeze.shape == found.closed.shape
+    write_plan(tmp_path / "old.h5", replace(found, pregrasp=None, squeeze=None))
+    assert read_plan(tmp_path / "old.h5").squeeze is None
 
 
 def test_a_stopped_run_ends_with_the_same_bytes(tmp_path):

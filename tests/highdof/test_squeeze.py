@@ -69,7 +69,7 @@ def test_a_pinch_presses_with_half_the_total_at_each_finger_and_opens_before():
     np.testing.assert_array_equal(found.grasp, closed)
     opened = found.pregrasp - closed
     assert (opened > 0.003).all() and (opened < 0.012).all() and found.imbalance < 1e-3
-    most = stages(hand, cube, np.eye(4)[None], closed, SqueezeSettings(total=1e4))
+    most = stages(hand, cube, np.eye(4)[None], closed, SqueezeSettings(total=1e4, near=0.001))
     np.testing.assert_allclose((most.squeeze - closed) * stiffness(hand), -40.0, rtol=0.02)
 
 

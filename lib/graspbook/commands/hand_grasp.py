@@ -33,6 +33,8 @@ def arguments(parser: ArgumentParser) -> None:
         " theirs is printed"
     )
     parser.add_argument("--against", metavar="PLAN.h5", help=text)
+    text = "the test of what is held: bench (default), as DexGraspBench's, or strict, ours"
+    parser.add_argument("--hold", default="bench", choices=("bench", "strict"), help=text)
     text = "names and signs of the Shadow Hand's joints: the model's (default) or the real hand's"
     parser.add_argument("--joint-names", choices=("model", "hardware"), default="model", help=text)
 
@@ -74,6 +76,7 @@ def run(options: Namespace) -> None:
         seed=options.seed,
         scale=options.scale,
         against=options.against,
+        hold=options.hold,
         solid=solid,
         progress=True,
     )
@@ -90,7 +93,8 @@ def run(options: Namespace) -> None:
     if hardware:
         from graspbook.hands.shadow_names import to_hardware
 
-        report |= {name: to_hardware(report[name]) for name in ("joints", "all_joints")}
+        named = ("joints", "all_joints", "pregrasp", "squeeze")
+        report |= {name: to_hardware(report[name]) for name in named}
     write_json(out, report)
     print(f"{out}, {html}: {figures}")
     if options.against:
@@ -117,8 +121,9 @@ def in_words(report: Mapping[str, Any]) -> str:
         closure = "not in force closure (ε −1)"
     stuck = "" if report["clear"] else "; no rotation yielded a collision-free hand pose"
     return (
-        f"{closure}, held against gravity in {report['held_directions']} of 6 directions, deepest"
-        f" point of the hand {1000 * report['penetration_max']:.1f} mm inside the object{stuck}"
+        f"{closure}, held in {report['held_directions']} of 6 directions, deepest point of the hand"
+        f" {1000 * report['penetration_max']:.1f} mm inside the object, its parts at most"
+        f" {1000 * report['self_penetration_max']:.1f} mm inside each other{stuck}"
     )
 
 

@@ -6,20 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import trimesh
 
 from graspbook.errors import GraspbookError
 from graspbook.hands import shape
 from graspbook.hands.library import load_hand
+from graspbook.hands.self_collision import deepest_self
 from graspbook.highdof.evaluation import expected_best
 from graspbook.highdof.network import fuse
+from graspbook.highdof.object_field import make_target
 from graspbook.highdof.plans import check_size, read_plan_of
 from graspbook.highdof.predict import generate
+from graspbook.highdof.squeeze import stages
 from graspbook.highdof.training import load_network
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.parts import convex_parts
 from graspbook.perception.inputs import Solid, read_solid
-from graspbook.simulation.hold import Holder
+from graspbook.simulation.hold import Holder, hold_settings
 from graspbook.storage import code_hash, content_hash
 
 
@@ -41,6 +45,7 @@ def grasp_mesh(
     seed: int = 0,
     scale: float = 1.0,
     against: Path | str | None = None,
+    hold: str = "bench",
     solid: Solid | None = None,
     progress: bool = False,
     reading: Mapping[str, Any] | None = None,
@@ -56,17 +61,19 @@ def grasp_mesh(
     scale: factor from the file's units to metres.
     against: a file of `graspbook plan` for the same mesh and hand; the report then has its
         figures, and ε relative to them, as "planner".
+    hold: the test that says what is held, one of `hold.HOLD_PRESETS`.
     solid: what `read_solid` returns for the file; read here if None.
     progress: say on stderr what is done.
     reading: options of `load_capture`, for a cloud or a capture.
 
     Of the report, "joints" are the independent ones, "all_joints" the coupled ones too: rad, or
-    metres of slides. Best is the largest ε of those that hold the object in all six directions and
-    are free of it, else of those that are free, else of all; "clear" says whether it is free.
+    metres of slides. "pregrasp" and "squeeze" have the same joints, see `squeeze.Stages`. Best is
+    the largest ε of those that hold the object in all six directions and are free of it, else of
+    those that are free, else of all; "clear" says whether it is free.
     "parameters" are all that it depends on. Raises the errors of reading, and PlanError for an
     object that the hand cannot get around.
     """
-    hand = load_hand(hand_name)
+    hand, test = load_hand(hand_name), hold_settings(hold)
     object_read = read_solid(path, scale, **(reading or {})) if solid is None else solid
     mesh = object_read.mesh
     check_size(hand, Path(path).name, mesh)
@@ -78,12 +85,16 @@ def grasp_mesh(
     except GraspbookError as error:  # of a field or a grid: it does not know the file
         raise type(error)(f"{path}: {error}") from error
     if progress:
-        said = f"testing {len(found.joints)} grasps of the {hand.name} hand against gravity"
+        said = f"testing {len(found.joints)} grasps of the {hand.name} hand by the {hold} test"
         print(f"{path}: {said}", file=sys.stderr, flush=True)
     whole = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
-    held = Holder(hand, whole).test(found.object_T_palm, found.joints).directions
+    before, grasp, squeeze, _ = stages(hand, make_target(mesh), found.object_T_palm, found.joints)
+    holder = Holder(hand, whole, test)
+    outcome = holder.test(found.object_T_palm, grasp, squeeze=squeeze, pregrasp=before)
+    held = outcome.directions
     best = int(np.argmax(held.all(axis=1) & found.clear))
     every = hand.expand(found.joints[best]).tolist()
+    links = hand.forward(torch.as_tensor(found.joints[best : best + 1], dtype=torch.float32))
     report = {
         "hand": hand.name,
         "object": Path(path).name,
@@ -91,15 +102,19 @@ def grasp_mesh(
             "scale": scale,
             "rotations": rotations,
             "seed": seed,
+            "hold": hold,
             "mesh": content_hash(mesh.vertices, mesh.faces),
             "weights": content_hash(np.frombuffer(file.read_bytes(), np.uint8)),
             "code": code_hash(__name__),
         },
         "joints": hand.named(found.joints[best]),
         "all_joints": dict(zip(hand.all_joints, every, strict=True)),
+        "pregrasp": hand.named(before[best]),
+        "squeeze": hand.named(squeeze[best]),
         "wrist": found.object_T_palm[best],
         "epsilon": found.epsilon[best],
         "penetration_max": found.penetration[best, 2],
+        "self_penetration_max": float(deepest_self(hand, links)[0]),
         "clear": bool(found.clear[best]),
         "held": bool(held[best].all()),
         "held_directions": int(held[best].sum()),

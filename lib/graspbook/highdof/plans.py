@@ -20,6 +20,7 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof.closing import close, closed_epsilon
 from graspbook.highdof.object_field import Target, make_target
 from graspbook.highdof.planner import PlannerSettings, plan, reach
+from graspbook.highdof.squeeze import stages
 from graspbook.objects.distance import Fields
 from graspbook.parallel import run_tasks
 from graspbook.storage import atomic_path, code_hash, content_hash, hash_number
@@ -31,6 +32,7 @@ _PUBLISHED_CODE = "0c2df9a5bda75a507e237cbe088b8c99"
 _LARGEST = 500_000_000  # bytes of arrays in one file
 _THIN = 0.02  # of its longest side: such a mesh may have no inside on the grid of a distance field
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
+_STAGES = ("pregrasp", "squeeze")  # not in older files
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class HandGrasps:
     com, length: (3,) and metres, of the object, used for ε.
     evaluations: states judged per chain, mean over chains that ran together.
     parameters: on which the grasps depend.
+    pregrasp, squeeze: (K, J), see `squeeze.Stages`, whose grasp is `closed`. None in older files.
     """
 
     hand: str
@@ -61,6 +64,8 @@ class HandGrasps:
     length: float
     evaluations: float
     parameters: dict[str, Any] = field(default_factory=dict)
+    pregrasp: np.ndarray | None = None
+    squeeze: np.ndarray | None = None
 
 
 def write_plan(path: Path | str, grasps: HandGrasps) -> None:
@@ -70,10 +75,9 @@ def write_plan(path: Path | str, grasps: HandGrasps) -> None:
     grasps: to write.
     """
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        for name in _ARRAYS:
-            file[name] = getattr(grasps, name)
-        for name in ("com", "length", "evaluations"):
-            file[name] = getattr(grasps, name)
+        for name in (*_ARRAYS, *_STAGES, "com", "length", "evaluations"):
+            if getattr(grasps, name) is not None:
+                file[name] = getattr(grasps, name)
         file.attrs["hand"], file.attrs["joints"] = grasps.hand, json.dumps(grasps.joints)
         file.attrs["parameters"] = json.dumps(grasps.parameters, sort_keys=True)
 
@@ -90,10 +94,11 @@ def read_plan(path: Path | str, hand: Hand | None = None) -> HandGrasps:
         raise GraspFileError(f"{path}: no such file of planned grasps")
     try:
         with h5py.File(path, "r") as file:
-            size = sum(file[name].nbytes for name in (*_ARRAYS, "com"))
+            names = [*_ARRAYS, "com", *(name for name in _STAGES if name in file)]
+            size = sum(file[name].nbytes for name in names)
             if size > _LARGEST:
                 raise ValueError(f"{size} bytes of arrays, expected at most {_LARGEST}")
-            arrays = {name: file[name][()] for name in (*_ARRAYS, "com")}
+            arrays = {name: file[name][()] for name in names}
             length, evaluations = (float(file[name][()]) for name in ("length", "evaluations"))
             name, joints = file.attrs["hand"], tuple(json.loads(file.attrs["joints"]))
             parameters = json.loads(file.attrs["parameters"])
@@ -244,20 +249,12 @@ def _closed(hand, target, found, abreast, parameters):
     wrist, joints = pose_vector.split(found.states)
     closed = close(hand, target.fields, which, wrist, joints)
     quality = closed_epsilon(hand, target, wrist, closed)
-    return HandGrasps(
-        hand.name,
-        hand.joints,
-        found.states.numpy(),
-        closed.numpy(),
-        found.energies.numpy(),
-        quality,
-        found.iterations.numpy(),
-        found.history.numpy(),
-        target.com,
-        target.length,
-        found.evaluations / (abreast * len(which)),
-        parameters,
-    )
+    before, _, squeeze, _ = stages(hand, target, wrist, closed)
+    grasps = found.states.numpy(), closed.numpy(), found.energies.numpy(), quality
+    run = found.iterations.numpy(), found.history.numpy(), target.com, target.length
+    effort = found.evaluations / (abreast * len(which))
+    names = hand.name, hand.joints
+    return HandGrasps(*names, *grasps, *run, effort, parameters, before, squeeze)
 
 
 def planned_otherwise(

@@ -41,10 +41,10 @@ class SqueezeSettings:
 
     rule: str = "balanced"
     total: float = 100.0
-    press: float = 0.1
+    press: float = 0.25
     friction: float = 0.4
     contacts: int = 3
-    near: float = TOUCH
+    near: float = 0.003
 
     def __post_init__(self) -> None:
         possible = self.total > 0 and 0 <= self.press <= 1 and self.friction >= 0
