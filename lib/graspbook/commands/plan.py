@@ -16,6 +16,7 @@ from graspbook.commands._notes import say_notes
 EXAMPLES = (
     "graspbook plan mug.stl --hand shadow --grasps 20",
     "graspbook plan mug.stl bowl.obj --search annealing --out plans",
+    "graspbook plan mug.stl --hand my_leap_hand/",
 )
 
 
@@ -55,13 +56,13 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for. Raises ParameterError for a mesh given twice.
     """
-    check_hand(options.hand)
+    hand = check_hand(options.hand)
     files = mesh_inputs(options.meshes)
     from graspbook.objects.mesh import load_mesh
     from graspbook.objects.names import object_names, stems
     from graspbook.storage import check_writable
 
-    names, ending = object_names(files), f"{options.hand}_plan.h5"
+    names, ending = object_names(files), f"{hand}_plan.h5"
     if options.out and len(files) == 1 and Path(options.out).suffix in (".h5", ".hdf5"):
         paths = {names[0]: Path(options.out)}
     elif options.out:
@@ -92,5 +93,8 @@ def run(options: Namespace) -> None:
             f"{file}: {len(quality)} grasps, {(quality > 0).sum()} in force closure when closed,"
             f" best ε {quality.max():.3f}"
         )
+    if hand != options.hand:  # no network knows a hand of one's own
+        print("Next: from Python, graspbook.highdof.plans.read_plan reads such a file.")
+        return
     mesh, path = shlex.quote(str(files[0])), shlex.quote(str(next(iter(paths.values()))))
-    print(f"Next: graspbook hand-grasp {mesh} --hand {options.hand} --against {path}")
+    print(f"Next: graspbook hand-grasp {mesh} --hand {hand} --against {path}")
