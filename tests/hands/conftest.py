@@ -15,6 +15,14 @@ TIP = np.array([[x, y, z] for x in (-6, 6) for y in (-8, 8) for z in (0, 30)]) *
 TIP[[1, 3, 5, 7], :2] *= 0.8  # millimetres, narrower at its end
 
 
+# Two contact points, so that none have to be sampled, which takes a second.
+LISTED = """palm: palm
+contacts:
+- {link: left_end, point: [0.006, 0, 0], normal: [2, 0, 0]}
+- {link: palm, point: [0, 0, 0.015], normal: [0, 0, 1]}
+"""
+
+
 def words(numbers):
     return " ".join(f"{number:g}" for number in numbers)
 
@@ -83,9 +91,9 @@ def mjcf():
 
 @pytest.fixture
 def own_folder(tmp_path):
-    """make(kind, **settings): a folder with the hand as "urdf" or "mjcf" and a hand.yaml."""
+    """make(kind, text, settings): a folder with the hand as "urdf" or "mjcf" and a hand.yaml."""
 
-    def make(kind="urdf", text=None, settings="palm: palm\n"):
+    def make(kind="urdf", text=None, settings=LISTED):
         folder = tmp_path / kind
         (folder / "meshes").mkdir(parents=True, exist_ok=True)
         trimesh.convex.convex_hull(TIP).export(folder / "meshes" / "tip.stl")

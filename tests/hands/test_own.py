@@ -7,18 +7,20 @@ import torch
 import trimesh
 
 from graspbook import pose
-from graspbook.errors import HandError, ParameterError
+from graspbook.cli import main
+from graspbook.errors import GraspFileError, HandError, ParameterError
 from graspbook.hands import mjcf, shape
 from graspbook.hands.library import load_hand, parameters_of
 from graspbook.hands.own import load_own
 from graspbook.hands.self_collision import deepest_self
 from graspbook.highdof.closing import close, touching
 from graspbook.highdof.object_field import make_target
+from graspbook.highdof.plans import read_plan
 from graspbook.objects import GraspObject
 from graspbook.simulation.checks import kinematics_deviation
 from graspbook.simulation.hold import Holder
 
-from .conftest import FINGERS
+from .conftest import FINGERS, LISTED
 from .conftest import mjcf as mjcf_text
 from .conftest import urdf as urdf_text
 
@@ -79,20 +81,13 @@ def test_both_files_give_the_same_hand(own_folder):
     assert one.content != other.content
 
 
-def test_what_was_assumed_is_said(own_folder):
-    notes = "\n".join(load_own(own_folder(settings=None)).notes)
+def test_what_was_assumed_is_said_and_contacts_face_what_is_gripped(own_folder):
+    hand = load_own(own_folder(settings=None))
+    notes = "\n".join(hand.notes)
     assert "the palm is palm, the first link with a shape" in notes
     assert "efforts are missing or no real ones: 1 N·m for left_bend, right_bend" in notes
     assert "closing signs were worked out, please check: left_turn: 0, left_bend: 1" in notes
-    assert "contact points are sampled" in notes
-    settings = "palm: palm\neffort: 0.5\nclosing: {left_bend: 1, thumb_bend: 0}\n"
-    hand = load_own(own_folder(settings=settings))
-    assert (hand.efforts == 0.5).all() and hand.closing[5] == 0
-    assert "right_bend: 1" in hand.notes[-2] and "left_bend" not in hand.notes[-2]
-
-
-def test_sampled_contacts_are_on_the_surface_and_face_what_is_gripped(own_folder):
-    hand = load_own(own_folder())
+    assert "29 contact points are sampled" in notes
     points, normals, links = hand.contacts["default"]
     counts = {hand.links[link]: int((links == link).sum()) for link in np.unique(links)}
     assert counts["palm"] == 8 and counts["left_upper"] == counts["thumb_upper"] == 5
@@ -104,9 +99,14 @@ def test_sampled_contacts_are_on_the_surface_and_face_what_is_gripped(own_folder
         assert min(abs(shape.part_distance(part, point[None])[0]) for part in parts) < 1e-4
 
 
-def test_the_hand_of_a_link_below_the_palm_s_mount_stays_the_same(own_folder):
-    wrist = load_own(own_folder(settings="palm: palm\n"))
-    assert wrist.links[0] == "palm" and "wrist" not in wrist.links
+def test_what_hand_yaml_says_is_not_worked_out(own_folder):
+    settings = "effort: 0.5\nclosing: {left_bend: 1, thumb_bend: 0}\n"
+    hand = load_own(own_folder(settings=LISTED + settings))
+    assert (hand.efforts == 0.5).all() and hand.closing[5] == 0
+    assert "right_bend: 1" in hand.notes[-1] and "left_bend" not in hand.notes[-1]
+
+
+def test_an_unknown_palm_is_refused(own_folder):
     with pytest.raises(HandError, match="palm 'elbow', expected one of the links wrist, palm"):
         load_own(own_folder(settings="palm: elbow\n"))
 
@@ -120,10 +120,10 @@ def test_fingers_meet_each_other_and_the_open_hand_is_free(own_folder):
 
 
 def test_it_closes_on_a_box_and_holds_it(own_folder):
-    hand = load_own(own_folder(settings="palm: palm\nclosing: {thumb_bend: 0}\n"))
-    box = trimesh.creation.box((0.04, 0.03, 0.05))
+    hand = load_own(own_folder(settings=LISTED + "closing: {thumb_bend: 0}\neffort: 3\n"))
+    box = trimesh.creation.box((0.056, 0.03, 0.05))
     target, wrist = make_target(box), torch.eye(4)[None]
-    wrist[0, 2, 3] = -0.07
+    wrist[0, 2, 3] = -0.082  # so the fingertips are beside the box's middle
     start = torch.as_tensor(hand.open, dtype=torch.float32)[None]
     closed = close(hand, target.fields, torch.tensor([0]), wrist, start)
     _, inward, links = touching(hand, target.fields, 0, wrist[0], closed[0])
@@ -140,7 +140,7 @@ def test_a_world_with_the_hand_moves_as_it_is_told(own_folder):
     model = spec.compile()
     data = mujoco.MjData(model)
     address = [model.joint("hand/" + joint).qposadr[0] for joint in hand.all_joints]
-    data.ctrl[:] = target = np.where(hand.closing == 0, 0.1, 0.3)
+    data.ctrl[:] = target = np.where(hand.closing == 0, 0.05, 0.1)
     for _ in range(500):
         mujoco.mj_step(model, data)
     np.testing.assert_allclose(data.qpos[address], hand.expand(target), atol=2e-3)
@@ -159,10 +159,37 @@ def test_a_folder_is_a_hand_by_its_content(own_folder):
     assert load_hand(str(folder)).content != hand.content
 
 
+def test_plan_takes_the_folder_and_plans_again_when_its_files_change(own_folder, capsys):
+    folder = own_folder()
+    box = folder.parent / "box.stl"
+    trimesh.creation.box((0.03, 0.03, 0.05)).export(box)
+    few = ["plan", str(box), "--hand", str(folder), "--grasps", "1", "--workers", "1"]
+    few += ["--search", "annealing", "--iterations", "2"]
+    assert main(few) == 0
+    said = capsys.readouterr()
+    assert "note: " in said.err and "closing signs were worked out" in said.err
+    path = folder.parent / "box_three_fingers_plan.h5"
+    assert said.out.startswith(f"{path}: 1 grasps") and "read_plan" in said.out
+    hand = load_hand(str(folder))
+    planned = read_plan(path, hand)
+    assert planned.hand == hand.name and planned.parameters["hand_content"] == hand.content
+    with (folder / "hand.yaml").open("a") as file:
+        file.write("effort: 2\n")
+    assert main(few) == 2
+    assert f"{path} exists" in capsys.readouterr().err
+    with pytest.raises(GraspFileError, match="three_fingers hand as its files were before"):
+        read_plan(path, load_hand(str(folder)))
+
+
+def test_hand_grasp_says_that_it_has_no_network(own_folder, capsys):
+    assert main(["hand-grasp", "box.stl", "--hand", str(own_folder())]) == 2
+    assert capsys.readouterr().err.endswith(
+        "there is no network for a hand of your own; `graspbook plan` plans grasps with it\n"
+    )
+
+
 def test_listed_contacts_are_in_the_frame_of_their_link(own_folder):
-    rows = "contacts:\n- {link: left_end, point: [0.006, 0, 0], normal: [2, 0, 0]}\n" * 1
-    rows += "- {link: palm, point: [0, 0, 0.015], normal: [0, 0, 1]}\n"
-    hand = load_own(own_folder(settings="palm: palm\n" + rows))
+    hand = load_own(own_folder())
     points, normals, links = hand.contacts["default"]
     assert [hand.links[link] for link in links] == ["left_upper", "palm"]
     np.testing.assert_allclose(points, [[0.006, 0, 0.034], [0, 0, 0.015]], atol=1e-9)

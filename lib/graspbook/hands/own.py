@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial import QhullError
 
 from graspbook import pose
 from graspbook.errors import HandError
@@ -35,6 +36,7 @@ from graspbook.hands.own_tree import Read, Tree, build_tree, some
 from graspbook.storage import content_hash
 
 _SIZES = (0.02, 1.0)  # metres, of the longest side of an open hand
+_LEAST = 1e-12  # cubic metres of a shape
 _OFF = 0.003  # metres of a contact point from the surface of its link
 
 
@@ -73,7 +75,7 @@ def _build(settings: Settings, read: Read, tree: Tree) -> Hand:
             tree.coupling,
             may_touch=may_touch,
             content=content,
-            notes=read.notes,
+            notes=dict.fromkeys(read.notes),
         )
 
     links = _with_efforts(settings, tree)
@@ -86,7 +88,12 @@ def _build(settings: Settings, read: Read, tree: Tree) -> Hand:
         if set(pair) <= tree.frames.keys()
     }
     may_touch = [tuple(sorted(pair)) for pair in excluded if len(pair) == 2]
-    if resting := resting_pairs(made(links, may_touch=may_touch)):
+    try:
+        resting = resting_pairs(made(links, may_touch=may_touch))
+    except ValueError as error:  # of MuJoCo's compiler
+        reason = " ".join(str(error).split())
+        raise HandError(f"{settings.path.parent}: MuJoCo does not take it ({reason})") from error
+    if resting:
         pairs = [f"{one} and {other}" for one, other in resting]
         read.notes.append(f"these links overlap, which is allowed: {some(pairs)}")
         may_touch += resting
@@ -102,7 +109,10 @@ def _build(settings: Settings, read: Read, tree: Tree) -> Hand:
     else:
         contacts = _listed(settings, listed, tree)
     content = content_hash(*_values(links, tree, contacts, may_touch))
-    return made(links, contacts, may_touch, content)
+    hand = made(links, contacts, may_touch, content)
+    if listed == "sample":
+        hand.surface = bare.surface  # the same, and dear
+    return hand
 
 
 def _values(links, tree, contacts, may_touch):
@@ -136,11 +146,19 @@ def _with_signs(settings, read, hand, links):
 
 
 def _check_size(settings, hand):
+    for part in hand.parts:
+        try:
+            flat = shape.part_mesh(part).volume < _LEAST
+        except QhullError:
+            flat = True
+        if flat:
+            raise HandError(f"{settings.path.parent}: a shape of link {part.link} is flat")
     longest = float(shape.mesh(hand, np.eye(4), hand.open).extents.max())
     if not _SIZES[0] <= longest <= _SIZES[1]:
         raise HandError(
             f"{settings.path.parent}: the open hand is {longest:g} m long, expected {_SIZES[0]:g}"
-            f' to {_SIZES[1]:g}; meshes in millimetres need scale="0.001 0.001 0.001"'
+            f' to {_SIZES[1]:g}: meshes in millimetres need scale="0.001 0.001 0.001"; where the'
+            " file has an arm too, hand.yaml has to name the palm"
         )
 
 

@@ -4,6 +4,7 @@ Only kinematics and collision shapes are taken. Visual shapes, textures, motors'
 do not count, and their files may be missing.
 """
 
+import warnings
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -39,6 +40,19 @@ def read_mjcf(path: Path, root: ElementTree.Element) -> Read:
     except (ValueError, TypeError, RuntimeError, mujoco.FatalError) as error:
         reason = " ".join(str(error).split())
         raise HandError(f"{path}: MuJoCo does not read it ({reason})") from error
+    for values in (
+        model.body_pos,
+        model.body_quat,
+        model.jnt_pos,
+        model.jnt_axis,
+        model.qpos0,
+        model.jnt_range,
+        model.geom_pos,
+        model.geom_quat,
+        model.geom_size,
+    ):
+        if not np.isfinite(values).all():
+            raise HandError(f"{path}: has a place or size that is no finite number")
     bodies = _names(model.nbody, model.body, "body")
     joints = _names(model.njnt, model.joint, "joint")
     for index in range(1, model.nbody):
@@ -46,8 +60,6 @@ def read_mjcf(path: Path, root: ElementTree.Element) -> Read:
     if any(body.parent == _WORLD for body in read.bodies.values()):
         read.bodies[_WORLD] = Body(_WORLD, None, np.eye(4))
     _couple(path, model, joints, read)
-    if model.ntendon:
-        read.notes.append("tendons are ignored: `mimic` in hand.yaml couples joints")
     for signature in model.exclude_signature:
         read.may_touch.append((bodies[signature >> 16], bodies[signature & 0xFFFF]))
     return read
@@ -58,6 +70,9 @@ def _check(path, root, seen):
     for element in root.iter():
         if element.tag in _REFUSED:
             raise HandError(f"{path}: has <{element.tag}>, expected a hand of rigid bodies alone")
+        values = {word for text in element.attrib.values() for word in text.lower().split()}
+        if values & {"nan", "-nan"}:  # MuJoCo would write a log
+            raise HandError(f"{path}: <{element.tag}> has nan, expected a number")
         if element.tag == "include":
             file = path.parent / (element.get("file") or "")
             if not file.is_file() or len(seen) >= _MOST_FILES or file in seen:
@@ -78,14 +93,20 @@ def _compiled(path, notes):
             spec.delete(geom)
     elif shown:
         notes.append("no collision shapes: the visual ones are used")
-    for element in (*spec.sensors, *spec.keys, *spec.cameras, *spec.lights):
+    if spec.tendons:
+        notes.append("tendons are ignored: `mimic` in hand.yaml couples joints")
+    others = [motor for motor in spec.actuators if motor.trntype != mujoco.mjtTrn.mjTRN_JOINT]
+    of_tendons = [one for one in spec.equalities if one.type == mujoco.mjtEq.mjEQ_TENDON]
+    for element in (*spec.sensors, *spec.keys, *spec.cameras, *others, *of_tendons, *spec.tendons):
         spec.delete(element)
     used = {geom.meshname for geom in spec.geoms}
     for mesh in spec.meshes:
-        if mesh.name in used or mesh.file.rpartition(".")[0].rpartition("/")[2] in used:
-            mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
-        else:
+        file = path.parent / spec.meshdir / mesh.file
+        if not {mesh.name, file.stem} & used:
             spec.delete(mesh)
+            continue
+        own_shapes.check_size(file)
+        mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
     for geom in spec.geoms:
         geom.material = ""
     for element in (*spec.materials, *spec.textures):
@@ -93,7 +114,9 @@ def _compiled(path, notes):
     # Bodies without a shape need some mass to be compiled.
     spec.compiler.boundmass = spec.compiler.boundinertia = 1e-6
     spec.compiler.balanceinertia = True
-    return spec.compile()
+    with warnings.catch_warnings():  # of inertia, which does not count here
+        warnings.simplefilter("ignore")
+        return spec.compile()
 
 
 def _names(count, element, kind):

@@ -63,11 +63,10 @@ class Settings:
 
         joints: that can have one.
         """
-        efforts = self.values.get("effort")
-        if is_number(efforts):
-            efforts = dict.fromkeys(joints, efforts)
-        else:
-            efforts = self.mapping("effort")
+        every = self.values.get("effort")
+        efforts: dict[str, Any] = (
+            dict.fromkeys(joints, every) if is_number(every) else self.mapping("effort")
+        )
         for joint, effort in efforts.items():
             if joint not in joints or not is_number(effort) or not 0 < effort <= max(MOST):
                 raise HandError(

@@ -15,7 +15,7 @@ from graspbook.objects.parts import convex_parts
 _SIDES = 24  # of a cylinder
 _POINT = 1e-4  # metres of axis that make a capsule of a ball
 _HOLLOW = 0.6  # share of its hull that a mesh has to fill, to be used as the hull
-_LARGEST = 100_000_000  # bytes of a mesh file
+_LARGEST = 50_000_000  # bytes of a mesh file
 _DIRECTIONS = trimesh.creation.icosphere(subdivisions=2).vertices  # in which hulls are kept
 
 
@@ -86,6 +86,15 @@ def hull(points: np.ndarray, source: object) -> Part:
     return Part("", outer + middle)
 
 
+def check_size(path: Path) -> None:
+    """Raise HandError for a file that is larger than a mesh of a hand.
+
+    path: of the file, which may be missing.
+    """
+    if path.is_file() and (size := path.stat().st_size) > _LARGEST:
+        raise HandError(f"{path}: {size} bytes, expected at most {_LARGEST} in a mesh of a hand")
+
+
 def mesh_parts(
     path: Path, scale: np.ndarray, body_T_mesh: np.ndarray, notes: list[str]
 ) -> list[Part]:
@@ -98,8 +107,7 @@ def mesh_parts(
 
     Raises HandError for a file that is too large, unreadable, or flat.
     """
-    if (size := path.stat().st_size) > _LARGEST:
-        raise HandError(f"{path}: {size} bytes, expected at most {_LARGEST} in a mesh of a hand")
+    check_size(path)
     try:
         mesh, odd = read_mesh(path)
         notes.extend(f"{path.name}: {note}" for note in odd)
@@ -107,7 +115,10 @@ def mesh_parts(
         whole = hull(corners, path)
         filled = trimesh.Trimesh(corners, mesh.faces)
         outer = trimesh.convex.convex_hull(whole.core)
-        if not filled.is_watertight or abs(filled.volume) > _HOLLOW * outer.volume:
+        if not filled.is_watertight:
+            notes.append(f"{path.name} is not closed: its convex hull is used")
+            return [whole]
+        if abs(filled.volume) > _HOLLOW * outer.volume:
             return [whole]
         notes.append(
             f"{path.name} fills {abs(filled.volume) / outer.volume:.0%} of its hull: cut"

@@ -13,7 +13,7 @@ import numpy as np
 from graspbook import pose
 from graspbook.errors import HandError
 from graspbook.hands import own_shapes
-from graspbook.hands.own_tree import Body, Joint, Read
+from graspbook.hands.own_tree import Body, Joint, Read, some
 from graspbook.hands.parts import Part
 
 _NOTHING = np.eye(4)
@@ -47,6 +47,8 @@ def read_urdf(path: Path, root: Element, *, skip_missing: bool = False) -> Read:
     if not root.findall("link/collision/geometry") and root.findall("link/visual/geometry"):
         kind = "visual"
         read.notes.append("no collision shapes: the visual ones are used")
+    if kind == "collision" and (bare := [n for n, e in links.items() if _only_looks(e)]):
+        read.notes.append(f"links with visual shapes alone have none here: {some(bare)}")
     for name, element in links.items():
         parent, parent_T_link, joint = above.get(name, (None, _NOTHING, None))
         parts = [
@@ -56,6 +58,10 @@ def read_urdf(path: Path, root: Element, *, skip_missing: bool = False) -> Read:
         ]
         read.bodies[name] = Body(name, parent, parent_T_link, joint, tuple(parts))
     return read
+
+
+def _only_looks(link):
+    return link.find("visual") is not None and link.find("collision") is None
 
 
 def _by_name(path, root, tag):
@@ -98,11 +104,11 @@ def _joint(path, name, element) -> Joint | None:
             f"{path}: joint {name!r} has limits {low:g} to {high:g}, expected a lower one first"
         )
     axis = element.find("axis")
-    direction = (1.0, 0, 0) if axis is None else _numbers(path, axis, "xyz", "1 0 0", 3)
-    if not np.linalg.norm(direction) > 1e-6:
+    x, y, z = (1.0, 0.0, 0.0) if axis is None else _numbers(path, axis, "xyz", "1 0 0", 3)
+    if not np.linalg.norm([x, y, z]) > 1e-6:
         raise HandError(f"{path}: joint {name!r} has axis 0 0 0, expected a direction")
     effort = _numbers(path, limit, "effort", "0", 1)[0]
-    return Joint(name, tuple(direction), (low, high), effort, kind == "prismatic")
+    return Joint(name, (x, y, z), (low, high), effort, kind == "prismatic")
 
 
 def _parts(path, link, element, *, notes, skip_missing) -> list[Part]:
