@@ -1,16 +1,18 @@
 import re
 
 import pytest
+import trimesh
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graspbook.errors import HandError
-from graspbook.hands import own_settings
+from graspbook.hands import own_settings, own_shapes
 from graspbook.hands.own import load_own
 
 from .conftest import urdf
 
 TEXT = urdf()
+PALM = '<mesh filename="meshes/ring.stl"/>'
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,21 @@ def test_a_missing_mesh_can_be_left_out(own_folder):
         file.write("skip_missing: true\n")
     hand = load_own(folder)
     assert len(hand.parts) == 7 and "of link left_upper is missing, and left out" in hand.notes[0]
+
+
+def test_a_hollow_mesh_is_cut_into_convex_parts(own_folder, monkeypatch):
+    folder = own_folder(text=TEXT.replace('<box size="0.1 0.09 0.03"/>', PALM))
+    halves = [
+        trimesh.creation.box((0.02, 0.09, 0.03)).apply_translation([x, 0, 0]) for x in (0, 0.08)
+    ]
+    monkeypatch.setattr(own_shapes, "convex_parts", lambda mesh: halves)
+    for inner, parts, said in (
+        (0.03, 10, "64% of its convex hull, which is"),
+        (0.04, 11, "cut into"),
+    ):
+        trimesh.creation.annulus(inner, 0.05, 0.03).export(folder / "meshes" / "ring.stl")
+        hand = load_own(folder)
+        assert len(hand.parts) == parts and said in hand.notes[0]
 
 
 def test_a_broken_mesh_is_refused_by_name(own_folder):

@@ -15,6 +15,7 @@ from graspbook.objects.parts import convex_parts
 _SIDES = 24  # of a cylinder
 _POINT = 1e-4  # metres of axis that make a capsule of a ball
 _HOLLOW = 0.6  # share of its hull that a mesh has to fill, to be used as the hull
+_FULL = 0.95  # share from which on nothing is said
 _LARGEST = 50_000_000  # bytes of a mesh file
 _DIRECTIONS = trimesh.creation.icosphere(subdivisions=2).vertices  # in which hulls are kept
 
@@ -118,12 +119,11 @@ def mesh_parts(
         if not filled.is_watertight:
             notes.append(f"{path.name} is not closed: its convex hull is used")
             return [whole]
-        if abs(filled.volume) > _HOLLOW * outer.volume:
+        if (share := abs(filled.volume) / outer.volume) > _HOLLOW:
+            if share < _FULL:
+                notes.append(f"{path.name} fills {share:.0%} of its convex hull, which is used")
             return [whole]
-        notes.append(
-            f"{path.name} fills {abs(filled.volume) / outer.volume:.0%} of its hull: cut"
-            " into convex parts"
-        )
+        notes.append(f"{path.name} fills {share:.0%} of its hull: cut into convex parts")
         return [hull(part.vertices, path) for part in convex_parts(filled)]
     except HandError:
         raise
