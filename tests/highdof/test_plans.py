@@ -118,6 +118,27 @@ def test_files_of_other_kinds_and_hands_are_refused(tmp_path):
         read_plan(tmp_path / "rod.h5", load_hand("shadow"))
 
 
+def test_joints_are_read_by_name_whatever_their_order(tmp_path):
+    file = tmp_path / "rod.h5"
+    plan_files({"rod": MESHES["rod"]}, {"rod": file}, "barrett", SETTINGS, workers=1)
+    hand, order = load_hand("barrett"), [2, 0, 3, 1]
+    expected = read_plan(file, hand)
+    turned = replace(
+        expected,
+        joints=tuple(hand.joints[i] for i in order),
+        states=expected.states[:, [*range(7), *(7 + i for i in order)]],
+        closed=expected.closed[:, order],
+    )
+    write_plan(file, turned)
+    found = read_plan(file, hand)
+    assert found.joints == hand.joints
+    np.testing.assert_array_equal(found.states, expected.states)
+    np.testing.assert_array_equal(found.closed, expected.closed)
+    write_plan(file, replace(turned, closed=turned.closed[:, 1:]))
+    with pytest.raises(GraspFileError, match=r"rod.h5: .*closed \(4, 3\), expected 4 columns"):
+        read_plan(file)
+
+
 def test_arrays_without_attributes_are_no_plan(tmp_path):
     plan_files({"rod": MESHES["rod"]}, {"rod": tmp_path / "rod.h5"}, "barrett", SETTINGS, workers=1)
     whole = (tmp_path / "rod.h5").read_bytes()

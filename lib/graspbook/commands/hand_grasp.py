@@ -4,9 +4,10 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from graspbook.commands._arguments import READING, add, check_hand, count, reading
+from graspbook.commands._arguments import READING, add, count, reading
 from graspbook.commands._files import add_results, check_inputs, results
 from graspbook.errors import NoGraspError, ParameterError
+from graspbook.hands.library import is_folder
 
 EXAMPLES = (
     "graspbook hand-grasp mug.stl",
@@ -51,7 +52,11 @@ def run(options: Namespace) -> None:
     from graspbook.errors import WeightsError
     from graspbook.storage import SHIPPED, write_json
 
-    check_hand(options.hand)
+    if is_folder(options.hand):
+        raise ParameterError(
+            f"--hand {options.hand}: there is no network for a hand of your own; `graspbook plan`"
+            " plans grasps with it"
+        )
     hardware = options.joint_names == "hardware"
     if hardware and options.hand != "shadow":
         raise ParameterError(

@@ -12,10 +12,12 @@ from graspbook.commands._files import (
     refuse_file_as_folder,
 )
 from graspbook.commands._notes import say_notes
+from graspbook.hands.library import is_folder
 
 EXAMPLES = (
     "graspbook plan mug.stl --hand shadow --grasps 20",
     "graspbook plan mug.stl bowl.obj --search annealing --out plans",
+    "graspbook plan mug.stl --hand my_leap_hand/",
 )
 
 
@@ -55,13 +57,15 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for. Raises ParameterError for a mesh given twice.
     """
-    check_hand(options.hand)
+    hand, is_own = check_hand(options.hand), is_folder(options.hand)
+    # Workers find a folder wherever they run.
+    given = str(Path(options.hand).resolve()) if is_own else hand
     files = mesh_inputs(options.meshes)
     from graspbook.objects.mesh import load_mesh
     from graspbook.objects.names import object_names, stems
     from graspbook.storage import check_writable
 
-    names, ending = object_names(files), f"{options.hand}_plan.h5"
+    names, ending = object_names(files), f"{hand}_plan.h5"
     if options.out and len(files) == 1 and Path(options.out).suffix in (".h5", ".hdf5"):
         paths = {names[0]: Path(options.out)}
     elif options.out:
@@ -81,10 +85,10 @@ def run(options: Namespace) -> None:
         options.grasps, options.energy, search=search_settings(options.search, **counts)
     )
     how = {"seed": options.seed, "workers": options.workers}
-    others = planned_otherwise(meshes, paths, options.hand, settings, seed=options.seed)
+    others = planned_otherwise(meshes, paths, given, settings, seed=options.seed)
     held = "grasps of other settings"
     refuse_existing([paths[name] for name in others], force=options.force, content=held)
-    plan_files(meshes, paths, options.hand, settings, **how)
+    plan_files(meshes, paths, given, settings, **how)
     say_notes(meshes)
     for file in paths.values():
         quality = read_plan(file).epsilon
@@ -92,5 +96,8 @@ def run(options: Namespace) -> None:
             f"{file}: {len(quality)} grasps, {(quality > 0).sum()} in force closure when closed,"
             f" best ε {quality.max():.3f}"
         )
+    if is_own:  # no network knows a hand of one's own
+        print("Next: from Python, graspbook.highdof.plans.read_plan reads such a file.")
+        return
     mesh, path = shlex.quote(str(files[0])), shlex.quote(str(next(iter(paths.values()))))
-    print(f"Next: graspbook hand-grasp {mesh} --hand {options.hand} --against {path}")
+    print(f"Next: graspbook hand-grasp {mesh} --hand {hand} --against {path}")

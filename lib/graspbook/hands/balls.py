@@ -4,7 +4,7 @@ A ball of centre c and radius r overlaps an object exactly where the object is n
 Unlike points on the surface, balls also notice walls that are thinner than the gaps between points.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -54,7 +54,15 @@ def part_balls(part: Part, slack: float) -> tuple[np.ndarray, np.ndarray]:
     part: to fill.
     slack: no point of its surface is further outside all of them, metres.
     """
-    return _along(part, slack) if part.radius else _cover(part, slack)
+    if part.radius:
+        return _along(part, slack)
+    core = np.asarray(part.core, float)
+    return _cover_once(core.tobytes(), slack)  # fingers have the same shapes
+
+
+@lru_cache(maxsize=500)
+def _cover_once(core, slack):
+    return _cover(Part("", np.frombuffer(core).reshape(-1, 3)), slack)
 
 
 def _along(part, slack):

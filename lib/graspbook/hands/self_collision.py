@@ -32,11 +32,13 @@ class Solid(NamedTuple):
     link: that carries it, by index.
     field: its distance field, in the link's frame.
     balls: of other parts.
+    around: middle (3,) and radius of a ball around it.
     """
 
     link: int
     field: Fields
     balls: Balls
+    around: tuple[np.ndarray, float]
 
 
 class Shapes(NamedTuple):
@@ -97,7 +99,14 @@ def links_apart(hand: Hand) -> np.ndarray:
 
     return np.array(
         [
-            [{a, b} <= shaped and a != b and above(a) != b and above(b) != a for b in hand.links]
+            [
+                {a, b} <= shaped
+                and a != b
+                and above(a) != b
+                and above(b) != a
+                and frozenset((a, b)) not in hand.may_touch
+                for b in hand.links
+            ]
             for a in hand.links
         ]
     )
@@ -124,7 +133,15 @@ def shapes(hand: Hand) -> Shapes:
     hand: whose parts.
     """
     links = np.array([hand.links.index(part.link) for part in hand.parts])
-    meet = links_apart(hand)[links[:, None], links]
+    poses, middles = _random_poses(hand), [part.core.mean(axis=0) for part in hand.parts]
+    around = np.array(
+        [
+            np.linalg.norm(part.core - middle, axis=1).max() + part.radius
+            for part, middle in zip(hand.parts, middles, strict=True)
+        ]
+    )
+    places = carry(poses, np.array(middles), links).numpy()
+    meet = links_apart(hand)[links[:, None], links] & _ever_near(places, around)
     round_ones = [index for index, part in enumerate(hand.parts) if part.radius]
     pairs = [
         (i, j)
@@ -132,6 +149,9 @@ def shapes(hand: Hand) -> Shapes:
         if meet[one, other]
     ]
     solids = []
+    filled = cache(
+        lambda index: part_balls(hand.parts[index], _SLACK[hand.parts[index].radius > 0])
+    )
     for index, part in enumerate(hand.parts):
         # Of two polyhedra the later one counts as balls.
         others = [
@@ -141,17 +161,14 @@ def shapes(hand: Hand) -> Shapes:
         ]
         if part.radius or not others:
             continue
-        rows = [
-            (*part_balls(its := hand.parts[other], _SLACK[its.radius > 0]), links[other])
-            for other in others
-        ]
+        rows = [(*filled(other), links[other]) for other in others]
         balls = Balls(
             np.concatenate([centres for centres, _, _ in rows]),
             np.concatenate([radii for _, radii, _ in rows]),
             np.concatenate([np.full(len(radii), link) for _, radii, link in rows]),
         )
         field = stack([signed_distance_grid(part_mesh(part), _NODES)])
-        solids.append(Solid(links[index], field, balls))
+        solids.append(Solid(links[index], field, balls, (middles[index], around[index])))
     found = Shapes(
         np.array([hand.parts[i].core for i in round_ones]).reshape(-1, 2, 3).swapaxes(0, 1),
         np.array([hand.parts[i].radius for i in round_ones]),
@@ -159,18 +176,28 @@ def shapes(hand: Hand) -> Shapes:
         np.array(pairs, int).reshape(-1, 2).T,
         tuple(solids),
     )
-    return _without_far(hand, found)
+    return _without_far(found, poses)
 
 
-def _without_far(hand, found):
-    """The Shapes without what stays far apart in random poses: half of all joint values are at a
-    limit.
-    """
+def _random_poses(hand):
+    """Poses (M, L, 4, 4) of the links; half of all joint values are at a limit."""
     rng = np.random.default_rng(0)
     share = rng.uniform(size=(_POSES, len(hand.joints)))
     share = np.where(rng.uniform(size=share.shape) < 0.5, share.round(), share)
     low, high = hand.limits.T
-    links = hand.forward(torch.as_tensor(low + share * (high - low), dtype=torch.float32))
+    return hand.forward(torch.as_tensor(low + share * (high - low), dtype=torch.float32))
+
+
+def _ever_near(places, radii):
+    """Whether balls (P,) at places (M, P, 3) come near each other in any of M poses, (P, P)."""
+    gaps = [
+        np.linalg.norm(places - places[:, i, None], axis=2).min(axis=0) for i in range(len(radii))
+    ]
+    return np.array(gaps) - radii[:, None] - radii < _NEVER
+
+
+def _without_far(found, links):
+    """The Shapes without what stays far apart in all poses of the links."""
     near = (_capsule_depths(found, links).amax(dim=0) > -_NEVER).numpy()
     solids = []
     for solid, depths in zip(found.solids, _solid_depths(found, links), strict=True):
@@ -195,9 +222,15 @@ def _solid_depths(found, links):
         pose = links[:, solid.link]
         local = (centres - pose[:, None, :3, 3]) @ pose[:, :3, :3]
         field = Fields(*(values.to(links.device) for values in solid.field))
-        rows = torch.zeros(len(links), dtype=torch.long, device=links.device)
         radii = torch.as_tensor(solid.balls.radii, dtype=links.dtype, device=links.device)
-        yield radii - lookup(field, local, rows)
+        # Most balls are outside a ball around the polyhedron: the way to it is enough.
+        middle = torch.as_tensor(solid.around[0], dtype=links.dtype, device=links.device)
+        depths = radii + solid.around[1] - (local - middle).square().sum(-1).clamp(min=_TINY).sqrt()
+        row, ball = torch.nonzero(depths > -_NEVER, as_tuple=True)
+        if len(row):
+            near = radii[ball] - lookup(field, local[row, ball][None])[0]
+            depths = depths.index_put((row, ball), near)
+        yield depths
 
 
 def segment_distances(

@@ -16,8 +16,9 @@ import trimesh
 from graspbook.errors import GraspFileError, MeshError, PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand
-from graspbook.hands.library import load_hand
+from graspbook.hands.library import load_hand, parameters_of
 from graspbook.highdof.closing import close, closed_epsilon
+from graspbook.highdof.joint_order import check_columns, check_hand, in_order_of
 from graspbook.highdof.object_field import Target, make_target
 from graspbook.highdof.planner import PlannerSettings, plan, reach
 from graspbook.highdof.squeeze import stages
@@ -87,7 +88,7 @@ def read_plan(path: Path | str, hand: Hand | None = None) -> HandGrasps:
     another hand.
 
     path: of a file of `write_plan`.
-    hand: the expected one, None for any.
+    hand: the expected one, whose order of joints the values then have; None for any.
     """
     path = Path(path)
     if not path.is_file():
@@ -102,13 +103,12 @@ def read_plan(path: Path | str, hand: Hand | None = None) -> HandGrasps:
             length, evaluations = (float(file[name][()]) for name in ("length", "evaluations"))
             name, joints = file.attrs["hand"], tuple(json.loads(file.attrs["joints"]))
             parameters = json.loads(file.attrs["parameters"])
+        check_columns(arrays, joints)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise GraspFileError(f"{path}: not a file of planned grasps ({error})") from error
-    if hand is not None and (name, joints) != (hand.name, hand.joints):
-        raise GraspFileError(
-            f"{path}: grasps of the {name} hand with joints {', '.join(joints)}, expected the "
-            f"{hand.name} hand with {', '.join(hand.joints)}"
-        )
+    if hand is not None:
+        check_hand(path, hand, name, joints, parameters)
+        arrays, joints = in_order_of(hand, joints, arrays), hand.joints
     return HandGrasps(
         name, joints, **arrays, length=length, evaluations=evaluations, parameters=parameters
     )
@@ -158,7 +158,7 @@ def plan_files(
 
     meshes: by name.
     paths: the file of each name.
-    hand: its name.
+    hand: its name, or the path of its folder.
     settings: how grasps are planned.
     seed: of all random numbers.
     workers: processes.
@@ -223,7 +223,7 @@ def plan_group(
     group: meshes by name.
     paths: the files to write, by name.
     parameters: on which the grasps depend.
-    hand: its name.
+    hand: its name, or the path of its folder.
     settings: of the planner.
     """
     threads = torch.get_num_threads()
@@ -284,7 +284,7 @@ def _groups(meshes, hand, settings, seed):
         group = {name: meshes[name] for name in names[start : start + size]}
         hashes = {name: content_hash(mesh.vertices, mesh.faces) for name, mesh in group.items()}
         made = {"settings": asdict(settings), "seed": seed, "code": code_hash(__name__)}
-        yield group, {"hand": hand, "group": hashes} | made
+        yield group, {**parameters_of(hand), "group": hashes} | made
 
 
 def _is_there(path, parameters):
