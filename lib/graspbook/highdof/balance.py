@@ -18,8 +18,7 @@ from graspbook.hands.articulated import Hand, carry, carry_normals
 from graspbook.hands.balls import inner_balls
 from graspbook.hands.self_collision import self_depths
 from graspbook.highdof.losses import units
-from graspbook.highdof.object_field import Target
-from graspbook.objects.distance import lookup, lookup_gradient
+from graspbook.objects.distance import Fields, cubes, lookup, lookup_gradient
 
 _SLACK = 0.006  # metres, of the balls that are kept out of the object
 _LEAST = 0.5  # least weight of a contact, as a share of the mean one
@@ -139,17 +138,20 @@ def rest(hand: Hand) -> np.ndarray:
 
 def balance(
     hand: Hand,
-    target: Target,
+    fields: Fields,
+    which: torch.Tensor,
     states: torch.Tensor,
     chosen: np.ndarray,
     settings: BalanceSettings,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pose vectors (N, 7 + J) after the descent, within limits, and their energies (N,).
+    """Pose vectors (N, 7 + J) after the descent, within limits, and energies (steps, N) before each
+    step.
 
     The hand may still be a little inside the object; see `refinement.adjust`.
 
     hand: of all of them.
-    target: the object.
+    fields: of the objects.
+    which: (N,), the object of each pose.
     states: (N, 7 + J), at the start.
     chosen: (N, C), contact points by index, see `choose_contacts`.
     settings: of the descent.
@@ -157,21 +159,23 @@ def balance(
     unit, low, high = units(states), *(states.new_tensor(limit) for limit in hand.limits.T)
     moved = (states / unit).requires_grad_()
     optimiser = torch.optim.Adam([moved], settings.rate)
-    energies = states.new_zeros(len(states))
+    history = states.new_zeros(settings.steps, len(states))
     for step in range(settings.steps):
         optimiser.param_groups[0]["lr"] = settings.rate * (1 - step / settings.steps)
-        energies = energy(hand, target, moved * unit, chosen, settings)
+        energies = energy(hand, fields, which, moved * unit, chosen, settings)
+        history[step] = energies.detach()
         optimiser.zero_grad()
         energies.sum().backward()
         optimiser.step()
     found = (moved * unit).detach()
     found = torch.cat([found[:, :7], found[:, 7:].clamp(low, high)], dim=1)
-    return pose_vector.normalise(found), energies.detach()
+    return pose_vector.normalise(found), history
 
 
 def energy(
     hand: Hand,
-    target: Target,
+    fields: Fields,
+    which: torch.Tensor,
     states: torch.Tensor,
     chosen: np.ndarray,
     settings: BalanceSettings,
@@ -179,24 +183,26 @@ def energy(
     """The energy (N,) of pose vectors, see BalanceSettings; differentiable.
 
     hand: of all of them.
-    target: the object.
+    fields: of the objects.
+    which: (N,), the object of each pose.
     states: (N, 7 + J).
     chosen: (N, C), contact points by index.
     settings: with the weights.
     """
     wrist, joints = pose_vector.split(states)
-    links, which = hand.forward(joints, wrist), torch.zeros(len(states), dtype=torch.long)
+    links, (centre, half) = hand.forward(joints, wrist), cubes(fields)
     contacts, balls = hand.contacts["default"], inner_balls(hand, _SLACK)
     rows, columns = torch.arange(len(states))[:, None], torch.as_tensor(chosen)
     points = carry(links, contacts.points, contacts.links)[rows, columns]
     normals = carry_normals(links, contacts.normals, contacts.links)[rows, columns]
     centres = carry(links, balls.centres, balls.links)
-    distances = lookup(target.fields, torch.cat([points, centres], dim=1), which)
+    distances = lookup(fields, torch.cat([points, centres], dim=1), which)
     from_surface, of_balls = distances.split([points.shape[1], len(balls.radii)], dim=1)
-    gradients = lookup_gradient(target.fields, points.detach(), which)[1]
+    gradients = lookup_gradient(fields, points.detach(), which)[1]
     outward = torch.nn.functional.normalize(gradients, dim=-1)
     facing = (1 + (normals * outward).sum(dim=-1)).mean(dim=1)
-    net = imbalance(points - states.new_tensor(target.com), normals, target.length)
+    # Torques of forces that cancel are the same about any point.
+    net = imbalance(points - centre[which, None], normals, half[which])
     inside = (states.new_tensor(balls.radii) - of_balls).clamp(min=0).sum(dim=1)
     crossed = self_depths(hand, links).clamp(min=0).sum(dim=1)
     low, high = (states.new_tensor(limit) for limit in hand.limits.T)
@@ -212,17 +218,19 @@ def energy(
     )
 
 
-def imbalance(arms: torch.Tensor, normals: torch.Tensor, length: float) -> torch.Tensor:
+def imbalance(arms: torch.Tensor, normals: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
     """Squared net wrench (N,) of forces along normals with the best weights; differentiable.
 
     The weights add up to 1, and none is below half the mean. How they change with the contacts
     changes the least wrench only to second order, so they count as constant in gradients.
 
-    arms: (N, C, 3), contact points from the centre of mass, metres.
+    arms: (N, C, 3), contact points from a point of the object, metres.
     normals: (N, C, 3), unit.
-    length: metres, by which torques are divided.
+    length: (N,), metres, by which torques are divided.
     """
-    wrenches = torch.cat([normals, torch.linalg.cross(arms, normals) / length], dim=2)
+    wrenches = torch.cat(
+        [normals, torch.linalg.cross(arms, normals) / length[:, None, None]], dim=2
+    )
     weights = _weights(wrenches.detach())
     return (weights[..., None] * wrenches).sum(dim=1).square().sum(dim=1)
 

@@ -21,6 +21,7 @@ from graspbook.highdof.closing import close, closed_epsilon
 from graspbook.highdof.joint_order import check_columns, check_hand, in_order_of
 from graspbook.highdof.object_field import Target, make_target
 from graspbook.highdof.planner import PlannerSettings, plan, reach
+from graspbook.highdof.refinement import adjust
 from graspbook.highdof.squeeze import stages
 from graspbook.objects.distance import Fields
 from graspbook.parallel import run_tasks
@@ -33,7 +34,7 @@ _PUBLISHED_CODE = "0c2df9a5bda75a507e237cbe088b8c99"
 _LARGEST = 500_000_000  # bytes of arrays in one file
 _THIN = 0.02  # of its longest side: such a mesh may have no inside on the grid of a distance field
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
-_STAGES = ("pregrasp", "squeeze")  # not in older files
+_STAGES = ("pregrasp", "squeeze", "imbalance", "held")  # not in older files
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,17 @@ class HandGrasps:
 
     hand: its name.
     joints: names of the J joints.
-    states: (K, 7 + J), pose vectors as planned.
+    states: (K, 7 + J), pose vectors as planned, then moved out of the object, see
+        `refinement.adjust`. ε is -1 where that failed.
     closed: (K, J), joint values after closing on the object.
     energies, epsilon: (K,), as planned and after closing.
     iterations, history: (R,) and (R, K), the least energy of each chain over time.
     com, length: (3,) and metres, of the object, used for ε.
     evaluations: states judged per chain, mean over chains that ran together.
     parameters: on which the grasps depend.
-    pregrasp, squeeze: (K, J), see `squeeze.Stages`, whose grasp is `closed`. None in older files.
+    pregrasp, squeeze, imbalance: (K, J) and (K,), see `squeeze.Stages`, whose grasp is `closed`.
+        None in older files.
+    held: (K,) bool, whether the grasp holds, see `held.keep_held`. None if that is not tested.
     """
 
     hand: str
@@ -67,6 +71,8 @@ class HandGrasps:
     parameters: dict[str, Any] = field(default_factory=dict)
     pregrasp: np.ndarray | None = None
     squeeze: np.ndarray | None = None
+    imbalance: np.ndarray | None = None
+    held: np.ndarray | None = None
 
 
 def write_plan(path: Path | str, grasps: HandGrasps) -> None:
@@ -246,15 +252,16 @@ def _closed(hand, target, found, abreast, parameters):
     planned together.
     """
     which = torch.zeros(len(found.states), dtype=torch.long)
-    wrist, joints = pose_vector.split(found.states)
+    states, clear = adjust(hand, target.fields, which, found.states)
+    wrist, joints = pose_vector.split(states)
     closed = close(hand, target.fields, which, wrist, joints)
-    quality = closed_epsilon(hand, target, wrist, closed)
-    before, _, squeeze, _ = stages(hand, target, wrist, closed)
-    grasps = found.states.numpy(), closed.numpy(), found.energies.numpy(), quality
+    quality = np.where(clear.numpy(), closed_epsilon(hand, target, wrist, closed), -1.0)
+    before, _, squeeze, imbalance = stages(hand, target, wrist, closed)
+    grasps = states.numpy(), closed.numpy(), found.energies.numpy(), quality
     run = found.iterations.numpy(), found.history.numpy(), target.com, target.length
     effort = found.evaluations / (abreast * len(which))
-    names = hand.name, hand.joints
-    return HandGrasps(*names, *grasps, *run, effort, parameters, before, squeeze)
+    names, found_so = (hand.name, hand.joints), (before, squeeze, imbalance)
+    return HandGrasps(*names, *grasps, *run, effort, parameters, *found_so)
 
 
 def planned_otherwise(

@@ -14,8 +14,7 @@ from graspbook.errors import PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand
 from graspbook.highdof.energies import Judge
-from graspbook.highdof.planner import cubes
-from graspbook.objects.distance import Fields, lookup_gradient
+from graspbook.objects.distance import Fields, cubes, lookup_gradient
 
 _BAND = 0.01  # metres from the surface, of points that are moved to it
 _ON = 0.001  # metres from the surface at which such a point must end
