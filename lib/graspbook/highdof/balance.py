@@ -141,6 +141,7 @@ def balance(
     fields: Fields,
     which: torch.Tensor,
     states: torch.Tensor,
+    *,
     chosen: np.ndarray,
     settings: BalanceSettings,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -162,7 +163,7 @@ def balance(
     history = states.new_zeros(settings.steps, len(states))
     for step in range(settings.steps):
         optimiser.param_groups[0]["lr"] = settings.rate * (1 - step / settings.steps)
-        energies = energy(hand, fields, which, moved * unit, chosen, settings)
+        energies = energy(hand, fields, which, moved * unit, chosen=chosen, settings=settings)
         history[step] = energies.detach()
         optimiser.zero_grad()
         energies.sum().backward()
@@ -177,6 +178,7 @@ def energy(
     fields: Fields,
     which: torch.Tensor,
     states: torch.Tensor,
+    *,
     chosen: np.ndarray,
     settings: BalanceSettings,
 ) -> torch.Tensor:

@@ -14,7 +14,6 @@ from graspbook.hands import shape
 from graspbook.hands.library import load_hand
 from graspbook.hands.self_collision import deepest_self
 from graspbook.highdof.evaluation import expected_best
-from graspbook.highdof.network import fuse
 from graspbook.highdof.object_field import make_target
 from graspbook.highdof.plans import check_size, read_plan_of
 from graspbook.highdof.predict import generate
@@ -81,7 +80,7 @@ def grasp_mesh(
     file = weights_path(weights, hand.name)
     network, settings = load_network(file, hand)
     try:
-        found = generate(hand, fuse(network), mesh, settings, rotations=rotations, seed=seed)
+        found = generate(hand, network, mesh, settings, rotations=rotations, seed=seed)
     except GraspbookError as error:  # of a field or a grid: it does not know the file
         raise type(error)(f"{path}: {error}") from error
     if progress:

@@ -135,7 +135,7 @@ def _balanced(hand, judge, settings, generator):
     first = surface_starts(hand, fields, judge, generator, gap=settings.gap)
     seed = int(torch.randint(2**31, (1,), generator=generator, device=which.device))
     chosen = choose_contacts(hand, len(which), settings, np.random.default_rng(seed))
-    states, history = balance(hand, fields, which, first, chosen, settings)
+    states, history = balance(hand, fields, which, first, chosen=chosen, settings=settings)
     seen = torch.arange(len(history))
     return Annealed(states, history[-1], seen, history, len(which) * len(history))
 
