@@ -13,13 +13,13 @@ import numpy as np
 import torch
 import trimesh
 
-from graspbook.errors import GraspFileError, MeshError, PlanError
+from graspbook.errors import GraspFileError, PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand
 from graspbook.hands.library import load_hand, parameters_of
 from graspbook.highdof.closing import close, closed_epsilon
 from graspbook.highdof.joint_order import check_columns, check_hand, in_order_of
-from graspbook.highdof.object_field import Target, make_target
+from graspbook.highdof.object_field import named_target
 from graspbook.highdof.planner import PlannerSettings, plan, reach
 from graspbook.highdof.refinement import adjust
 from graspbook.highdof.squeeze import stages
@@ -45,7 +45,7 @@ class HandGrasps:
     hand: its name.
     joints: names of the J joints.
     states: (K, 7 + J), pose vectors as planned, then moved out of the object, see
-        `refinement.adjust`. ε is -1 where that failed.
+        `refinement.adjust`. ε is -1, and the imbalance 1, where that failed.
     closed: (K, J), joint values after closing on the object.
     energies, epsilon: (K,), as planned and after closing.
     iterations, history: (R,) and (R, K), the least energy of each chain over time.
@@ -54,7 +54,7 @@ class HandGrasps:
     parameters: on which the grasps depend.
     pregrasp, squeeze, imbalance: (K, J) and (K,), see `squeeze.Stages`, whose grasp is `closed`.
         None in older files.
-    held: (K,) bool, whether the grasp holds, see `held.keep_held`. None if that is not tested.
+    held: (K,) bool, whether the grasp holds, see `held.tell_held`. None if that is not tested.
     """
 
     hand: str
@@ -202,19 +202,6 @@ def check_size(hand: Hand, name: str, mesh: trimesh.Trimesh) -> None:
         )
 
 
-def named_target(name: str, mesh: trimesh.Trimesh) -> Target:
-    """The Target of a mesh; raises MeshError, with its name, if its distance field has no inside,
-    as for a thin sheet.
-
-    name: of the mesh.
-    mesh: in metres.
-    """
-    try:
-        return make_target(mesh)
-    except MeshError as error:
-        raise MeshError(f"{name}: {error}") from error
-
-
 def plan_group(
     group: Mapping[str, trimesh.Trimesh],
     paths: Mapping[str, Path],
@@ -256,7 +243,8 @@ def _closed(hand, target, found, abreast, parameters):
     wrist, joints = pose_vector.split(states)
     closed = close(hand, target.fields, which, wrist, joints)
     quality = np.where(clear.numpy(), closed_epsilon(hand, target, wrist, closed), -1.0)
-    before, _, squeeze, imbalance = stages(hand, target, wrist, closed)
+    before, _, squeeze, net = stages(hand, target, wrist, closed)
+    imbalance = np.where(clear.numpy(), net, 1.0)
     grasps = states.numpy(), closed.numpy(), found.energies.numpy(), quality
     run = found.iterations.numpy(), found.history.numpy(), target.com, target.length
     effort = found.evaluations / (abreast * len(which))
