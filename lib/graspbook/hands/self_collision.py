@@ -221,7 +221,7 @@ def _solid_depths(found, links):
         centres = carry(links, solid.balls.centres, solid.balls.links)
         pose = links[:, solid.link]
         local = (centres - pose[:, None, :3, 3]) @ pose[:, :3, :3]
-        field = Fields(*(values.to(links.device) for values in solid.field))
+        field = Fields(*(values.to(links) for values in solid.field))
         radii = torch.as_tensor(solid.balls.radii, dtype=links.dtype, device=links.device)
         # Most balls are outside a ball around the polyhedron: the way to it is enough.
         middle = torch.as_tensor(solid.around[0], dtype=links.dtype, device=links.device)

@@ -8,6 +8,7 @@ in each joint. The weights of the contacts are the best ones, instead of equal o
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from graspbook.objects.distance import Fields, cubes, lookup, lookup_gradient
 
 _SLACK = 0.006  # metres, of the balls that are kept out of the object
 _LEAST = 0.5  # least weight of a contact, as a share of the mean one
-_ITERATIONS = 30  # of the weights
+_TINY = 1e-6
 _OUTER = 1 / 3  # a finger's innermost contact points, as a share, are not chosen
 _CENTIMETRE = 100.0
 
@@ -238,16 +239,19 @@ def imbalance(arms: torch.Tensor, normals: torch.Tensor, length: torch.Tensor) -
 
 
 def _weights(wrenches):
-    """Weights (N, C) by multiplicative steps of gradient descent."""
-    products = wrenches @ wrenches.mT
-    count = wrenches.shape[1]
-    weights = wrenches.new_full(wrenches.shape[:2], 1 / count)
-    rate = 4 / products.diagonal(dim1=1, dim2=2).sum(dim=1, keepdim=True).clamp(min=1e-6)
-    for _ in range(_ITERATIONS):
-        slope = (products @ weights[..., None])[..., 0]
-        weights = weights * (-rate * slope).exp()
-        for _ in range(2):
-            weights = weights / weights.sum(dim=1, keepdim=True)
-            weights = weights.clamp(min=_LEAST / count)
-        weights = weights / weights.sum(dim=1, keepdim=True)
-    return weights
+    """Weights (N, C), exactly: of all sets of contacts that weigh more than the least, the best."""
+    products, count = wrenches @ wrenches.mT, wrenches.shape[1]
+    least = _LEAST / count
+    rest_of = 1 - _LEAST  # weights are least + rest_of · v, and v adds up to 1
+    more = torch.tensor(list(product((0.0, 1.0), repeat=count))[1:], dtype=wrenches.dtype)
+    matrix = wrenches.new_zeros(len(wrenches), len(more), count + 1, count + 1)
+    inner = rest_of * products[:, None] * more[:, :, None] * more[:, None]
+    matrix[..., :count, :count] = inner + torch.diag_embed(1 - more + _TINY)
+    matrix[..., :count, count] = matrix[..., count, :count] = more
+    right = -least * products.sum(dim=2)[:, None] * more
+    right = torch.cat([right, torch.ones_like(right[..., :1])], dim=2)
+    found = torch.linalg.solve(matrix, right)[..., :count]
+    weights = least + rest_of * found
+    values = ((weights @ products) * weights).sum(dim=2)
+    values = torch.where((found >= -_TINY).all(dim=2), values, torch.inf)
+    return weights[torch.arange(len(weights)), values.argmin(dim=1)]
