@@ -61,8 +61,8 @@ def test_the_energys_gradient_is_that_of_finite_differences():
     hand, fields = load_hand("barrett"), FIELDS._replace(values=FIELDS.values.double())
     fields = fields._replace(origins=fields.origins.double(), spacings=fields.spacings.double())
     which = torch.zeros(6, dtype=torch.long)
-    judge = Judge(hand, fields, which)
-    start = surface_starts(hand, fields, judge, torch.Generator().manual_seed(0))
+    judge = Judge(hand, FIELDS, which)
+    start = surface_starts(hand, FIELDS, judge, torch.Generator().manual_seed(0))
     start = start.double() + 0.01
     chosen = choose_contacts(hand, 6, SETTINGS, np.random.default_rng(0))
     state = start.clone().requires_grad_()
