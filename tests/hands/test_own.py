@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import mujoco
@@ -13,6 +14,7 @@ from graspbook.hands import mjcf, shape
 from graspbook.hands.library import load_hand, parameters_of
 from graspbook.hands.own import load_own
 from graspbook.hands.self_collision import deepest_self
+from graspbook.highdof import mesh_grasp
 from graspbook.highdof.closing import close, touching
 from graspbook.highdof.object_field import make_target
 from graspbook.highdof.plans import read_plan
@@ -169,7 +171,7 @@ def test_plan_takes_the_folder_and_plans_again_when_its_files_change(own_folder,
     said = capsys.readouterr()
     assert "note: " in said.err and "closing signs were worked out" in said.err
     path = folder.parent / "box_three_fingers_plan.h5"
-    assert said.out.startswith(f"{path}: 1 grasps") and "read_plan" in said.out
+    assert said.out.startswith(f"{path}: 1 grasps") and "Next: graspbook hand-grasp " in said.out
     hand = load_hand(str(folder))
     planned = read_plan(path, hand)
     assert planned.hand == hand.name and planned.parameters["hand_content"] == hand.content
@@ -181,11 +183,17 @@ def test_plan_takes_the_folder_and_plans_again_when_its_files_change(own_folder,
         read_plan(path, load_hand(str(folder)))
 
 
-def test_hand_grasp_says_that_it_has_no_network(own_folder, capsys):
-    assert main(["hand-grasp", "box.stl", "--hand", str(own_folder())]) == 2
-    assert capsys.readouterr().err.endswith(
-        "there is no network for a hand of your own; `graspbook plan` plans grasps with it\n"
-    )
+def test_hand_grasp_plans_its_candidates(own_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(mesh_grasp, "PLANNED", 4)
+    folder, box = own_folder(settings="effort: 3\n"), tmp_path / "box.stl"
+    trimesh.creation.box((0.03, 0.03, 0.05)).export(box)
+    assert main(["hand-grasp", str(box), "--hand", str(folder)]) in (0, 1)
+    report = json.loads((tmp_path / "box_three_fingers_grasp.json").read_text())
+    assert report["source"] == "planned" and report["rotations"] == []
+    assert report["parameters"]["weights"] is None and report["self_penetration_max"] <= 0.0021
+    capsys.readouterr()
+    assert main(["hand-grasp", str(box), "--hand", str(folder), "--network-only"]) == 2
+    assert "there is no network for a hand of your own" in capsys.readouterr().err
 
 
 def test_listed_contacts_are_in_the_frame_of_their_link(own_folder):

@@ -96,8 +96,5 @@ def run(options: Namespace) -> None:
             f"{file}: {len(quality)} grasps, {(quality > 0).sum()} in force closure when closed,"
             f" best ε {quality.max():.3f}"
         )
-    if is_own:  # no network knows a hand of one's own
-        print("Next: from Python, graspbook.highdof.plans.read_plan reads such a file.")
-        return
     mesh, path = shlex.quote(str(files[0])), shlex.quote(str(next(iter(paths.values()))))
-    print(f"Next: graspbook hand-grasp {mesh} --hand {hand} --against {path}")
+    print(f"Next: graspbook hand-grasp {mesh} --hand {shlex.quote(options.hand)} --against {path}")
