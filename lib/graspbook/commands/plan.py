@@ -32,12 +32,12 @@ def arguments(parser: ArgumentParser) -> None:
     text = (
         "descent (default): gradient steps between jumps; annealing: the paper's method, up to"
         " ten tries per iteration; annealing_candidates: annealing that takes the best of ten"
-        " neighbours per iteration"
+        " neighbours per iteration; balance: a few contact points go where their forces cancel"
     )
     parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
     text = "distance_sum (default, as in the paper), or graspit, which also uses the normals"
     parser.add_argument("--energy", default="distance_sum", metavar="ENERGY", help=text)
-    text = "jumps (default: 60), or iterations of the annealing (default: 10000)"
+    text = "jumps (default: 60), iterations of annealing (10000), or steps of balance (80)"
     parser.add_argument("--iterations", type=count, metavar="N", help=text)
     text = (
         "a file (.h5) for one mesh, or a folder for one file per mesh (default:"
@@ -79,7 +79,7 @@ def run(options: Namespace) -> None:
     from graspbook.highdof.planner import PlannerSettings, search_settings
     from graspbook.highdof.plans import plan_files, planned_otherwise, read_plan
 
-    unit = "rounds" if options.search == "descent" else "iterations"
+    unit = {"descent": "rounds", "balance": "steps"}.get(options.search, "iterations")
     counts = {unit: options.iterations} if options.iterations else {}
     settings = PlannerSettings(
         options.grasps, options.energy, search=search_settings(options.search, **counts)

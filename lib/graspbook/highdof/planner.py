@@ -57,6 +57,7 @@ def search_settings(
     *,
     rounds: int = DescentSettings.rounds,
     iterations: int = AnnealingSettings.iterations,
+    steps: int = BalanceSettings.steps,
 ) -> AnnealingSettings | DescentSettings | BalanceSettings:
     """The settings of a search by name; ParameterError for a name not in SEARCHES.
 
@@ -65,13 +66,14 @@ def search_settings(
         judged; or "balance", ours, see `balance.BalanceSettings`.
     rounds: of the descent.
     iterations: of the annealing.
+    steps: of the balance.
     """
     if search not in SEARCHES:
         raise ParameterError(f"unknown search {search!r}, expected one of {', '.join(SEARCHES)}")
     if search == "descent":
         return DescentSettings(rounds)
     if search == "balance":
-        return BalanceSettings()
+        return BalanceSettings(steps)
     return AnnealingSettings(iterations, "tries" if search == "annealing" else "candidates")
 
 
