@@ -16,6 +16,14 @@ from graspbook.errors import ParameterError
 from graspbook.graspnet import mesh_evaluation
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as in a terminal: a shell that starts the tests in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def run(capsys, *arguments):
     """Status, standard output and standard error of `graspbook ARGUMENTS`."""
     status = main([str(argument) for argument in arguments])
@@ -93,7 +101,7 @@ def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys, tmp_path):
     assert_one_line(err, "interrupted", "trials continue when you run the command again")
 
 
-def test_ctrl_c_in_an_import_that_swallows_it_counts(monkeypatch, capsys, tmp_path):
+def test_ctrl_c_in_an_import_that_swallows_it_counts(monkeypatch, capsys, tmp_path, interruptible):
     def imports(*_, **__):
         import_module("swallows")
         done.append("import")
@@ -114,7 +122,7 @@ def test_ctrl_c_in_an_import_that_swallows_it_counts(monkeypatch, capsys, tmp_pa
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
 
 
-def test_ctrl_c_in_the_last_import_counts(monkeypatch, tmp_path):
+def test_ctrl_c_in_the_last_import_counts(monkeypatch, tmp_path, interruptible):
     text = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nopen('/dev/null').close()\n"
     (tmp_path / "last.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
@@ -122,7 +130,7 @@ def test_ctrl_c_in_the_last_import_counts(monkeypatch, tmp_path):
         assert import_module("last")
 
 
-def test_a_second_ctrl_c_does_not_wait_for_an_import(monkeypatch, tmp_path):
+def test_a_second_ctrl_c_does_not_wait_for_an_import(monkeypatch, tmp_path, interruptible):
     text = "import os, signal\nfor i in range(3):\n    os.kill(os.getpid(), signal.SIGINT)\n"
     (tmp_path / "twice.py").write_text(f"{text}    print(i)\nprint(1 / 0)\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -142,7 +142,7 @@ def test_the_scene_draws_at_most_25_of_a_kind_and_counts_all():
 def test_a_scene_without_grasps_and_one_with_an_unknown_kind():
     points = np.zeros((3, 3))
     assert len(trials.scene_figure(points, POSES[:0], []).data) == 1
-    with pytest.raises(ValueError, match="kinds .'lucky'., expected of .'collides'"):
+    with pytest.raises(ValueError, match="kinds .'lucky'., expected some of .'collides'"):
         trials.scene_figure(points, POSES[:2], ["chosen", "lucky"])
     with pytest.raises((IndexError, ValueError)):
         trials.scene_figure(points, POSES, ["chosen"])

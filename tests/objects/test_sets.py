@@ -82,7 +82,7 @@ def test_a_folder_is_an_object_set_too(tmp_path, monkeypatch):
     (folder / "b.obj").write_text("")
     assert FolderSet(folder).names() == ["a", "b_obj", "b_stl", "c"]
     (folder / "b_obj.stl").write_text("")
-    with pytest.raises(MeshError, match="both be the object 'b"):
+    with pytest.raises(MeshError, match="both be named 'b"):
         FolderSet(folder)
 
 

@@ -288,7 +288,7 @@ def test_a_fault_on_a_real_arm_is_recorded_and_ends_the_run(quick, weights, tmp_
     robot, placed = a_robot("no frames", {"look": 1.0})
     with pytest.raises(
         RobotError,
-        match="jello_strawberry, pose 0, graspnet: no frames; recorded, .* check the arm",
+        match="jello_strawberry, pose 0, graspnet: no frames; this was recorded, .* Check the arm",
     ):
         run(tmp_path / "trials.jsonl", weights, robot=robot)
     assert [record["outcome"] for record in read_records(tmp_path / "trials.jsonl")] == [
@@ -327,7 +327,7 @@ def test_a_controller_that_is_gone_before_a_trial_is_recorded_and_ends_the_run_u
                 RobotError,
                 match=(
                     "pose 0, graspnet: the simulated controller did not start .exit status 1.; "
-                    "recorded, .* did not begin. Check that"
+                    "this was recorded, .* did not begin. Check that"
                 ),
             ):
                 run(path, weights, poses=1, ended=told.append)

@@ -129,7 +129,8 @@ def test_reports_on_other_weights_are_refused(run, tmp_path):
     save_weights(run.weights / "gpd.safetensors", torch.nn.Linear(2, 1), {})
     before = contents(folder)
     with pytest.raises(
-        NotebookError, match="eval.json: judges weights .*gpd.*, expected .*evaluate those in"
+        NotebookError,
+        match="eval.json: a report on weights .*gpd.*, expected .*evaluate the weights in",
     ):
         ship("smoke", run.root, evaluations=[path], folder=folder)
     assert contents(folder) == before
