@@ -6,16 +6,20 @@ import mujoco
 import numpy as np
 import torch
 import trimesh
+from scipy.optimize import nnls
 from torch import nn
 
 from graspbook import pose
 from graspbook.graspnet.evaluator import Evaluator
 from graspbook.graspnet.grouping import ball_query, farthest_points, group, take
 from graspbook.graspnet.sampler_per_point import PerPointSampler
-from graspbook.hands import pose_vector
+from graspbook.hands import mjcf, pose_vector
+from graspbook.hands.articulated import carry
 from graspbook.hands.parallel_jaw import FRANKA
+from graspbook.highdof.closing import touching
 from graspbook.highdof.losses import LENGTH
 from graspbook.objects.distance import lookup
+from graspbook.quality import contact_wrenches
 from graspbook.simulation import shake
 
 
@@ -260,3 +264,51 @@ def point_by_point(fields, points, which):
     return torch.cat(
         [lookup(fields, points[:, i : i + 1], which) for i in range(points.shape[1])], dim=1
     )
+
+
+def squeeze_alone(hand, target, wrist, joints, total=100.0):
+    """Motor targets (J,) of one closed hand: forces by SciPy's NNLS, torques by autograd."""
+    points, normals, links = touching(hand, target.fields, 0, wrist, joints)
+    if not len(points):
+        return joints.numpy()
+    cone = contact_wrenches(points, normals, target.com, target.length, friction=0.4, edges=8)
+    rows = np.concatenate([cone.T, np.ones((1, len(cone)))])
+    multiples = nnls(rows, np.eye(7)[6] * total)[0]
+    forces = (multiples[:, None] * cone[:, :3]).reshape(-1, 8, 3).sum(axis=1)
+    own = torch.linalg.inv(hand.forward(joints, wrist))[links]
+    places = torch.as_tensor(points, dtype=own.dtype)[..., None]
+    local = (own[:, :3, :3] @ places)[..., 0] + own[:, :3, 3]
+
+    def placed(joints):
+        return carry(hand.forward(joints, wrist), local, links)
+
+    jacobian = torch.autograd.functional.jacobian(placed, joints).double().numpy()
+    torques = np.einsum("pcj,pc->j", jacobian, forces)
+    torques /= max(1.0, np.max(np.abs(torques) / hand.efforts))
+    return joints.numpy() + torques / mjcf.stiffness(hand)
+
+
+def hold_alone(holder, wrist, joints, squeeze, pregrasp):
+    """Whether one grasp holds in all directions, by `mujoco.mj_step` from the start of each."""
+    model, settings, held = holder.model, holder.settings, True
+    data, spec = mujoco.MjData(model), mujoco.mjtState.mjSTATE_FULLPHYSICS
+    first = pregrasp if settings.targets else joints
+    start = holder._states(wrist[None], first[None])
+    kept = holder._overlaps(holder._states(wrist[None], joints[None]))[0] <= settings.overlap
+    approach = holder._approach(*(array[None] for array in (first, joints, squeeze)))[0]
+    for axis in np.concatenate([np.eye(3), -np.eye(3)]):
+        mujoco.mj_resetData(model, data)
+        mujoco.mj_setState(model, data, start[0], spec)
+        after = np.empty_like(start)
+        for data.ctrl[:] in approach:
+            mujoco.mj_step(model, data)
+        mujoco.mj_getState(model, data, after[0], spec)
+        kept = kept and holder._is_there(after, start)[0]
+        before = start if settings.from_start else after.copy()
+        pull = axis * settings.mass * settings.acceleration
+        data.xfrc_applied[model.body("object").id, :3] = pull
+        for _ in range(round(settings.time / settings.timestep)):
+            mujoco.mj_step(model, data)
+        mujoco.mj_getState(model, data, after[0], spec)
+        held = held and holder._is_there(after, before)[0]
+    return bool(kept and held)

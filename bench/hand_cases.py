@@ -2,28 +2,36 @@
 
 import os
 import tempfile
+from dataclasses import replace
+from functools import cache
 from unittest import mock
 
 import mujoco
 import numpy as np
 import torch
 import trimesh
-from baselines import face_by_face, one_by_one, point_by_point
+from baselines import face_by_face, hold_alone, one_by_one, point_by_point, squeeze_alone
 from scipy.spatial import ConvexHull
 
 from graspbook.hands import mjcf, pose_vector
 from graspbook.hands.library import load_hand
 from graspbook.highdof import losses, refinement
+from graspbook.highdof import network as networks
 from graspbook.highdof.annealing import AnnealingSettings
+from graspbook.highdof.closing import close
 from graspbook.highdof.descent import DescentSettings
-from graspbook.highdof.network import GraspNetwork, NetworkSettings, fuse
+from graspbook.highdof.network import GraspNetwork, NetworkSettings
+from graspbook.highdof.object_field import make_target
 from graspbook.highdof.planner import PlannerSettings, plan
 from graspbook.highdof.predict import WAYS
+from graspbook.highdof.squeeze import stages
 from graspbook.objects import distance
-from graspbook.objects.families import make_shape
+from graspbook.objects.families import FAMILIES, make_shape
+from graspbook.objects.occupancy import occupancy_grids
 from graspbook.objects.rotations import rotations, turned_frame
 from graspbook.pose import quat_wxyz_to_matrix
 from graspbook.quality import contact_wrenches, epsilon
+from graspbook.simulation.hold import Holder, hold_settings
 from graspbook.workbook.params import load_profile
 
 
@@ -200,6 +208,75 @@ def mend_poses(way, count, tiny, measure):
     )
 
 
+def _closed_hands(count, tiny):
+    """Shadow Hands that have closed on a bottle: the hand, the object, its Target, and the arrays
+    wrist and joints.
+    """
+    hand, obj = load_hand("shadow"), make_shape("bottle", np.random.default_rng(0))
+    target, rng = make_target(obj.mesh), np.random.default_rng(0)
+    rotation = quat_wxyz_to_matrix(rng.normal(size=(count, 4)))
+    wrist = np.tile(np.eye(4), (count, 1, 1))
+    wrist[:, :3, :3], wrist[:, :3, 3:] = rotation, -rotation @ [[0.0], [-0.05], [0.08]]
+    wrist[:, :3, 3] += target.com
+    x = torch.as_tensor(pose_vector.join(wrist, hand.open), dtype=torch.float32)
+    which = torch.zeros(count, dtype=torch.long)
+    steps = {"steps": 5} if tiny else {}
+    wrist, joints = pose_vector.split(refinement.adjust(hand, target.fields, which, x, **steps)[0])
+    return hand, obj, target, wrist, close(hand, target.fields, which, wrist, joints)
+
+
+def squeeze_hands(tiny, measure):
+    """Pregrasps and balanced squeezes of closed hands, 32 at once; the baseline takes one grasp at
+    a time, all its contacts, SciPy's NNLS and a Jacobian by autograd.
+    """
+    torch.set_num_threads(1)
+    count, few = (2, 1) if tiny else (32, 3)
+    hand, _, target, wrist, joints = _closed_hands(count, tiny)
+
+    def baseline():
+        return [squeeze_alone(hand, target, wrist[i], joints[i]) for i in range(few)]
+
+    return measure(
+        lambda: stages(hand, target, wrist, joints),
+        baseline,
+        unit="grasps/s",
+        work=count,
+        baseline_work=few,
+        repeats=1 if tiny else 5,
+    )
+
+
+def hold_hands(preset, tiny, measure):
+    """Hold tests of closed hands, 32 at once; the baseline tests one grasp at a time by mj_step in
+    Python, each direction from the start and to the end.
+    """
+    torch.set_num_threads(1)
+    count, few = (2, 1) if tiny else (32, 2)
+    hand, obj, target, wrist, joints = _closed_hands(count, tiny)
+    settings = hold_settings(preset)
+    if tiny:
+        settings = replace(settings, time=0.1)
+    holder = Holder(hand, obj, settings, threads=1)
+    before, grasp, squeeze, _ = stages(hand, target, wrist, joints)
+    given = wrist.double().numpy(), grasp, squeeze, before
+
+    def ours():
+        return holder.test(*given[:2], squeeze=squeeze, pregrasp=before, every=False).held
+
+    def baseline():
+        return [hold_alone(holder, *(array[i] for array in given)) for i in range(few)]
+
+    return measure(
+        ours,
+        baseline,
+        unit="tests/s",
+        work=count,
+        baseline_work=few,
+        repeats=1 if tiny else 3,
+        same=lambda ours, theirs: f"{np.mean(ours[:few] == np.array(theirs)):.0%} alike",
+    )
+
+
 def train_hand(tiny, measure):
     """Training steps by the combined loss in the desk profile's sizes: 16 grids, of as many
     objects, with its K grasps each.
@@ -264,22 +341,61 @@ def train_hand(tiny, measure):
     )
 
 
+def crop_hand(profile, tiny, measure):
+    """Training steps of a profile's network on 16 grids of objects, by a loss that costs nothing;
+    the baseline takes whole grids.
+    """
+    torch.set_num_threads(2)
+    sizes = load_profile(profile)["highdof_3_training"]
+    settings = NetworkSettings(sizes.grid, sizes.width, tuple(sizes.hidden))
+    settings = NetworkSettings(16, 2, (8,)) if tiny else settings
+    grids = _object_grids(settings.grid, 2 if tiny else 16)
+
+    def stepper(worth):
+        losses = []
+
+        @cache
+        def made():  # at the first step: the other side's memory is not counted
+            model = _network(settings, 1)[0]
+            return model, torch.optim.AdamW(model.parameters(), 1e-4, fused=True)
+
+        def step():
+            model, optimiser = made()
+            with mock.patch.object(networks, "WORTH", worth):
+                loss = model(grids).square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(float(loss.detach()))
+            return losses[0]
+
+        return step
+
+    return measure(
+        stepper(-1.0),
+        stepper(np.inf),
+        unit="steps/s",
+        work=1,
+        repeats=1 if tiny else 3,
+        same=lambda ours, theirs: f"within {abs(ours / theirs - 1):.0e}",
+    )
+
+
 def forward_hand(count, tiny, measure):
-    """Grids through the paper's network, `count` at a time; the baseline takes its layers as they
-    are trained, and one grid.
+    """Grids of objects through the paper's network, `count` at a time; the baseline takes whole
+    grids, one at a time.
     """
     torch.set_num_threads(2)
     settings = NetworkSettings(16, 2, (8,)) if tiny else NetworkSettings()
-    (model, grids), plain = _network(settings, count), _network(settings, count)[0].eval()
-    model = fuse(model)
+    model, grids = _network(settings, 1)[0].eval(), _object_grids(settings.grid, count)
 
     def ours():
         with torch.inference_mode():
             return model(grids)
 
     def baseline():
-        with torch.inference_mode():
-            return torch.cat([plain(grid) for grid in grids.split(1)])
+        with torch.inference_mode(), mock.patch.object(networks, "WORTH", np.inf):
+            return torch.cat([model(grid) for grid in grids.split(1)])
 
     return measure(
         ours,
@@ -289,6 +405,17 @@ def forward_hand(count, tiny, measure):
         repeats=1 if tiny else 5,
         same=lambda ours, theirs: f"within {float((ours - theirs).abs().max()):.0e}",
     )
+
+
+def _object_grids(side, count):
+    """Grids of objects of every family, each in a rotation of its own, 0.4 m wide."""
+    found = []
+    for index, turn in enumerate(rotations()[:count]):
+        family = list(FAMILIES)[index % len(FAMILIES)]
+        mesh = make_shape(family, np.random.default_rng(index)).mesh
+        frame = turned_frame(turn[None], mesh.center_mass)
+        found.append(occupancy_grids(mesh, frame, side, 0.4)[0][0])
+    return torch.as_tensor(np.array(found))
 
 
 def _network(settings, count):

@@ -108,9 +108,9 @@ def folder(hand_folders, toy_workbook, weights, monkeypatch):
     ):
         mesh, joints = load_mesh(root / f"{of}.stl"), load_hand(hand).joints
         parameters = {"group": {of: content_hash(mesh.vertices, mesh.faces)}}
+        values = np.zeros((1, 7 + len(joints))), np.zeros((1, len(joints))), *np.zeros((5, 1))
         plans.write_plan(
-            root / f"{name}.h5",
-            plans.HandGrasps(hand, joints, *np.zeros((7, 1)), 1.0, 1.0, parameters),
+            root / f"{name}.h5", plans.HandGrasps(hand, joints, *values, 1.0, 1.0, parameters)
         )
     with h5py.File(root / "plan_box.h5") as file, h5py.File(root / "bare.h5", "w") as bare:
         for name in file:

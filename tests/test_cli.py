@@ -177,7 +177,7 @@ def test_help_tells_the_first_line_of_each_command(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     told = " ".join(capsys.readouterr().out.split())
-    assert "hand-grasp predict a grasp of a many-jointed hand for a mesh, a point cloud or" in told
+    assert "hand-grasp find a grasp of a many-jointed hand for a mesh, a point cloud or" in told
     assert set(COMMANDS) >= {"run", "site", "hand-summary"} and not [
         c for c in COMMANDS if "_" in c
     ]

@@ -4,7 +4,7 @@ from scipy.optimize import linprog
 
 from graspbook.errors import ParameterError
 from graspbook.pose import random_rotations
-from graspbook.quality import contact_wrenches, epsilon
+from graspbook.quality import balanced_forces, contact_wrenches, epsilon
 
 CUBE = np.concatenate([np.eye(3), -np.eye(3)]) * 0.05
 CORNER = 0.05 * np.sqrt(3)
@@ -149,3 +149,30 @@ def test_bad_input_is_refused():
     ]:
         with pytest.raises(ParameterError, match=match):
             epsilon(points, directions, com, length, friction=friction)
+
+
+def test_balanced_forces_cancel_lie_in_their_cones_and_add_up_to_one():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(4, 9, 3))
+    points /= np.linalg.norm(points, axis=2, keepdims=True)
+    normals, com, there = -points, np.array([0.1, 0.0, -0.1]), rng.uniform(size=(4, 9)) < 0.9
+    forces = balanced_forces(0.05 * points, normals, there, 0.05 * com, 0.05, friction=0.5)
+    pushes = (forces * normals).sum(axis=2)
+    np.testing.assert_allclose(pushes.sum(axis=1), 1, atol=1e-9)
+    assert (
+        np.linalg.norm(forces - pushes[..., None] * normals, axis=2) < 0.5 * pushes + 1e-9
+    ).all()
+    np.testing.assert_array_equal(forces[~there], 0)
+    np.testing.assert_allclose(forces.sum(axis=1), 0, atol=1e-3)
+    np.testing.assert_allclose(np.cross(points - com, forces).sum(axis=1), 0, atol=1e-3)
+
+
+def test_balanced_forces_of_two_opposite_contacts_are_halves_and_of_none_are_none():
+    points, normals = np.array([[[1.0, 0, 0], [-1, 0, 0]]]), np.array([[[-1.0, 0, 0], [1, 0, 0]]])
+    given = points, normals, np.array([[True, True]]), np.zeros(3), 1.0
+    np.testing.assert_allclose(balanced_forces(*given), normals / 2, atol=1e-3)
+    empty = np.zeros((1, 0, 3))
+    none = balanced_forces(empty, empty, np.zeros((1, 0), bool), np.zeros(3), 1.0)
+    assert none.shape == (1, 0, 3)
+    one_sided = balanced_forces(points[:, :1], normals[:, :1], given[2][:, :1], np.zeros(3), 1.0)
+    np.testing.assert_allclose(one_sided, normals[:, :1], atol=1e-3)

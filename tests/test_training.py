@@ -319,6 +319,26 @@ def test_without_decay_and_clip_the_bits_are_those_of_adam(tmp_path):
     )
 
 
+def test_a_fused_optimiser_differs_by_rounding_and_resumes_to_the_same_bits(tmp_path):
+    def trained(name, batches, **options):
+        settings, file = TrainSettings(20, 1e-2, checkpoint_seconds=0.0), tmp_path / name
+        given = {"parameters": {}, **options}
+        return train(make_model, batches, loss_of, settings, file, **given)[0].state_dict()
+
+    def stop_at_12(step):
+        if step == 12:
+            raise KeyboardInterrupt
+        return batch_of(step)
+
+    plain, whole = trained("a", batch_of), trained("b", batch_of, fused=True)
+    with pytest.raises(KeyboardInterrupt):
+        trained("c", stop_at_12, fused=True)
+    broken = trained("c", batch_of, fused=True)
+    assert all(torch.equal(value, broken[name]) for name, value in whole.items())
+    for name in ("0.weight", "3.weight"):  # not the bias, which normalisation takes away again
+        torch.testing.assert_close(whole[name], plain[name], rtol=1e-4, atol=1e-4)
+
+
 def test_validation_moves_no_generator_and_no_statistics(tmp_path):
     """Also where it draws from torch's own generator, which dropout uses in training."""
 

@@ -153,30 +153,39 @@ def hand_grasp(
     path: Path | str,
     hand: str = "shadow",
     *,
-    rotations: int = 5,
+    rotations: int = 27,
+    planned: int = 48,
     seed: int = 0,
     scale: float = 1.0,
-    weights: Path | str = SHIPPED,
+    weights: Path | str | None = SHIPPED,
+    hold: str = "bench",
     **reading: Any,
 ) -> HandGrasp:
-    """Predict a grasp of a hand of many joints for a mesh, a point cloud or a depth capture.
+    """Find a grasp of a hand of many joints for a mesh, a point cloud or a depth capture.
 
     path: of the file.
-    hand: "shadow" or "barrett".
-    rotations: turned views, of which the best counts.
+    hand: "shadow" or "barrett", or the path of a folder with a hand of your own.
+    rotations: of the object, for which the network is asked.
+    planned: candidates that are planned, too; 0 for the network only.
     seed: of all that is drawn.
     scale: factor from the file's units to metres.
-    weights: the folder of the networks.
+    weights: the folder of the networks; None for planned candidates only.
+    hold: the test of what is held: "bench", as DexGraspBench's, or "strict", ours.
     reading: options of `load_capture`, for a cloud or a capture.
 
     Raises the errors of reading, and PlanError for an object that the hand cannot get around.
     """
+    from graspbook.hands.library import is_folder
     from graspbook.highdof.mesh_grasp import grasp_mesh
 
     _check_whole(1, rotations=rotations)
     _check_whole(0, seed=seed)
+    _check_whole(0, planned=planned)
     settings: dict[str, Any] = {"rotations": rotations, "seed": seed, "scale": scale}
-    return HandGrasp(*grasp_mesh(path, weights, hand, **settings, reading=reading))
+    settings |= {"planned": planned}
+    if is_folder(hand):  # no network knows it
+        weights = None
+    return HandGrasp(*grasp_mesh(path, weights, hand, **settings, hold=hold, reading=reading))
 
 
 def read_grasps(path: Path | str) -> GraspSet:

@@ -133,7 +133,7 @@ class HandGrasp:
 
     @property
     def held(self) -> bool:
-        """Whether the hand held the object against gravity from six directions."""
+        """Whether the hand held the object against a pull from six directions."""
         return bool(self.report["held"])
 
     def __repr__(self) -> str:

@@ -14,6 +14,10 @@ class MeshError(GraspbookError):
     """A mesh that cannot be loaded, repaired, or be a graspable object."""
 
 
+class HandError(GraspbookError):
+    """A file of a hand that cannot be used."""
+
+
 class GraspFileError(GraspbookError):
     """A grasp file that is missing, truncated, or not in the ACRONYM layout."""
 

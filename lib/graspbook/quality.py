@@ -10,6 +10,7 @@ from graspbook.errors import ParameterError
 _TOLERANCE = 1e-7
 _FEW = 48  # number of wrenches in the first hull
 _FACETS = 50  # number of facets checked at once
+_SPREAD, _FLAT, _NEWTON, _SHORTER = 1e-4, 1e-7, 40, 12  # of balanced forces
 
 
 def epsilon(
@@ -90,6 +91,83 @@ def contact_wrenches(
     forces = normals[:, None] + friction * tangents
     torques = np.cross((points - com)[:, None], forces) / length
     return np.concatenate([forces, torques], axis=2).reshape(-1, 6)
+
+
+def balanced_forces(
+    points: np.ndarray,
+    normals: np.ndarray,
+    there: np.ndarray,
+    com: np.ndarray,
+    length: float,
+    *,
+    friction: float = 0.4,
+    edges: int = 8,
+) -> np.ndarray:
+    """Forces (N, P, 3) at contacts of N grasps that cancel, with normal parts that add up to 1.
+
+    Each force is a sum of non-negative multiples of its cone's edges. The squared net wrench, plus
+    1e-4 times the squares of the multiples, is least. So the forces are spread over the contacts.
+    Where forces cannot cancel, the net wrench is as small as it can be for their sum. This solves
+    the non-negative least squares by Newton's method on the dual, with seven variables per grasp.
+    Forces are 0 where there is no contact at all.
+
+    points, normals: (N, P, 3), on the object, and unit vectors into it.
+    there: (N, P) bool, whether a contact exists.
+    com, length: as for `epsilon`.
+    friction: coefficient.
+    edges: of each cone.
+    """
+    first = np.cross(normals, np.eye(3)[np.abs(normals).argmin(axis=2)])
+    first /= np.linalg.norm(first, axis=2, keepdims=True).clip(1e-12)
+    angle = 2 * np.pi * np.arange(edges)[:, None] / edges
+    tangents = (
+        np.cos(angle) * first[:, :, None] + np.sin(angle) * np.cross(normals, first)[:, :, None]
+    )
+    cone = normals[:, :, None] + friction * tangents
+    moments = np.cross((points - com)[:, :, None], cone) / length
+    rows = np.concatenate([cone, moments, np.ones((*cone.shape[:3], 1))], axis=3)
+    rows = (rows * there[:, :, None, None]).reshape(len(points), -1, 7)
+    multiples = _least_multiples(rows).reshape(cone.shape[:3])
+    forces = np.einsum("npe,npec->npc", multiples * there[:, :, None], cone)
+    return forces / multiples.sum(axis=(1, 2)).clip(1e-12)[:, None, None]
+
+
+def _least_multiples(rows):
+    """Multiples f >= 0 (N, E) of rows (N, E, 7): |f|² + |Σ f·row - (0, …, 0, 1)|² / 1e-4 is least.
+
+    f = max(0, rows · y), where y (N, 7) is the greatest in y₇ - |f|² / 2 - 1e-4 |y|² / 2.
+    """
+    y, identity = np.zeros((len(rows), 7)), _SPREAD * np.eye(7)
+    y[:, 6] = 1 / np.maximum(1, rows[..., 6].sum(axis=1))
+    value, f = _dual(rows, y)
+    left = np.arange(len(rows))
+    for _ in range(_NEWTON):
+        slope = -(f[left, None] @ rows[left])[:, 0] - _SPREAD * y[left]
+        slope[:, 6] += 1
+        steep = np.abs(slope).max(axis=1) > _FLAT
+        left, slope = left[steep], slope[steep]
+        if not len(left):
+            break
+        some = rows[left]
+        active = some * (f[left] > 0)[..., None]
+        bend = active.transpose(0, 2, 1) @ active + identity
+        step = np.linalg.solve(bend, slope[..., None])[..., 0]
+        for _ in range(_SHORTER):
+            better, g = _dual(some, y[left] + step)
+            worse = better < value[left] - 1e-9 * (1 + np.abs(value[left]))
+            if not worse.any():
+                break
+            step[worse] /= 4
+        on, better, g = left[~worse], better[~worse], g[~worse]
+        y[on] += step[~worse]
+        value[on], f[on] = better, g
+    return f
+
+
+def _dual(rows, y):
+    """The dual's values (N,) and the multiples (N, E) at y (N, 7)."""
+    f = np.maximum((rows @ y[..., None])[..., 0], 0)
+    return y[:, 6] - ((f * f).sum(axis=1) + _SPREAD * (y * y).sum(axis=1)) / 2, f
 
 
 def _largest_ball(wrenches):

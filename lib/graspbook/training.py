@@ -106,6 +106,7 @@ def train(
     label: str = "training",
     validate: Callable[[Any], Figures] | None = None,
     init: Path | str | None = None,
+    fused: bool = False,
 ) -> tuple[Any, list[Figures]]:
     """Train a network and return it, in evaluation mode, with its history.
 
@@ -125,6 +126,8 @@ def train(
         of the settings and after the last one. The numbers are added to the history as
         "validation_...", and the returned model is that of the least loss.
     init: weights file to start from; random weights if None.
+    fused: whether the optimiser takes all of its steps in one pass over memory. A network of many
+        parameters then trains faster, and its results differ by rounding.
     """
     parameters = _deciding(parameters, settings, init)
     threads = torch.get_num_threads()
@@ -135,7 +138,7 @@ def train(
             model = make_model()
         if init is not None:
             load_state(init, model, load_weights(init)[0])
-        run = _Run(model, settings, Path(checkpoint_path), parameters)
+        run = _Run(model, settings, Path(checkpoint_path), parameters, fused=fused)
         return run.finish(batch_of, loss_of, validate, label)
     finally:
         torch.set_num_threads(threads)
@@ -153,6 +156,7 @@ def train_to_file(
     label: str,
     validate: Callable[[Any], Figures] | None = None,
     init: Path | str | None = None,
+    fused: bool = False,
 ) -> list[Figures]:
     """Train as `train` does, write the weights, remove the checkpoint, and return the history.
 
@@ -160,7 +164,7 @@ def train_to_file(
 
     weights_path: the file to write.
     checkpoint_path, make_model, batch_of, loss_of: as for `train`.
-    settings, parameters, label, validate, init: as for `train`.
+    settings, parameters, label, validate, init, fused: as for `train`.
     """
     deciding = _deciding(parameters, settings, init)
     if Path(weights_path).exists() and load_weights(weights_path)[1] == deciding:
@@ -175,6 +179,7 @@ def train_to_file(
         label=label,
         validate=validate,
         init=init,
+        fused=fused,
     )
     save_weights(weights_path, model, deciding, history)
     Path(checkpoint_path).unlink(missing_ok=True)
@@ -196,11 +201,10 @@ def _deciding(parameters, settings, init):
 class _Run:
     """A training run at one step: the contents of a checkpoint."""
 
-    def __init__(self, model, settings, path, parameters):
+    def __init__(self, model, settings, path, parameters, *, fused):
         self.model, self.settings, self.path, self.parameters = model, settings, path, parameters
-        self.optimiser = torch.optim.AdamW(
-            model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        options = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+        self.optimiser = torch.optim.AdamW(model.parameters(), **options, fused=fused or None)
         self.device = next(model.parameters()).device
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
         self.step, self.history = 0, []

@@ -10,6 +10,7 @@ from graspbook.highdof import mesh_grasp
 from graspbook.highdof.mesh_grasp import beside_planner
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.predict import Candidates
+from graspbook.simulation.hold import Held
 from graspbook.storage import SHIPPED
 
 
@@ -17,6 +18,11 @@ from graspbook.storage import SHIPPED
 def weights(hand_weights):
     """Here they are a hand's."""
     return hand_weights
+
+
+@pytest.fixture(autouse=True)
+def few_candidates(monkeypatch):
+    monkeypatch.setattr(mesh_grasp, "PLANNED", 6)
 
 
 @pytest.fixture
@@ -36,7 +42,9 @@ def hand_grasp(box, weights, folder, *more, name="g"):
 def test_a_mesh_gives_a_grasp_and_a_page(weights, box, tmp_path):
     assert hand_grasp(box, weights, tmp_path, "--rotations", 3) == 0
     written = json.loads((tmp_path / "g.json").read_text())
-    assert set(written["joints"]) == set(load_hand("barrett").joints)
+    for name in ("joints", "pregrasp", "squeeze"):
+        assert set(written[name]) == set(load_hand("barrett").joints)
+    assert written["parameters"]["hold"] == "bench" and written["self_penetration_max"] <= 0.0021
     hand = load_hand("barrett")
     assert set(written["all_joints"]) == set(hand.all_joints) > set(hand.joints)
     assert written["joints"].items() <= written["all_joints"].items()
@@ -46,9 +54,11 @@ def test_a_mesh_gives_a_grasp_and_a_page(weights, box, tmp_path):
         )
     wrist = np.array(written["wrist"])
     np.testing.assert_allclose(wrist[:3, :3] @ wrist[:3, :3].T, np.eye(3), atol=1e-5)
-    assert len(written["rotations"]) == 3 and written["epsilon"] in [
-        one["epsilon"] for one in written["rotations"]
-    ]
+    of_network = [one["epsilon"] for one in written["rotations"]]
+    assert len(of_network) == 3
+    assert (written["source"] == "network") == (written["epsilon"] in of_network)
+    planned = written["planned"]
+    assert planned["candidates"] == 6 >= planned["tested"] >= planned["held"] >= 0
     assert (
         written["clear"]
         and written["held"] == (written["held_directions"] == 6)
@@ -67,7 +77,7 @@ def found(monkeypatch):
     """
 
     def put(epsilon, clear, held):
-        def generate(hand, *_, **options):
+        def complete(hand, *_):
             n = len(epsilon)
             nothing = (np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, int))
             wrists, joints = np.stack([np.eye(4)] * n), np.stack([hand.open] * n)
@@ -75,9 +85,11 @@ def found(monkeypatch):
             values = (np.array(epsilon), np.array(clear), depth)
             return Candidates(np.arange(n), wrists, joints, *values, (nothing,) * n)
 
-        monkeypatch.setattr(mesh_grasp, "generate", generate)
+        monkeypatch.setattr(mesh_grasp, "complete", complete)
         tested = np.array([[True] * number + [False] * (6 - number) for number in held])
-        monkeypatch.setattr(mesh_grasp.Holder, "test", lambda *_: tested)
+        monkeypatch.setattr(
+            mesh_grasp.Holder, "test", lambda *_, **__: Held(tested, np.ones(len(tested), bool))
+        )
 
     return put
 
@@ -90,7 +102,7 @@ def test_a_grasp_that_holds_is_chosen_unless_the_hand_is_still_inside(
     weights, box, *, tmp_path, capsys, found, clear, chosen
 ):
     found([0.2, 0.1], clear, [5, 6])
-    assert hand_grasp(box, weights, tmp_path) == 0
+    assert hand_grasp(box, weights, tmp_path, "--network-only") == 0
     report = json.loads((tmp_path / "g.json").read_text())
     assert (report["epsilon"], report["clear"]) == chosen
     for text in (capsys.readouterr().out, (tmp_path / "g.html").read_text()):
@@ -101,14 +113,15 @@ def test_where_no_hand_holds_the_status_is_1_and_it_says_what_was_tried(
     weights, box, *, tmp_path, capsys, found
 ):
     found([-1.0, -1.0], [True, True], [2, 3])
-    assert hand_grasp(box, weights, tmp_path) == 1
+    assert hand_grasp(box, weights, tmp_path, "--network-only") == 1
     said = capsys.readouterr()
-    assert "not in force closure (ε −1), held against gravity in 2 of 6 directions" in said.out
+    assert "not in force closure (ε −1), held in 2 of 6 directions" in said.out
     assert "no grasp of the barrett hand holds this object. Of 2 rotations tried, 0 are" in said.err
+    assert "Of 0 planned candidates, 0 hold it" in said.err
     assert "a hull of one view" not in said.err and said.err.count("\n") == 2
     assert json.loads((tmp_path / "g.json").read_text())["epsilon"] == -1
     found([-1.0], [True], [6])  # held without force closure
-    assert hand_grasp(box, weights, tmp_path) == 0
+    assert hand_grasp(box, weights, tmp_path, "--network-only") == 0
 
 
 def test_a_capture_is_grasped_by_its_hull_and_every_text_says_so(
@@ -123,7 +136,7 @@ def test_a_capture_is_grasped_by_its_hull_and_every_text_says_so(
         ids[40:80, left : left + 40] = label
     K = [[300.0, 0, 80], [0, 300, 60], [0, 0, 1]]
     np.savez(tmp_path / "two.npz", depth=depth, K=K, segmap=ids)
-    assert hand_grasp(tmp_path / "two.npz", weights, tmp_path, "--target", 5) == 1
+    assert hand_grasp(tmp_path / "two.npz", weights, tmp_path, "--target", 5, "--network-only") == 1
     said, report = capsys.readouterr().err, json.loads((tmp_path / "g.json").read_text())
     assert report["shape"] == "convex hull" and report["parameters"]["scale"] == 1.0
     for text in (said, (tmp_path / "g.html").read_text(), " ".join(report["notes"])):

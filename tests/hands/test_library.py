@@ -176,6 +176,6 @@ def test_an_unknown_hand_is_refused_with_the_known_ones():
 
 
 @pytest.mark.parametrize("name", ["leap_hand_right.urdf", "models/Hand.XML"])
-def test_a_hand_in_a_file_is_refused_with_what_is_needed(name):
-    with pytest.raises(ParameterError, match=f"{name}: hands are not read from files, there are"):
+def test_a_file_of_a_hand_is_refused_with_the_folder_that_is_needed(name):
+    with pytest.raises(ParameterError, match=f"{name}: a file, expected the folder of a hand"):
         load_hand(name)

@@ -6,6 +6,7 @@ import trimesh
 from graspbook.hands.articulated import carry
 from graspbook.hands.balls import inner_balls
 from graspbook.hands.library import load_hand
+from graspbook.hands.self_collision import ALLOWED, deepest_self
 from graspbook.hands.shape import link_poses
 from graspbook.highdof.closing import TOUCH, close, touching
 from graspbook.objects.distance import lookup, signed_distance_grid, stack
@@ -60,7 +61,7 @@ def test_only_closing_joints_move_and_none_beyond_its_limits(grasp):
     ).all()
 
 
-def test_in_the_air_a_hand_closes_to_its_limits():
+def test_in_the_air_a_hand_closes_to_its_limits_or_to_another_part():
     fields = stack([signed_distance_grid(trimesh.creation.box((0.02, 0.02, 0.02)), 32)])
     far = torch.eye(4)
     far[:3, 3] = 1.0
@@ -72,7 +73,17 @@ def test_in_the_air_a_hand_closes_to_its_limits():
         torch.as_tensor(HAND.open, dtype=torch.float32)[None],
     )[0].numpy()
     ends = np.where(HAND.closing > 0, HAND.limits[:, 1], HAND.limits[:, 0])
-    np.testing.assert_allclose(closed[HAND.closing != 0], ends[HAND.closing != 0], atol=1e-5)
+    short = np.flatnonzero((HAND.closing != 0) & (np.abs(closed - ends) > 1e-5))
+    # The first finger meets the thumb.
+    assert {HAND.joints[joint][:2] for joint in short} == {"FF", "TH"}
+
+    def deepest(joints):
+        return float(deepest_self(HAND, HAND.forward(torch.as_tensor(joints)[None], far[None])))
+
+    assert deepest(closed) <= ALLOWED
+    further = closed.copy()
+    further[short] += (HAND.closing * 0.0026 * np.ptp(HAND.limits, axis=1))[short]
+    assert deepest(further) > ALLOWED
 
 
 def test_each_of_several_closes_as_it_does_alone(grasp):

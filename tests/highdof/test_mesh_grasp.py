@@ -9,7 +9,6 @@ import pytest
 from graspbook.errors import PlanError
 from graspbook.hands.library import load_hand
 from graspbook.highdof.mesh_grasp import beside_planner, weights_path
-from graspbook.highdof.network import fuse
 from graspbook.highdof.object_field import make_target
 from graspbook.highdof.plans import check_size
 from graspbook.highdof.predict import ask, complete
@@ -31,7 +30,7 @@ def found(request, objects):
     """The Candidates of five rotations of every mesh that fits the hand: {name: Candidates}."""
     hand, (meshes, target) = load_hand(request.param), objects
     network, settings = load_network(weights_path(SHIPPED, hand.name), hand)
-    network, found = fuse(network), {}
+    found = {}
     for name, mesh in meshes.items():
         with contextlib.suppress(PlanError):
             check_size(hand, name, mesh)

@@ -11,7 +11,7 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof import plans
 from graspbook.highdof.annealing import AnnealingSettings
 from graspbook.highdof.planner import PlannerSettings, reach
-from graspbook.highdof.plans import check_size, plan_files, read_plan, read_plan_of
+from graspbook.highdof.plans import check_size, plan_files, read_plan, read_plan_of, write_plan
 
 MESHES = {
     "box": trimesh.creation.box((0.04, 0.05, 0.12)),
@@ -47,6 +47,10 @@ def test_files_hold_what_was_planned(tmp_path):
             np.linalg.norm(MESHES[name].vertices, axis=1).max(), abs=1e-3
         )
         assert ((found.closed - found.states[:, 7:]) * hand.closing >= -1e-6).all()
+        assert ((found.closed - found.pregrasp) * hand.closing >= -1e-6).all()
+        assert found.squeeze.shape == found.closed.shape
+    write_plan(tmp_path / "old.h5", replace(found, pregrasp=None, squeeze=None))
+    assert read_plan(tmp_path / "old.h5").squeeze is None
 
 
 def test_a_stopped_run_ends_with_the_same_bytes(tmp_path):
@@ -112,6 +116,27 @@ def test_files_of_other_kinds_and_hands_are_refused(tmp_path):
         match="grasps of the barrett hand with joints spread, .*expected the shadow hand",
     ):
         read_plan(tmp_path / "rod.h5", load_hand("shadow"))
+
+
+def test_joints_are_read_by_name_whatever_their_order(tmp_path):
+    file = tmp_path / "rod.h5"
+    plan_files({"rod": MESHES["rod"]}, {"rod": file}, "barrett", SETTINGS, workers=1)
+    hand, order = load_hand("barrett"), [2, 0, 3, 1]
+    expected = read_plan(file, hand)
+    turned = replace(
+        expected,
+        joints=tuple(hand.joints[i] for i in order),
+        states=expected.states[:, [*range(7), *(7 + i for i in order)]],
+        closed=expected.closed[:, order],
+    )
+    write_plan(file, turned)
+    found = read_plan(file, hand)
+    assert found.joints == hand.joints
+    np.testing.assert_array_equal(found.states, expected.states)
+    np.testing.assert_array_equal(found.closed, expected.closed)
+    write_plan(file, replace(turned, closed=turned.closed[:, 1:]))
+    with pytest.raises(GraspFileError, match=r"rod.h5: .*closed \(4, 3\), expected 4 columns"):
+        read_plan(file)
 
 
 def test_arrays_without_attributes_are_no_plan(tmp_path):

@@ -3,10 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import trimesh
 
+from graspbook import pose
 from graspbook.errors import ParameterError, WeightsError
+from graspbook.hands import pose_vector
 from graspbook.hands.library import load_hand
 from graspbook.highdof import losses
+from graspbook.highdof.dataset import DataSettings, gather, prepare
+from graspbook.highdof.network import NetworkSettings
 from graspbook.highdof.training import (
     LossSettings,
     fewer_grasps,
@@ -114,3 +119,50 @@ def test_impossible_losses_are_refused():
         LossSettings("l1")
     with pytest.raises(ParameterError, match="beta 1.5"):
         LossSettings(beta=1.5)
+
+
+def lumps(hand, count, rng):
+    """Examples of lopsided objects, no two of which look alike in any rotation, with four grasps
+    each: palms 0.19 m from the middle, on any side.
+    """
+    data, parts = DataSettings(grid=16, length=0.3, nodes=16), []
+    for _ in range(count):
+        mesh = trimesh.convex.convex_hull(rng.uniform(-0.08, 0.08, (6, 3)))
+        turns = pose.random_rotations(4, rng)
+        wrist = pose.from_rt(turns, mesh.center_mass + turns @ [0, 0, -0.19])
+        joints = rng.uniform(*(hand.limits * [[1.0, 0.4]]).T, (4, len(hand.joints)))
+        parts.append(prepare(mesh, mesh.center_mass, pose_vector.join(wrist, joints), data))
+    return gather(data, [f"lump {index}" for index in range(count)], parts)
+
+
+def constant_residual(grasps):
+    """L_consistency (mean) of the best constant pose that descent finds, from the mean and from
+    some of the grasps (N, 7 + J) of N objects and rotations.
+    """
+    x = torch.stack([grasps.mean(dim=(0, 1)), *grasps[::60, 0]]).requires_grad_()
+    optimiser = torch.optim.Adam([x], 0.02)
+    for _ in range(200):
+        same = pose_vector.normalise(x)[:, None].expand(-1, len(grasps), -1).flatten(0, 1)
+        each = losses.consistency(same, grasps.repeat(len(x), 1, 1)).view(len(x), -1).mean(dim=1)
+        optimiser.zero_grad()
+        each.sum().backward()
+        optimiser.step()
+    return float(each.detach().min())
+
+
+@pytest.mark.slow
+def test_eight_objects_in_27_rotations_are_learned_by_heart(barrett, tmp_path):
+    examples, file = lumps(barrett, 8, np.random.default_rng(0)), tmp_path / "w.safetensors"
+    train_network(
+        barrett,
+        examples,
+        NetworkSettings(16, 12, (256, 128)),
+        LossSettings("consistency"),
+        settings=TrainSettings(1200, 2e-3, "cosine"),
+        weights=file,
+    )
+    found = residuals(barrett, load_network(file, barrett)[0], examples).consistency
+    assert found.shape == (8, 27)
+    ratio = found.mean() / constant_residual(examples.grasps.flatten(0, 1))
+    print(f"residual {found.mean():.3f}, {ratio:.3f} of the best constant pose's")
+    assert ratio < 0.1

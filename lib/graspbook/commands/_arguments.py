@@ -2,12 +2,13 @@
 
 import argparse
 import ast
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from graspbook.errors import ParameterError, WeightsError
-from graspbook.hands.library import HANDS
+from graspbook.hands.library import HANDS, is_folder, load_hand
 from graspbook.imports import module_file
 
 
@@ -50,13 +51,19 @@ def _methods_table() -> dict[str, list[str]]:
     raise LookupError("graspnet.predict has no METHODS")
 
 
-def check_hand(name: str) -> None:
-    """Raise ParameterError for a hand that is none of HANDS.
+def check_hand(name: str) -> str:
+    """The name of a hand in the names of files; what was assumed of a folder is said on stderr.
 
-    name: of the hand, expected in HANDS.
+    name: one of HANDS, or the path of a folder with a hand.
+
+    Raises ParameterError for another name, and HandError for a folder without a usable hand.
     """
-    if name not in HANDS:
-        raise ParameterError(f"unknown hand {name!r}; there are {', '.join(HANDS)}")
+    if not is_folder(name):
+        return name
+    hand = load_hand(name)
+    for note in hand.notes:
+        print(f"note: {name}: {note}", file=sys.stderr)
+    return hand.name
 
 
 def check_method(name: str, weights: Path | str | None = None) -> None:
@@ -87,7 +94,10 @@ _MESHES = (
     ".obj .stl .ply .glb .gltf .off .dae, .urdf of one object, in metres (other units: --scale),"
     " or a folder of them"
 )
-_HANDS = f"{', '.join(HANDS)} (default: {HANDS[0]})"
+_HANDS = (
+    f"{', '.join(HANDS)} (default: {HANDS[0]}), or the folder of a hand of your own: its URDF or"
+    " MJCF file, and hand.yaml"
+)
 _GRIPPER = "a gripper that `graspbook formats` lists (default: panda, the Franka Hand)"
 _ROBOT = "address of a real arm's control interface (default: the simulated arm)"
 _EXECUTE = "let the real arm move; nothing moves without this option"

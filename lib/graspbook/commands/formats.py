@@ -30,6 +30,7 @@ def format_rows() -> list[tuple[str, str, str]]:
     from graspbook.grasp_files import FORMATS
     from graspbook.hands.grippers import GRIPPERS
     from graspbook.hands.library import HANDS
+    from graspbook.hands.own_settings import SUFFIXES as OWN_HANDS
     from graspbook.objects.mesh import LARGEST, SMALLEST
     from graspbook.objects.mesh_files import SUFFIXES as MESHES
     from graspbook.perception.camera_info import SUFFIXES as CAMERAS
@@ -61,4 +62,5 @@ def format_rows() -> list[tuple[str, str, str]]:
         ("results", "written", ".json .html"),
         ("grippers in grasp files", "", ", ".join(GRIPPERS)),
         ("many-jointed hands", "", ", ".join(HANDS)),
+        ("hands of your own, in a folder", "read", " ".join((*OWN_HANDS, "hand.yaml"))),
     ]

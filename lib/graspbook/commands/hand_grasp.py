@@ -1,4 +1,4 @@
-"""Predict a grasp of a many-jointed hand for a mesh, a point cloud or a depth capture."""
+"""Find a grasp of a many-jointed hand for a mesh, a point cloud or a depth capture."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any
 from graspbook.commands._arguments import READING, add, check_hand, count, reading
 from graspbook.commands._files import add_results, check_inputs, results
 from graspbook.errors import NoGraspError, ParameterError
+from graspbook.hands.library import is_folder
 
 EXAMPLES = (
     "graspbook hand-grasp mug.stl",
@@ -21,10 +22,15 @@ def arguments(parser: ArgumentParser) -> None:
     """
     text = "mesh, point cloud or depth capture (`graspbook formats`); a cloud's convex hull is used"
     parser.add_argument("input", metavar="INPUT", help=text)
-    text = "shadow (default) or barrett; franka only with --weights of a network that you trained"
+    text = (
+        "shadow (default) or barrett, or the folder of a hand of your own: planned candidates only;"
+        " franka only with --weights of a network that you trained"
+    )
     parser.add_argument("--hand", default="shadow", metavar="HAND", help=text)
-    text = "rotations of the object to try; the best grasp is kept (default: 5)"
-    parser.add_argument("--rotations", type=count, default=5, metavar="R", help=text)
+    text = "rotations of the object for which the network is asked (default: 27)"
+    parser.add_argument("--rotations", type=count, default=27, metavar="R", help=text)
+    text = "use the network's answers only, without planned candidates"
+    parser.add_argument("--network-only", action="store_true", help=text)
     text, page = "the grasp: joints, wrist, quality and contacts", "a page with hand and object"
     add_results(parser, text, "INPUT_HAND_grasp.json next to the input", html=page)
     add(parser, "--weights", "--seed", "--scale", *READING)
@@ -33,6 +39,8 @@ def arguments(parser: ArgumentParser) -> None:
         " theirs is printed"
     )
     parser.add_argument("--against", metavar="PLAN.h5", help=text)
+    text = "the test of what is held: bench (default), as DexGraspBench's, or strict, ours"
+    parser.add_argument("--hold", default="bench", choices=("bench", "strict"), help=text)
     text = "names and signs of the Shadow Hand's joints: the model's (default) or the real hand's"
     parser.add_argument("--joint-names", choices=("model", "hardware"), default="model", help=text)
 
@@ -49,31 +57,39 @@ def run(options: Namespace) -> None:
     from graspbook.errors import WeightsError
     from graspbook.storage import SHIPPED, write_json
 
-    check_hand(options.hand)
+    own = is_folder(options.hand)
+    if own and (options.network_only or options.weights):
+        raise ParameterError(
+            f"--hand {options.hand}: there is no network for a hand of your own; expected neither"
+            " --network-only nor --weights"
+        )
+    hand = check_hand(options.hand)
     hardware = options.joint_names == "hardware"
     if hardware and options.hand != "shadow":
         raise ParameterError(
             f"--joint-names hardware: the {options.hand} hand has no other names, only shadow has"
         )
     check_inputs(options.input, *filter(None, [options.against]))
-    weights = Path(options.weights or SHIPPED)
-    if not (file := weights / f"highdof_{options.hand}.safetensors").is_file():
+    weights = None if own else Path(options.weights or SHIPPED)
+    if weights and not (file := weights / f"highdof_{options.hand}.safetensors").is_file():
         raise WeightsError(f"{file}: no such weights file")
-    out, html = results(options, [options.input], f"{options.hand}_grasp")
+    out, html = results(options, [options.input], f"{hand}_grasp")
     from graspbook.perception.inputs import read_solid
 
     solid = read_solid(options.input, options.scale, **reading(options))
     from graspbook.figures import hand_figure, write_view
-    from graspbook.highdof.mesh_grasp import grasp_mesh
+    from graspbook.highdof.mesh_grasp import PLANNED, grasp_mesh
 
     report, mesh, hand_mesh = grasp_mesh(
         options.input,
         weights,
         options.hand,
         rotations=options.rotations,
+        planned=0 if options.network_only else PLANNED,
         seed=options.seed,
         scale=options.scale,
         against=options.against,
+        hold=options.hold,
         solid=solid,
         progress=True,
     )
@@ -90,7 +106,8 @@ def run(options: Namespace) -> None:
     if hardware:
         from graspbook.hands.shadow_names import to_hardware
 
-        report |= {name: to_hardware(report[name]) for name in ("joints", "all_joints")}
+        named = ("joints", "all_joints", "pregrasp", "squeeze")
+        report |= {name: to_hardware(report[name]) for name in named}
     write_json(out, report)
     print(f"{out}, {html}: {figures}")
     if options.against:
@@ -117,8 +134,10 @@ def in_words(report: Mapping[str, Any]) -> str:
         closure = "not in force closure (ε −1)"
     stuck = "" if report["clear"] else "; no rotation yielded a collision-free hand pose"
     return (
-        f"{closure}, held against gravity in {report['held_directions']} of 6 directions, deepest"
-        f" point of the hand {1000 * report['penetration_max']:.1f} mm inside the object{stuck}"
+        f"{report['source']}: {closure}, held in {report['held_directions']} of 6 directions,"
+        f" deepest point of the hand"
+        f" {1000 * report['penetration_max']:.1f} mm inside the object, its parts at most"
+        f" {1000 * report['self_penetration_max']:.1f} mm inside each other{stuck}"
     )
 
 
@@ -127,12 +146,13 @@ def no_grasp(report: Mapping[str, Any]) -> str:
 
     report: of `grasp_mesh`.
     """
-    tried = report["rotations"]
+    tried, planned = report["rotations"], report["planned"]
     hull = "shape" in report
     return (
         f"no grasp of the {report['hand']} hand holds this object. Of {len(tried)} rotations tried,"
         f" {sum(one['epsilon'] > 0 for one in tried)} are in force closure and"
-        f" {sum(one['held'] for one in tried)} hold it in all six directions. The best one is"
-        " still written. Try more --rotations, another --seed, or `graspbook plan`"
+        f" {sum(one['held'] for one in tried)} hold it in all six directions. Of"
+        f" {planned['candidates']} planned candidates, {planned['held']} hold it. The best one is"
+        " still written. Try another --seed, or `graspbook plan`"
         + (", or a mesh of the whole object: a hull of one view is a guess" if hull else "")
     )

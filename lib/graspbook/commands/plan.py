@@ -12,10 +12,12 @@ from graspbook.commands._files import (
     refuse_file_as_folder,
 )
 from graspbook.commands._notes import say_notes
+from graspbook.hands.library import is_folder
 
 EXAMPLES = (
     "graspbook plan mug.stl --hand shadow --grasps 20",
     "graspbook plan mug.stl bowl.obj --search annealing --out plans",
+    "graspbook plan mug.stl --hand my_leap_hand/",
 )
 
 
@@ -30,12 +32,12 @@ def arguments(parser: ArgumentParser) -> None:
     text = (
         "descent (default): gradient steps between jumps; annealing: the paper's method, up to"
         " ten tries per iteration; annealing_candidates: annealing that takes the best of ten"
-        " neighbours per iteration"
+        " neighbours per iteration; balance: a few contact points go where their forces cancel"
     )
     parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
     text = "distance_sum (default, as in the paper), or graspit, which also uses the normals"
     parser.add_argument("--energy", default="distance_sum", metavar="ENERGY", help=text)
-    text = "jumps (default: 60), or iterations of the annealing (default: 10000)"
+    text = "jumps (default: 60), iterations of annealing (10000), or steps of balance (80)"
     parser.add_argument("--iterations", type=count, metavar="N", help=text)
     text = (
         "a file (.h5) for one mesh, or a folder for one file per mesh (default:"
@@ -55,13 +57,15 @@ def run(options: Namespace) -> None:
 
     options: what `arguments` asks for. Raises ParameterError for a mesh given twice.
     """
-    check_hand(options.hand)
+    hand, is_own = check_hand(options.hand), is_folder(options.hand)
+    # Workers find a folder wherever they run.
+    given = str(Path(options.hand).resolve()) if is_own else hand
     files = mesh_inputs(options.meshes)
     from graspbook.objects.mesh import load_mesh
     from graspbook.objects.names import object_names, stems
     from graspbook.storage import check_writable
 
-    names, ending = object_names(files), f"{options.hand}_plan.h5"
+    names, ending = object_names(files), f"{hand}_plan.h5"
     if options.out and len(files) == 1 and Path(options.out).suffix in (".h5", ".hdf5"):
         paths = {names[0]: Path(options.out)}
     elif options.out:
@@ -75,16 +79,16 @@ def run(options: Namespace) -> None:
     from graspbook.highdof.planner import PlannerSettings, search_settings
     from graspbook.highdof.plans import plan_files, planned_otherwise, read_plan
 
-    unit = "rounds" if options.search == "descent" else "iterations"
+    unit = {"descent": "rounds", "balance": "steps"}.get(options.search, "iterations")
     counts = {unit: options.iterations} if options.iterations else {}
     settings = PlannerSettings(
         options.grasps, options.energy, search=search_settings(options.search, **counts)
     )
     how = {"seed": options.seed, "workers": options.workers}
-    others = planned_otherwise(meshes, paths, options.hand, settings, seed=options.seed)
+    others = planned_otherwise(meshes, paths, given, settings, seed=options.seed)
     held = "grasps of other settings"
     refuse_existing([paths[name] for name in others], force=options.force, content=held)
-    plan_files(meshes, paths, options.hand, settings, **how)
+    plan_files(meshes, paths, given, settings, **how)
     say_notes(meshes)
     for file in paths.values():
         quality = read_plan(file).epsilon
@@ -93,4 +97,4 @@ def run(options: Namespace) -> None:
             f" best ε {quality.max():.3f}"
         )
     mesh, path = shlex.quote(str(files[0])), shlex.quote(str(next(iter(paths.values()))))
-    print(f"Next: graspbook hand-grasp {mesh} --hand {options.hand} --against {path}")
+    print(f"Next: graspbook hand-grasp {mesh} --hand {shlex.quote(options.hand)} --against {path}")

@@ -25,6 +25,9 @@ class Hand:
     coupling: joint -> (joint, factor, offset): its value is factor · the other's value + offset.
     contacts: layout name -> list of (link name, point, outward normal); the layout "default" must
     be there.
+    may_touch: pairs of links whose overlap does not count, beside neighbours.
+    content: hash of the files of a user's own hand, empty for others.
+    notes: what was assumed of these files.
 
     Attributes. name. joints: names of the independent ones; of these limits (J, 2), efforts (J,),
     closing (J,): the sign in which each closes the hand, 0 where it only shapes it, and open (J,):
@@ -33,24 +36,24 @@ class Hand:
     coupling, parts: as given. contacts: layout name -> Points.
     """
 
-    def __init__(self, name, links, parts, contacts, coupling=None):
+    def __init__(
+        self, name, links, parts, contacts, coupling=None, *, may_touch=(), content="", notes=()
+    ):
         by_name, depth = {link.name: link for link in links}, {}
         for link in links:
             depth[link.name] = 0 if link.parent is None else depth[link.parent] + 1
         self.name, self.parts, self.coupling = name, tuple(parts), dict(coupling or {})
+        self.may_touch = frozenset(map(frozenset, may_touch))
+        self.content, self.notes = content, tuple(notes)
         self.links = tuple(sorted(depth, key=depth.get))
         self.tree = tuple(by_name[link] for link in self.links)
         moving = [link for link in links if link.joint]
         self.all_joints = tuple(link.joint for link in moving)
         self.joints = tuple(joint for joint in self.all_joints if joint not in self.coupling)
-        limits, efforts = (
-            {link.joint: link.limits for link in moving},
-            {link.joint: link.effort for link in moving},
-        )
-        self.limits = np.array([limits[joint] for joint in self.joints], float).reshape(-1, 2)
-        self.efforts = np.array([efforts[joint] for joint in self.joints], float)
-        closes = {link.joint: link.closes for link in moving}
-        self.closing = np.array([closes[joint] for joint in self.joints], float)
+        driven = [link for link in moving if link.joint not in self.coupling]
+        self.limits = np.array([link.limits for link in driven], float).reshape(-1, 2)
+        self.efforts = np.array([link.effort for link in driven], float)
+        self.closing = np.array([link.closes for link in driven], float)
         low, high = self.limits.T
         self.open = np.select(
             [self.closing > 0, self.closing < 0], [low, high], np.clip(0.0, low, high)
@@ -279,7 +282,7 @@ def _carry(poses, vectors, links, last):
     spread = poses.new_zeros(len(links), 4, poses.shape[-3])
     spread[torch.arange(len(links), device=poses.device), :, links] = homogeneous
     rows = poses.reshape(-1, *poses.shape[-3:])[..., :3, :].permute(2, 3, 1, 0)
-    carried = spread.flatten(1) @ rows.reshape(3, -1, rows.shape[-1])
+    carried = spread.flatten(1) @ rows.reshape(3, 4 * poses.shape[-3], rows.shape[-1])
     return carried.permute(2, 1, 0).reshape(*poses.shape[:-3], len(links), 3)
 
 

@@ -4,7 +4,7 @@ A ball of centre c and radius r overlaps an object exactly where the object is n
 Unlike points on the surface, balls also notice walls that are thinner than the gaps between points.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from graspbook.hands.articulated import Hand
+from graspbook.hands.parts import Part
 from graspbook.hands.shape import part_distance, part_mesh, thin
 
 _APART = 1.0  # largest distance of the balls of a capsule, in radii
@@ -42,9 +43,26 @@ def inner_balls(hand: Hand, slack: float = 0.004) -> Balls:
     rows = []
     for index, link in enumerate(hand.links):
         for part in (part for part in hand.parts if part.link == link):
-            centres, radii = _along(part, slack) if part.radius else _cover(part, slack)
+            centres, radii = part_balls(part, slack)
             rows.append((centres, radii, np.full(len(radii), index)))
     return Balls(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+
+
+def part_balls(part: Part, slack: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centres (S, 3), in the link's frame, and radii (S,) of balls inside a part.
+
+    part: to fill.
+    slack: no point of its surface is further outside all of them, metres.
+    """
+    if part.radius:
+        return _along(part, slack)
+    core = np.asarray(part.core, float)
+    return _cover_once(core.tobytes(), slack)  # fingers have the same shapes
+
+
+@lru_cache(maxsize=500)
+def _cover_once(core, slack):
+    return _cover(Part("", np.frombuffer(core).reshape(-1, 3)), slack)
 
 
 def _along(part, slack):

@@ -1,8 +1,9 @@
 """The hands there are, by name, and how to add one.
 
-A hand is data: a module beside this one whose `build()` returns an `articulated.Hand`, and its name
-in HANDS. Say a gripper with one driven joint, as the Franka Hand is (`franka.build` is the whole of
-it, in the grasp frame):
+A hand that has a URDF or MJCF file needs no code: `load_hand` takes its folder (see `own`).
+Otherwise a hand is data: a module beside this one whose `build()` returns an `articulated.Hand`,
+and its name in HANDS. Say a gripper with one driven joint, as the Franka Hand is (`franka.build` is
+the whole of it, in the grasp frame):
 
     # a convex polyhedron: its corners (V, 3), in metres; or a segment with a radius: a capsule
     palm = Part("palm", corners)
@@ -35,7 +36,8 @@ Two-finger hands as paper 1 takes them are in `grippers`.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,25 +47,76 @@ if TYPE_CHECKING:  # the command line reads HANDS for its help
     from graspbook.hands.articulated import Hand
 
 HANDS = ("shadow", "barrett", "franka")
+_MOST_FILES = 2000  # of a folder, of which times and sizes are looked at
+
+
+def load_hand(name: str) -> Hand:
+    """The Hand of a name or of a folder, built once.
+
+    name: one of HANDS, or the path of a folder as `own.load_own` reads it.
+
+    Raises ParameterError for another name, and HandError for a folder that has no usable hand.
+    """
+    if is_folder(name):
+        stamps = tuple(
+            (str(path), path.stat().st_mtime_ns, path.stat().st_size)
+            for path in islice(sorted(Path(name).rglob("*")), _MOST_FILES)
+            if path.is_file()
+        )
+        return _own(str(Path(name).resolve()), stamps)
+    return _known(name)
+
+
+def is_folder(name: str) -> bool:
+    """Whether a name is the path of a hand's folder.
+
+    name: as a user gives it.
+
+    Raises ParameterError where it is neither a folder nor one of HANDS.
+    """
+    if name in HANDS:
+        return False
+    if (path := Path(name)).is_dir():
+        return True
+    if path.is_file() or path.suffix.lower() in (".urdf", ".xacro", ".xml", ".mjcf", ".sdf"):
+        raise ParameterError(
+            f"{name}: a file, expected the folder of a hand: --hand FOLDER reads its .urdf or .xml"
+            " and its hand.yaml"
+        )
+    raise ParameterError(
+        f"unknown hand {name!r}; there are {', '.join(HANDS)}, or the path of a folder with a"
+        " hand's .urdf or .xml"
+    )
+
+
+def parameters_of(name: str) -> dict[str, str]:
+    """What identifies a hand in files: its name, and the hash of a folder's content.
+
+    name: as for `load_hand`.
+    """
+    if not is_folder(name):
+        return {"hand": name}
+    hand = load_hand(name)
+    return {"hand": hand.name, "hand_content": hand.content}
 
 
 @cache
-def load_hand(name: str) -> Hand:
-    """The Hand of a name, built once.
-
-    name: one of HANDS.
-
-    Raises ParameterError for another name.
-    """
-    if Path(name).suffix.lower() in (".urdf", ".xacro", ".xml", ".mjcf", ".sdf", ".usd"):
-        raise ParameterError(
-            f"{name}: hands are not read from files, there are {', '.join(HANDS)}. A new hand is a"
-            " Python module of links, convex parts and contact points (see"
-            " graspbook/hands/library.py); `graspbook hand-grasp` also needs a network trained for"
-            " it"
-        )
-    if name not in HANDS:
-        raise ParameterError(f"unknown hand {name!r}; there are {', '.join(HANDS)}")
+def _known(name):
     from graspbook.hands import barrett, franka, shadow
 
     return {"shadow": shadow, "barrett": barrett, "franka": franka}[name].build()
+
+
+@lru_cache(maxsize=8)
+def _own(folder, stamps):
+    """The hand of a folder, whose files have these stamps."""
+    del stamps
+    from graspbook.hands.own import load_own
+
+    hand = load_own(folder)
+    if hand.name in HANDS:
+        raise ParameterError(
+            f"{folder}: its hand is named {hand.name!r}, expected another name than that of a"
+            " hand that comes with the package: write `name: NAME` in hand.yaml"
+        )
+    return hand

@@ -2,6 +2,7 @@
 parts, for steps of 2 ms.
 """
 
+from itertools import combinations
 from typing import Any
 
 import mujoco
@@ -10,6 +11,7 @@ import numpy as np
 from graspbook import pose
 from graspbook.hands.articulated import Hand
 from graspbook.hands.parts import Link
+from graspbook.hands.self_collision import links_apart
 
 # The motor of a joint gives its full effort this share of the joint's range away from its target,
 # and a free joint crosses as much again in the settling time: firm, without ringing at 2 ms steps.
@@ -30,8 +32,8 @@ def add_hand(
     One position motor for each of `hand.joints`, in that order, limited to the joint's effort; its
     target may lie so far beyond the joint's limits that it gives all of it there. Coupled joints
     follow by joint equalities. Links weigh nothing under gravity. Geoms are prefix + link + "/" +
-    number of the part, with contype 1 and conaffinity 2: they meet what has contype 2, not each
-    other. Angles in the spec count as radians from then on.
+    number of the part, with contype 1 and conaffinity 3: they meet what has contype 2, and each
+    other but for links that overlap at a joint. Angles in the spec count as radians from then on.
 
     spec: the world.
     hand: the hand.
@@ -66,6 +68,11 @@ def add_hand(
             )
         for number, part in enumerate(parts):
             _add_part(spec, body, f"{prefix}{link.name}/{number}", part, friction)
+    apart = links_apart(hand)
+    for one, other in combinations(range(len(hand.links)), 2):
+        if not apart[one, other]:
+            names = (prefix + hand.links[index] for index in (one, other))
+            spec.add_exclude(**dict(zip(("bodyname1", "bodyname2"), names, strict=True)))
     for joint in hand.joints:
         link = driven[joint]
         motor = spec.add_actuator(
@@ -85,8 +92,16 @@ def add_hand(
         equality.data[:2] = [offset, factor]
 
 
+def stiffness(hand: Hand) -> np.ndarray:
+    """Gains (J,) of the motors of `hand.joints`, N·m/rad or N/m.
+
+    hand: the hand.
+    """
+    driven = {link.joint: link for link in hand.tree}
+    return np.array([_stiffness(driven[joint]) for joint in hand.joints])
+
+
 def _stiffness(link):
-    """Gain of a joint's motor in N·m/rad or N/m."""
     return link.effort / (SOFTNESS * (link.limits[1] - link.limits[0]))
 
 
@@ -96,7 +111,7 @@ def _add_part(spec, body, name, part, friction):
         "condim": 4,
         "friction": [friction, 0.005, 0.0001],
         "contype": 1,
-        "conaffinity": 2,
+        "conaffinity": 3,
     }
     if part.radius:
         body.add_geom(

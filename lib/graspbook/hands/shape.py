@@ -63,7 +63,7 @@ def surface_points(hand: Any) -> Points:
             links.append(np.full(len(cloud), index))
     found = Points(*map(np.concatenate, (points, normals, links)))
     poses = link_poses(hand, np.eye(4), hand.open)
-    order = _farthest_first(pose.transform(poses[found.links], found.points[:, None])[:, 0])
+    order = farthest_first(pose.transform(poses[found.links], found.points[:, None])[:, 0])
     return Points(*(values[order] for values in found))
 
 
@@ -131,9 +131,10 @@ def thin(points: np.ndarray, gap: float) -> np.ndarray:
     return np.array(chosen)
 
 
-def _farthest_first(points):
-    """Order of points (N, 3) in which each is, of those that are left, the furthest from all before
-    it.
+def farthest_first(points: np.ndarray) -> np.ndarray:
+    """Order of points in which each is, of those that are left, the furthest from all before it.
+
+    points: (N, 3).
     """
     squares = (points**2).sum(axis=1)
     order, distance = [], np.full(len(points), np.inf)

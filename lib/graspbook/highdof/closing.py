@@ -7,6 +7,7 @@ import torch
 
 from graspbook.hands.articulated import Hand, carry
 from graspbook.hands.balls import inner_balls
+from graspbook.hands.self_collision import ALLOWED, compared_links, self_depths
 from graspbook.hands.shape import thin
 from graspbook.highdof.object_field import Target
 from graspbook.objects.distance import Fields, lookup, lookup_gradient
@@ -25,8 +26,9 @@ def close(
     """Joint values (N, J) of hands that have closed on objects.
 
     All closing joints turn at once, each over its range in the same time. A joint stops at its
-    limit, or where a link that it moves would overlap the object. Links further out continue by
-    their own joints. The joints of a link that overlaps the object from the start do not move.
+    limit, or where a link that it moves would overlap the object. It also stops where it would
+    bring a link more than 2 mm into another part of the hand. Links further out continue by their
+    own joints. The joints of a link that overlaps the object from the start do not move.
 
     hand: of all of them.
     fields: of the objects.
@@ -34,38 +36,51 @@ def close(
     wrist: (N, 4, 4), in the objects' frames.
     joints: (N, J), values at the start.
     """
-    balls, moves = inner_balls(hand, SLACK), torch.as_tensor(_moves(hand))
+    balls, moved = inner_balls(hand, SLACK), torch.as_tensor(moves(hand))
     radii = torch.as_tensor(balls.radii, dtype=joints.dtype)
     low, high = (torch.as_tensor(limit, dtype=joints.dtype) for limit in hand.limits.T)
     rate = torch.as_tensor(hand.closing, dtype=joints.dtype) * (high - low)
-    beyond = moves[:, torch.as_tensor(balls.links)]  # (J, S): the balls that a joint moves
+    beyond = moved[:, torch.as_tensor(balls.links)]  # (J, S): the balls that a joint moves
+    first, second = torch.as_tensor(compared_links(hand).T)
+    between = moved[:, first] != moved[:, second]  # (J, P): the pairs that a joint turns apart
+
+    def blocked(rows, proposed):
+        links = hand.forward(proposed, wrist[rows])
+        depth = lookup(fields, carry(links, balls.centres, balls.links), which[rows]) - radii
+        crossed = (self_depths(hand, links) > ALLOWED).to(joints.dtype)
+        found = (depth < 0).to(joints.dtype) @ beyond.to(joints.dtype).T
+        return found + crossed @ between.to(joints.dtype).T > 0
+
     joints = joints.clone()
     for step in _STEPS:
         free = (rate != 0).expand_as(joints).clone()
-        while (moving := free.any(dim=1)).any():
-            proposed = torch.clamp(joints[moving] + step * rate * free[moving], low, high)
-            centres = carry(hand.forward(proposed, wrist[moving]), balls.centres, balls.links)
-            depth = lookup(fields, centres, which[moving]) - radii
-            blocked = (depth < 0).to(joints.dtype) @ beyond.to(joints.dtype).T > 0
-            blocked |= proposed == joints[moving]
-            goes = free[moving] & ~blocked
-            joints[moving] = torch.where(goes, proposed, joints[moving])
-            free[moving] = goes
+        while len(moving := torch.nonzero(free.any(dim=1))[:, 0]):
+            rows = moving
+            while len(rows):  # where a joint stops, what the others do then is asked again
+                before = joints[rows]
+                proposed = torch.clamp(before + step * rate * free[rows], low, high)
+                stops = free[rows] & (blocked(rows, proposed) | (proposed == before))
+                free[rows] = free[rows] & ~stops
+                rows = rows[stops.any(dim=1)]
+            joints[moving] = torch.clamp(joints[moving] + step * rate * free[moving], low, high)
     return joints
 
 
 @lru_cache
-def _moves(hand):
-    """Whether joint j moves link l, (J, L) bool."""
+def moves(hand: Hand) -> np.ndarray:
+    """Whether joint j moves link l, (J, L) bool.
+
+    hand: the hand.
+    """
     parents = {link.name: link.parent for link in hand.tree}
     own = {link.name: hand.coupling.get(link.joint, (link.joint,))[0] for link in hand.tree}
-    moves = np.zeros((len(hand.joints), len(hand.links)), bool)
+    found = np.zeros((len(hand.joints), len(hand.links)), bool)
     for index, link in enumerate(hand.links):
         while link is not None:
             if own[link]:
-                moves[hand.joints.index(own[link]), index] = True
+                found[hand.joints.index(own[link]), index] = True
             link = parents[link]
-    return moves
+    return found
 
 
 def touching(

@@ -10,6 +10,7 @@ from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import carry, carry_normals
 from graspbook.hands.balls import inner_balls
+from graspbook.hands.self_collision import self_depths
 from graspbook.highdof.annealing import Annealed, Space, neighbours
 from graspbook.highdof.energies import Judge, distance_sum, graspit
 from graspbook.highdof.losses import units
@@ -28,7 +29,8 @@ class DescentSettings:
     step: length of the first of these, rad or 0.1 m; later ones are shorter.
     hot, cold: temperatures of the first and the last jump, see `annealing.neighbours`.
     heat: temperature of acceptance at the start, in units of energy; it falls to zero.
-    overlap: energy per millimetre that a ball of the hand is inside the object.
+    overlap: energy per millimetre that a ball of the hand is inside the object, or a part of the
+        hand inside another.
     """
 
     rounds: int = 60
@@ -127,7 +129,9 @@ def _objective(judge, states, chains, overlap):
     centres = carry(links, balls.centres, balls.links)
     distances = lookup(judge.fields, torch.cat([centres, points], dim=1), which)
     radii = torch.as_tensor(balls.radii, dtype=states.dtype, device=states.device)
-    penalty = overlap * 1000 * (radii - distances[:, : len(radii)]).clamp(min=0).sum(dim=1)
+    inside = (radii - distances[:, : len(radii)]).clamp(min=0).sum(dim=1)
+    crossed = self_depths(judge.hand, links).clamp(min=0).sum(dim=1)
+    penalty = overlap * 1000 * (inside + crossed)
     distances = distances[:, len(radii) :]
     if judge.energy == "distance_sum":
         return penalty + distance_sum(distances)

@@ -8,6 +8,7 @@ from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand, carry, carry_normals
 from graspbook.hands.balls import inner_balls
+from graspbook.hands.self_collision import ALLOWED, deepest_self
 from graspbook.objects.distance import Fields, lookup, lookup_gradient
 
 ENERGIES = ("distance_sum", "graspit")
@@ -44,9 +45,10 @@ def graspit(
 class Judge:
     """Energy and legality of pose vectors (M, 7 + J) of a hand at objects, in the objects' frames.
 
-    A state is legal if no ball inside the hand overlaps the object by more than `overlap` metres.
-    Up to 4 mm of the hand are outside the balls, see `hands.balls`. A legal hand may therefore
-    reach up to 5 mm into the object. Raises ParameterError for an unknown energy or layout.
+    A state is legal if no ball inside the hand overlaps the object by more than `overlap` metres,
+    and no two parts of the hand are more than 2 mm inside each other. Up to 4 mm of the hand are
+    outside the balls, see `hands.balls`. A legal hand may therefore reach up to 5 mm into the
+    object. Raises ParameterError for an unknown energy or layout.
 
     hand: with balls and contact points.
     fields: of the objects.
@@ -92,6 +94,8 @@ class Judge:
         centres = carry(links, self.balls.centres, self.balls.links)
         depth = lookup(self.fields, centres, which) - self.radii
         legal = depth.amin(dim=1) > -self.overlap
+        if legal.any():
+            legal[legal.clone()] = deepest_self(self.hand, links[legal]) <= ALLOWED
         energies = torch.full((len(states),), torch.inf, dtype=states.dtype, device=states.device)
         if legal.any():
             energies[legal] = self._energies(links[legal], which[legal])

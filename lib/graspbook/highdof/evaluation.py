@@ -26,17 +26,24 @@ from graspbook.highdof.planner import starts
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.predict import ask, complete, deepest
 from graspbook.highdof.refinement import adjust, polish, refine
+from graspbook.highdof.squeeze import stages
 from graspbook.highdof.training import load_network, residuals
 from graspbook.metrics import average_precision, confusion
 from graspbook.objects.distance import lookup
 from graspbook.objects.sets import FamilySet, FolderSet
-from graspbook.simulation.hold import Holder
+from graspbook.simulation.hold import Holder, hold_settings
 
 _KEPT = "rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints"
 
 
 def held_plans(
-    objects: FamilySet | FolderSet, name: str, *, hand: str, plan_file: Path | str, count: int
+    objects: FamilySet | FolderSet,
+    name: str,
+    *,
+    hand: str,
+    plan_file: Path | str,
+    count: int,
+    hold: str = "strict",
 ) -> np.ndarray:
     """The directions in which planned grasps of least energy hold an object, (count, 6) bool.
 
@@ -44,9 +51,11 @@ def held_plans(
     hand: its name.
     plan_file: of planned grasps for the object.
     count: grasps.
+    hold: the test, one of `hold.HOLD_PRESETS`, with a balanced squeeze.
     """
     loaded = load_hand(hand)
-    return _held(objects, name, loaded, read_plan(plan_file, loaded), np.arange(count))
+    plan = read_plan(plan_file, loaded)
+    return _held(objects.load(name), loaded, plan, np.arange(count), hold=hold)
 
 
 def some_plans(
@@ -58,6 +67,7 @@ def some_plans(
     count: int,
     seed: int,
     tested: int,
+    hold: str = "strict",
 ) -> dict[str, np.ndarray]:
     """Measurements of random planned grasps of an object.
 
@@ -70,18 +80,25 @@ def some_plans(
     count: grasps.
     seed: of the choice.
     tested: of these.
+    hold: the test, one of `hold.HOLD_PRESETS`, with a balanced squeeze.
     """
     loaded = load_hand(hand)
     plan = read_plan(plan_file, loaded)
     drawn = np.random.default_rng(seed).permutation(len(plan.epsilon))[:count]
     drawn = drawn[np.argsort(-plan.epsilon[drawn], kind="stable")]
-    held = _held(objects, name, loaded, plan, drawn[:tested])
+    held = _held(objects.load(name), loaded, plan, drawn[:tested], hold=hold)
     return {"epsilon": plan.epsilon[drawn], "held": held}
 
 
-def _held(objects, name, hand, plan, chosen):
+def _held(obj, hand, plan, chosen, *, hold):
     wrist, _ = pose_vector.split(torch.as_tensor(plan.states[chosen], dtype=torch.float64))
-    return Holder(hand, objects.load(name), threads=1).test(wrist.numpy(), plan.closed[chosen])
+    grasps = stages(hand, make_target(obj.mesh), wrist, plan.closed[chosen])
+    return _directions(Holder(hand, obj, hold_settings(hold), threads=1), wrist.numpy(), grasps)
+
+
+def _directions(holder, wrist, grasps):
+    how = {"squeeze": grasps.squeeze, "pregrasp": grasps.pregrasp}
+    return holder.test(wrist, grasps.grasp, **how).directions
 
 
 def grasp_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
@@ -133,6 +150,7 @@ def grasp_object(
     rotations: int,
     seed: int,
     tested: int,
+    hold: str = "strict",
 ) -> dict[str, dict[str, dict[str, np.ndarray]]]:
     """Grasps of one object by networks, with corrections (see `predict.generate`).
 
@@ -147,9 +165,11 @@ def grasp_object(
     rotations: of the object.
     seed: of their choice.
     tested: grasps.
+    hold: the test, one of `hold.HOLD_PRESETS`, with a balanced squeeze.
     """
     loaded, obj = load_hand(hand), objects.load(name)
-    holder, target = Holder(loaded, obj, threads=1), make_target(obj.mesh)
+    holder = Holder(loaded, obj, hold_settings(hold), threads=1)
+    target = make_target(obj.mesh)
     found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
     for label, file in weights.items():
         if file:
@@ -163,9 +183,9 @@ def grasp_object(
         for way in ways:
             grasps = complete(loaded, target, *asked, way)
             found[label][way] = {key: getattr(grasps, key) for key in _KEPT}
-            found[label][way]["held"] = holder.test(
-                grasps.object_T_palm[:tested], grasps.joints[:tested]
-            )
+            wrist, joints = grasps.object_T_palm[:tested], grasps.joints[:tested]
+            squeezed = stages(loaded, target, wrist, joints)
+            found[label][way]["held"] = _directions(holder, wrist, squeezed)
     return found
 
 

@@ -1,26 +1,40 @@
-"""The best grasp of a hand's network for one object: its figures, contacts and joints by name."""
+"""The best grasp of a hand for one object, of its network's answers and of planned candidates: its
+figures, contacts and joints by name.
+"""
 
 import sys
 from collections.abc import Mapping
+from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import trimesh
 
 from graspbook.errors import GraspbookError
 from graspbook.hands import shape
 from graspbook.hands.library import load_hand
+from graspbook.hands.self_collision import deepest_self
+from graspbook.highdof.balance import BalanceSettings
 from graspbook.highdof.evaluation import expected_best
-from graspbook.highdof.network import fuse
+from graspbook.highdof.held import IMBALANCE
+from graspbook.highdof.object_field import make_target
+from graspbook.highdof.planner import PlannerSettings
+from graspbook.highdof.planner import plan as search
 from graspbook.highdof.plans import check_size, read_plan_of
-from graspbook.highdof.predict import generate
+from graspbook.highdof.predict import Candidates, ask, complete
+from graspbook.highdof.squeeze import stages
 from graspbook.highdof.training import load_network
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.parts import convex_parts
 from graspbook.perception.inputs import Solid, read_solid
-from graspbook.simulation.hold import Holder
+from graspbook.simulation.hold import Holder, hold_settings
 from graspbook.storage import code_hash, content_hash
+
+PLANNED = 48  # candidates
+_TESTED = 24  # of them, at most
 
 
 def weights_path(folder: Path | str, hand: str) -> Path:
@@ -34,13 +48,15 @@ def weights_path(folder: Path | str, hand: str) -> Path:
 
 def grasp_mesh(
     path: Path | str,
-    weights: Path | str,
+    weights: Path | str | None,
     hand_name: str = "shadow",
     *,
-    rotations: int = 5,
+    rotations: int = 27,
+    planned: int = PLANNED,
     seed: int = 0,
     scale: float = 1.0,
     against: Path | str | None = None,
+    hold: str = "bench",
     solid: Solid | None = None,
     progress: bool = False,
     reading: Mapping[str, Any] | None = None,
@@ -49,74 +65,110 @@ def grasp_mesh(
 
     path: a mesh, a point cloud or a depth capture; the convex hull is used in place of the last
         two, and the report then says so as "shape", with "notes" of what was assumed.
-    weights: the folder of the networks.
-    hand_name: one of `hands.library.HANDS`.
-    rotations: turned views, of which the best counts.
+    weights: the folder of the networks; None for planned candidates only.
+    hand_name: one of `hands.library.HANDS`, or the path of a folder with a hand.
+    rotations: of the object, for which the network is asked.
+    planned: candidates that are planned by `balance`, too; 0 for the network only.
     seed: of all that is drawn.
     scale: factor from the file's units to metres.
     against: a file of `graspbook plan` for the same mesh and hand; the report then has its
         figures, and ε relative to them, as "planner".
+    hold: the test that says what is held, one of `hold.HOLD_PRESETS`.
     solid: what `read_solid` returns for the file; read here if None.
     progress: say on stderr what is done.
     reading: options of `load_capture`, for a cloud or a capture.
 
     Of the report, "joints" are the independent ones, "all_joints" the coupled ones too: rad, or
-    metres of slides. Best is the largest ε of those that hold the object in all six directions and
-    are free of it, else of those that are free, else of all; "clear" says whether it is free.
+    metres of slides. "pregrasp" and "squeeze" have the same joints, see `squeeze.Stages`. Best is
+    the largest ε of those that hold the object in all six directions and are free of it, else of
+    those that are free, else of all; "clear" says whether it is free, and "source" whether it is
+    the "network"'s or "planned". All of the network's answers are tested, and of the planned
+    candidates the 24 with the most balanced forces.
     "parameters" are all that it depends on. Raises the errors of reading, and PlanError for an
     object that the hand cannot get around.
     """
-    hand = load_hand(hand_name)
+    hand, test = load_hand(hand_name), hold_settings(hold)
     object_read = read_solid(path, scale, **(reading or {})) if solid is None else solid
     mesh = object_read.mesh
     check_size(hand, Path(path).name, mesh)
     plan = against and read_plan_of(against, hand, path, mesh)
-    file = weights_path(weights, hand.name)
-    network, settings = load_network(file, hand)
+    file = weights and weights_path(weights, hand.name)
+    known = file and load_network(file, hand)
     try:
-        found = generate(hand, fuse(network), mesh, settings, rotations=rotations, seed=seed)
+        target, parts = make_target(mesh), []
+        if known:
+            asked = ask(known[0], mesh, target, known[1], rotations=rotations, seed=seed)
+            parts.append(complete(hand, target, *asked, "polish"))
+        if planned:
+            parts.append(_planned(hand, target, planned, seed))
     except GraspbookError as error:  # of a field or a grid: it does not know the file
         raise type(error)(f"{path}: {error}") from error
+    found = _together(parts)
+    before, grasp, squeeze, net = stages(hand, target, found.object_T_palm, found.joints)
+    answers = len(found.joints) - planned  # the network's, first
+    candidates = answers + np.flatnonzero((found.clear & (net <= IMBALANCE))[answers:])
+    candidates = candidates[np.argsort(net[candidates], kind="stable")][:_TESTED]
+    tested = np.concatenate([np.arange(answers), candidates])
     if progress:
-        said = f"testing {len(found.joints)} grasps of the {hand.name} hand against gravity"
+        said = f"testing {len(tested)} grasps of the {hand.name} hand by the {hold} test"
         print(f"{path}: {said}", file=sys.stderr, flush=True)
-    whole = GraspObject(Path(path).stem, "", mesh, convex_parts(mesh))
-    held = Holder(hand, whole).test(found.object_T_palm, found.joints)
-    best = int(np.argmax(held.all(axis=1) & found.clear))
+    holder = Holder(hand, GraspObject(Path(path).stem, "", mesh, convex_parts(mesh)), test)
+    motors = {"squeeze": squeeze[tested], "pregrasp": before[tested]}
+    directions = np.zeros((len(found.joints), 6), bool)
+    directions[tested] = holder.test(
+        found.object_T_palm[tested], grasp[tested], **motors
+    ).directions
+    held: np.ndarray = np.asarray(directions.all(axis=1))
+    best = int(np.lexsort((-found.epsilon, ~found.clear, ~(held & found.clear)))[0])
     every = hand.expand(found.joints[best]).tolist()
+    wrist, joints = (
+        torch.as_tensor(array[best : best + 1], dtype=torch.float32)
+        for array in (found.object_T_palm, found.joints)
+    )
     report = {
         "hand": hand.name,
         "object": Path(path).name,
         "parameters": {
             "scale": scale,
             "rotations": rotations,
+            "planned": planned,
             "seed": seed,
+            "hold": hold,
             "mesh": content_hash(mesh.vertices, mesh.faces),
-            "weights": content_hash(np.frombuffer(file.read_bytes(), np.uint8)),
+            "weights": file and content_hash(np.frombuffer(file.read_bytes(), np.uint8)),
             "code": code_hash(__name__),
         },
+        "source": "network" if best < answers else "planned",
         "joints": hand.named(found.joints[best]),
         "all_joints": dict(zip(hand.all_joints, every, strict=True)),
+        "pregrasp": hand.named(before[best]),
+        "squeeze": hand.named(squeeze[best]),
         "wrist": found.object_T_palm[best],
         "epsilon": found.epsilon[best],
         "penetration_max": found.penetration[best, 2],
+        "self_penetration_max": float(deepest_self(hand, hand.forward(joints, wrist))[0]),
         "clear": bool(found.clear[best]),
-        "held": bool(held[best].all()),
-        "held_directions": int(held[best].sum()),
+        "held": bool(held[best]),
+        "held_directions": int(directions[best].sum()),
         "contacts": [
             {"point": point, "normal": normal, "link": hand.links[link]}
             for point, normal, link in zip(*found.contacts[best], strict=True)
         ],
         "rotations": [
             {
-                "epsilon": epsilon,
-                "held": bool(kept.all()),
-                "penetration_predicted": depth[0],
-                "penetration_adjusted": depth[1],
-                "penetration_max": depth[2],
+                "epsilon": found.epsilon[row],
+                "held": bool(held[row]),
+                "penetration_predicted": found.penetration[row, 0],
+                "penetration_adjusted": found.penetration[row, 1],
+                "penetration_max": found.penetration[row, 2],
             }
-            for epsilon, kept, depth in zip(found.epsilon, held, found.penetration, strict=True)
+            for row in range(answers)
         ],
+        "planned": {
+            "candidates": planned,
+            "tested": len(candidates),
+            "held": int(held[candidates].sum()),
+        },
     }
     if object_read.capture:
         report |= {"shape": "convex hull", "notes": list(object_read.notes)}
@@ -126,6 +178,21 @@ def grasp_mesh(
         report["planner"] = beside_planner(found.epsilon[best], plan.epsilon)
         report["parameters"]["planner"] = plan.parameters
     return report, mesh, shape.mesh(hand, found.object_T_palm[best], found.joints[best])
+
+
+def _planned(hand, target, count, seed):
+    """The Candidates of the search for balanced forces; their rotation is -1."""
+    settings = PlannerSettings(grasps=count, search=BalanceSettings())
+    generator = torch.Generator().manual_seed(seed)
+    states = search(hand, target.fields, settings, generator)[0].states
+    return complete(hand, target, np.full(count, -1), states, "adjust")
+
+
+def _together(parts):
+    """Several Candidates as one."""
+    columns = zip(*([getattr(one, f.name) for f in fields(one)] for one in parts), strict=True)
+    *arrays, contacts = columns
+    return Candidates(*map(np.concatenate, arrays), tuple(chain.from_iterable(contacts)))
 
 
 def beside_planner(epsilon: float, planned: np.ndarray) -> dict[str, Any]:

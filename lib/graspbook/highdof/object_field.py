@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import trimesh
 
+from graspbook.errors import MeshError
 from graspbook.objects.distance import Fields, centre_of_mass, signed_distance_grid, stack
 
 
@@ -32,3 +33,16 @@ def make_target(mesh: trimesh.Trimesh) -> Target:
     grid = signed_distance_grid(mesh)
     com = centre_of_mass(grid)
     return Target(stack([grid]), com, float(np.linalg.norm(mesh.vertices - com, axis=1).max()))
+
+
+def named_target(name: str, mesh: trimesh.Trimesh) -> Target:
+    """The Target of a mesh; raises MeshError, with its name, if its distance field has no inside,
+    as for a thin sheet.
+
+    name: of the mesh.
+    mesh: in metres.
+    """
+    try:
+        return make_target(mesh)
+    except MeshError as error:
+        raise MeshError(f"{name}: {error}") from error

@@ -5,15 +5,18 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from graspbook.errors import ParameterError, PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand, place
-from graspbook.highdof.annealing import AnnealingSettings, Space, anneal, neighbours
+from graspbook.highdof.annealing import Annealed, AnnealingSettings, Space, anneal, neighbours
+from graspbook.highdof.balance import BalanceSettings, balance, choose_contacts
 from graspbook.highdof.descent import DescentSettings, descend
 from graspbook.highdof.energies import ENERGIES, Judge
-from graspbook.objects.distance import Fields
+from graspbook.highdof.surface_starts import surface_starts
+from graspbook.objects.distance import Fields, cubes
 
 # Metres, of the wrist; joints and the quaternion's numbers jump by a quarter of their range.
 _JUMP = 0.05
@@ -27,14 +30,16 @@ class PlannerSettings:
 
     grasps: chains per object, K; 100 in the paper.
     energy, layout: see `energies.Judge`.
-    search: of a chain: annealing as in the paper's planner, or gradient descent between jumps,
-        ours.
+    search: of a chain: annealing as in the paper's planner, or ours: gradient descent between
+        jumps, or a descent to contacts whose forces cancel.
     """
 
     grasps: int = 100
     energy: str = "distance_sum"
     layout: str = "default"
-    search: AnnealingSettings | DescentSettings = field(default_factory=AnnealingSettings)
+    search: AnnealingSettings | DescentSettings | BalanceSettings = field(
+        default_factory=AnnealingSettings
+    )
 
     def __post_init__(self) -> None:
         if self.energy not in ENERGIES or self.grasps < 1:
@@ -44,7 +49,7 @@ class PlannerSettings:
             )
 
 
-SEARCHES = ("descent", "annealing", "annealing_candidates")
+SEARCHES = ("descent", "annealing", "annealing_candidates", "balance")
 
 
 def search_settings(
@@ -52,19 +57,23 @@ def search_settings(
     *,
     rounds: int = DescentSettings.rounds,
     iterations: int = AnnealingSettings.iterations,
-) -> AnnealingSettings | DescentSettings:
+    steps: int = BalanceSettings.steps,
+) -> AnnealingSettings | DescentSettings | BalanceSettings:
     """The settings of a search by name; ParameterError for a name not in SEARCHES.
 
     search: "descent", ours; "annealing" with up to ten tries per iteration, as in GraspIt!'s code;
-        or "annealing_candidates", with ten neighbours per iteration, of which the best legal one is
-        judged.
+        "annealing_candidates", with ten neighbours per iteration, of which the best legal one is
+        judged; or "balance", ours, see `balance.BalanceSettings`.
     rounds: of the descent.
     iterations: of the annealing.
+    steps: of the balance.
     """
     if search not in SEARCHES:
         raise ParameterError(f"unknown search {search!r}, expected one of {', '.join(SEARCHES)}")
     if search == "descent":
         return DescentSettings(rounds)
+    if search == "balance":
+        return BalanceSettings(steps)
     return AnnealingSettings(iterations, "tries" if search == "annealing" else "candidates")
 
 
@@ -73,7 +82,8 @@ class Planned(NamedTuple):
 
     states: (K, 7 + J), pose vectors in the object frame, best first.
     energies: (K,).
-    iterations, history: (R,) and (R, K), the best energy of each of these chains over time.
+    iterations, history: (R,) and (R, K), the best energy of each of these chains over time. Of the
+        balance the energies at these steps, which may also rise.
     evaluations: of all objects' chains.
     """
 
@@ -100,14 +110,17 @@ def plan(
     which = torch.arange(objects, device=fields.values.device).repeat_interleave(settings.grasps)
     judge = Judge(hand, fields, which, energy=settings.energy, layout=settings.layout)
     limits = space(hand, fields).of(which)
-    first = starts(hand, fields, judge, generator)
 
     def propose(states, temperatures, chains):
         return pose_vector.normalise(neighbours(states, temperatures, limits.of(chains), generator))
 
-    if isinstance(settings.search, AnnealingSettings):
+    if isinstance(settings.search, BalanceSettings):
+        found = _balanced(hand, judge, settings.search, generator)
+    elif isinstance(settings.search, AnnealingSettings):
+        first = starts(hand, fields, judge, generator)
         found = anneal(first, propose, judge, settings.search, generator)
     else:
+        first = starts(hand, fields, judge, generator)
         found = descend(first, judge, limits, settings.search, generator)
     planned = []
     for index in range(objects):
@@ -116,6 +129,17 @@ def plan(
         best, history = (found.states[chains], found.energies[chains]), found.history[:, chains]
         planned.append(Planned(*best, found.iterations, history, found.evaluations))
     return planned
+
+
+def _balanced(hand, judge, settings, generator):
+    """The chains of the search for contacts whose forces cancel, as `anneal` returns them."""
+    fields, which = judge.fields, judge.which
+    first = surface_starts(hand, fields, judge, generator, gap=settings.gap)
+    seed = int(torch.randint(2**31, (1,), generator=generator, device=which.device))
+    chosen = choose_contacts(hand, len(which), settings, np.random.default_rng(seed))
+    states, history = balance(hand, fields, which, first, chosen=chosen, settings=settings)
+    seen = torch.arange(len(history))
+    return Annealed(states, history[-1], seen, history, len(which) * len(history))
 
 
 def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator) -> torch.Tensor:
@@ -131,7 +155,7 @@ def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator)
     generator: of the fields' device.
     """
     which = judge.which
-    centres, halves = _cubes(fields)
+    centres, halves = cubes(fields)
     states = fields.values.new_zeros(len(which), 7 + len(hand.joints))
     left = torch.arange(len(which), device=which.device)
     for _ in range(_DRAWS):
@@ -190,7 +214,7 @@ def space(hand: Hand, fields: Fields) -> Space:
     hand: the hand.
     fields: of B objects.
     """
-    centres, halves = _cubes(fields)
+    centres, halves = cubes(fields)
     low, high, opened, _ = _joints(hand, centres)
     contacts = hand.contacts["default"]
     still = torch.eye(4, dtype=opened.dtype, device=opened.device)
@@ -204,12 +228,6 @@ def space(hand: Hand, fields: Fields) -> Space:
         torch.cat([centres + span, one, high.expand(len(centres), -1)], dim=1),
         jump.to(low.device),
     )
-
-
-def _cubes(fields):
-    """Centres (B, 3) and half sides (B,) of the cubes of distance fields."""
-    halves = fields.spacings * (fields.values.shape[-1] - 1) / 2
-    return fields.origins + halves[:, None], halves
 
 
 def _joints(hand, like):

@@ -13,13 +13,16 @@ import numpy as np
 import torch
 import trimesh
 
-from graspbook.errors import GraspFileError, MeshError, PlanError
+from graspbook.errors import GraspFileError, PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand
-from graspbook.hands.library import load_hand
+from graspbook.hands.library import load_hand, parameters_of
 from graspbook.highdof.closing import close, closed_epsilon
-from graspbook.highdof.object_field import Target, make_target
+from graspbook.highdof.joint_order import check_columns, check_hand, in_order_of
+from graspbook.highdof.object_field import named_target
 from graspbook.highdof.planner import PlannerSettings, plan, reach
+from graspbook.highdof.refinement import adjust
+from graspbook.highdof.squeeze import stages
 from graspbook.objects.distance import Fields
 from graspbook.parallel import run_tasks
 from graspbook.storage import atomic_path, code_hash, content_hash, hash_number
@@ -31,6 +34,7 @@ _PUBLISHED_CODE = "0c2df9a5bda75a507e237cbe088b8c99"
 _LARGEST = 500_000_000  # bytes of arrays in one file
 _THIN = 0.02  # of its longest side: such a mesh may have no inside on the grid of a distance field
 _ARRAYS = ("states", "closed", "energies", "epsilon", "iterations", "history")
+_STAGES = ("pregrasp", "squeeze", "imbalance", "held")  # not in older files
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,17 @@ class HandGrasps:
 
     hand: its name.
     joints: names of the J joints.
-    states: (K, 7 + J), pose vectors as planned.
+    states: (K, 7 + J), pose vectors as planned, then moved out of the object, see
+        `refinement.adjust`. ε is -1, and the imbalance 1, where that failed.
     closed: (K, J), joint values after closing on the object.
     energies, epsilon: (K,), as planned and after closing.
     iterations, history: (R,) and (R, K), the least energy of each chain over time.
     com, length: (3,) and metres, of the object, used for ε.
     evaluations: states judged per chain, mean over chains that ran together.
     parameters: on which the grasps depend.
+    pregrasp, squeeze, imbalance: (K, J) and (K,), see `squeeze.Stages`, whose grasp is `closed`.
+        None in older files.
+    held: (K,) bool, whether the grasp holds, see `held.tell_held`. None if that is not tested.
     """
 
     hand: str
@@ -61,6 +69,10 @@ class HandGrasps:
     length: float
     evaluations: float
     parameters: dict[str, Any] = field(default_factory=dict)
+    pregrasp: np.ndarray | None = None
+    squeeze: np.ndarray | None = None
+    imbalance: np.ndarray | None = None
+    held: np.ndarray | None = None
 
 
 def write_plan(path: Path | str, grasps: HandGrasps) -> None:
@@ -70,10 +82,9 @@ def write_plan(path: Path | str, grasps: HandGrasps) -> None:
     grasps: to write.
     """
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        for name in _ARRAYS:
-            file[name] = getattr(grasps, name)
-        for name in ("com", "length", "evaluations"):
-            file[name] = getattr(grasps, name)
+        for name in (*_ARRAYS, *_STAGES, "com", "length", "evaluations"):
+            if getattr(grasps, name) is not None:
+                file[name] = getattr(grasps, name)
         file.attrs["hand"], file.attrs["joints"] = grasps.hand, json.dumps(grasps.joints)
         file.attrs["parameters"] = json.dumps(grasps.parameters, sort_keys=True)
 
@@ -83,27 +94,27 @@ def read_plan(path: Path | str, hand: Hand | None = None) -> HandGrasps:
     another hand.
 
     path: of a file of `write_plan`.
-    hand: the expected one, None for any.
+    hand: the expected one, whose order of joints the values then have; None for any.
     """
     path = Path(path)
     if not path.is_file():
         raise GraspFileError(f"{path}: no such file of planned grasps")
     try:
         with h5py.File(path, "r") as file:
-            size = sum(file[name].nbytes for name in (*_ARRAYS, "com"))
+            names = [*_ARRAYS, "com", *(name for name in _STAGES if name in file)]
+            size = sum(file[name].nbytes for name in names)
             if size > _LARGEST:
                 raise ValueError(f"{size} bytes of arrays, expected at most {_LARGEST}")
-            arrays = {name: file[name][()] for name in (*_ARRAYS, "com")}
+            arrays = {name: file[name][()] for name in names}
             length, evaluations = (float(file[name][()]) for name in ("length", "evaluations"))
             name, joints = file.attrs["hand"], tuple(json.loads(file.attrs["joints"]))
             parameters = json.loads(file.attrs["parameters"])
+        check_columns(arrays, joints)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise GraspFileError(f"{path}: not a file of planned grasps ({error})") from error
-    if hand is not None and (name, joints) != (hand.name, hand.joints):
-        raise GraspFileError(
-            f"{path}: grasps of the {name} hand with joints {', '.join(joints)}, expected the "
-            f"{hand.name} hand with {', '.join(hand.joints)}"
-        )
+    if hand is not None:
+        check_hand(path, hand, name, joints, parameters)
+        arrays, joints = in_order_of(hand, joints, arrays), hand.joints
     return HandGrasps(
         name, joints, **arrays, length=length, evaluations=evaluations, parameters=parameters
     )
@@ -153,7 +164,7 @@ def plan_files(
 
     meshes: by name.
     paths: the file of each name.
-    hand: its name.
+    hand: its name, or the path of its folder.
     settings: how grasps are planned.
     seed: of all random numbers.
     workers: processes.
@@ -191,19 +202,6 @@ def check_size(hand: Hand, name: str, mesh: trimesh.Trimesh) -> None:
         )
 
 
-def named_target(name: str, mesh: trimesh.Trimesh) -> Target:
-    """The Target of a mesh; raises MeshError, with its name, if its distance field has no inside,
-    as for a thin sheet.
-
-    name: of the mesh.
-    mesh: in metres.
-    """
-    try:
-        return make_target(mesh)
-    except MeshError as error:
-        raise MeshError(f"{name}: {error}") from error
-
-
 def plan_group(
     group: Mapping[str, trimesh.Trimesh],
     paths: Mapping[str, Path],
@@ -218,7 +216,7 @@ def plan_group(
     group: meshes by name.
     paths: the files to write, by name.
     parameters: on which the grasps depend.
-    hand: its name.
+    hand: its name, or the path of its folder.
     settings: of the planner.
     """
     threads = torch.get_num_threads()
@@ -241,23 +239,17 @@ def _closed(hand, target, found, abreast, parameters):
     planned together.
     """
     which = torch.zeros(len(found.states), dtype=torch.long)
-    wrist, joints = pose_vector.split(found.states)
+    states, clear = adjust(hand, target.fields, which, found.states)
+    wrist, joints = pose_vector.split(states)
     closed = close(hand, target.fields, which, wrist, joints)
-    quality = closed_epsilon(hand, target, wrist, closed)
-    return HandGrasps(
-        hand.name,
-        hand.joints,
-        found.states.numpy(),
-        closed.numpy(),
-        found.energies.numpy(),
-        quality,
-        found.iterations.numpy(),
-        found.history.numpy(),
-        target.com,
-        target.length,
-        found.evaluations / (abreast * len(which)),
-        parameters,
-    )
+    quality = np.where(clear.numpy(), closed_epsilon(hand, target, wrist, closed), -1.0)
+    before, _, squeeze, net = stages(hand, target, wrist, closed)
+    imbalance = np.where(clear.numpy(), net, 1.0)
+    grasps = states.numpy(), closed.numpy(), found.energies.numpy(), quality
+    run = found.iterations.numpy(), found.history.numpy(), target.com, target.length
+    effort = found.evaluations / (abreast * len(which))
+    names, found_so = (hand.name, hand.joints), (before, squeeze, imbalance)
+    return HandGrasps(*names, *grasps, *run, effort, parameters, *found_so)
 
 
 def planned_otherwise(
@@ -287,7 +279,7 @@ def _groups(meshes, hand, settings, seed):
         group = {name: meshes[name] for name in names[start : start + size]}
         hashes = {name: content_hash(mesh.vertices, mesh.faces) for name, mesh in group.items()}
         made = {"settings": asdict(settings), "seed": seed, "code": code_hash(__name__)}
-        yield group, {"hand": hand, "group": hashes} | made
+        yield group, {**parameters_of(hand), "group": hashes} | made
 
 
 def _is_there(path, parameters):

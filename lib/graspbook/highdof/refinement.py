@@ -8,8 +8,9 @@ All take pose vectors x (N, 7 + J), torch, in the frames of the objects which (N
 import torch
 
 from graspbook.hands import pose_vector
-from graspbook.hands.articulated import Hand, place
+from graspbook.hands.articulated import Hand, carry, place
 from graspbook.hands.balls import inner_balls
+from graspbook.hands.self_collision import ALLOWED, self_depths
 from graspbook.highdof import losses
 from graspbook.highdof.closing import SLACK
 from graspbook.highdof.descent import DescentSettings, slide
@@ -79,7 +80,8 @@ def adjust(
     which: (N,), the object of each pose.
     x: (N, 7 + J).
     points: "contacts", the paper's, or "whole": balls that fill the whole hand, since parts between
-        contact points can also be inside.
+        contact points can also be inside. The whole hand also leaves itself: no part stays more
+        than 2 mm inside another.
     steps: largest number.
     """
     if points == "whole":
@@ -94,7 +96,10 @@ def adjust(
     for step in range(steps + 1):
         moved = (x[~clear] / units).requires_grad_()
         wrist, joints = pose_vector.split(moved * units)
-        distances = lookup(fields, place(hand, wrist, joints, places, links), which[~clear]) - radii
+        poses = hand.forward(joints, wrist)
+        distances = lookup(fields, carry(poses, places, links), which[~clear]) - radii
+        if points == "whole":
+            distances = torch.cat([distances, ALLOWED - self_depths(hand, poses)], dim=1)
         inside = (distances.detach() < 0).any(dim=1)
         left = torch.nonzero(~clear)[:, 0]
         clear[left[~inside]] = True

@@ -148,6 +148,7 @@ def train_network(
         parameters=parameters,
         label=f"{hand.name} {loss.kind}",
         init=init,
+        fused=True,
     )
 
 

@@ -130,6 +130,15 @@ def stack(fields: Sequence[DistanceField], device: "torch.device | str" = "cpu")
     )
 
 
+def cubes(fields: Fields) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Centres (B, 3) and half sides (B,) of the cubes of distance fields.
+
+    fields: of B objects.
+    """
+    halves = fields.spacings * (fields.values.shape[-1] - 1) / 2
+    return fields.origins + halves[:, None], halves
+
+
 def lookup(
     fields: Fields, points: "torch.Tensor", which: "torch.Tensor | None" = None
 ) -> "torch.Tensor":

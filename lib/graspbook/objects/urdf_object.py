@@ -43,7 +43,8 @@ def _link_poses(path, root):
         if joint.get("type") != "fixed":
             raise MeshError(
                 f"{path}: joint {joint.get('name')!r} is {joint.get('type')}, expected one rigid"
-                " object with fixed joints alone"
+                " object with fixed joints alone (the folder of a hand is for `graspbook plan"
+                " --hand FOLDER`)"
             )
         parents[joint.find("child").get("link")] = joint.find("parent").get("link"), _origin(joint)
     poses = {}

@@ -1,0 +1,190 @@
+"""Controls of a hand's network: what answers that do not look at the object would score.
+
+A network has learned only if its own answers are better than each of these, by more than the
+interval: the best constant pose, its answer to another object, its answer to the object in another
+rotation, and the grasp of the most similar object of the training set.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from graspbook.errors import ParameterError
+from graspbook.hands import pose_vector
+from graspbook.hands.articulated import Hand
+from graspbook.hands.library import load_hand
+from graspbook.hands.self_collision import deepest_self
+from graspbook.highdof.dataset import Examples, read_examples, turn
+from graspbook.highdof.experiments import ByObject
+from graspbook.highdof.losses import consistency, units
+from graspbook.highdof.network import GraspNetwork
+from graspbook.highdof.object_field import make_target
+from graspbook.highdof.predict import complete
+from graspbook.highdof.squeeze import stages
+from graspbook.highdof.training import load_network
+from graspbook.objects.sets import FamilySet, FolderSet
+from graspbook.simulation.hold import Holder, hold_settings
+
+CONTROLS = ("own", "other_object", "constant", "other_rotation", "nearest_plan")
+_FIRST, _STEPS, _RATE = 64, 300, 0.02  # of the best constant
+_BATCH = 512  # turned objects in each of its steps
+
+
+def best_constant(examples: Examples, seed: int = 0) -> torch.Tensor:
+    """The pose vector (7 + J,) of least mean L_consistency, the same for all objects and rotations.
+
+    The best of 64 random grasps is the start of 300 steps of Adam on random batches.
+
+    examples: the training set.
+    seed: of what is drawn.
+    """
+    rng = np.random.default_rng(seed)
+    grasps = examples.grasps.flatten(0, 1)  # (N R, K, 7 + J)
+    rows = rng.integers(len(grasps), size=_FIRST)
+    columns = rng.integers(grasps.shape[1], size=_FIRST)
+    first = grasps[torch.as_tensor(rows), torch.as_tensor(columns)]
+    some = grasps[torch.as_tensor(rng.permutation(len(grasps))[:_BATCH])]
+    scores = torch.stack([consistency(x.expand(len(some), -1), some).mean() for x in first])
+    unit = units(first)
+    moved = (first[scores.argmin()] / unit).requires_grad_()
+    optimiser = torch.optim.Adam([moved], _RATE)
+    for step in range(_STEPS):
+        optimiser.param_groups[0]["lr"] = _RATE * (1 - step / _STEPS)
+        batch = grasps[torch.as_tensor(rng.integers(len(grasps), size=min(_BATCH, len(grasps))))]
+        optimiser.zero_grad()
+        x = pose_vector.normalise(moved * unit)
+        consistency(x.expand(len(batch), -1), batch).mean().backward()
+        optimiser.step()
+    return pose_vector.normalise((moved * unit).detach())
+
+
+def answers(model: GraspNetwork, training: Examples, tested: Examples) -> dict[str, torch.Tensor]:
+    """Answers (N, R, 7 + J) for tested objects, in their turned frames, by name of CONTROLS.
+
+    "other_object" is the answer to the object that comes half of the list later, which is of
+    another family. "other_rotation" is the answer to the object as it is turned in the rotation
+    that comes half of the list later. Raises ParameterError for a single object or rotation.
+
+    model: the network.
+    training: the objects that it was trained on.
+    tested: N other objects in R rotations.
+    """
+    count, turns = tested.grids.shape[:2]
+    if count < 2 or turns < 2:
+        raise ParameterError(
+            f"controls of {count} objects in {turns} rotations, expected two of each or more"
+        )
+    model.eval()
+    with torch.no_grad():
+        own = torch.stack([model(grids) for grids in tested.grids])
+    return {
+        "own": own,
+        "other_object": own.roll(count // 2, 0),
+        "constant": best_constant(training).expand_as(own),
+        "other_rotation": own.roll(turns // 2, 1),
+        "nearest_plan": nearest_plans(training, tested),
+    }
+
+
+def nearest_plans(training: Examples, tested: Examples) -> torch.Tensor:
+    """A grasp (N, R, 7 + J) of the training object whose grid overlaps the most, in each rotation.
+
+    Overlap is intersection over union of the occupied voxels. Of the object's grasps, the one with
+    the least mean distance to its others is taken.
+
+    training: objects with grasps.
+    tested: N objects in R rotations.
+    """
+    found = []
+    for turn_index in range(tested.grids.shape[1]):
+        known = training.grids[:, turn_index].flatten(1).float()
+        asked = tested.grids[:, turn_index].flatten(1).float()
+        both = asked @ known.T
+        either = asked.sum(dim=1)[:, None] + known.sum(dim=1) - both
+        nearest = (both / either.clamp(min=1)).argmax(dim=1)
+        found.append(torch.stack([_middle(training.grasps[i, turn_index]) for i in nearest]))
+    return torch.stack(found, dim=1)
+
+
+def _middle(grasps):
+    """The grasp (7 + J,) of (K, 7 + J) with the least mean distance to the others."""
+    unit = units(grasps)
+    apart = torch.cdist(grasps / unit, grasps / unit)
+    return grasps[apart.square().mean(dim=1).argmin()]
+
+
+def control_residuals(
+    hand: str,
+    examples: Path | str,
+    names: Mapping[str, Sequence[str]],
+    weights: Path | str,
+) -> dict[str, ByObject]:
+    """L_consistency of each control on held-out objects: {control: {object: [{"consistency" (R,),
+    "x" (R, 7 + J) in the object's frame}]}}.
+
+    hand: its name.
+    examples: a file of them.
+    names: of objects in it, "train" and "test".
+    weights: of the network.
+    """
+    every, loaded = read_examples(examples), load_hand(hand)
+    training, tested = (every.named(names[split]) for split in ("train", "test"))
+    given = answers(load_network(weights, loaded)[0], training, tested)
+    found: dict[str, ByObject] = {}
+    for control, x in given.items():
+        found[control] = {}
+        for index, name in enumerate(tested.names):
+            back = np.linalg.inv(tested.turned_T_object[index].double().numpy())
+            residual = consistency(x[index], tested.grasps[index]).numpy()
+            item = {"consistency": residual, "x": turn(x[index], back)}
+            found[control][name] = [item]
+    return found
+
+
+def judge_answers(
+    objects: FamilySet | FolderSet,
+    name: str,
+    *,
+    hand: str,
+    given: Mapping[str, np.ndarray],
+    rotations: int,
+    seed: int,
+    hold: str = "bench",
+    way: str = "polish",
+) -> dict[str, dict[str, np.ndarray]]:
+    """What answers for one object are worth after the same mending, closing and squeeze.
+
+    Returns {control: {"epsilon" (T,), "held" (T, 6) bool, "self_penetration" (T,), metres}} for
+    T = `rotations` of the answers.
+
+    objects, name: a set, and the object in it.
+    hand: its name.
+    given: answers (R, 7 + J) by control, in the object's frame.
+    rotations: answers that are judged, drawn at random, the same ones for each control.
+    seed: of the choice.
+    hold: one of `hold.HOLD_PRESETS`.
+    way: how the hand is moved out, one of `predict.WAYS`.
+    """
+    loaded, obj = load_hand(hand), objects.load(name)
+    holder, target = Holder(loaded, obj, hold_settings(hold), threads=1), make_target(obj.mesh)
+    count = len(next(iter(given.values())))
+    chosen = np.random.default_rng(seed).permutation(count)[:rotations]
+    found = {}
+    for control, x in given.items():
+        predicted = torch.as_tensor(x[chosen], dtype=torch.float32)
+        grasps = complete(loaded, target, chosen, predicted, way)
+        before, _, squeeze, _ = stages(loaded, target, grasps.object_T_palm, grasps.joints)
+        held = holder.test(grasps.object_T_palm, grasps.joints, squeeze=squeeze, pregrasp=before)
+        found[control] = {
+            "epsilon": grasps.epsilon,
+            "held": held.directions & grasps.clear[:, None],
+            "self_penetration": _self_depth(loaded, grasps.object_T_palm, grasps.joints),
+        }
+    return found
+
+
+def _self_depth(hand: Hand, wrist: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    tensors = (torch.as_tensor(array, dtype=torch.float32) for array in (joints, wrist))
+    return deepest_self(hand, hand.forward(*tensors)).numpy()

@@ -1,0 +1,129 @@
+"""Planned grasps that hold: the hold test of plans, and what a network can learn from them."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from graspbook.errors import GraspFileError, PlanError
+from graspbook.hands import pose_vector
+from graspbook.hands.articulated import Hand
+from graspbook.hands.library import load_hand
+from graspbook.highdof.losses import squared_distances
+from graspbook.highdof.plans import HandGrasps, read_plan, write_plan
+from graspbook.objects.grasp_object import GraspObject
+from graspbook.objects.sets import FamilySet, FolderSet
+from graspbook.parallel import run_tasks
+from graspbook.simulation.hold import Holder, hold_settings
+from graspbook.storage import code_hash
+
+IMBALANCE = 0.3  # of what is tested: of grasps beyond 0.4, less than one in six held by "bench"
+_ALIKE = 0.02  # ‖x - x'‖² of near-duplicates: 1 cm and 0.1 rad apart
+
+
+def tell_held(
+    hand: Hand, obj: GraspObject, plan: HandGrasps, *, hold: str = "bench", threads: int = 1
+) -> HandGrasps:
+    """The same grasps, those that hold first, with `held`.
+
+    Of near-duplicates that hold, only the first keeps its `held`. Grasps whose imbalance is over
+    0.3 are not tested, and count as not held. Raises GraspFileError for a plan without a squeeze.
+
+    hand: of the plan.
+    obj: the object, with convex parts.
+    plan: to test.
+    hold: one of `hold.HOLD_PRESETS`.
+    threads: of the simulation.
+    """
+    if plan.squeeze is None or plan.pregrasp is None or plan.imbalance is None:
+        raise GraspFileError("a plan without a squeeze, as older versions wrote it: plan again")
+    chosen = np.flatnonzero(plan.imbalance <= IMBALANCE)
+    wrist = pose_vector.split(torch.as_tensor(plan.states[chosen], dtype=torch.float64))[0].numpy()
+    stages = {"squeeze": plan.squeeze[chosen], "pregrasp": plan.pregrasp[chosen]}
+    holder = Holder(hand, obj, hold_settings(hold), threads=threads)
+    outcome = holder.test(wrist, plan.closed[chosen], **stages, every=False)
+    held = np.zeros(len(plan.states), bool)
+    held[chosen[outcome.held]] = True
+    held[held] = _first_of_alike(closed_states(plan)[held])
+    return _ordered(replace(plan, held=held), np.lexsort((plan.imbalance, ~held)))
+
+
+def closed_states(plan: HandGrasps) -> np.ndarray:
+    """Pose vectors (K, 7 + J) of closed grasps.
+
+    plan: of K grasps.
+    """
+    return np.concatenate([plan.states[:, :7], plan.closed], axis=1)
+
+
+def held_states(plan: HandGrasps, count: int) -> np.ndarray:
+    """Closed pose vectors (count, 7 + J) of the first grasps that hold; fewer ones are repeated.
+
+    Raises PlanError if none holds.
+
+    plan: tested.
+    count: how many.
+    """
+    chosen = np.flatnonzero(plan.held if plan.held is not None else [])
+    if not len(chosen):
+        raise PlanError(f"none of {len(plan.states)} planned grasps holds the object")
+    return closed_states(plan)[np.resize(chosen, count)]
+
+
+def _first_of_alike(states):
+    """Whether no earlier one of pose vectors (N, 7 + J) is a near-duplicate, (N,) bool."""
+    found = torch.as_tensor(states, dtype=torch.float32)
+    kept: list[int] = []
+    for index, state in enumerate(found):
+        if not kept or squared_distances(state[None], found[kept][None]).min() > _ALIKE:
+            kept.append(index)
+    return np.isin(np.arange(len(states)), kept)
+
+
+def _ordered(plan, order):
+    count, changed = len(order), {}
+    for field in fields(plan):
+        value = getattr(plan, field.name)
+        if isinstance(value, np.ndarray) and len(value) == count and field.name != "com":
+            changed[field.name] = value[order]
+    changed["history"], changed["iterations"] = plan.history[:, order], plan.iterations
+    return replace(plan, **changed)
+
+
+def held_files(
+    objects: FamilySet | FolderSet,
+    plans: Mapping[str, Path],
+    paths: Mapping[str, Path],
+    *,
+    hand: str,
+    hold: str = "bench",
+    workers: int = 2,
+) -> None:
+    """Test planned grasps of objects and write files of the results, see `tell_held`.
+
+    Files that hold results for the same plan and test are kept.
+
+    objects: a set of them.
+    plans: the file of planned grasps for each name.
+    paths: the file to write for each name.
+    hand: its name, or the path of its folder.
+    hold: one of `hold.HOLD_PRESETS`.
+    workers: processes.
+    """
+    tasks = []
+    for name, file in plans.items():
+        parameters = {"plan": read_plan(file).parameters, "hold": hold, "code": code_hash(__name__)}
+        if not paths[name].is_file() or read_plan(paths[name]).parameters != parameters:
+            task: dict[str, Any] = {"name": name, "plan": file, "path": paths[name]}
+            tasks.append(task | {"parameters": parameters})
+    common = {"objects": objects, "hand": hand, "hold": hold}
+    run_tasks(_hold_file, tasks, workers, "hold tests", common=common)
+
+
+def _hold_file(objects, *, hand, hold, name, plan, path, parameters):
+    loaded = load_hand(hand)
+    tested = tell_held(loaded, objects.load(name), read_plan(plan, loaded), hold=hold)
+    write_plan(path, replace(tested, parameters=parameters))
