@@ -80,7 +80,7 @@ def test_the_camera_s_pose_by_a_file(tmp_path, seen):
     assert found.file_T_camera[:3, 3] == pytest.approx(pose[:3, 3])
     assert "file_T_camera brings them back" in " ".join(found.notes)
     found = load_capture(tmp_path / "cloud.npy", camera_pose=tmp_path / "pose.txt", up="z")
-    assert "--up z is not used beside --camera-pose" in found.notes
+    assert "--up z is not used, because --camera-pose is given" in found.notes
     np.savetxt(tmp_path / "scaled.txt", 2 * pose)
     (tmp_path / "words.txt").write_text("here")
     for name, message in (

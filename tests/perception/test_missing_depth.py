@@ -45,7 +45,7 @@ def test_what_is_said_and_refused():
     assert not notes
     say_missing(0.5, 900, "the object's region", notes)
     assert "depth is missing on about 50% of the object's region" in notes[0]
-    with pytest.raises(CaptureError, match="The 60 points that are left do not show its shape"):
+    with pytest.raises(CaptureError, match="The 60 points that are left do not show the"):
         say_missing(0.95, 60, "the object's region", notes)
 
 

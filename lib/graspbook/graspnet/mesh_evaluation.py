@@ -177,7 +177,7 @@ def _read_report(path, parameters):
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParameterError(
             f"{path}: not a report of `graspbook evaluate` with recorded views"
-            f" ({type(error).__name__}: {error}); evaluate that method again"
+            f" ({type(error).__name__}: {error}). Write it again with `graspbook evaluate`"
         ) from error
     for key in _SAME:
         if known[key] != parameters[key]:

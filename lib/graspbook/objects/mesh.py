@@ -54,8 +54,8 @@ def load_mesh(
     if surface is None and graspable and is_open_view(scaled):
         raise MeshError(
             f"{path}: this surface is one view of a camera, expected an object from all sides."
-            " The commands grasp and hand-grasp use it as a cloud. If it is an open object,"
-            " move its middle to the origin"
+            " The commands grasp and hand-grasp use it as a cloud. If the file has"
+            " an open object instead, move the object's middle to the origin"
         )
     mesh = repair(scaled, str(path), scale)
     if (size := float(mesh.extents.max())) > LONG:
@@ -96,7 +96,7 @@ def repair(mesh: trimesh.Trimesh, source: str = "mesh", scale: float = 1.0) -> t
         mesh.remove_unreferenced_vertices()
         notes.append(f"{before} faces were simplified to {len(mesh.faces)}")
     if _is_flat(mesh):
-        raise MeshError(f"{source}: the mesh is flat, it has no volume")
+        raise MeshError(f"{source}: the mesh is flat and has no volume")
     trimesh.repair.fix_winding(mesh)
     mesh, closed = _close(mesh)
     trimesh.repair.fix_normals(mesh, multibody=mesh.is_watertight and mesh.body_count > 1)

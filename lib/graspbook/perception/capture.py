@@ -118,7 +118,7 @@ def load_capture(
         if camera_pose is not None or up is not None:
             raise CaptureError(f"{path}: --camera-pose and --up are for clouds, not for depth")
         if "points" in content:
-            notes.append(f"not used beside depth: {names['points']}")
+            notes.append(f"{names['points']} is not used, because there is a depth image")
         info = find_camera(path, content, names, camera, notes)
         depth = read_depth(path, content, names, scale, notes=notes, info=info)
         grid = np.zeros((*depth.shape, 3))
@@ -135,7 +135,7 @@ def load_capture(
         if camera_pose is not None:
             viewpoint = read_camera_pose(camera_pose, scene)
             if up is not None:
-                notes.append(f"--up {up} is not used beside --camera-pose")
+                notes.append(f"--up {up} is not used, because --camera-pose is given")
         elif up is not None:
             viewpoint = pose_from_above(scene, up)
             notes.append(f"with {up} up, the camera is taken to look down at 45 degrees")

@@ -144,7 +144,7 @@ def _check(pose, *, meant):
         raise CaptureError(
             f"the camera is turned by {roll:.0f} degrees about the hand's z, expected 0 or 90."
             " Probably the pose is relative to the flange (link8), which is turned by 45 degrees."
-            ' If it really is mounted that way, write {"hand_T_camera": ..., "odd_mount": true}'
+            ' If the camera is mounted that way, write {"hand_T_camera": ..., "odd_mount": true}'
         )
 
 
@@ -175,8 +175,8 @@ def check_hand_eye(
     if turn < LEAST_TURN:
         raise ParameterError(
             f"base_T_hand: the hand turns by only {np.degrees(turn):.2g} degrees between views,"
-            f" expected at least {np.degrees(LEAST_TURN):.0f}; with less, even a wrong"
-            " hand_T_camera would pass"
+            f" expected at least {np.degrees(LEAST_TURN):.0f}; with smaller turns, even"
+            " a wrong hand_T_camera would pass this check"
         )
     board = A @ X @ B
     position = board[:, :3, 3]

@@ -53,11 +53,11 @@ def say_missing(share: float, count: int, where: str, notes: list[str], source: 
     )
     if share > REFUSED:
         raise CaptureError(
-            f"{before}{text} The {count} points that are left do not show its shape. Coat the"
-            " object with a matt spray, or use another camera"
+            f"{before}{text} The {count} points that are left do not show the object's shape."
+            " Coat the object with a matt spray, or use another camera"
         )
     if share > SAID:
-        notes.append(f"warning: {text} Its shape is only partly known")
+        notes.append(f"warning: {text} The object's shape is only partly known")
 
 
 def missing_share(pixels: np.ndarray, seen: np.ndarray) -> float:

@@ -41,7 +41,9 @@ def read_pcd(path: Path) -> dict[str, np.ndarray]:
     number = int(header["POINTS"][0]) if "POINTS" in header else width * height
     size = number * sum(np.dtype(t).itemsize * c for t, c in zip(types, counts, strict=True))
     if not 0 <= size <= _LARGEST:
-        raise CaptureError(f"{path}: {number} points of {size} bytes, expected at most {_LARGEST}")
+        raise CaptureError(
+            f"{path}: its {number} points take {size} bytes, expected at most {_LARGEST} bytes"
+        )
     unique = [name if name in "xyz" else f"{i}:{name}" for i, name in enumerate(names)]
     fields = list(zip(unique, types, ((c,) for c in counts), strict=True))
     data = header["DATA"]
