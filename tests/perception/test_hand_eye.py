@@ -168,7 +168,7 @@ def test_views_that_say_nothing_and_wrong_shapes_are_refused():
     still = from_rt(hands[0, :3, :3], hands[:, :3, 3])
     with pytest.raises(
         ParameterError,
-        match="the hand turns by only .* expected at least 5; with less, even a wrong",
+        match="the hand turns by only .* expected at least 5; with smaller turns, even a wrong",
     ):
         check_hand_eye(MOUNT, still, inverse(still @ MOUNT) @ BOARD)
 
