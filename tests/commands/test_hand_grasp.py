@@ -5,6 +5,7 @@ import pytest
 import trimesh
 
 from graspbook.cli import main
+from graspbook.errors import ParameterError, PlanError
 from graspbook.hands.library import HANDS, load_hand
 from graspbook.highdof import mesh_grasp
 from graspbook.highdof.mesh_grasp import beside_planner
@@ -107,6 +108,25 @@ def test_a_grasp_that_holds_is_chosen_unless_the_hand_is_still_inside(
     assert (report["epsilon"], report["clear"]) == chosen
     for text in (capsys.readouterr().out, (tmp_path / "g.html").read_text()):
         assert ("no rotation yielded a collision-free hand pose" in text) == (not any(clear))
+
+
+def test_without_planned_candidates_the_network_answers_and_it_is_said(
+    weights, box, *, tmp_path, monkeypatch, capsys
+):
+    def refuse(*_):
+        raise PlanError("no pose is free")
+
+    monkeypatch.setattr(mesh_grasp, "search", refuse)
+    assert hand_grasp(box, weights, tmp_path, "--rotations", 2) in (0, 1)
+    report = json.loads((tmp_path / "g.json").read_text())
+    assert report["source"] == "network" and report["planned"]["candidates"] == 0
+    for text in (capsys.readouterr().err, (tmp_path / "g.html").read_text()):
+        assert "no planned candidates: no pose is free" in text
+
+
+def test_neither_a_network_nor_candidates_is_refused(box):
+    with pytest.raises(ParameterError, match="no network and no planned candidates"):
+        mesh_grasp.grasp_mesh(box, None, "barrett", planned=0)
 
 
 def test_where_no_hand_holds_the_status_is_1_and_it_says_what_was_tried(

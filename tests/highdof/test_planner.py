@@ -36,6 +36,12 @@ def test_searches_by_name():
         search_settings("luck")
 
 
+@pytest.mark.parametrize("own", [{"energy": "graspit"}, {"layout": "fingertips"}])
+def test_the_balance_has_an_energy_and_contacts_of_its_own(own):
+    with pytest.raises(ParameterError, match="which has an energy of its own"):
+        PlannerSettings(search=BalanceSettings(), **own)
+
+
 def test_starts_are_legal_within_the_limits_and_all_around():
     which = torch.zeros(200, dtype=torch.long)
     judge = Judge(HAND, FIELDS, which)

@@ -8,10 +8,17 @@ from graspbook.hands import pose_vector
 from graspbook.highdof import predict as module
 from graspbook.highdof.closing import SLACK
 from graspbook.highdof.object_field import make_target
-from graspbook.highdof.predict import WAYS, complete, deepest, generate, predict
+from graspbook.highdof.predict import WAYS, ask, complete, deepest, predict
 from graspbook.highdof.training import load_network
 from graspbook.objects.distance import signed_distance_grid, stack
 from graspbook.quality import epsilon
+
+
+def generate(hand, network, mesh, settings, *, rotations=5, seed=0, way="polish"):
+    """Ask a network, and complete its answers."""
+    target = make_target(mesh)
+    asked = ask(network, mesh, target, settings, rotations=rotations, seed=seed)
+    return complete(hand, target, *asked, way)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -6,6 +6,7 @@ import trimesh
 from graspbook.errors import PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.library import load_hand
+from graspbook.highdof import surface_starts as module
 from graspbook.highdof.energies import Judge
 from graspbook.highdof.surface_starts import palm_face, surface_points, surface_starts
 from graspbook.objects.distance import signed_distance_grid, stack
@@ -54,6 +55,13 @@ def test_palms_face_the_surface_at_the_given_distance_and_are_free_of_it(name):
     assert away.min() > 0.009 and away.max() < 0.031 and np.ptp(away.numpy()) > 0.01
     assert ((facing * torch.nn.functional.normalize(placed, dim=1)).sum(dim=1) < -0.98).all()
     torch.testing.assert_close(joints, torch.as_tensor(hand.open).float().expand(50, -1))
+
+
+def test_a_field_without_a_surface_is_refused(monkeypatch):
+    monkeypatch.setattr(module, "_ROUNDS", 5)
+    nothing = FIELDS._replace(values=FIELDS.values.clamp(min=0.05))
+    with pytest.raises(PlanError, match="no point on the surface"):
+        surface_points(nothing, torch.tensor([0, 1]), generator())
 
 
 def test_an_object_that_no_palm_can_face_is_refused():

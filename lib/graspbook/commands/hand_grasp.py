@@ -93,7 +93,9 @@ def run(options: Namespace) -> None:
         solid=solid,
         progress=True,
     )
-    for note in solid.notes:
+    refused = report["planned"].get("refused")
+    notes = [*solid.notes, *filter(None, [refused])]
+    for note in notes:
         print(f"note: {options.input}: {note}", file=sys.stderr)
     figures = in_words(report)
     write_view(
@@ -101,7 +103,7 @@ def run(options: Namespace) -> None:
         hand_figure(mesh, [hand_mesh], [one["point"] for one in report["contacts"]]),
         f"A grasp for {Path(options.input).name}",
         f"The {report['hand']} hand, closed: {figures}."
-        + "".join(f" Note: {note}." for note in solid.notes),
+        + "".join(f" Note: {note}." for note in notes),
     )
     if hardware:
         from graspbook.hands.shadow_names import to_hardware

@@ -29,8 +29,9 @@ the whole of it, in the grasp frame):
    tests/hands/test_library.py run for every name in HANDS: kinematics against MuJoCo's, contact
    points on the surface with outward normals, none of them buried.
 
-`graspbook plan --hand NAME` then works at once; `graspbook hand-grasp` needs a network trained on
-such plans. `barrett` is an example from a Denavit-Hartenberg table, `shadow` one read from MJCF.
+`graspbook plan --hand NAME` then works at once. With a name, `graspbook hand-grasp` needs a network
+that was trained on such plans; with a folder, it uses planned candidates only. `barrett` is an
+example from a Denavit-Hartenberg table, `shadow` one read from MJCF.
 Two-finger hands as paper 1 takes them are in `grippers`.
 """
 

@@ -39,7 +39,7 @@ class BalanceSettings:
     gap: least and largest distance of the palm from the surface at the start, metres.
     distance: energy per centimetre of a contact point from the surface, mean over the points.
     facing: energy of a contact whose normal is at a right angle to the surface's.
-    closure: energy of forces of which nothing cancels.
+    closure: energy of forces of which nothing cancels, and of a joint 1 rad beyond its limit.
     overlap: energy per centimetre that a ball of the hand is inside the object, or a part of the
         hand inside another.
     rest: energy of a joint that is 1 rad from its rest. Joints that hold nothing agree so.
@@ -195,7 +195,8 @@ def energy(
     wrist, joints = pose_vector.split(states)
     links, (centre, half) = hand.forward(joints, wrist), cubes(fields)
     contacts, balls = hand.contacts["default"], inner_balls(hand, _SLACK)
-    rows, columns = torch.arange(len(states))[:, None], torch.as_tensor(chosen)
+    rows = torch.arange(len(states), device=states.device)[:, None]
+    columns = torch.as_tensor(chosen, device=states.device)
     points = carry(links, contacts.points, contacts.links)[rows, columns]
     normals = carry_normals(links, contacts.normals, contacts.links)[rows, columns]
     centres = carry(links, balls.centres, balls.links)
@@ -243,7 +244,7 @@ def _weights(wrenches):
     products, count = wrenches @ wrenches.mT, wrenches.shape[1]
     least = _LEAST / count
     rest_of = 1 - _LEAST  # weights are least + rest_of · v, and v adds up to 1
-    more = torch.tensor(list(product((0.0, 1.0), repeat=count))[1:], dtype=wrenches.dtype)
+    more = wrenches.new_tensor(list(product((0.0, 1.0), repeat=count))[1:])
     matrix = wrenches.new_zeros(len(wrenches), len(more), count + 1, count + 1)
     inner = rest_of * products[:, None] * more[:, :, None] * more[:, None]
     matrix[..., :count, :count] = inner + torch.diag_embed(1 - more + _TINY)

@@ -18,7 +18,7 @@ from graspbook.hands.library import load_hand
 from graspbook.hands.self_collision import deepest_self
 from graspbook.highdof.dataset import Examples, read_examples, turn
 from graspbook.highdof.experiments import ByObject
-from graspbook.highdof.losses import consistency, units
+from graspbook.highdof.losses import consistency, squared_distances, units
 from graspbook.highdof.network import GraspNetwork
 from graspbook.highdof.object_field import make_target
 from graspbook.highdof.predict import complete
@@ -63,9 +63,10 @@ def best_constant(examples: Examples, seed: int = 0) -> torch.Tensor:
 def answers(model: GraspNetwork, training: Examples, tested: Examples) -> dict[str, torch.Tensor]:
     """Answers (N, R, 7 + J) for tested objects, in their turned frames, by name of CONTROLS.
 
-    "other_object" is the answer to the object that comes half of the list later, which is of
-    another family. "other_rotation" is the answer to the object as it is turned in the rotation
-    that comes half of the list later. Raises ParameterError for a single object or rotation.
+    "other_object" is the answer to the object that comes half of the list later. In a list by
+    family it is of another family. "other_rotation" is the answer to the object as it is turned in
+    the rotation that comes half of the list later. Raises ParameterError for a single object or
+    rotation.
 
     model: the network.
     training: the objects that it was trained on.
@@ -110,9 +111,8 @@ def nearest_plans(training: Examples, tested: Examples) -> torch.Tensor:
 
 def _middle(grasps):
     """The grasp (7 + J,) of (K, 7 + J) with the least mean distance to the others."""
-    unit = units(grasps)
-    apart = torch.cdist(grasps / unit, grasps / unit)
-    return grasps[apart.square().mean(dim=1).argmin()]
+    apart = squared_distances(grasps, grasps[None].expand(len(grasps), -1, -1))
+    return grasps[apart.mean(dim=1).argmin()]
 
 
 def control_residuals(

@@ -2,6 +2,8 @@
 field.
 """
 
+from collections.abc import Callable
+
 import torch
 
 from graspbook.errors import ParameterError
@@ -11,6 +13,7 @@ from graspbook.hands.balls import inner_balls
 from graspbook.hands.self_collision import ALLOWED, deepest_self
 from graspbook.objects.distance import Fields, lookup, lookup_gradient
 
+DRAWS = 200  # of a start, until it is legal
 ENERGIES = ("distance_sum", "graspit")
 _MILLIMETRES, _TURN = 1000.0, 50.0
 
@@ -108,3 +111,25 @@ class Judge:
         distances, gradients = lookup_gradient(self.fields, points, which)
         normals = carry_normals(links, self.contacts.normals, self.contacts.links)
         return graspit(distances, gradients, normals)
+
+
+def legal_starts(
+    judge: Judge, draw: Callable[[torch.Tensor], torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Legal pose vectors (N, 7 + J) of the judge's chains, and the chains (M,) without one.
+
+    Each is drawn up to DRAWS times.
+
+    judge: of legality.
+    draw: gives pose vectors (M, 7 + J) of chains (M,).
+    """
+    left = torch.arange(len(judge.which), device=judge.which.device)
+    states = judge.fields.values.new_zeros(len(left), 7 + len(judge.hand.joints))
+    for _ in range(DRAWS):
+        drawn = draw(left)
+        legal = judge(drawn, left)[1]
+        states[left[legal]] = drawn[legal]
+        left = left[~legal]
+        if not len(left):
+            break
+    return states, left

@@ -152,7 +152,7 @@ def grasp_object(
     tested: int,
     hold: str = "strict",
 ) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """Grasps of one object by networks, with corrections (see `predict.generate`).
+    """Grasps of one object by networks, with corrections (see `predict.complete`).
 
     Returns {label: {way: {"rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints",
     "held"}}}: arrays as in `predict.Candidates`, and for the T = `tested` grasps of largest ε the

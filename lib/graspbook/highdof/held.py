@@ -24,9 +24,7 @@ IMBALANCE = 0.3  # of what is tested: of grasps beyond 0.4, less than one in six
 _ALIKE = 0.02  # ‖x - x'‖² of near-duplicates: 1 cm and 0.1 rad apart
 
 
-def tell_held(
-    hand: Hand, obj: GraspObject, plan: HandGrasps, *, hold: str = "bench", threads: int = 1
-) -> HandGrasps:
+def tell_held(hand: Hand, obj: GraspObject, plan: HandGrasps, *, hold: str = "bench") -> HandGrasps:
     """The same grasps, those that hold first, with `held`.
 
     Of near-duplicates that hold, only the first keeps its `held`. Grasps whose imbalance is over
@@ -36,14 +34,13 @@ def tell_held(
     obj: the object, with convex parts.
     plan: to test.
     hold: one of `hold.HOLD_PRESETS`.
-    threads: of the simulation.
     """
     if plan.squeeze is None or plan.pregrasp is None or plan.imbalance is None:
         raise GraspFileError("a plan without a squeeze, as older versions wrote it: plan again")
     chosen = np.flatnonzero(plan.imbalance <= IMBALANCE)
     wrist = pose_vector.split(torch.as_tensor(plan.states[chosen], dtype=torch.float64))[0].numpy()
     stages = {"squeeze": plan.squeeze[chosen], "pregrasp": plan.pregrasp[chosen]}
-    holder = Holder(hand, obj, hold_settings(hold), threads=threads)
+    holder = Holder(hand, obj, hold_settings(hold), threads=1)
     outcome = holder.test(wrist, plan.closed[chosen], **stages, every=False)
     held = np.zeros(len(plan.states), bool)
     held[chosen[outcome.held]] = True

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import trimesh
 
-from graspbook.errors import GraspbookError
+from graspbook.errors import GraspbookError, ParameterError, PlanError
 from graspbook.hands import shape
 from graspbook.hands.library import load_hand
 from graspbook.hands.self_collision import deepest_self
@@ -94,18 +94,26 @@ def grasp_mesh(
     plan = against and read_plan_of(against, hand, path, mesh)
     file = weights and weights_path(weights, hand.name)
     known = file and load_network(file, hand)
+    if not known and not planned:
+        raise ParameterError(f"{path}: no network and no planned candidates, expected one of them")
+    refused = ""
     try:
         target, parts = make_target(mesh), []
         if known:
             asked = ask(known[0], mesh, target, known[1], rotations=rotations, seed=seed)
             parts.append(complete(hand, target, *asked, "polish"))
         if planned:
-            parts.append(_planned(hand, target, planned, seed))
+            try:
+                parts.append(_planned(hand, target, planned, seed))
+            except PlanError as error:
+                if not parts:
+                    raise
+                refused = f"no planned candidates: {error}"
     except GraspbookError as error:  # of a field or a grid: it does not know the file
         raise type(error)(f"{path}: {error}") from error
     found = _together(parts)
     before, grasp, squeeze, net = stages(hand, target, found.object_T_palm, found.joints)
-    answers = len(found.joints) - planned  # the network's, first
+    answers = len(parts[0].joints) if known else 0  # the network's, first
     candidates = answers + np.flatnonzero((found.clear & (net <= IMBALANCE))[answers:])
     candidates = candidates[np.argsort(net[candidates], kind="stable")][:_TESTED]
     tested = np.concatenate([np.arange(answers), candidates])
@@ -125,7 +133,7 @@ def grasp_mesh(
         torch.as_tensor(array[best : best + 1], dtype=torch.float32)
         for array in (found.object_T_palm, found.joints)
     )
-    report = {
+    report: dict[str, Any] = {
         "hand": hand.name,
         "object": Path(path).name,
         "parameters": {
@@ -165,11 +173,13 @@ def grasp_mesh(
             for row in range(answers)
         ],
         "planned": {
-            "candidates": planned,
+            "candidates": len(found.joints) - answers,
             "tested": len(candidates),
             "held": int(held[candidates].sum()),
         },
     }
+    if refused:
+        report["planned"]["refused"] = refused
     if object_read.capture:
         report |= {"shape": "convex hull", "notes": list(object_read.notes)}
         if object_read.capture.file_T_camera is not None:

@@ -14,14 +14,13 @@ from graspbook.hands.articulated import Hand, place
 from graspbook.highdof.annealing import Annealed, AnnealingSettings, Space, anneal, neighbours
 from graspbook.highdof.balance import BalanceSettings, balance, choose_contacts
 from graspbook.highdof.descent import DescentSettings, descend
-from graspbook.highdof.energies import ENERGIES, Judge
+from graspbook.highdof.energies import DRAWS, ENERGIES, Judge, legal_starts
 from graspbook.highdof.surface_starts import surface_starts
 from graspbook.objects.distance import Fields, cubes
 
 # Metres, of the wrist; joints and the quaternion's numbers jump by a quarter of their range.
 _JUMP = 0.05
 _AROUND = 0.05  # metres added to the field's cube on every side, for starts
-_DRAWS = 200  # of a start, until it is legal
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,12 @@ class PlannerSettings:
             raise ParameterError(
                 f"{self.grasps} grasps of energy {self.energy!r}, expected at least one, and one of"
                 f" {', '.join(ENERGIES)}"
+            )
+        own = self.energy, self.layout
+        if isinstance(self.search, BalanceSettings) and own != ("distance_sum", "default"):
+            raise ParameterError(
+                f"energy {self.energy!r} and contact layout {self.layout!r} with the search for"
+                " balance, which has an energy of its own: expected neither"
             )
 
 
@@ -156,19 +161,16 @@ def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator)
     """
     which = judge.which
     centres, halves = cubes(fields)
-    states = fields.values.new_zeros(len(which), 7 + len(hand.joints))
-    left = torch.arange(len(which), device=which.device)
-    for _ in range(_DRAWS):
-        objects = which[left]
-        around = halves[objects, None] + _AROUND
-        drawn = _draw(hand, judge.contacts, centres[objects], around, generator)
-        legal = judge(drawn, left)[1]
-        states[left[legal]] = drawn[legal]
-        left = left[~legal]
-        if not len(left):
-            return states
+
+    def draw(chains):
+        around = halves[which[chains], None] + _AROUND
+        return _draw(hand, judge.contacts, centres[which[chains]], around, generator)
+
+    states, left = legal_starts(judge, draw)
+    if not len(left):
+        return states
     raise PlanError(
-        f"no legal start of the {hand.name} hand in {_DRAWS} draws at an object that is "
+        f"no legal start of the {hand.name} hand in {DRAWS} draws at an object that is "
         f"{2000 * float(halves[which[left[0]]]):.0f} mm long"
     )
 

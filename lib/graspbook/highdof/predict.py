@@ -17,7 +17,7 @@ from graspbook.hands.balls import inner_balls
 from graspbook.highdof.closing import SLACK, close, touching
 from graspbook.highdof.dataset import DataSettings, frames
 from graspbook.highdof.network import GraspNetwork
-from graspbook.highdof.object_field import Target, make_target
+from graspbook.highdof.object_field import Target
 from graspbook.highdof.refinement import adjust, polish
 from graspbook.objects.distance import Fields, lookup
 from graspbook.objects.occupancy import occupancy_grids
@@ -78,34 +78,6 @@ def predict(
     return torch.as_tensor(answers, dtype=torch.float32)
 
 
-def generate(
-    hand: Hand,
-    network: GraspNetwork,
-    mesh: trimesh.Trimesh,
-    settings: DataSettings,
-    *,
-    rotations: int = 5,
-    seed: int = 0,
-    way: str = "polish",
-) -> Candidates:
-    """The Candidates of an object, from random rotations of those that the network knows.
-
-    Each pose is moved until no part of the hand is inside. Then the hand closes, and ε is measured.
-    Raises ParameterError for another way, and what `make_target` and `ask` raise.
-
-    hand: that the network was trained for.
-    network: trained.
-    mesh: of the object, in metres.
-    settings: that the network was trained with.
-    rotations: how many.
-    seed: of the choice of rotations.
-    way: how the hand is moved out: "adjust", the paper's, or "polish", ours; see `refinement`.
-    """
-    target = make_target(mesh)
-    asked = ask(network, mesh, target, settings, rotations=rotations, seed=seed)
-    return complete(hand, target, *asked, way)
-
-
 def ask(
     network: GraspNetwork,
     mesh: trimesh.Trimesh,
@@ -139,13 +111,16 @@ def ask(
 def complete(
     hand: Hand, target: Target, rotation: np.ndarray, predicted: torch.Tensor, way: str
 ) -> Candidates:
-    """The Candidates that predictions become, see `generate`.
+    """The Candidates that predictions become.
+
+    Each pose is moved until no part of the hand is inside. Then the hand closes, and ε is measured.
+    Raises ParameterError for another way.
 
     hand: of all of them.
     target: the object.
     rotation: (R,), which of its rotations they are for.
     predicted: (R, 7 + J), pose vectors in the object frame.
-    way: how the hand is moved out, one of WAYS.
+    way: how the hand is moved out: "adjust", the paper's, or "polish", ours; see `refinement`.
     """
     if way not in WAYS:
         raise ParameterError(

@@ -13,13 +13,13 @@ from graspbook import pose
 from graspbook.errors import PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand
-from graspbook.highdof.energies import Judge
+from graspbook.highdof.energies import DRAWS, Judge, legal_starts
 from graspbook.objects.distance import Fields, cubes, lookup_gradient
 
 _BAND = 0.01  # metres from the surface, of points that are moved to it
 _ON = 0.001  # metres from the surface at which such a point must end
 _SLOPE = 0.5  # least slope of the field there: no side is nearer in the middle of a thin wall
-_DRAWS = 200  # of a start, until it is legal
+_ROUNDS = 20_000  # of draws, until each has a point
 
 
 @cache
@@ -48,6 +48,7 @@ def surface_points(
     """Random points (N, 3) on the surfaces of objects, and outward normals (N, 3).
 
     Points within 1 cm of the surface are drawn evenly, and moved to it along the field's gradient.
+    Raises PlanError where none is found.
 
     fields: of the objects.
     which: (N,), the object of each point.
@@ -56,7 +57,7 @@ def surface_points(
     centres, halves = cubes(fields)
     points, normals = centres.new_zeros(2, len(which), 3)
     left = torch.arange(len(which), device=which.device)
-    while len(left):
+    for _ in range(_ROUNDS):
         objects = which[left]
         drawn = torch.rand(len(left), 3, generator=generator, device=centres.device)
         placed = centres[objects] + (2 * drawn - 1) * halves[objects, None]
@@ -71,7 +72,9 @@ def surface_points(
         points[left[found]] = placed[found]
         normals[left[found]] = (gradient / slope[:, None])[found]
         left = left[~found]
-    return points, normals
+        if not len(left):
+            return points, normals
+    raise PlanError(f"no point on the surface of an object was found in {_ROUNDS} rounds of draws")
 
 
 def _at(fields, points, which):
@@ -99,18 +102,16 @@ def surface_starts(
     generator: of the fields' device.
     gap: least and largest distance of the palm from the surface, metres.
     """
-    states = fields.values.new_zeros(len(judge.which), 7 + len(hand.joints))
-    left = torch.arange(len(states), device=states.device)
-    for _ in range(_DRAWS):
-        drawn = _draw(hand, fields, judge.which[left], gap, generator)
-        legal = judge(drawn, left)[1]
-        states[left[legal]] = drawn[legal]
-        left = left[~legal]
-        if not len(left):
-            return states
+
+    def draw(chains):
+        return _draw(hand, fields, judge.which[chains], gap, generator)
+
+    states, left = legal_starts(judge, draw)
+    if not len(left):
+        return states
     raise PlanError(
         f"no pose of the {hand.name} hand with its palm against the object is free of it, in"
-        f" {_DRAWS} draws"
+        f" {DRAWS} draws"
     )
 
 
