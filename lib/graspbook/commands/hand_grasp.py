@@ -134,9 +134,10 @@ def in_words(report: Mapping[str, Any]) -> str:
     closure = f"ε {report['epsilon']:.3f}"
     if report["epsilon"] <= 0:
         closure = "not in force closure (ε −1)"
+    source = "a planned grasp" if report["source"] == "planned" else "the network's grasp"
     stuck = "" if report["clear"] else "; no rotation yielded a collision-free hand pose"
     return (
-        f"{report['source']}: {closure}, held in {report['held_directions']} of 6 directions,"
+        f"{source}, {closure}, held in {report['held_directions']} of 6 directions,"
         f" deepest point of the hand"
         f" {1000 * report['penetration_max']:.1f} mm inside the object, its parts at most"
         f" {1000 * report['self_penetration_max']:.1f} mm inside each other{stuck}"
