@@ -94,6 +94,17 @@ def test_contacts_are_on_different_fingers_or_the_palm(name):
         assert palms == 1  # three fingers and the palm
 
 
+@pytest.mark.parametrize(("name", "tips"), [("shadow", 4), ("barrett", 3)])
+def test_the_fingertips_are_the_same_ones_in_each_row(name, tips):
+    hand = load_hand(name)
+    same = replace(SETTINGS, choice="fingertips")
+    chosen = choose_contacts(hand, 5, same, np.random.default_rng(0))
+    assert chosen.shape == (5, tips) and (chosen == chosen[0]).all()
+    links = [hand.links[link] for link in hand.contacts["default"].links[chosen[0]]]
+    assert len(set(links)) == tips and all("distal" in link for link in links)
+    assert ("thdistal" in links) == (name == "shadow")
+
+
 def test_the_descent_leads_to_contacts_that_cancel_within_the_limits():
     hand, which = load_hand("shadow"), torch.zeros(16, dtype=torch.long)
     generator = torch.Generator().manual_seed(0)
@@ -121,3 +132,5 @@ def test_impossible_settings_are_refused():
         BalanceSettings(contacts=1)
     with pytest.raises(ParameterError, match="two growing distances"):
         BalanceSettings(gap=(0.05, 0.01))
+    with pytest.raises(ParameterError, match="one of random, fingertips"):
+        BalanceSettings(choice="palm")

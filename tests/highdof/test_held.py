@@ -59,6 +59,15 @@ def test_planned_hands_are_free_of_themselves_and_arrays_stay_together(path, tol
     np.testing.assert_allclose(np.sort(told.history[-1]), np.sort(plan.history[-1]))
 
 
+def test_only_the_most_balanced_are_tested(path, told):
+    plan = read_plan(path, HAND)
+    few = tell_held(HAND, BOX, plan, most=6)
+    limit = np.sort(plan.imbalance)[5]
+    assert 1 <= few.held.sum() <= 6 and few.imbalance[few.held].max() <= limit
+    kept = told.imbalance[told.held] <= limit
+    np.testing.assert_allclose(few.closed[few.held], told.closed[told.held][kept])
+
+
 def test_of_a_grasp_that_comes_twice_one_is_kept(told):
     twice = {}
     for name in ("states", "closed", "energies", "epsilon", "pregrasp", "squeeze", "imbalance"):

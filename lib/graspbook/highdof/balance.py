@@ -1,6 +1,10 @@
 """Our search for grasps that hold: a few contact points of the hand go to the surface, where their
 forces can cancel.
 
+The contact points can be random ones, or the same fingertips in every grasp. Random ones give more
+kinds of grasps. With the same ones, the grasps of an object resemble each other, so that a network
+can learn them.
+
 DexGraspNet (arXiv:2210.02697, section III) also descends an energy of force closure, distance and
 penetration over a few contact points. Here the normals are the hand's, so the energy has a gradient
 in each joint. The weights of the contacts are the best ones, instead of equal ones.
@@ -21,6 +25,7 @@ from graspbook.hands.self_collision import self_depths
 from graspbook.highdof.losses import units
 from graspbook.objects.distance import Fields, cubes, lookup, lookup_gradient
 
+CHOICES = ("random", "fingertips")
 _SLACK = 0.006  # metres, of the balls that are kept out of the object
 _LEAST = 0.5  # least weight of a contact, as a share of the mean one
 _TINY = 1e-6
@@ -34,6 +39,7 @@ class BalanceSettings:
 
     steps: of Adam.
     rate: length of the first step, rad or 0.1 m; later ones are shorter.
+    choice: of the contact points: "random", or "fingertips", the same ones in each grasp.
     contacts: chosen contact points, on different fingers or the palm.
     palm: share of the choices that have a point of the palm.
     gap: least and largest distance of the palm from the surface at the start, metres.
@@ -47,6 +53,7 @@ class BalanceSettings:
 
     steps: int = 80
     rate: float = 0.05
+    choice: str = "random"
     contacts: int = 4
     palm: float = 0.3
     gap: tuple[float, float] = (0.005, 0.05)
@@ -58,6 +65,10 @@ class BalanceSettings:
 
     def __post_init__(self) -> None:
         shares = 0 <= self.palm <= 1 and 0 <= self.gap[0] <= self.gap[1]
+        if self.choice not in CHOICES:
+            raise ParameterError(
+                f"choice {self.choice!r} of contact points, expected one of {', '.join(CHOICES)}"
+            )
         if self.steps < 1 or not self.rate > 0 or self.contacts < 2 or not shares:
             raise ParameterError(
                 f"{self}: expected a step or more, a positive rate, two contacts or more, a share"
@@ -89,10 +100,12 @@ def fingers(hand: Hand) -> dict[str, tuple[int, ...]]:
 def choose_contacts(
     hand: Hand, count: int, settings: BalanceSettings, rng: np.random.Generator
 ) -> np.ndarray:
-    """Random contact points (count, C) of the layout "default", by index.
+    """Contact points (count, C) of the layout "default", by index.
 
-    Each is on another finger, or on the palm. A finger that faces the others, such as a thumb, is
-    always among them. If there are fewer fingers than contacts, the palm has the rest.
+    Each random one is on another finger, or on the palm. A finger that faces the others, such as a
+    thumb, is always among them. If there are fewer fingers than contacts, the palm has the rest.
+    The choice "fingertips" has the middle point of the last link of such a finger and of the first
+    others, and fewer than C of them if the hand has fewer fingers.
 
     hand: the hand.
     count: choices.
@@ -103,6 +116,9 @@ def choose_contacts(
     names = [name for name in by_finger if name != palm]
     thumbs = _thumbs(hand, names)
     others = [name for name in names if name not in thumbs]
+    if settings.choice == "fingertips":
+        tips = [_tip(hand, by_finger[name]) for name in [*thumbs, *others][: settings.contacts]]
+        return np.tile(tips, (count, 1))
     chosen = np.zeros((count, settings.contacts), int)
     for row in chosen:
         used = [*thumbs, *rng.permutation(others)][: settings.contacts]
@@ -113,6 +129,14 @@ def choose_contacts(
         used += list(rng.choice(names, settings.contacts - len(used)))
         row[:] = [rng.choice(by_finger[name]) for name in used]
     return chosen
+
+
+def _tip(hand, points):
+    """Of a finger's contact points, by index, the one in the middle of those of its last link."""
+    contacts, index = hand.contacts["default"], np.array(points)
+    last = index[contacts.links[index] == contacts.links[index].max()]
+    away = contacts.points[last] - contacts.points[last].mean(axis=0)
+    return int(last[np.linalg.norm(away, axis=1).argmin()])
 
 
 def _thumbs(hand, names):

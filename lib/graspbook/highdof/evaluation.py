@@ -5,7 +5,7 @@ Measurements of N grasps of one object are a dict of arrays: "epsilon" (N,), -1 
 closure, "held" (T, 6) bool for T of them, and others by name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,14 @@ from graspbook.objects.distance import lookup
 from graspbook.objects.sets import FamilySet, FolderSet
 from graspbook.simulation.hold import Holder, hold_settings
 
+# Corrections of predictions x (N, 7 + J), by name.
+MENDINGS: dict[str, Callable[..., torch.Tensor]] = {
+    "predicted": lambda hand, fields, which, x: x,
+    "refined": refine,
+    "adjusted by contacts": lambda *given: adjust(*given, points="contacts")[0],
+    "adjusted": lambda *given: adjust(*given)[0],
+    "polished": lambda *given: polish(*given)[0],
+}
 _KEPT = "rotation", "epsilon", "penetration", "clear", "object_T_palm", "joints"
 
 
@@ -203,10 +211,14 @@ def expected_best(values: np.ndarray, count: int) -> float:
 
 
 def mend_predictions(
-    hand: str, examples: Path | str, names: Sequence[str], weights: Path | str
+    hand: str,
+    examples: Path | str,
+    names: Sequence[str],
+    weights: Path | str,
+    *,
+    ways: Iterable[str] = tuple(MENDINGS),
 ) -> dict[str, ByObject]:
-    """Predictions for objects in all rotations: raw, refined, adjusted by both kinds of points, and
-    polished.
+    """Predictions for objects in all rotations: raw and corrected, see MENDINGS.
 
     Returns {way: {object: [{"x" (R, 7 + J) in the object's frame, "points": how many contact points
     are inside, "deepest": depth of the deepest point of the whole hand, "surface": mean distance of
@@ -217,6 +229,7 @@ def mend_predictions(
     examples: a file of them.
     names: of some objects in it.
     weights: of the network.
+    ways: corrections, by name.
     """
     loaded, chosen = load_hand(hand), shown(read_examples(examples).named(names), turned=True)
     answers = residuals(loaded, load_network(weights, loaded)[0], chosen).x
@@ -225,14 +238,8 @@ def mend_predictions(
         back = np.linalg.inv(chosen.turned_T_object[index].double().numpy())
         x = torch.as_tensor(turn(answers[index], back), dtype=torch.float32)
         given = loaded, chosen.fields, torch.full((len(x),), index)
-        mended = {
-            "predicted": x,
-            "refined": refine(*given, x),
-            "adjusted by contacts": adjust(*given, x, points="contacts")[0],
-            "adjusted": adjust(*given, x)[0],
-            "polished": polish(*given, x)[0],
-        }
-        for way, moved in mended.items():
+        for way in ways:
+            moved = MENDINGS[way](*given, x)
             found.setdefault(way, {})[name] = [_state_of(*given, moved, x)]
     return found
 

@@ -2,7 +2,7 @@
 with corrections.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -12,6 +12,7 @@ import numpy as np
 import trimesh
 
 from graspbook.highdof.evaluation import (
+    MENDINGS,
     expected_best,
     grasp_object,
     held_plans,
@@ -160,6 +161,7 @@ def mend_all(
     *,
     workers: int,
     parts: int = 1,
+    ways: Iterable[str] = tuple(MENDINGS),
 ) -> dict[str, dict[str, ByObject]]:
     """`evaluation.mend_predictions` of networks: {label: {way: {object: [item]}}}.
 
@@ -169,11 +171,12 @@ def mend_all(
     weights: of each label.
     workers: processes.
     parts: number of tasks per network.
+    ways: corrections, some of `evaluation.MENDINGS`.
     """
     shares = [names[i::parts] for i in range(parts) if names[i::parts]]
     asked = [(label, part) for label in weights for part in shares]
     tasks = [{"names": part, "weights": weights[label]} for label, part in asked]
-    common = {"hand": hand, "examples": examples}
+    common = {"hand": hand, "examples": examples, "ways": tuple(ways)}
     found: dict[str, dict[str, ByObject]] = {label: {} for label in weights}
     several = run_tasks(mend_predictions, tasks, workers, "mending", common=common)
     for (label, _), by_way in zip(asked, several, strict=True):

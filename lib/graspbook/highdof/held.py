@@ -24,7 +24,14 @@ IMBALANCE = 0.3  # of what is tested: of grasps beyond 0.4, less than one in six
 _ALIKE = 0.02  # ‖x - x'‖² of near-duplicates: 1 cm and 0.1 rad apart
 
 
-def tell_held(hand: Hand, obj: GraspObject, plan: HandGrasps, *, hold: str = "bench") -> HandGrasps:
+def tell_held(
+    hand: Hand,
+    obj: GraspObject,
+    plan: HandGrasps,
+    *,
+    hold: str = "bench",
+    most: int | None = None,
+) -> HandGrasps:
     """The same grasps, those that hold first, with `held`.
 
     Of near-duplicates that hold, only the first keeps its `held`. Grasps whose imbalance is over
@@ -34,10 +41,12 @@ def tell_held(hand: Hand, obj: GraspObject, plan: HandGrasps, *, hold: str = "be
     obj: the object, with convex parts.
     plan: to test.
     hold: one of `hold.HOLD_PRESETS`.
+    most: number of grasps to test, those of least imbalance; all if None.
     """
     if plan.squeeze is None or plan.pregrasp is None or plan.imbalance is None:
         raise GraspFileError("a plan without a squeeze, as older versions wrote it: plan again")
-    chosen = np.flatnonzero(plan.imbalance <= IMBALANCE)
+    chosen = np.argsort(plan.imbalance, kind="stable")
+    chosen = np.sort(chosen[plan.imbalance[chosen] <= IMBALANCE][:most])
     wrist = pose_vector.split(torch.as_tensor(plan.states[chosen], dtype=torch.float64))[0].numpy()
     stages = {"squeeze": plan.squeeze[chosen], "pregrasp": plan.pregrasp[chosen]}
     holder = Holder(hand, obj, hold_settings(hold), threads=1)
@@ -97,6 +106,7 @@ def held_files(
     *,
     hand: str,
     hold: str = "bench",
+    most: int | None = None,
     workers: int = 2,
 ) -> None:
     """Test planned grasps of objects and write files of the results, see `tell_held`.
@@ -108,19 +118,20 @@ def held_files(
     paths: the file to write for each name.
     hand: its name, or the path of its folder.
     hold: one of `hold.HOLD_PRESETS`.
+    most: see `tell_held`.
     workers: processes.
     """
-    tasks = []
+    tasks, asked = [], {"hold": hold, "most": most, "code": code_hash(__name__)}
     for name, file in plans.items():
-        parameters = {"plan": read_plan(file).parameters, "hold": hold, "code": code_hash(__name__)}
+        parameters = {"plan": read_plan(file).parameters, **asked}
         if not paths[name].is_file() or read_plan(paths[name]).parameters != parameters:
             task: dict[str, Any] = {"name": name, "plan": file, "path": paths[name]}
             tasks.append(task | {"parameters": parameters})
-    common = {"objects": objects, "hand": hand, "hold": hold}
+    common = {"objects": objects, "hand": hand, "hold": hold, "most": most}
     run_tasks(_hold_file, tasks, workers, "hold tests", common=common)
 
 
-def _hold_file(objects, *, hand, hold, name, plan, path, parameters):
-    loaded = load_hand(hand)
-    tested = tell_held(loaded, objects.load(name), read_plan(plan, loaded), hold=hold)
+def _hold_file(objects, *, hand, hold, most, name, plan, path, parameters):
+    loaded, obj = load_hand(hand), objects.load(name)
+    tested = tell_held(loaded, obj, read_plan(plan, loaded), hold=hold, most=most)
     write_plan(path, replace(tested, parameters=parameters))
