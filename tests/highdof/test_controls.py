@@ -10,8 +10,10 @@ from graspbook.highdof.controls import (
     CONTROLS,
     answers,
     best_constant,
+    control_figures,
     control_residuals,
     judge_answers,
+    judged_controls,
     nearest_plans,
 )
 from graspbook.highdof.dataset import write_examples
@@ -107,3 +109,19 @@ def test_answers_are_judged_by_the_same_mending_and_test(barrett, meshes):
     assert (found["constant"]["epsilon"] == -1).all() and not found["constant"]["held"].any()
     assert found["own"]["held"].mean() > 0.5
     assert (found["own"]["self_penetration"] <= 0.002 + 1e-6).all()
+    turned = [{"consistency": np.array([0.2, 0.4]), "x": given[key]} for key in given]
+    residuals = {key: {"box": [item]} for key, item in zip(given, turned, strict=True)}
+    judged = judged_controls(Boxes(), residuals, hand="barrett", rotations=2, workers=1)
+    assert judged["constant"]["box"][0]["consistency"] is turned[1]["consistency"]
+    assert judged["own"]["box"][0]["held"].shape == (2, 6)
+
+
+def test_figures_of_controls_by_hand():
+    held = np.ones((2, 6), bool)
+    held[1, 3] = False
+    items = [
+        {"consistency": np.array([0.2, 0.4]), "epsilon": np.array([0.1, -1.0]), "held": held},
+        {"consistency": np.array([0.6, 0.8]), "epsilon": np.array([0.1, 0.2]), "held": held},
+    ]
+    expected = {"consistency": 0.5, "force_closure": 0.75, "held_bench": 0.5}
+    assert control_figures(items) == pytest.approx(expected)

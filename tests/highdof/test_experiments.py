@@ -18,7 +18,7 @@ from graspbook.highdof.experiments import (
     train_variant,
 )
 from graspbook.highdof.planner import PlannerSettings
-from graspbook.highdof.plans import plan_files, read_plan
+from graspbook.highdof.plans import plan_files, read_plan, write_plan
 from graspbook.highdof.training import LossSettings
 from graspbook.objects.rotations import STORED
 from graspbook.objects.sets import FamilySet
@@ -59,7 +59,7 @@ def plans(objects, tmp_path_factory):
 @pytest.fixture(scope="module")
 def file(objects, plans, tmp_path_factory):
     file = tmp_path_factory.mktemp("examples") / "examples.safetensors"
-    examples_file(file, objects, plans, "barrett", SETTINGS, workers=1)
+    examples_file(file, objects, plans, "barrett", SETTINGS, grasps=3, workers=1)
     return file
 
 
@@ -73,16 +73,26 @@ def test_examples_of_a_set_are_found_again_or_made_anew(objects, plans, file):
         moved, moved[:1].expand(3, 3), atol=1e-6, rtol=0
     )  # about the centre of mass
     before = file.stat().st_mtime_ns
-    examples_file(file, objects, plans, "barrett", SETTINGS, workers=1)
+    examples_file(file, objects, plans, "barrett", SETTINGS, grasps=3, workers=1)
     assert file.stat().st_mtime_ns == before
-    other = file.with_name("other.safetensors")
-    examples_file(other, objects, plans, "barrett", SETTINGS, workers=1)
-    examples_file(other, objects, plans, "barrett", replace(SETTINGS, length=0.5), workers=1)
+    other, how = file.with_name("other.safetensors"), {"grasps": 3, "workers": 1}
+    examples_file(other, objects, plans, "barrett", SETTINGS, grasps=3, workers=1)
+    examples_file(other, objects, plans, "barrett", replace(SETTINGS, length=0.5), **how)
     assert read_examples(other).settings.length == 0.5
     with pytest.raises(
         ParameterError, match="box_0000: the object reaches .* m from .*, expected at most 0.025 m"
     ):
-        examples_file(other, objects, plans, "barrett", replace(SETTINGS, length=0.05), workers=1)
+        examples_file(other, objects, plans, "barrett", replace(SETTINGS, length=0.05), **how)
+
+
+def test_examples_of_tested_plans_hold(objects, plans, tmp_path):
+    name, tested = objects.names()[0], tmp_path / "held.h5"
+    plan = read_plan(plans[name])
+    write_plan(tested, replace(plan, held=np.array([False, True, False])))
+    file = tmp_path / "examples.safetensors"
+    examples_file(file, objects, {name: tested}, "barrett", SETTINGS, grasps=2, workers=1)
+    joints = read_examples(file).grasps[0, STORED, :, 7:]
+    np.testing.assert_allclose(joints, np.repeat(plan.closed[1:2], 2, axis=0), atol=1e-6)
 
 
 def test_variants_differ_by_what_they_say(objects, file, tmp_path):

@@ -48,7 +48,8 @@ def tasks(monkeypatch):
 def test_files_lie_where_other_commands_look_for_them():
     assert FILES.plans("shadow", ["mug"]) == {"mug": Path("run/plans/shadow/mug.h5")}
     compared = FILES.compared("descent, a tenth", ["mug"])
-    assert compared == {"mug": Path("run/plans/compared/descent_a tenth/mug.h5")}
+    assert compared == {"mug": Path("run/plans/compared/descent_a_tenth/mug.h5")}
+    assert FILES.held("all links", ["mug"]) == {"mug": Path("run/held/all_links/mug.h5")}
     assert FILES.examples("shadow") == Path("run/highdof/examples_shadow.safetensors")
     assert FILES.network(Run("shadow", FINAL, 0)) == Path("run/weights/highdof_shadow.safetensors")
     one = Path("run/weights/highdof/shadow_beta_0.5_seed_2.safetensors")
@@ -86,13 +87,13 @@ def test_both_losses_go_on_from_the_same_networks():
         assert training.variant.loss.kind in run.name
 
 
-def test_fingertips_are_learned_from_their_own_plans(tasks):
-    asked = {Run("a", name, 0): Training(BY_LOSS["l2"], SETTINGS) for name in ("l2", "fingertips")}
+def test_grasps_with_points_on_all_links_are_learned_from_their_own_plans(tasks):
+    asked = {Run("a", name, 0): Training(BY_LOSS["l2"], SETTINGS) for name in ("l2", "all links")}
     found = train_all(asked, FILES, ["mug"], device="cuda", workers=2)
     assert list(found) == list(asked) and list(found.values()) == [0, 1]
     assert [task["examples"] for task in tasks] == [
         FILES.examples("a"),
-        FILES.examples("fingertips"),
+        FILES.examples("all links"),
     ]
     assert tasks[0]["names"] == ["mug"] and tasks[0]["workers"] == 1
 

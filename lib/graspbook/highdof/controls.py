@@ -7,6 +7,7 @@ rotation, and the grasp of the most similar object of the training set.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from graspbook.highdof.predict import complete
 from graspbook.highdof.squeeze import stages
 from graspbook.highdof.training import load_network
 from graspbook.objects.sets import FamilySet, FolderSet
+from graspbook.parallel import run_tasks
 from graspbook.simulation.hold import Holder, hold_settings
 
 CONTROLS = ("own", "other_object", "constant", "other_rotation", "nearest_plan")
@@ -171,18 +173,72 @@ def judge_answers(
     holder, target = Holder(loaded, obj, hold_settings(hold), threads=1), make_target(obj.mesh)
     count = len(next(iter(given.values())))
     chosen = np.random.default_rng(seed).permutation(count)[:rotations]
-    found = {}
-    for control, x in given.items():
-        predicted = torch.as_tensor(x[chosen], dtype=torch.float32)
-        grasps = complete(loaded, target, chosen, predicted, way)
-        before, _, squeeze, _ = stages(loaded, target, grasps.object_T_palm, grasps.joints)
-        held = holder.test(grasps.object_T_palm, grasps.joints, squeeze=squeeze, pregrasp=before)
-        found[control] = {
-            "epsilon": grasps.epsilon,
-            "held": held.directions & grasps.clear[:, None],
-            "self_penetration": _self_depth(loaded, grasps.object_T_palm, grasps.joints),
+    predicted = torch.as_tensor(np.concatenate([x[chosen] for x in given.values()]))
+    rows = np.arange(len(predicted))  # of all controls at once
+    grasps = complete(loaded, target, rows, predicted.float(), way)
+    before, _, squeeze, _ = stages(loaded, target, grasps.object_T_palm, grasps.joints)
+    held = holder.test(grasps.object_T_palm, grasps.joints, squeeze=squeeze, pregrasp=before)
+    figures = {
+        "epsilon": grasps.epsilon,
+        "held": held.directions & grasps.clear[:, None],
+        "self_penetration": _self_depth(loaded, grasps.object_T_palm, grasps.joints),
+    }
+    whose = grasps.rotation // len(chosen)
+    return {
+        control: {figure: values[whose == index] for figure, values in figures.items()}
+        for index, control in enumerate(given)
+    }
+
+
+def judged_controls(
+    objects: FamilySet | FolderSet,
+    residuals: Mapping[str, ByObject],
+    *,
+    hand: str,
+    rotations: int,
+    seed: int = 0,
+    hold: str = "bench",
+    workers: int = 2,
+) -> dict[str, ByObject]:
+    """`control_residuals` with the figures of `judge_answers` in each item.
+
+    objects: the set.
+    residuals: of the controls.
+    hand: its name.
+    rotations: answers per object and control that are judged.
+    seed: of their choice.
+    hold: one of `hold.HOLD_PRESETS`.
+    workers: processes.
+    """
+    names = list(residuals["own"])
+    tasks: list[dict[str, Any]] = [
+        {"name": name, "given": {key: residuals[key][name][0]["x"] for key in residuals}}
+        for name in names
+    ]
+    common = {"objects": objects, "hand": hand, "rotations": rotations, "seed": seed, "hold": hold}
+    judged = run_tasks(judge_answers, tasks, workers, "controls", common=common)
+    return {
+        key: {
+            name: [residuals[key][name][0] | own[key]]
+            for name, own in zip(names, judged, strict=True)
         }
-    return found
+        for key in residuals
+    }
+
+
+def control_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    """Figures of answers, for `comparison.contrast`.
+
+    "consistency": mean L_consistency; "force_closure": share in force closure after mending and
+    closing; "held_bench": share that holds in all six directions.
+
+    items: of each object, see `judged_controls`.
+    """
+    return {
+        "consistency": float(np.mean([item["consistency"].mean() for item in items])),
+        "force_closure": float(np.mean([(item["epsilon"] > 0).mean() for item in items])),
+        "held_bench": float(np.mean([item["held"].all(axis=1).mean() for item in items])),
+    }
 
 
 def _self_depth(hand: Hand, wrist: np.ndarray, joints: np.ndarray) -> np.ndarray:

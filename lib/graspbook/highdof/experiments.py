@@ -24,6 +24,7 @@ from graspbook.highdof.dataset import (
     read_examples,
     write_examples,
 )
+from graspbook.highdof.held import held_states
 from graspbook.highdof.network import NetworkSettings
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.training import (
@@ -51,24 +52,28 @@ def examples_file(
     hand: str,
     settings: DataSettings,
     *,
+    grasps: int,
     workers: int = 2,
 ) -> None:
     """Write the Examples of objects to a file, unless it exists.
 
     path: of the file.
     objects: a set of them.
-    plans: the file of planned grasps for each wanted object.
+    plans: the file of planned grasps for each wanted object. Where they are tested, see `held`, the
+        examples have those that hold, else those of least energy.
     hand: its name.
     settings: of grids and fields.
+    grasps: of each object, K.
     workers: processes.
     """
-    states = {name: read_plan(file, load_hand(hand)) for name, file in plans.items()}
+    plans_read = {name: read_plan(file, load_hand(hand)) for name, file in plans.items()}
+    states = {name: _states(plan, grasps) for name, plan in plans_read.items()}
     made_from = {
         "settings": asdict(settings),
         "code": code_hash("graspbook.highdof.dataset"),
         "states": {
-            name: content_hash(plan.states, plan.com, plan.parameters)
-            for name, plan in states.items()
+            name: content_hash(states[name], plan.com, plan.parameters)
+            for name, plan in plans_read.items()
         },
     }
     try:
@@ -77,11 +82,15 @@ def examples_file(
     except GraspFileError:
         pass
     tasks = [
-        {"name": name, "com": plan.com, "states": plan.states} for name, plan in states.items()
+        {"name": name, "com": plan.com, "states": states[name]} for name, plan in plans_read.items()
     ]
     common = {"objects": objects, "settings": settings}
     parts = run_tasks(_prepare, tasks, workers, "grids", common=common)
     write_examples(path, gather(settings, states, parts), made_from)
+
+
+def _states(plan, count):
+    return plan.states[:count] if plan.held is None else held_states(plan, count)
 
 
 def _prepare(objects, name, com, states, settings):

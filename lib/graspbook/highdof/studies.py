@@ -15,7 +15,8 @@ from graspbook.metrics import running_mean
 from graspbook.parallel import run_tasks
 from graspbook.training import TrainSettings
 
-FINGERTIPS, FINAL, ON_TOP = "fingertips", "final", "{} on top"
+FINGERTIPS, ALL_LINKS = "fingertips", "all links"  # where contact points are
+FINAL, ON_TOP = "final", "{} on top"
 
 
 class Run(NamedTuple):
@@ -45,10 +46,21 @@ class Files:
     def plans(self, kind: str, names: Iterable[str]) -> dict[str, Path]:
         """Planned grasps of each object.
 
-        kind: a hand, "fingertips", or the name of a planner that is compared.
+        kind: a hand, "all links", or the name of a planner that is compared.
         names: of the objects.
         """
-        return {name: self.root / "plans" / kind / f"{name}.h5" for name in names}
+        return self._of(names, self.root / "plans" / kind.replace(" ", "_"))
+
+    def held(self, kind: str, names: Iterable[str]) -> dict[str, Path]:
+        """The same grasps after the hold test, see `held.held_files`.
+
+        kind, names: as for `plans`.
+        """
+        return self._of(names, self.root / "held" / kind.replace(" ", "_"))
+
+    @staticmethod
+    def _of(names, folder):
+        return {name: folder / f"{name}.h5" for name in names}
 
     def compared(self, way: str, names: Iterable[str]) -> dict[str, Path]:
         """Planned grasps by one of the planners that are compared.
@@ -63,7 +75,7 @@ class Files:
 
         kind: as for `plans`.
         """
-        return self.root / "highdof" / f"examples_{kind}.safetensors"
+        return self.root / "highdof" / f"examples_{kind.replace(' ', '_')}.safetensors"
 
     def network(self, run: Run) -> Path:
         """The weights of a network.
@@ -90,7 +102,7 @@ def changes(
     betas: of equation 2.
     fewer: grasps per object.
     datasets: with one random grasp per object.
-    layout_grasps: per object, of planners with points on all links and on the fingertips.
+    layout_grasps: per object, planned with contact points on all links and on the fingertips.
     """
     combined, consistency, l2 = (by_loss[kind] for kind in ("combined", "consistency", "l2"))
     found = {f"beta {other:g}": replace(combined, loss=LossSettings(beta=other)) for other in betas}
@@ -99,8 +111,10 @@ def changes(
         found[f"dataset {i}"] = replace(l2, loss=LossSettings("l2", fixed=i))
     return found | {
         "not turned": replace(combined, turned=False),
-        "all links": replace(combined, grasps=layout_grasps),
-        FINGERTIPS: replace(combined, loss=replace(combined.loss, layout=FINGERTIPS)),
+        ALL_LINKS: replace(combined, grasps=layout_grasps),
+        FINGERTIPS: replace(
+            combined, grasps=layout_grasps, loss=replace(combined.loss, layout=FINGERTIPS)
+        ),
     }
 
 
@@ -171,7 +185,7 @@ def train_all(
     tasks = [
         {
             "hand": run.hand,
-            "examples": files.examples(FINGERTIPS if run.name == FINGERTIPS else run.hand),
+            "examples": files.examples(ALL_LINKS if run.name == ALL_LINKS else run.hand),
             "variant": training.variant,
             "settings": training.settings,
             "weights": files.network(run),
