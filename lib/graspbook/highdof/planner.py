@@ -18,8 +18,10 @@ from graspbook.highdof.energies import DRAWS, ENERGIES, Judge, legal_starts
 from graspbook.highdof.surface_starts import surface_starts
 from graspbook.objects.distance import Fields, cubes
 
-# Metres, of the wrist; joints and the quaternion's numbers jump by a quarter of their range.
-_JUMP = 0.05
+# Largest jumps of the wrist in metres, of a quaternion's number, and of a joint as a share of its
+# range; and the largest number of a quaternion.
+_OURS = 0.05, 0.5, 0.25, 1.0
+_GRASPIT = 0.1, 1.0, 0.5, 5.0
 _AROUND = 0.05  # metres added to the field's cube on every side, for starts
 
 
@@ -54,7 +56,7 @@ class PlannerSettings:
             )
 
 
-SEARCHES = ("descent", "annealing", "annealing_candidates", "balance")
+SEARCHES = ("descent", "annealing", "annealing_candidates", "graspit", "balance")
 
 
 def search_settings(
@@ -66,9 +68,10 @@ def search_settings(
 ) -> AnnealingSettings | DescentSettings | BalanceSettings:
     """The settings of a search by name; ParameterError for a name not in SEARCHES.
 
-    search: "descent", ours; "annealing" with up to ten tries per iteration, as in GraspIt!'s code;
+    search: "descent", ours; "annealing" with up to ten tries per iteration and our jumps;
         "annealing_candidates", with ten neighbours per iteration, of which the best legal one is
-        judged; or "balance", ours, see `balance.BalanceSettings`.
+        judged, and our jumps; "graspit", GraspIt!'s rule of 11 tries and GraspIt!'s jumps, see
+        `space`; or "balance", ours, see `balance.BalanceSettings`.
     rounds: of the descent.
     iterations: of the annealing.
     steps: of the balance.
@@ -79,6 +82,8 @@ def search_settings(
         return DescentSettings(rounds)
     if search == "balance":
         return BalanceSettings(steps)
+    if search == "graspit":
+        return AnnealingSettings(iterations, "graspit", candidates=11)
     return AnnealingSettings(iterations, "tries" if search == "annealing" else "candidates")
 
 
@@ -114,18 +119,12 @@ def plan(
     objects = len(fields.values)
     which = torch.arange(objects, device=fields.values.device).repeat_interleave(settings.grasps)
     judge = Judge(hand, fields, which, energy=settings.energy, layout=settings.layout)
-    limits = space(hand, fields).of(which)
-
-    def propose(states, temperatures, chains):
-        return pose_vector.normalise(neighbours(states, temperatures, limits.of(chains), generator))
-
     if isinstance(settings.search, BalanceSettings):
         found = _balanced(hand, judge, settings.search, generator)
     elif isinstance(settings.search, AnnealingSettings):
-        first = starts(hand, fields, judge, generator)
-        found = anneal(first, propose, judge, settings.search, generator)
+        found = _annealed(hand, judge, settings.search, generator)
     else:
-        first = starts(hand, fields, judge, generator)
+        first, limits = starts(hand, fields, judge, generator), space(hand, fields).of(which)
         found = descend(first, judge, limits, settings.search, generator)
     planned = []
     for index in range(objects):
@@ -134,6 +133,20 @@ def plan(
         best, history = (found.states[chains], found.energies[chains]), found.history[:, chains]
         planned.append(Planned(*best, found.iterations, history, found.evaluations))
     return planned
+
+
+def _annealed(hand, judge, settings, generator):
+    """The chains of the annealing. GraspIt! does not give a chain's quaternion unit length."""
+    graspit = settings.reading == "graspit"
+    limits = space(hand, judge.fields, graspit=graspit).of(judge.which)
+
+    def propose(states, temperatures, chains):
+        jumped = neighbours(states, temperatures, limits.of(chains), generator)
+        return jumped if graspit else pose_vector.normalise(jumped)
+
+    first = starts(hand, judge.fields, judge, generator)
+    found = anneal(first, propose, judge, settings, generator)
+    return found._replace(states=pose_vector.normalise(found.states)) if graspit else found
 
 
 def _balanced(hand, judge, settings, generator):
@@ -210,24 +223,29 @@ def _draw(hand, contacts, centres, halves, generator):
     return pose_vector.normalise(torch.cat([translation, quat, joints], dim=1))
 
 
-def space(hand: Hand, fields: Fields) -> Space:
+def space(hand: Hand, fields: Fields, *, graspit: bool = False) -> Space:
     """Limits (B, 7 + J) of pose vectors at each object, and their largest jumps (7 + J,).
+
+    Our jumps: 50 mm, 0.5 of a quaternion's number within ±1, and a quarter of a joint's range.
+    GraspIt!'s: 100 mm, 1 within ±5, and half of the range. The wrist's limits are always ours.
 
     hand: the hand.
     fields: of B objects.
+    graspit: whether GraspIt!'s jumps, and limits of the quaternion, are meant.
     """
+    shift, turn, share, most = _GRASPIT if graspit else _OURS
     centres, halves = cubes(fields)
     low, high, opened, _ = _joints(hand, centres)
     contacts = hand.contacts["default"]
     still = torch.eye(4, dtype=opened.dtype, device=opened.device)
     points = place(hand, still, opened, contacts.points, contacts.links)
     span = (halves * 3**0.5 + points.norm(dim=-1).max())[:, None]
-    one = torch.ones(len(centres), 4, dtype=low.dtype, device=low.device)
-    wrist = torch.tensor([_JUMP] * 3 + [0.5] * 4, dtype=low.dtype)
-    jump = torch.cat([wrist, (high - low).cpu() / 4])
+    quat = torch.full((len(centres), 4), most, dtype=low.dtype, device=low.device)
+    wrist = torch.tensor([shift] * 3 + [turn] * 4, dtype=low.dtype)
+    jump = torch.cat([wrist, (high - low).cpu() * share])
     return Space(
-        torch.cat([centres - span, -one, low.expand(len(centres), -1)], dim=1),
-        torch.cat([centres + span, one, high.expand(len(centres), -1)], dim=1),
+        torch.cat([centres - span, -quat, low.expand(len(centres), -1)], dim=1),
+        torch.cat([centres + span, quat, high.expand(len(centres), -1)], dim=1),
         jump.to(low.device),
     )
 

@@ -41,6 +41,8 @@ _SEARCHES = {
     "descent": "gradient descent between jumps",
     "annealing": "simulated annealing",
     "annealing_candidates": "simulated annealing by the best of ten candidates",
+    "graspit": "simulated annealing with GraspIt!'s jumps",
+    "balance": "a descent to contacts whose forces cancel",
 }
 
 
