@@ -8,6 +8,7 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof.annealing import AnnealingSettings
 from graspbook.highdof.balance import BalanceSettings
 from graspbook.highdof.descent import DescentSettings
+from graspbook.highdof.eigengrasps import EigengraspSettings
 from graspbook.highdof.energies import Judge
 from graspbook.highdof.planner import PlannerSettings, plan, search_settings, space, starts
 from graspbook.objects.distance import signed_distance_grid, stack
@@ -32,6 +33,7 @@ def test_searches_by_name():
     assert search_settings("annealing", iterations=7) == AnnealingSettings(7, "tries")
     assert search_settings("annealing_candidates") == AnnealingSettings(10000, "candidates")
     assert search_settings("graspit", iterations=7) == AnnealingSettings(7, "graspit", 11)
+    assert search_settings("eigengrasps", iterations=7) == EigengraspSettings(7, "graspit", 11)
     assert search_settings("balance", steps=9) == BalanceSettings(9)
     with pytest.raises(ParameterError, match="search 'luck', expected one of descent"):
         search_settings("luck")

@@ -14,6 +14,7 @@ from graspbook.hands.articulated import Hand, place
 from graspbook.highdof.annealing import Annealed, AnnealingSettings, Space, anneal, neighbours
 from graspbook.highdof.balance import BalanceSettings, balance, choose_contacts
 from graspbook.highdof.descent import DescentSettings, descend
+from graspbook.highdof.eigengrasps import EigengraspSettings, load_eigengrasps
 from graspbook.highdof.energies import DRAWS, ENERGIES, Judge, legal_starts
 from graspbook.highdof.surface_starts import surface_starts
 from graspbook.objects.distance import Fields, cubes
@@ -56,7 +57,7 @@ class PlannerSettings:
             )
 
 
-SEARCHES = ("descent", "annealing", "annealing_candidates", "graspit", "balance")
+SEARCHES = ("descent", "annealing", "annealing_candidates", "graspit", "eigengrasps", "balance")
 
 
 def search_settings(
@@ -71,7 +72,8 @@ def search_settings(
     search: "descent", ours; "annealing" with up to ten tries per iteration and our jumps;
         "annealing_candidates", with ten neighbours per iteration, of which the best legal one is
         judged, and our jumps; "graspit", GraspIt!'s rule of 11 tries and GraspIt!'s jumps, see
-        `space`; or "balance", ours, see `balance.BalanceSettings`.
+        `space`; "eigengrasps", the same with a few amplitudes instead of joints, see `eigengrasps`;
+        or "balance", ours, see `balance.BalanceSettings`.
     rounds: of the descent.
     iterations: of the annealing.
     steps: of the balance.
@@ -82,6 +84,8 @@ def search_settings(
         return DescentSettings(rounds)
     if search == "balance":
         return BalanceSettings(steps)
+    if search == "eigengrasps":
+        return EigengraspSettings(iterations)
     if search == "graspit":
         return AnnealingSettings(iterations, "graspit", candidates=11)
     return AnnealingSettings(iterations, "tries" if search == "annealing" else "candidates")
@@ -109,7 +113,8 @@ def plan(
 ) -> list[Planned]:
     """Plan for all objects at once: one Planned per object.
 
-    Raises PlanError if there is no legal start at an object.
+    Raises PlanError if there is no legal start at an object, or if a hand has no eigengrasps for
+    the search named after them.
 
     hand: the hand.
     fields: of the objects.
@@ -118,14 +123,18 @@ def plan(
     """
     objects = len(fields.values)
     which = torch.arange(objects, device=fields.values.device).repeat_interleave(settings.grasps)
-    judge = Judge(hand, fields, which, energy=settings.energy, layout=settings.layout)
-    if isinstance(settings.search, BalanceSettings):
-        found = _balanced(hand, judge, settings.search, generator)
-    elif isinstance(settings.search, AnnealingSettings):
-        found = _annealed(hand, judge, settings.search, generator)
+    energy, layout, search = settings.energy, settings.layout, settings.search
+    postures = None
+    if isinstance(search, EigengraspSettings):
+        postures = load_eigengrasps(hand, search.amplitudes)
+    judge = Judge(hand, fields, which, energy=energy, layout=layout, postures=postures)
+    if isinstance(search, BalanceSettings):
+        found = _balanced(hand, judge, search, generator)
+    elif isinstance(search, AnnealingSettings):
+        found = _annealed(hand, judge, search, generator)
     else:
         first, limits = starts(hand, fields, judge, generator), space(hand, fields).of(which)
-        found = descend(first, judge, limits, settings.search, generator)
+        found = descend(first, judge, limits, search, generator)
     planned = []
     for index in range(objects):
         chains = torch.nonzero(which == index)[:, 0]
@@ -137,8 +146,9 @@ def plan(
 
 def _annealed(hand, judge, settings, generator):
     """The chains of the annealing. GraspIt! does not give a chain's quaternion unit length."""
-    graspit = settings.reading == "graspit"
+    graspit, postures = settings.reading == "graspit", judge.postures
     limits = space(hand, judge.fields, graspit=graspit).of(judge.which)
+    limits = postures.space(limits) if postures else limits
 
     def propose(states, temperatures, chains):
         jumped = neighbours(states, temperatures, limits.of(chains), generator)
@@ -146,7 +156,8 @@ def _annealed(hand, judge, settings, generator):
 
     first = starts(hand, judge.fields, judge, generator)
     found = anneal(first, propose, judge, settings, generator)
-    return found._replace(states=pose_vector.normalise(found.states)) if graspit else found
+    states = pose_vector.normalise(found.states) if graspit else found.states
+    return found._replace(states=postures.states(states) if postures else states)
 
 
 def _balanced(hand, judge, settings, generator):
@@ -161,7 +172,7 @@ def _balanced(hand, judge, settings, generator):
 
 
 def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator) -> torch.Tensor:
-    """Legal random pose vectors (N, 7 + J), one for each of the judge's chains.
+    """Legal random states (N, V) of the judge, one for each of its chains.
 
     The wrist's orientation is uniform. Closing joints are up to half closed, and others anywhere.
     The middle of the contact points is uniform in the field's cube, enlarged by 5 cm. Raises
@@ -177,7 +188,8 @@ def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator)
 
     def draw(chains):
         around = halves[which[chains], None] + _AROUND
-        return _draw(hand, judge.contacts, centres[which[chains]], around, generator)
+        drawn = _draw(hand, judge.contacts, centres[which[chains]], around, generator)
+        return judge.postures.short(drawn) if judge.postures else drawn
 
     states, left = legal_starts(judge, draw)
     if not len(left):
