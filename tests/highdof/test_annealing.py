@@ -100,6 +100,24 @@ def test_where_nothing_is_legal_an_iteration_ends_after_ten_tries():
     assert found.evaluations == 3 + 3 * 5 * 10
 
 
+@pytest.mark.parametrize(("fails", "judged"), [(3, 3 * 11 + 5), (10**6, 2 * 5 * 11)])
+def test_failures_of_graspit_do_not_count_up_to_a_bound(fails, judged):
+    """A chain makes three failed iterations of 11 tries and five of one try. If all fail, it makes
+    five that do not count and five that do.
+    """
+    calls = []
+
+    def late(states, chains):
+        calls.append(len(states))
+        legal = len(calls) > 1 + fails * 11
+        return torch.zeros(len(states)), torch.full((len(states),), legal)
+
+    first = torch.zeros(2, 2)
+    settings = AnnealingSettings(5, "graspit", candidates=11)
+    found = anneal(first, lambda states, t, chains: states, late, settings, generator())
+    assert found.evaluations == 2 * (1 + judged) and found.iterations[-1] == 5
+
+
 def test_equal_seeds_anneal_alike():
     one, two, other = (run(AnnealingSettings(iterations=60), seed)[1].states for seed in (0, 0, 1))
     assert torch.equal(one, two) and not torch.equal(one, other)

@@ -8,8 +8,9 @@ from graspbook.hands.library import load_hand
 from graspbook.highdof.annealing import AnnealingSettings
 from graspbook.highdof.balance import BalanceSettings
 from graspbook.highdof.descent import DescentSettings
+from graspbook.highdof.eigengrasps import EigengraspSettings
 from graspbook.highdof.energies import Judge
-from graspbook.highdof.planner import PlannerSettings, plan, search_settings, starts
+from graspbook.highdof.planner import PlannerSettings, plan, search_settings, space, starts
 from graspbook.objects.distance import signed_distance_grid, stack
 
 HAND = load_hand("shadow")
@@ -31,9 +32,34 @@ def test_searches_by_name():
     assert search_settings("descent", rounds=3) == DescentSettings(3)
     assert search_settings("annealing", iterations=7) == AnnealingSettings(7, "tries")
     assert search_settings("annealing_candidates") == AnnealingSettings(10000, "candidates")
+    assert search_settings("graspit", iterations=7) == AnnealingSettings(7, "graspit", 11)
+    assert search_settings("eigengrasps", iterations=7) == EigengraspSettings(7, "graspit", 11)
     assert search_settings("balance", steps=9) == BalanceSettings(9)
     with pytest.raises(ParameterError, match="search 'luck', expected one of descent"):
         search_settings("luck")
+
+
+def test_graspits_jumps_and_ours():
+    ours, graspit = space(HAND, FIELDS), space(HAND, FIELDS, graspit=True)
+    extent = torch.as_tensor(HAND.limits[:, 1] - HAND.limits[:, 0], dtype=torch.float32)
+    torch.testing.assert_close(ours.jump[:7], torch.tensor([0.05] * 3 + [0.5] * 4))
+    torch.testing.assert_close(graspit.jump[:7], torch.tensor([0.1] * 3 + [1.0] * 4))
+    torch.testing.assert_close(ours.jump[7:], extent / 4)
+    torch.testing.assert_close(graspit.jump[7:], extent / 2)
+    assert (graspit.low[:, 3:7] == -5).all() and (graspit.high[:, 3:7] == 5).all()
+    assert torch.equal(graspit.low[:, 7:], ours.low[:, 7:])
+
+
+def test_graspits_plans_are_legal_pose_vectors():
+    search = search_settings("graspit", iterations=30)
+    found = plan(HAND, FIELDS, PlannerSettings(grasps=4, search=search), generator())
+    for index, planned in enumerate(found):
+        energies, legal = Judge(HAND, FIELDS, torch.full((4,), index))(
+            planned.states, torch.arange(4)
+        )
+        assert legal.all() and (planned.states[:, 3] >= 0).all()
+        torch.testing.assert_close(planned.states[:, 3:7].norm(dim=1), torch.ones(4))
+        torch.testing.assert_close(energies, planned.energies, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("own", [{"energy": "graspit"}, {"layout": "fingertips"}])

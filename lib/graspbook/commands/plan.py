@@ -32,7 +32,9 @@ def arguments(parser: ArgumentParser) -> None:
     text = (
         "descent (default): gradient steps between jumps; annealing: the paper's method, up to"
         " ten tries per iteration; annealing_candidates: annealing that takes the best of ten"
-        " neighbours per iteration; balance: a few contact points go where their forces cancel"
+        " neighbours per iteration; graspit: annealing with GraspIt!'s own jumps and tries;"
+        " eigengrasps: the same over a few postures of the hand instead of its joints;"
+        " balance: a few contact points go where their forces cancel"
     )
     parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
     text = "distance_sum (default, as in the paper), or graspit, which also uses the normals"

@@ -13,7 +13,7 @@ import torch
 
 from graspbook.errors import ParameterError
 
-READINGS = ("tries", "candidates")
+READINGS = ("tries", "candidates", "graspit")
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,16 @@ class AnnealingSettings:
 
     Temperature at step k: t0 · exp(-c · k^(1/d)), from k = start on. A state of higher energy is
     accepted with probability exp(error · (E_old - E_new) / T). The paper's "10 candidates during
-    each iteration" has two possible meanings.
+    each iteration" has two possible meanings, of which both are ours. GraspIt!'s own rule is a
+    third one.
 
     iterations: the paper's 10000.
-    reading: "tries", as in GraspIt!: up to `candidates` neighbours until one is legal, which is
-        then judged. If none is legal, the chain does not cool. "candidates": as many neighbours, of
-        which the legal one of least energy is judged.
+    reading: "tries", ours: up to `candidates` neighbours until one is legal, which is then judged.
+        If none is legal, the iteration counts, but the chain does not cool. "candidates", ours: as
+        many neighbours, of which the legal one of least energy is judged. "graspit", GraspIt!'s: as
+        "tries", but an iteration without a legal neighbour does not count. GraspIt! has no bound
+        for these. Here a chain has as many of them as `iterations`, and later ones count.
+    candidates: neighbours per iteration: 10 in the paper, 11 in GraspIt!'s code.
     """
 
     iterations: int = 10000
@@ -151,6 +155,7 @@ def anneal(
     best, best_energies = states.clone(), energies.clone()
     steps, left, tries = number(settings.start), number(settings.iterations), number(0)
     abreast = settings.candidates if settings.reading == "candidates" else 1
+    spared = number(settings.iterations if settings.reading == "graspit" else 0)
     marks = torch.linspace(0, settings.iterations, looks + 1).long().tolist()
     history: list[torch.Tensor] = []
     seen: list[int] = []
@@ -185,7 +190,9 @@ def anneal(
         better = to[energies[to] < best_energies[to]]
         best[better], best_energies[better] = states[better], energies[better]
         tries[moving] += 1
-        over = moving[legal | (tries[moving] >= settings.candidates // abreast)]
+        over = legal | (tries[moving] >= settings.candidates // abreast)
+        free = over & ~legal & (spared[moving] > 0)
         steps[moving[legal]] += 1
-        left[over] -= 1
-        tries[over] = 0
+        left[moving[over & ~free]] -= 1
+        spared[moving[free]] -= 1
+        tries[moving[over]] = 0

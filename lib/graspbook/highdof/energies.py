@@ -11,6 +11,7 @@ from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand, carry, carry_normals
 from graspbook.hands.balls import inner_balls
 from graspbook.hands.self_collision import ALLOWED, deepest_self
+from graspbook.highdof.eigengrasps import Eigengrasps
 from graspbook.objects.distance import Fields, lookup, lookup_gradient
 
 DRAWS = 200  # of a start, until it is legal
@@ -59,6 +60,7 @@ class Judge:
     energy: one of ENERGIES.
     layout: of the hand's contact points.
     overlap: metres.
+    postures: if given, states are (M, 7 + A), with amplitudes of these instead of joints.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Judge:
         energy: str = "distance_sum",
         layout: str = "default",
         overlap: float = 0.001,
+        postures: Eigengrasps | None = None,
     ) -> None:
         if energy not in ENERGIES:
             raise ParameterError(
@@ -81,7 +84,7 @@ class Judge:
                 f" {', '.join(hand.contacts)}"
             )
         self.hand, self.fields, self.which = hand, fields, which
-        self.energy, self.overlap = energy, overlap
+        self.energy, self.overlap, self.postures = energy, overlap, postures
         self.contacts, self.balls = hand.contacts[layout], inner_balls(hand)
         values = fields.values
         self.radii = torch.as_tensor(self.balls.radii, dtype=values.dtype, device=values.device)
@@ -92,6 +95,8 @@ class Judge:
         """Energies (M,), infinite where not legal, and legal (M,) bool of states (M, 7 + J) of
         chains (M,).
         """
+        if self.postures:
+            states = self.postures.states(states)
         wrist, joints = pose_vector.split(states)
         links, which = self.hand.forward(joints, wrist), self.which[chains]
         centres = carry(links, self.balls.centres, self.balls.links)
@@ -116,15 +121,16 @@ class Judge:
 def legal_starts(
     judge: Judge, draw: Callable[[torch.Tensor], torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Legal pose vectors (N, 7 + J) of the judge's chains, and the chains (M,) without one.
+    """Legal states (N, V) of the judge's chains, and the chains (M,) without one.
 
     Each is drawn up to DRAWS times.
 
     judge: of legality.
-    draw: gives pose vectors (M, 7 + J) of chains (M,).
+    draw: gives states (M, V) of chains (M,).
     """
     left = torch.arange(len(judge.which), device=judge.which.device)
-    states = judge.fields.values.new_zeros(len(left), 7 + len(judge.hand.joints))
+    numbers = len(judge.postures.basis) if judge.postures else len(judge.hand.joints)
+    states = judge.fields.values.new_zeros(len(left), 7 + numbers)
     for _ in range(DRAWS):
         drawn = draw(left)
         legal = judge(drawn, left)[1]

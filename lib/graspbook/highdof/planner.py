@@ -14,12 +14,15 @@ from graspbook.hands.articulated import Hand, place
 from graspbook.highdof.annealing import Annealed, AnnealingSettings, Space, anneal, neighbours
 from graspbook.highdof.balance import BalanceSettings, balance, choose_contacts
 from graspbook.highdof.descent import DescentSettings, descend
+from graspbook.highdof.eigengrasps import EigengraspSettings, load_eigengrasps
 from graspbook.highdof.energies import DRAWS, ENERGIES, Judge, legal_starts
 from graspbook.highdof.surface_starts import surface_starts
 from graspbook.objects.distance import Fields, cubes
 
-# Metres, of the wrist; joints and the quaternion's numbers jump by a quarter of their range.
-_JUMP = 0.05
+# Largest jumps of the wrist in metres, of a quaternion's number, and of a joint as a share of its
+# range; and the largest number of a quaternion.
+_OURS = 0.05, 0.5, 0.25, 1.0
+_GRASPIT = 0.1, 1.0, 0.5, 5.0
 _AROUND = 0.05  # metres added to the field's cube on every side, for starts
 
 
@@ -54,7 +57,7 @@ class PlannerSettings:
             )
 
 
-SEARCHES = ("descent", "annealing", "annealing_candidates", "balance")
+SEARCHES = ("descent", "annealing", "annealing_candidates", "graspit", "eigengrasps", "balance")
 
 
 def search_settings(
@@ -66,9 +69,11 @@ def search_settings(
 ) -> AnnealingSettings | DescentSettings | BalanceSettings:
     """The settings of a search by name; ParameterError for a name not in SEARCHES.
 
-    search: "descent", ours; "annealing" with up to ten tries per iteration, as in GraspIt!'s code;
+    search: "descent", ours; "annealing" with up to ten tries per iteration and our jumps;
         "annealing_candidates", with ten neighbours per iteration, of which the best legal one is
-        judged; or "balance", ours, see `balance.BalanceSettings`.
+        judged, and our jumps; "graspit", GraspIt!'s rule of 11 tries and GraspIt!'s jumps, see
+        `space`; "eigengrasps", the same with a few amplitudes instead of joints, see `eigengrasps`;
+        or "balance", ours, see `balance.BalanceSettings`.
     rounds: of the descent.
     iterations: of the annealing.
     steps: of the balance.
@@ -79,6 +84,10 @@ def search_settings(
         return DescentSettings(rounds)
     if search == "balance":
         return BalanceSettings(steps)
+    if search == "eigengrasps":
+        return EigengraspSettings(iterations)
+    if search == "graspit":
+        return AnnealingSettings(iterations, "graspit", candidates=11)
     return AnnealingSettings(iterations, "tries" if search == "annealing" else "candidates")
 
 
@@ -104,7 +113,8 @@ def plan(
 ) -> list[Planned]:
     """Plan for all objects at once: one Planned per object.
 
-    Raises PlanError if there is no legal start at an object.
+    Raises PlanError if there is no legal start at an object, or if a hand has no eigengrasps for
+    the search named after them.
 
     hand: the hand.
     fields: of the objects.
@@ -113,20 +123,18 @@ def plan(
     """
     objects = len(fields.values)
     which = torch.arange(objects, device=fields.values.device).repeat_interleave(settings.grasps)
-    judge = Judge(hand, fields, which, energy=settings.energy, layout=settings.layout)
-    limits = space(hand, fields).of(which)
-
-    def propose(states, temperatures, chains):
-        return pose_vector.normalise(neighbours(states, temperatures, limits.of(chains), generator))
-
-    if isinstance(settings.search, BalanceSettings):
-        found = _balanced(hand, judge, settings.search, generator)
-    elif isinstance(settings.search, AnnealingSettings):
-        first = starts(hand, fields, judge, generator)
-        found = anneal(first, propose, judge, settings.search, generator)
+    energy, layout, search = settings.energy, settings.layout, settings.search
+    postures = None
+    if isinstance(search, EigengraspSettings):
+        postures = load_eigengrasps(hand, search.amplitudes)
+    judge = Judge(hand, fields, which, energy=energy, layout=layout, postures=postures)
+    if isinstance(search, BalanceSettings):
+        found = _balanced(hand, judge, search, generator)
+    elif isinstance(search, AnnealingSettings):
+        found = _annealed(hand, judge, search, generator)
     else:
-        first = starts(hand, fields, judge, generator)
-        found = descend(first, judge, limits, settings.search, generator)
+        first, limits = starts(hand, fields, judge, generator), space(hand, fields).of(which)
+        found = descend(first, judge, limits, search, generator)
     planned = []
     for index in range(objects):
         chains = torch.nonzero(which == index)[:, 0]
@@ -134,6 +142,22 @@ def plan(
         best, history = (found.states[chains], found.energies[chains]), found.history[:, chains]
         planned.append(Planned(*best, found.iterations, history, found.evaluations))
     return planned
+
+
+def _annealed(hand, judge, settings, generator):
+    """The chains of the annealing. GraspIt! does not give a chain's quaternion unit length."""
+    graspit, postures = settings.reading == "graspit", judge.postures
+    limits = space(hand, judge.fields, graspit=graspit).of(judge.which)
+    limits = postures.space(limits) if postures else limits
+
+    def propose(states, temperatures, chains):
+        jumped = neighbours(states, temperatures, limits.of(chains), generator)
+        return jumped if graspit else pose_vector.normalise(jumped)
+
+    first = starts(hand, judge.fields, judge, generator)
+    found = anneal(first, propose, judge, settings, generator)
+    states = pose_vector.normalise(found.states) if graspit else found.states
+    return found._replace(states=postures.states(states) if postures else states)
 
 
 def _balanced(hand, judge, settings, generator):
@@ -148,7 +172,7 @@ def _balanced(hand, judge, settings, generator):
 
 
 def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator) -> torch.Tensor:
-    """Legal random pose vectors (N, 7 + J), one for each of the judge's chains.
+    """Legal random states (N, V) of the judge, one for each of its chains.
 
     The wrist's orientation is uniform. Closing joints are up to half closed, and others anywhere.
     The middle of the contact points is uniform in the field's cube, enlarged by 5 cm. Raises
@@ -164,7 +188,8 @@ def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator)
 
     def draw(chains):
         around = halves[which[chains], None] + _AROUND
-        return _draw(hand, judge.contacts, centres[which[chains]], around, generator)
+        drawn = _draw(hand, judge.contacts, centres[which[chains]], around, generator)
+        return judge.postures.short(drawn) if judge.postures else drawn
 
     states, left = legal_starts(judge, draw)
     if not len(left):
@@ -210,24 +235,29 @@ def _draw(hand, contacts, centres, halves, generator):
     return pose_vector.normalise(torch.cat([translation, quat, joints], dim=1))
 
 
-def space(hand: Hand, fields: Fields) -> Space:
+def space(hand: Hand, fields: Fields, *, graspit: bool = False) -> Space:
     """Limits (B, 7 + J) of pose vectors at each object, and their largest jumps (7 + J,).
+
+    Our jumps: 50 mm, 0.5 of a quaternion's number within ±1, and a quarter of a joint's range.
+    GraspIt!'s: 100 mm, 1 within ±5, and half of the range. The wrist's limits are always ours.
 
     hand: the hand.
     fields: of B objects.
+    graspit: whether GraspIt!'s jumps, and limits of the quaternion, are meant.
     """
+    shift, turn, share, most = _GRASPIT if graspit else _OURS
     centres, halves = cubes(fields)
     low, high, opened, _ = _joints(hand, centres)
     contacts = hand.contacts["default"]
     still = torch.eye(4, dtype=opened.dtype, device=opened.device)
     points = place(hand, still, opened, contacts.points, contacts.links)
     span = (halves * 3**0.5 + points.norm(dim=-1).max())[:, None]
-    one = torch.ones(len(centres), 4, dtype=low.dtype, device=low.device)
-    wrist = torch.tensor([_JUMP] * 3 + [0.5] * 4, dtype=low.dtype)
-    jump = torch.cat([wrist, (high - low).cpu() / 4])
+    quat = torch.full((len(centres), 4), most, dtype=low.dtype, device=low.device)
+    wrist = torch.tensor([shift] * 3 + [turn] * 4, dtype=low.dtype)
+    jump = torch.cat([wrist, (high - low).cpu() * share])
     return Space(
-        torch.cat([centres - span, -one, low.expand(len(centres), -1)], dim=1),
-        torch.cat([centres + span, one, high.expand(len(centres), -1)], dim=1),
+        torch.cat([centres - span, -quat, low.expand(len(centres), -1)], dim=1),
+        torch.cat([centres + span, quat, high.expand(len(centres), -1)], dim=1),
         jump.to(low.device),
     )
 

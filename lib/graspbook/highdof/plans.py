@@ -18,6 +18,7 @@ from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand
 from graspbook.hands.library import load_hand, parameters_of
 from graspbook.highdof.closing import close, closed_epsilon
+from graspbook.highdof.eigengrasps import EigengraspSettings, load_eigengrasps
 from graspbook.highdof.joint_order import check_columns, check_hand, in_order_of
 from graspbook.highdof.object_field import named_target
 from graspbook.highdof.planner import PlannerSettings, plan, reach
@@ -171,6 +172,8 @@ def plan_files(
     """
     for name, mesh in meshes.items():
         check_size(load_hand(hand), name, mesh)
+    if isinstance(settings.search, EigengraspSettings):
+        load_eigengrasps(load_hand(hand), settings.search.amplitudes)
     tasks: list[dict[str, Any]] = []
     for group, parameters in _groups(meshes, hand, settings, seed):
         missing = {name: paths[name] for name in group if not _is_there(paths[name], parameters)}

@@ -41,6 +41,9 @@ _SEARCHES = {
     "descent": "gradient descent between jumps",
     "annealing": "simulated annealing",
     "annealing_candidates": "simulated annealing by the best of ten candidates",
+    "graspit": "simulated annealing with GraspIt!'s jumps",
+    "eigengrasps": "simulated annealing of the wrist and a few postures",
+    "balance": "a descent to contacts whose forces cancel",
 }
 
 

@@ -43,7 +43,9 @@ class HighdofGraspData(Section):
 
     hands: Hands = ["shadow", "barrett"]
     grasps: Count = 8
-    search: Literal["descent", "annealing", "annealing_candidates", "balance"] = "descent"
+    search: Literal[
+        "descent", "annealing", "annealing_candidates", "graspit", "eigengrasps", "balance"
+    ] = "descent"
     energy: Literal["distance_sum", "graspit"] = "distance_sum"
     rounds: Count = 25
     iterations: Count = 300
