@@ -35,6 +35,8 @@ def test_searches_by_name():
     assert search_settings("graspit", iterations=7) == AnnealingSettings(7, "graspit", 11)
     assert search_settings("eigengrasps", iterations=7) == EigengraspSettings(7, "graspit", 11)
     assert search_settings("balance", steps=9) == BalanceSettings(9)
+    same = search_settings("balance_fingertips", steps=9)
+    assert same == BalanceSettings(9, choice="fingertips", gap=(0.004, 0.015), rest=0.3)
     with pytest.raises(ParameterError, match="search 'luck', expected one of descent"):
         search_settings("luck")
 

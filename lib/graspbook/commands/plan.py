@@ -20,6 +20,9 @@ EXAMPLES = (
     "graspbook plan mug.stl --hand my_leap_hand/",
 )
 
+# What --iterations counts; iterations for the other searches.
+_UNITS = {"descent": "rounds", "balance": "steps", "balance_fingertips": "steps"}
+
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the subcommand.
@@ -34,7 +37,8 @@ def arguments(parser: ArgumentParser) -> None:
         " ten tries per iteration; annealing_candidates: annealing that takes the best of ten"
         " neighbours per iteration; graspit: annealing with GraspIt!'s own jumps and tries;"
         " eigengrasps: the same over a few postures of the hand instead of its joints;"
-        " balance: a few contact points go where their forces cancel"
+        " balance: a few contact points go where their forces cancel; balance_fingertips: the same"
+        " with the same fingertips in each grasp"
     )
     parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
     text = "distance_sum (default, as in the paper), or graspit, which also uses the normals"
@@ -81,7 +85,7 @@ def run(options: Namespace) -> None:
     from graspbook.highdof.planner import PlannerSettings, search_settings
     from graspbook.highdof.plans import plan_files, planned_otherwise, read_plan
 
-    unit = {"descent": "rounds", "balance": "steps"}.get(options.search, "iterations")
+    unit = _UNITS.get(options.search, "iterations")
     counts = {unit: options.iterations} if options.iterations else {}
     settings = PlannerSettings(
         options.grasps, options.energy, search=search_settings(options.search, **counts)

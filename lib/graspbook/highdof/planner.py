@@ -57,7 +57,15 @@ class PlannerSettings:
             )
 
 
-SEARCHES = ("descent", "annealing", "annealing_candidates", "graspit", "eigengrasps", "balance")
+SEARCHES = (
+    "descent",
+    "annealing",
+    "annealing_candidates",
+    "graspit",
+    "eigengrasps",
+    "balance",
+    "balance_fingertips",
+)
 
 
 def search_settings(
@@ -73,7 +81,8 @@ def search_settings(
         "annealing_candidates", with ten neighbours per iteration, of which the best legal one is
         judged, and our jumps; "graspit", GraspIt!'s rule of 11 tries and GraspIt!'s jumps, see
         `space`; "eigengrasps", the same with a few amplitudes instead of joints, see `eigengrasps`;
-        or "balance", ours, see `balance.BalanceSettings`.
+        "balance", ours, see `balance.BalanceSettings`; or "balance_fingertips", the same with the
+        same contact points in each grasp.
     rounds: of the descent.
     iterations: of the annealing.
     steps: of the balance.
@@ -84,6 +93,8 @@ def search_settings(
         return DescentSettings(rounds)
     if search == "balance":
         return BalanceSettings(steps)
+    if search == "balance_fingertips":
+        return BalanceSettings(steps, choice="fingertips", gap=(0.004, 0.015), rest=0.3)
     if search == "eigengrasps":
         return EigengraspSettings(iterations)
     if search == "graspit":
