@@ -10,8 +10,10 @@ from graspbook.highdof.controls import (
     CONTROLS,
     answers,
     best_constant,
+    constant_residual,
     control_figures,
     control_residuals,
+    density_floor,
     judge_answers,
     judged_controls,
     nearest_plans,
@@ -40,6 +42,7 @@ def test_the_best_constant_is_at_least_as_good_as_any_grasp(examples):
     found = mean(best_constant(examples), examples)
     grasps = examples.grasps.flatten(0, 2)
     assert found <= min(mean(grasp, examples) for grasp in grasps[::5]) + 1e-3
+    assert constant_residual(examples, examples) == pytest.approx(found)
 
 
 def test_answers_are_the_networks_and_those_of_others(examples):
@@ -73,6 +76,18 @@ def test_the_nearest_object_is_that_of_largest_overlap(examples):
     found = nearest_plans(training, replace(examples, grids=asked))
     apart = consistency(found[0], examples.grasps[1])
     torch.testing.assert_close(apart, torch.zeros(27), atol=1e-9, rtol=0)
+
+
+def test_the_floor_by_hand(examples):
+    grasps = examples.grasps[:1, :1, :1].repeat(1, 1, 3, 1)
+    grasps[..., 1, 0] += 0.1
+    grasps[..., 2, 7:9] += 0.2
+    repeated = torch.cat([grasps, grasps], dim=2)
+    # The first and the third are 0.08 apart. The second is 1 from the first, its nearest.
+    np.testing.assert_allclose(
+        density_floor(repeated[0]), [1 / 3, 0, 2 * 0.08 / 3], rtol=1e-4, atol=1e-6
+    )
+    assert np.isnan(density_floor(grasps[0, :, :1])).all()
 
 
 def test_residuals_are_those_of_the_network(barrett, examples, network_file, tmp_path):

@@ -5,7 +5,7 @@ interval: the best constant pose, its answer to another object, its answer to th
 rotation, and the grasp of the most similar object of the training set.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from graspbook.hands.library import load_hand
 from graspbook.hands.self_collision import deepest_self
 from graspbook.highdof.dataset import Examples, read_examples, turn
 from graspbook.highdof.experiments import ByObject
-from graspbook.highdof.losses import consistency, squared_distances, units
+from graspbook.highdof.losses import consistency, squared_distances, squared_parts, units
 from graspbook.highdof.network import GraspNetwork
 from graspbook.highdof.object_field import make_target
 from graspbook.highdof.predict import complete
@@ -60,6 +60,15 @@ def best_constant(examples: Examples, seed: int = 0) -> torch.Tensor:
         consistency(x.expand(len(batch), -1), batch).mean().backward()
         optimiser.step()
     return pose_vector.normalise((moved * unit).detach())
+
+
+def constant_residual(training: Examples, tested: Examples) -> float:
+    """Mean L_consistency on tested objects of the best constant pose of the training set.
+
+    training, tested: of objects.
+    """
+    x, grasps = best_constant(training), tested.grasps.flatten(0, 1)
+    return float(consistency(x.expand(len(grasps), -1), grasps).mean())
 
 
 def answers(model: GraspNetwork, training: Examples, tested: Examples) -> dict[str, torch.Tensor]:
@@ -115,6 +124,25 @@ def _middle(grasps):
     """The grasp (7 + J,) of (K, 7 + J) with the least mean distance to the others."""
     apart = squared_distances(grasps, grasps[None].expand(len(grasps), -1, -1))
     return grasps[apart.mean(dim=1).argmin()]
+
+
+def density_floor(grasps: Iterable[torch.Tensor | np.ndarray]) -> np.ndarray:
+    """Mean ‖x_i - x_j‖² (3,) of a grasp to the nearest of its object's others, by part:
+    translation, rotation, joints.
+
+    An answer to an unseen object cannot be expected to be nearer than that. Equal grasps, which
+    `held.held_states` repeats, count once. Objects with a single grasp are left out.
+
+    grasps: pose vectors (K, 7 + J) of each object.
+    """
+    found = []
+    for states in grasps:
+        own = torch.unique(torch.as_tensor(states, dtype=torch.float32), dim=0)
+        if len(own) > 1:
+            parts = squared_parts(own, own[None].expand(len(own), -1, -1))
+            nearest = parts.sum(dim=2).fill_diagonal_(torch.inf).argmin(dim=1)
+            found.append(parts[torch.arange(len(own)), nearest].mean(dim=0).numpy())
+    return np.mean(found, axis=0) if found else np.full(3, np.nan)
 
 
 def control_residuals(

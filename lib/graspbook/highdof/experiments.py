@@ -42,7 +42,7 @@ from graspbook.training import TrainSettings
 
 ByObject = dict[str, list[dict[str, Any]]]
 _PARTS = "l2", "translation", "rotation", "joints", "mean_l2"
-_MEANS = *_PARTS, "consistency", "collision", "combined", "points"
+_MEANS = *_PARTS, "consistency", "collision", "combined", "points", "apart"
 
 
 def examples_file(

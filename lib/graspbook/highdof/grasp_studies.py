@@ -30,6 +30,14 @@ from graspbook.storage import read_json, write_json
 WAYS = {"adjust": "adjusted", "polish": "polished"}
 ByHand = dict[str, dict[str, Any]]
 
+# Searches of `planners` that have a name of their own.
+_OTHERS = {
+    "GraspIt!": "graspit",
+    "eigengrasps": "eigengrasps",
+    "balance": "balance",
+    "balance, fingertips": "balance_fingertips",
+}
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -92,6 +100,10 @@ def planners(grasps: int, *, rounds: int, iterations: int) -> dict[str, PlannerS
         "annealing, graspit": PlannerSettings(grasps, "graspit", search=annealing),
         "descent, graspit": PlannerSettings(grasps, "graspit", search=descent),
         "descent, fingertips": PlannerSettings(grasps, layout=FINGERTIPS, search=descent),
+        **{
+            name: PlannerSettings(grasps, search=search_settings(search, iterations=iterations))
+            for name, search in _OTHERS.items()
+        },
     }
 
 

@@ -46,7 +46,7 @@ class Files:
     def plans(self, kind: str, names: Iterable[str]) -> dict[str, Path]:
         """Planned grasps of each object.
 
-        kind: a hand, "all links", or the name of a planner that is compared.
+        kind: a hand, a layout of contact points, or the name of a planner that is compared.
         names: of the objects.
         """
         return self._of(names, self.root / "plans" / kind.replace(" ", "_"))
@@ -173,6 +173,7 @@ def train_all(
     *,
     device: str,
     workers: int,
+    other: str = ALL_LINKS,
 ) -> dict[Run, list[dict[str, float]]]:
     """Train networks, or reuse their files, and return their histories.
 
@@ -181,11 +182,12 @@ def train_all(
     names: of the objects to train on.
     device: of torch; only a CPU trains several at a time.
     workers: processes.
+    other: the network that learns from plans with another layout of contact points, by name.
     """
     tasks = [
         {
             "hand": run.hand,
-            "examples": files.examples(ALL_LINKS if run.name == ALL_LINKS else run.hand),
+            "examples": files.examples(run.name if run.name == other else run.hand),
             "variant": training.variant,
             "settings": training.settings,
             "weights": files.network(run),

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from graspbook.errors import ParameterError, WeightsError
-from graspbook.hands.articulated import Hand
+from graspbook.hands import pose_vector
+from graspbook.hands.articulated import Hand, place
 from graspbook.highdof import losses
 from graspbook.highdof.dataset import DataSettings, Examples
 from graspbook.highdof.network import GraspNetwork, NetworkSettings
@@ -198,6 +199,8 @@ class Residuals:
     mean_l2: mean over all K.
     points: number of contact points inside the object.
     depth: their mean depth in metres, NaN without any.
+    apart: mean distance of the contact points from those of the nearest grasp, metres; it depends
+        on no frame.
     """
 
     x: np.ndarray
@@ -212,6 +215,7 @@ class Residuals:
     collision: np.ndarray
     points: np.ndarray
     depth: np.ndarray
+    apart: np.ndarray
 
 
 def residuals(hand: Hand, model: GraspNetwork, examples: Examples, *, fixed: int = 0) -> Residuals:
@@ -238,5 +242,10 @@ def residuals(hand: Hand, model: GraspNetwork, examples: Examples, *, fixed: int
             size = losses.squared_distances(torch.zeros_like(x), grasps[:, None])[:, 0].sqrt()
             far = parts.sum(dim=1), *parts.T, squares.mean(dim=1), squares.amin(dim=1)
             deep = losses.collision(depths), inside, depths.sum(dim=1) / inside
-            columns.append((x, nearest, size, *far, *deep))
+            apart = (_points(hand, contacts, x) - _points(hand, contacts, grasps)).norm(dim=-1)
+            columns.append((x, nearest, size, *far, *deep, apart.mean(dim=1)))
     return Residuals(*(torch.stack(values).cpu().numpy() for values in zip(*columns, strict=True)))
+
+
+def _points(hand, contacts, x):
+    return place(hand, *pose_vector.split(x), contacts.points, contacts.links)

@@ -42,13 +42,22 @@ class HighdofGraspData(Section):
     """
 
     hands: Hands = ["shadow", "barrett"]
-    grasps: Count = 8
+    grasps: Count = 32
     search: Literal[
-        "descent", "annealing", "annealing_candidates", "graspit", "eigengrasps", "balance"
-    ] = "descent"
+        "descent",
+        "annealing",
+        "annealing_candidates",
+        "graspit",
+        "eigengrasps",
+        "balance",
+        "balance_fingertips",
+    ] = "balance_fingertips"
     energy: Literal["distance_sum", "graspit"] = "distance_sum"
     rounds: Count = 25
     iterations: Count = 300
+    tested: Annotated[int, Field(ge=0)] = 12
+    kept: Count = 8
+    fewest: Count = 2
     layout_grasps: Count = 4
     compared_objects: Count = 2
     compared_grasps: Count = 6
@@ -75,6 +84,7 @@ class HighdofTraining(Section):
     fewer: list[Count] = [1, 4]
     datasets: Count = 2
     final_steps: Count = 400
+    judged: Annotated[int, Field(ge=1, le=27)] = 2
 
 
 class HighdofPenetration(Section):
