@@ -453,7 +453,7 @@ CASES = [
     ),
     (
         hand_grasp("box.stl", "--rotations", "28"),
-        ["box.stl", "28 rotations of an object, expected at most the 27"],
+        ["box.stl", "28 rotations of an object, expected at most 27"],
     ),
     (
         hand_grasp("box.stl", "--html", "new/out.json"),

@@ -57,11 +57,13 @@ def contrast(
     objects = [name for name in runs[0][0] if all(name in run for run in every)]
     if not objects:
         raise ParameterError(
-            f"{', '.join(names)}: no object that all of them were measured on, expected some"
+            f"{', '.join(names)}: no object was measured for all of these, expected at least one"
         )
     if paired and len({len(several) for several in runs}) > 1:
         counts = ", ".join(str(len(several)) for several in runs)
-        raise ParameterError(f"paired variants with {counts} seeds, expected as many of each")
+        raise ParameterError(
+            f"paired variants with {counts} seeds, expected the same number for each"
+        )
     later, earlier = np.tril_indices(len(names), -1)
     labels, rng = list(figures(items_of(runs[0][0], objects))), np.random.default_rng([seed, 1])
 
@@ -145,14 +147,15 @@ def verdict(found: Contrast, name: str, other: str, figure: str) -> str:
     found, name, other, figure: as for `order`.
     """
     value, low, high = _difference(found, name, other, figure)
+    pair = f"{_named(name)} against {_named(other)}"
     if value is None:
-        return f"{name} against {other}: {figure}: not distinguishable, no interval"
+        return f"{pair}: {figure}: not distinguishable, no interval"
     word = {1: "higher", -1: "lower", 0: "not distinguishable"}[order(found, name, other, figure)]
     if found["objects"] < FEWEST:
         word += f" ({found['objects']} objects)"
     elif word != "not distinguishable":
         word += _scope(found, name, other)
-    return f"{name} against {other}: {figure} {value:+.3f} [{low:+.3f}, {high:+.3f}]: {word}"
+    return f"{pair}: {figure} {value:+.3f} [{low:+.3f}, {high:+.3f}]: {word}"
 
 
 def within(found: Contrast, name: str, other: str, figure: str, margin: float) -> str:
@@ -258,6 +261,12 @@ def _difference(found, name, other, figure, kind="interval"):
     if entry["value"] is None or entry[kind] is None:
         return None, None, None
     return sign * entry["value"], *sorted(sign * edge for edge in entry[kind])
+
+
+def _named(name):
+    """A name with what follows a comma in brackets, since lines have commas of their own."""
+    first, _, rest = name.partition(", ")
+    return f"{first} ({rest})" if rest else name
 
 
 def _scope(found, *names):

@@ -87,7 +87,7 @@ def test_what_was_assumed_is_said_and_contacts_face_what_is_gripped(own_folder):
     hand = load_own(own_folder(settings=None))
     notes = "\n".join(hand.notes)
     assert "the palm is palm, the first link with a shape" in notes
-    assert "efforts are missing or no real ones: 1 N·m for left_bend, right_bend" in notes
+    assert "efforts are missing or unrealistic: 1 N·m is used for left_bend, right_bend" in notes
     assert "closing signs were worked out, please check: left_turn: 0, left_bend: 1" in notes
     assert "29 contact points are sampled" in notes
     points, normals, links = hand.contacts["default"]
@@ -179,7 +179,7 @@ def test_plan_takes_the_folder_and_plans_again_when_its_files_change(own_folder,
         file.write("effort: 2\n")
     assert main(few) == 2
     assert f"{path} exists" in capsys.readouterr().err
-    with pytest.raises(GraspFileError, match="three_fingers hand as its files were before"):
+    with pytest.raises(GraspFileError, match="before the files of the three_fingers hand changed"):
         read_plan(path, load_hand(str(folder)))
 
 
@@ -225,7 +225,7 @@ def test_listed_contacts_are_in_the_frame_of_their_link(own_folder):
         ("contacts: [1, 2]\n", "contact 0: 1, expected link, point and normal"),
         (
             "contacts: [{link: palm, point: [0, 0, 1], normal: [0, 0, 1]}, {}]\n",
-            "contact 0: 985.0 mm from the surface of palm",
+            "contact 0: the point is 985.0 mm from the surface of palm",
         ),
         ("skip_missing: please\n", "skip_missing: 'please', expected true or false"),
         ("palm: left_base\n", "the palm left_base has no collision shape"),
@@ -238,7 +238,7 @@ def test_what_is_wrong_in_hand_yaml_is_refused_by_name(own_folder, settings, wor
 
 def test_names_of_hands_that_are_there_are_refused(own_folder):
     folder = own_folder(settings="name: shadow\n")
-    with pytest.raises(ParameterError, match="named 'shadow', expected another name"):
+    with pytest.raises(ParameterError, match="named 'shadow', but the package already has"):
         load_hand(str(folder))
     with pytest.raises(ParameterError, match="hand.urdf: a file, expected the folder of a hand"):
         load_hand(str(folder / "hand.urdf"))

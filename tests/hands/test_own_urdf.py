@@ -29,7 +29,7 @@ PALM = '<mesh filename="meshes/ring.stl"/>'
         ('upper="1.2"', 'upper="inf"', "upper='inf' in <limit>, expected 1 finite"),
         ('<axis xyz="0 0 1"/>', '<axis xyz="0 0 0"/>', "'left_turn' has axis 0 0 0"),
         ('<axis xyz="0 0 1"/>', '<axis xyz="0 0"/>', "xyz='0 0' in <axis>, expected 3 finite"),
-        ('<parent link="wrist"/>', '<parent link="arm"/>', "'mount' has parent 'arm', no link"),
+        ('<parent link="wrist"/>', '<parent link="arm"/>', "'mount' has the parent 'arm', but"),
         ('<link name="wrist"/>', '<link name="wrist"/><link name="arm"/>', "2 roots .wrist, arm."),
         ('<link name="wrist"/>', '<link name="wrist"/>' * 2, "two links are named 'wrist'"),
         ('<link name="wrist"/>', "<link/>", "a link has no name"),
@@ -86,7 +86,7 @@ def test_a_hollow_mesh_is_cut_into_convex_parts(own_folder, monkeypatch):
     ]
     monkeypatch.setattr(own_shapes, "convex_parts", lambda mesh: halves)
     for inner, parts, said in (
-        (0.03, 10, "64% of its convex hull, which is"),
+        (0.03, 10, "only 64% of its convex hull; the hull is"),
         (0.04, 11, "cut into"),
     ):
         trimesh.creation.annulus(inner, 0.05, 0.03).export(folder / "meshes" / "ring.stl")

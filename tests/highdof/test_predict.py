@@ -59,7 +59,7 @@ def test_an_unknown_way_is_refused(network_file, barrett, meshes):
 
 def test_more_rotations_than_there_are_are_refused(network_file, barrett, meshes):
     network, settings = load_network(network_file, barrett)
-    with pytest.raises(ParameterError, match="28 rotations of an object, expected at most the 27"):
+    with pytest.raises(ParameterError, match="28 rotations of an object, expected at most 27"):
         generate(barrett, network, meshes["box"], settings, rotations=28)
 
 

@@ -67,5 +67,5 @@ def test_a_field_without_a_surface_is_refused(monkeypatch):
 def test_an_object_that_no_palm_can_face_is_refused():
     hand = load_hand("barrett")
     judge = Judge(hand, FIELDS, torch.zeros(2, dtype=torch.long))
-    with pytest.raises(PlanError, match="no pose of the barrett hand with its palm against"):
+    with pytest.raises(PlanError, match="every pose of the barrett hand with its palm against"):
         surface_starts(hand, FIELDS, judge, generator(), gap=(-0.04, -0.03))

@@ -107,7 +107,7 @@ def test_fixed_grasps_are_the_best_or_drawn(examples):
 def test_fewer_grasps_are_some_of_them_in_order(examples):
     fewer = fewer_grasps(examples, 2, seed=1)
     assert fewer.grasps.shape == (2, 27, 2, 11)
-    with pytest.raises(ParameterError, match="4 grasps of each object, expected at most the 3"):
+    with pytest.raises(ParameterError, match="4 grasps of each object, expected at most 3"):
         fewer_grasps(examples, 4, seed=1)
     for own, few in zip(examples.grasps, fewer.grasps, strict=True):
         places = [(own[0] == grasp).all(dim=1).nonzero().item() for grasp in few[0]]

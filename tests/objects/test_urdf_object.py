@@ -41,7 +41,7 @@ def test_links_are_put_together_with_scales_and_fixed_joints(write, name):
 
 
 def test_what_is_not_one_object_is_refused(write):
-    with pytest.raises(MeshError, match="thing.urdf: joint 'j' is revolute, expected one rigid"):
+    with pytest.raises(MeshError, match="thing.urdf: joint 'j' is revolute, expected only fixed"):
         load_mesh(write(joint="revolute"))
     with pytest.raises(MeshError, match="its mesh 'none.stl' is not in"):
         load_mesh(write("none.stl"))

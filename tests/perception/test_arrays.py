@@ -103,7 +103,9 @@ def test_an_array_file_is_a_cloud_or_a_depth_image_by_its_shape(tmp_path):
         load_capture(tmp_path / "depth.npy")
     np.savetxt(tmp_path / "K.txt", K)
     found = load_capture(tmp_path / "depth.npy")
-    assert len(found.points) == 420 and "that of K.txt next to it" in " ".join(found.notes)
+    assert len(found.points) == 420 and "was read from K.txt, next to the depth image" in " ".join(
+        found.notes
+    )
 
 
 def test_organised_clouds_leave_out_what_was_not_measured(tmp_path):

@@ -76,7 +76,7 @@ def test_the_camera_of_the_image_is_chosen(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("c.json", b"{}", "no camera matrix there"),
+        ("c.json", b"{}", "no camera matrix in this file"),
         ("c.json", b"[[[[[[", "not a readable .json"),
         ("c.json", b"[" * 100_000, "not a readable .json"),
         ("c.json", b"\xff\xfe", "not a readable .json"),
@@ -84,7 +84,7 @@ def test_the_camera_of_the_image_is_chosen(tmp_path):
         ("c.yaml", b"!!python/object/apply:os.system ['true']", "not a readable .yaml"),
         ("c.yaml", b"", "no camera matrix|not a readable"),
         ("c.json", b'{"K": [0, 0, 1, 0, 0, 0, 0, 0, 1]}', "positive focal lengths"),
-        ("c.json", b'{"K": "unknown", "fx": "1"}', "no camera matrix there"),
+        ("c.json", b'{"K": "unknown", "fx": "1"}', "no camera matrix in this file"),
         ("c.mat", b"MATLAB 5.0", "not a readable .mat"),
         ("c.txt", b"no numbers", "not a readable .txt|no camera matrix"),
         ("c.xml", b"", "unknown kind of camera file"),
@@ -102,5 +102,5 @@ def test_references_in_yaml_do_not_multiply(tmp_path):
     lines += [f"a{i}: &a{i} {{{', '.join(f'k{j}: *a{i - 1}' for j in range(9))}}}" for i in
               range(1, 12)]  # fmt: skip
     (tmp_path / "bomb.yaml").write_text("\n".join(lines))
-    with pytest.raises(CaptureError, match="no camera matrix there"):
+    with pytest.raises(CaptureError, match="no camera matrix in this file"):
         read_camera(tmp_path / "bomb.yaml")

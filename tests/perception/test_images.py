@@ -68,11 +68,15 @@ def test_files_without_a_camera_are_passed_over(tmp_path):
     (tmp_path / "scene" / "meta.json").write_text('{"scene": "kitchen"}')
     (tmp_path / "info.json").write_text('{"author": "me"}')
     found = load_capture(path)
-    assert len(found.points) == 300 and "meta.json next to it is not used" in " ".join(found.notes)
+    assert len(
+        found.points
+    ) == 300 and "meta.json, next to the depth image, is not used" in " ".join(found.notes)
     (tmp_path / "scene" / "camera.json").rename(tmp_path / "camera.json")
     assert len(load_capture(path).points) == 300
     (tmp_path / "camera.json").unlink()
-    message = "no camera matrix K .*meta.json: no camera matrix there.*info.json.*--camera FILE"
+    message = (
+        "no camera matrix K .*meta.json: no camera matrix in this file.*info.json.*--camera FILE"
+    )
     with pytest.raises(CaptureError, match=message):
         load_capture(path)
 

@@ -37,7 +37,7 @@ def test_an_open_surface_of_one_view_is_a_cloud(tmp_path, suffix, behind):
     sides = [1, -1, -1] if behind else [1, 1, 1]  # viewers look along -z
     trimesh.Trimesh(points.reshape(-1, 3) * sides, faces).export(tmp_path / f"view{suffix}")
     found = observe_input(tmp_path / f"view{suffix}", np.random.default_rng(0))
-    assert "this surface is one view of a camera" in found.notes[0] and not found.is_mesh
+    assert "this surface was seen from one camera view only" in found.notes[0] and not found.is_mesh
     assert ("y and z were negated" in " ".join(found.notes)) == behind
     seen = np.unique(np.round(found.points, 4), axis=0)
     expected = points.reshape(-1, 3)
@@ -45,7 +45,7 @@ def test_an_open_surface_of_one_view_is_a_cloud(tmp_path, suffix, behind):
     assert read_solid(tmp_path / f"view{suffix}").mesh.is_watertight
     with pytest.raises(ParameterError, match="--mask m.png is for depth captures; .* as a cloud"):
         read_view(tmp_path / f"view{suffix}", mask="m.png")
-    with pytest.raises(MeshError, match="this surface is one view of a camera, expected an object"):
+    with pytest.raises(MeshError, match="one camera view only, expected an object from all sides"):
         load_mesh(tmp_path / f"view{suffix}")
 
 

@@ -51,7 +51,7 @@ def test_the_surface_of_a_viewer_is_a_cloud_and_is_turned_back(tmp_path, kind, w
     np.testing.assert_allclose(found.file_T_camera, np.diag([1, -1, -1, 1]))
     notes = " ".join(found.notes)
     assert "y and z were negated" in notes
-    assert ("one view of a camera" in notes) == with_faces
+    assert ("seen from one camera view only" in notes) == with_faces
 
 
 def test_solids_stay_solids(tmp_path):

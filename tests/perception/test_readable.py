@@ -11,7 +11,7 @@ from graspbook.perception.readable import readable
     [
         ("a.las", 1, r"a.las: unknown kind of camera file '.las'; expected one of .json, .txt"),
         ("none.json", 0, "none.json: no such camera file"),
-        ("a.json", 11, "a.json: 11 bytes, expected a camera file of at most 10"),
+        ("a.json", 11, "a.json: 11 bytes, expected a camera file of at most 10 bytes"),
         ("a.json", 9, r"a.json: not a readable .json file \(KeyError\)"),
     ],
 )

@@ -93,7 +93,7 @@ def test_what_is_not_checked_or_not_allowed_is_refused_before_anything_is_sent(c
         ),
         (
             checked(FREE, "elsewhere", turned(0.01, arm.q), [goal], 0.3),
-            "refused: it starts 0.010 rad off the arm's pose",
+            "refused: it starts 0.010 rad away from the arm's pose",
         ),
     ):
         with pytest.raises(RobotError, match=message):

@@ -211,9 +211,11 @@ def test_where_no_grasp_can_be_carried_out_the_status_is_1_and_the_reasons_are_c
     assert main(["pick", str(tmp_path / "card.npy"), *files]) == 1
     said, found = capsys.readouterr(), json.loads(out.read_text())
     assert found["refused"] == {"close on nothing or start inside points": 3, refusals.TABLE: 3}
-    counted = "3 close on nothing or start inside points, 3 hand or camera in the table"
+    counted = (
+        f"fingers close on nothing or start inside points (3 grasps); {refusals.TABLE} (3 grasps)"
+    )
     assert f"no grasp can be carried out: {counted}; the object is only 8 mm high" in said.err
-    assert "of 6 grasps 0 keep the hand clear" in said.out
+    assert "0 of 6 grasps keep the hand clear" in said.out
     assert counted in (tmp_path / "p.html").read_text()
 
 

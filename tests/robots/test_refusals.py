@@ -37,7 +37,7 @@ def test_grasps_before_the_chosen_one_are_counted_by_their_first_reason(rank, no
     )
     counts = refusals(choice, MotionSettings())
     assert counts == {CLOSES: 1, TABLE: 1, TOUCHES: 1, REACH: 1, NO_PATH: no_path}
-    assert in_words({TABLE: 3, REACH: 1}) == f"3 {TABLE}, 1 {REACH}"
+    assert in_words({TABLE: 3, REACH: 1}) == f"{TABLE} (3 grasps); {REACH} (1 grasp)"
 
 
 def test_grasps_beyond_the_search_are_counted_by_themselves():

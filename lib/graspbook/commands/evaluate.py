@@ -93,9 +93,10 @@ def run(options: Namespace) -> None:
     )
     if counts["views"]:
         print(
-            f"the best grasp holds in {overall['success_best']:.0%} of the views, against gravity"
-            f" at 0.3 kg in {overall['gravity_best']:.0%}; {overall['grasps_above_threshold']:.0f}"
-            f" grasps per view score above the threshold; coverage {overall['coverage']:.2f}, area"
+            f"the best grasp holds in {overall['success_best']:.0%} of the views in the shake test,"
+            f" and in {overall['gravity_best']:.0%} against gravity with 0.3 kg;"
+            f" {overall['grasps_above_threshold']:.0f} grasps per view score above the threshold;"
+            f" coverage {overall['coverage']:.2f}, area under the success-coverage curve"
             f" {overall['auc']:.2f}"
         )
     for row in report.get("against", []):

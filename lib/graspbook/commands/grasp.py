@@ -71,9 +71,9 @@ def run(options: Namespace) -> None:
     frame = read_grasps(out).frame
     print(
         f"{out}, {html}: {len(found.scores[: options.top])} grasps in the {frame} frame, best score"
-        f" {found.scores[0]:.2f}; of all {len(found.scores)}, {found.feasible.sum()} keep the hand"
-        f" clear and have the object between the fingers, {found.above_threshold.sum()} score above"
-        " the threshold"
+        f" {found.scores[0]:.2f}; of all {len(found.scores)} grasps, {found.feasible.sum()} keep"
+        " the hand clear and have the object between the fingers, and"
+        f" {found.above_threshold.sum()} score above the threshold"
     )
     if found.note:
         print(f"note: {found.note}", file=sys.stderr)

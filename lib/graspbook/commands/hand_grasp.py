@@ -35,8 +35,8 @@ def arguments(parser: ArgumentParser) -> None:
     add_results(parser, text, "INPUT_HAND_grasp.json next to the input", html=page)
     add(parser, "--weights", "--seed", "--scale", *READING)
     text = (
-        "grasps of `graspbook plan` for the same mesh and hand; the ratio of this grasp's ε to"
-        " theirs is printed"
+        "grasps of `graspbook plan` for the same mesh and hand, to compare this grasp's ε"
+        " with theirs"
     )
     parser.add_argument("--against", metavar="PLAN.h5", help=text)
     text = "the test of what is held: bench (default), as DexGraspBench's, or strict, ours"
@@ -118,8 +118,8 @@ def run(options: Namespace) -> None:
         print(
             f"{options.against}: {planner['grasps']} planned grasps,"
             f" {planner['force_closure']:.0%} in force closure, best ε {told['best_epsilon']}, best"
-            f" of five {told['best_of_5']}; ratio of this grasp's ε to theirs"
-            f" {told['relative_to_best']} and {told['relative_epsilon']}"
+            f" of five {told['best_of_5']}; this grasp's ε, divided by the best ε:"
+            f" {told['relative_to_best']}, divided by the best of five: {told['relative_epsilon']}"
         )
     print(f"Next: open {html} in a browser.")
     if report["epsilon"] <= 0 and not report["held"]:
@@ -138,9 +138,9 @@ def in_words(report: Mapping[str, Any]) -> str:
     stuck = "" if report["clear"] else "; no rotation yielded a collision-free hand pose"
     return (
         f"{source}, {closure}, held in {report['held_directions']} of 6 directions,"
-        f" deepest point of the hand"
-        f" {1000 * report['penetration_max']:.1f} mm inside the object, its parts at most"
-        f" {1000 * report['self_penetration_max']:.1f} mm inside each other{stuck}"
+        f" the hand's deepest point is"
+        f" {1000 * report['penetration_max']:.1f} mm inside the object, parts of the hand overlap"
+        f" by at most {1000 * report['self_penetration_max']:.1f} mm{stuck}"
     )
 
 
@@ -152,10 +152,10 @@ def no_grasp(report: Mapping[str, Any]) -> str:
     tried, planned = report["rotations"], report["planned"]
     hull = "shape" in report
     return (
-        f"no grasp of the {report['hand']} hand holds this object. Of {len(tried)} rotations tried,"
-        f" {sum(one['epsilon'] > 0 for one in tried)} are in force closure and"
-        f" {sum(one['held'] for one in tried)} hold it in all six directions. Of"
-        f" {planned['candidates']} planned candidates, {planned['held']} hold it. The best one is"
-        " still written. Try another --seed, or `graspbook plan`"
+        f"no grasp of the {report['hand']} hand holds this object."
+        f" {sum(one['epsilon'] > 0 for one in tried)} of the grasps for {len(tried)} rotations of"
+        f" the object are in force closure, and {sum(one['held'] for one in tried)} hold the object"
+        f" in all six directions. {planned['held']} of {planned['candidates']} planned candidates"
+        " hold it. The best grasp is still written. Try another --seed, or `graspbook plan`"
         + (", or a mesh of the whole object: a hull of one view is a guess" if hull else "")
     )

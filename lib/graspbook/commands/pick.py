@@ -75,8 +75,8 @@ def run(options: Namespace) -> None:
     if found.get("fault"):
         raise RobotError(f"{found['fault']} (also in {out})")
     print(
-        f"{out}, {html}: {found['outcome']}; of {grasps['predicted']} grasps"
-        f" {grasps['clear']} keep the hand clear, {grasps['reachable']} can be reached"
+        f"{out}, {html}: {found['outcome']}; {grasps['clear']} of {grasps['predicted']} grasps"
+        f" keep the hand clear, and the arm can reach {grasps['reachable']} of these"
         + (f"; {chosen_in_words(found)}" if found["rank"] is not None else "")
     )
     arm = "" if options.robot else "; with an arm, read docs/lab.md first"
@@ -96,5 +96,5 @@ def chosen_in_words(found: Mapping[str, Any]) -> str:
 
     refused = found.get("refused", {})
     return f"grasp number {found['rank'] + 1} was chosen, score {found['score']:.2f}" + (
-        f" (refused before it: {in_words(refused)})" if refused else ""
+        f"; refused before it: {in_words(refused)}" if refused else ""
     )

@@ -37,9 +37,9 @@ def write_pick(path: Path | str, picked: Picked) -> None:
 def _told(found):
     grasps = found["grasps"]
     return (
-        f"{found['outcome']}: of {grasps['predicted']} grasps {grasps['clear']} keep the hand clear"
-        f" of what was observed, {grasps['reachable']} of these can be reached. Base frame of the"
-        " arm, metres. "
+        f"{found['outcome']}: {grasps['clear']} of {grasps['predicted']} grasps keep the hand clear"
+        f" of what was observed, and the arm can reach {grasps['reachable']} of these. Base frame"
+        " of the arm, metres. "
         + (
             "The camera's pose was not measured but read off the table."
             if found["camera_pose_assumed"]

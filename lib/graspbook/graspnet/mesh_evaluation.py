@@ -182,8 +182,8 @@ def _read_report(path, parameters):
     for key in _SAME:
         if known[key] != parameters[key]:
             raise ParameterError(
-                f"{path}: {key} {_brief(known[key])}, expected {_brief(parameters[key])} as here: "
-                "only the same views of the same meshes can be compared"
+                f"{path}: {key} {_brief(known[key])}, expected {_brief(parameters[key])}, as in"
+                " this evaluation: only the same views of the same meshes can be compared"
             )
     return other
 

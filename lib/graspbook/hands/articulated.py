@@ -184,7 +184,8 @@ class Hand:
         """
         if len(joints) != len(self.joints):
             raise ParameterError(
-                f"a joint vector of {len(joints)}, the {self.name} hand has {len(self.joints)}"
+                f"a joint vector of {len(joints)} values, expected the {len(self.joints)} of the"
+                f" {self.name} hand"
             )
         return {joint: float(value) for joint, value in zip(self.joints, joints, strict=True)}
 

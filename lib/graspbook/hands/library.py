@@ -117,7 +117,7 @@ def _own(folder, stamps):
     hand = load_own(folder)
     if hand.name in HANDS:
         raise ParameterError(
-            f"{folder}: its hand is named {hand.name!r}, expected another name than that of a"
-            " hand that comes with the package: write `name: NAME` in hand.yaml"
+            f"{folder}: its hand is named {hand.name!r}, but the package already has a hand of that"
+            " name. Write `name: NAME` in hand.yaml"
         )
     return hand

@@ -92,7 +92,7 @@ def _build(settings: Settings, read: Read, tree: Tree) -> Hand:
         resting = resting_pairs(made(links, may_touch=may_touch))
     except ValueError as error:  # of MuJoCo's compiler
         reason = " ".join(str(error).split())
-        raise HandError(f"{settings.path.parent}: MuJoCo does not take it ({reason})") from error
+        raise HandError(f"{settings.path.parent}: MuJoCo does not accept it ({reason})") from error
     if resting:
         pairs = [f"{one} and {other}" for one, other in resting]
         read.notes.append(f"these links overlap, which is allowed: {some(pairs)}")
@@ -102,8 +102,8 @@ def _build(settings: Settings, read: Read, tree: Tree) -> Hand:
         contacts = sampled_contacts(bare)
         if len(contacts) < 2:
             raise HandError(
-                f"{settings.path}: no surface of the hand faces what it closes on, expected"
-                " `contacts` with points"
+                f"{settings.path}: no surface of the hand faces inward, so contact points cannot be"
+                " sampled; expected `contacts` with points"
             )
         read.notes.append(f"{len(contacts)} contact points are sampled")
     else:
@@ -184,8 +184,8 @@ def _listed(settings, contacts, tree):
         apart = min((shape.part_distance(part, point)[0] for part in parts), default=np.inf)
         if not np.linalg.norm(normal) > 1e-6 or abs(apart) > _OFF:
             raise HandError(
-                f"{where}: {1000 * apart:.1f} mm from the surface of {name}, expected a point on it"
-                " and a normal that is not 0"
+                f"{where}: the point is {1000 * apart:.1f} mm from the surface of {name}, expected"
+                " a point on the surface and a normal that is not 0"
             )
         rows.append((link, point[0], normal / np.linalg.norm(normal)))
     return rows

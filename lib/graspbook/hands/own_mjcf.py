@@ -52,7 +52,7 @@ def read_mjcf(path: Path, root: ElementTree.Element) -> Read:
         model.geom_size,
     ):
         if not np.isfinite(values).all():
-            raise HandError(f"{path}: has a place or size that is no finite number")
+            raise HandError(f"{path}: has a position or size that is not a finite number")
     bodies = _names(model.nbody, model.body, "body")
     joints = _names(model.njnt, model.joint, "joint")
     for index in range(1, model.nbody):
@@ -69,14 +69,17 @@ def _check(path, root, seen):
     """Refuse what a hand does not need, in the file and in those that it includes."""
     for element in root.iter():
         if element.tag in _REFUSED:
-            raise HandError(f"{path}: has <{element.tag}>, expected a hand of rigid bodies alone")
+            raise HandError(f"{path}: has <{element.tag}>, expected a hand of rigid bodies only")
         values = {word for text in element.attrib.values() for word in text.lower().split()}
         if values & {"nan", "-nan"}:  # MuJoCo would write a log
             raise HandError(f"{path}: <{element.tag}> has nan, expected a number")
         if element.tag == "include":
             file = path.parent / (element.get("file") or "")
             if not file.is_file() or len(seen) >= _MOST_FILES or file in seen:
-                raise HandError(f"{path}: includes {element.get('file')!r}, expected a file once")
+                raise HandError(
+                    f"{path}: includes {element.get('file')!r}, expected a file that exists, is"
+                    f" included only once, and is one of at most {_MOST_FILES}"
+                )
             try:
                 seen.append(file)
                 _check(path, ElementTree.fromstring(read_bytes(file)), seen)
@@ -220,7 +223,7 @@ def _couple(path, model, joints, read):
         shift, factor, *more = model.eq_data[equality, :5]
         if any(more) or other < 0:
             raise HandError(
-                f"{path}: joint {joints[one]!r} depends on another by a curve, or on none;"
+                f"{path}: joint {joints[one]!r} is not a linear function of one other joint;"
                 ' expected polycoef="SHIFT FACTOR 0 0 0"'
             )
         # MuJoCo counts both from where the file draws them.

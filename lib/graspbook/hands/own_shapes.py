@@ -121,9 +121,12 @@ def mesh_parts(
             return [whole]
         if (share := abs(filled.volume) / outer.volume) > _HOLLOW:
             if share < _FULL:
-                notes.append(f"{path.name} fills {share:.0%} of its convex hull, which is used")
+                notes.append(
+                    f"{path.name} fills only {share:.0%} of its convex hull; the hull is used"
+                    " instead of the mesh"
+                )
             return [whole]
-        notes.append(f"{path.name} fills {share:.0%} of its hull: cut into convex parts")
+        notes.append(f"{path.name} fills {share:.0%} of its convex hull: cut into parts")
         return [hull(part.vertices, path) for part in convex_parts(filled)]
     except HandError:
         raise

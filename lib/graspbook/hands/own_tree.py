@@ -149,7 +149,7 @@ def _in_order(bodies: Mapping[str, Body], source) -> dict[str, Body]:
     roots = [name for name, body in bodies.items() if body.parent is None]
     if len(roots) != 1:
         found = f"{len(roots)} roots ({some(roots)})" if roots else "no root: they form a circle"
-        raise HandError(f"{source}: {found}, expected links that all hang on one")
+        raise HandError(f"{source}: {found}, expected one link that all others hang on")
     children: dict[str, list[str]] = {}
     for name, body in bodies.items():
         if body.parent is not None:
@@ -197,7 +197,9 @@ def _with_efforts(links: Sequence[Link], coupling, notes):
         found.append(link)
     for effort, joints in assumed.items():
         unit = "N·m" if effort == EFFORT else "N"
-        notes.append(f"efforts are missing or no real ones: {effort:g} {unit} for {some(joints)}")
+        notes.append(
+            f"efforts are missing or unrealistic: {effort:g} {unit} is used for {some(joints)}"
+        )
     return tuple(found)
 
 

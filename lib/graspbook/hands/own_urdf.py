@@ -48,7 +48,9 @@ def read_urdf(path: Path, root: Element, *, skip_missing: bool = False) -> Read:
         kind = "visual"
         read.notes.append("no collision shapes: the visual ones are used")
     if kind == "collision" and (bare := [n for n, e in links.items() if _only_looks(e)]):
-        read.notes.append(f"links with visual shapes alone have none here: {some(bare)}")
+        read.notes.append(
+            f"links that have only visual shapes are used without a shape: {some(bare)}"
+        )
     for name, element in links.items():
         parent, parent_T_link, joint = above.get(name, (None, _NOTHING, None))
         parts = [
@@ -81,7 +83,10 @@ def _end(path, joint, end, links):
     element = joint.find(end)
     link = None if element is None else element.get("link")
     if link not in links:
-        raise HandError(f"{path}: joint {joint.get('name')!r} has {end} {link!r}, no link of it")
+        raise HandError(
+            f"{path}: joint {joint.get('name')!r} has the {end} {link!r}, but the file has no link"
+            " of that name"
+        )
     return link
 
 
@@ -140,7 +145,9 @@ def _parts(path, link, element, *, notes, skip_missing) -> list[Part]:
         )
     scale = np.array(_numbers(path, shape, "scale", "1 1 1", 3))
     if not np.abs(scale).min() > 0:
-        raise HandError(f"{path}: link {link!r} has a mesh of scale {shape.get('scale')}")
+        raise HandError(
+            f"{path}: link {link!r} has a mesh of scale {shape.get('scale')}, expected no 0"
+        )
     name = shape.get("filename") or ""
     file = _find(path, name)
     if file is None and skip_missing:

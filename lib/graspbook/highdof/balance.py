@@ -71,8 +71,8 @@ class BalanceSettings:
             )
         if self.steps < 1 or not self.rate > 0 or self.contacts < 2 or not shares:
             raise ParameterError(
-                f"{self}: expected a step or more, a positive rate, two contacts or more, a share"
-                " of the palm of 0 to 1, and a gap of two growing distances"
+                f"{self}: expected at least one step, a positive rate, at least two contacts, a"
+                " palm share of 0 to 1, and a gap of two increasing distances"
             )
 
 

@@ -86,7 +86,7 @@ def answers(model: GraspNetwork, training: Examples, tested: Examples) -> dict[s
     count, turns = tested.grids.shape[:2]
     if count < 2 or turns < 2:
         raise ParameterError(
-            f"controls of {count} objects in {turns} rotations, expected two of each or more"
+            f"controls of {count} objects in {turns} rotations, expected at least two of each"
         )
     model.eval()
     with torch.no_grad():

@@ -39,8 +39,8 @@ def check_hand(
         )
     if parameters.get("hand_content", "") != hand.content:
         raise GraspFileError(
-            f"{path}: grasps of the {name} hand as its files were before, expected those of its"
-            " files as they are: plan again"
+            f"{path}: these grasps were planned before the files of the {name} hand changed: plan"
+            " again"
         )
 
 

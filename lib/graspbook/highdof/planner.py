@@ -46,14 +46,14 @@ class PlannerSettings:
     def __post_init__(self) -> None:
         if self.energy not in ENERGIES or self.grasps < 1:
             raise ParameterError(
-                f"{self.grasps} grasps of energy {self.energy!r}, expected at least one, and one of"
-                f" {', '.join(ENERGIES)}"
+                f"{self.grasps} grasps of energy {self.energy!r}, expected at least one grasp, and"
+                f" an energy of {', '.join(ENERGIES)}"
             )
         own = self.energy, self.layout
         if isinstance(self.search, BalanceSettings) and own != ("distance_sum", "default"):
             raise ParameterError(
-                f"energy {self.energy!r} and contact layout {self.layout!r} with the search for"
-                " balance, which has an energy of its own: expected neither"
+                "the search for balance has its own energy and contacts, so it takes neither an"
+                f" energy ({self.energy!r}) nor a contact layout ({self.layout!r})"
             )
 
 

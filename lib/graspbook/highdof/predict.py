@@ -101,8 +101,8 @@ def ask(
     known = len(frames(target.com, settings))
     if rotations > known:
         raise ParameterError(
-            f"{rotations} rotations of an object, expected at most the {known} that the network"
-            " knows"
+            f"{rotations} rotations of an object, expected at most {known}, the number that the"
+            " network knows"
         )
     chosen = np.random.default_rng(seed).permutation(known)[:rotations]
     return chosen, predict(network, mesh, target.com, settings, chosen)

@@ -34,8 +34,8 @@ def summarise(paths: Iterable[Path | str]) -> tuple[dict[str, Any], dict[str, di
     for name, of_object in reports.items():
         if len(of_object) < len(seeds):
             raise ParameterError(
-                f"{name}: reports with seeds {sorted(of_object)}, expected {seeds} as of other"
-                " objects"
+                f"{name}: reports with seeds {sorted(of_object)}, expected {seeds}, the"
+                " seeds of the other objects"
             )
     rows = [[of_object[seed] for seed in seeds] for of_object in reports.values()]
     kinds = sorted({(report["hand"], len(report["rotations"])) for row in rows for report in row})

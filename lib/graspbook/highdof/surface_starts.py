@@ -110,8 +110,8 @@ def surface_starts(
     if not len(left):
         return states
     raise PlanError(
-        f"no pose of the {hand.name} hand with its palm against the object is free of it, in"
-        f" {DRAWS} draws"
+        f"in {DRAWS} draws, every pose of the {hand.name} hand with its palm against the object"
+        " overlapped the object"
     )
 
 

@@ -68,7 +68,8 @@ def fewer_grasps(examples: Examples, count: int, seed: int) -> Examples:
     planned, rng = examples.grasps.shape[2], np.random.default_rng(seed)
     if count > planned:
         raise ParameterError(
-            f"{count} grasps of each object, expected at most the {planned} that are planned"
+            f"{count} grasps of each object, expected at most {planned}, the number of planned"
+            " grasps"
         )
     kept = [own[:, np.sort(rng.choice(planned, count, replace=False))] for own in examples.grasps]
     return replace(examples, grasps=torch.stack(kept))

@@ -53,9 +53,9 @@ def load_mesh(
     graspable = len(mesh.faces) and SMALLEST <= scaled.extents.max() <= LARGEST
     if surface is None and graspable and is_open_view(scaled):
         raise MeshError(
-            f"{path}: this surface is one view of a camera, expected an object from all sides."
-            " The commands grasp and hand-grasp use it as a cloud. If the file has"
-            " an open object instead, move the object's middle to the origin"
+            f"{path}: this surface was seen from one camera view only, expected an object from all"
+            " sides. The commands grasp and hand-grasp use it as a cloud. If the file has an open"
+            " object instead, move the object's middle to the origin"
         )
     mesh = repair(scaled, str(path), scale)
     if (size := float(mesh.extents.max())) > LONG:
@@ -138,7 +138,7 @@ def _check_size(mesh, source, scale):
     if SMALLEST <= size <= LARGEST:
         return
     if size == 0:
-        raise MeshError(f"{source}: all vertices are one point, the mesh has no volume")
+        raise MeshError(f"{source}: all vertices are at one point, so the mesh has no volume")
     fits = [(unit, factor) for unit, factor in _UNITS.items() if 0.03 <= size * factor <= 0.6]
     unit, factor = fits[0] if fits else ("another unit", 0.1 / size)
     raise MeshError(
@@ -174,12 +174,12 @@ def _close(mesh):
         return mesh, notes
     opened = (
         f"{len(openings)} opening{'s' * (len(openings) > 1)}, the largest of"
-        f" {max(openings):.0%} of the surface,"
+        f" {max(openings):.0%} of the surface"
     )
     solid, wall = give_walls(mesh)
     if solid is None:
-        return mesh, [*notes, f"{opened} left as found, since the surface cannot be given walls"]
+        return mesh, [*notes, f"{opened}: not closed, since the surface cannot be given walls"]
     return solid, [
         *notes,
-        f"{opened} kept: the sheet was given walls of {1000 * wall:.2g} mm, half on each side",
+        f"{opened}: kept, and the sheet was given walls of {1000 * wall:.2g} mm, half on each side",
     ]

@@ -34,7 +34,7 @@ def occupancy_grids(
     if not length >= 2 * reach:
         raise ParameterError(
             f"the object reaches {reach:.4g} m from its centre of mass, expected at most"
-            f" {length / 2:g} m, half of what the network sees"
+            f" {length / 2:g} m: the network sees an object of at most {length:g} m across"
         )
     scale = FILL / length
     along = (np.arange(size) + 0.5) / size

@@ -61,7 +61,8 @@ def _smooth(mesh):
             break
     moved = np.linalg.norm(vertices - mesh.vertices, axis=1)
     smooth.metadata["notes"] = (
-        f"the surface is noisy: smoothed by {1000 * np.median(moved):.2g} mm, by the median",
+        "the surface is noisy and was smoothed; its vertices moved by"
+        f" {1000 * np.median(moved):.2g} mm (median)",
     )
     return smooth
 

@@ -42,9 +42,9 @@ def _link_poses(path, root):
     for joint in root.findall("joint"):
         if joint.get("type") != "fixed":
             raise MeshError(
-                f"{path}: joint {joint.get('name')!r} is {joint.get('type')}, expected one rigid"
-                " object with fixed joints alone (the folder of a hand is for `graspbook plan"
-                " --hand FOLDER`)"
+                f"{path}: joint {joint.get('name')!r} is {joint.get('type')}, expected"
+                " only fixed joints, since an object is rigid. If this is a hand, use `graspbook"
+                " plan --hand FOLDER`"
             )
         parents[joint.find("child").get("link")] = joint.find("parent").get("link"), _origin(joint)
     poses = {}

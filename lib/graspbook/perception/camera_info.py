@@ -86,15 +86,15 @@ def _camera_of(path, content, frame):
     entries = own or [entry for _, *entry in found]
     if not entries:
         raise CaptureError(
-            f"{path}: no camera matrix there; expected K (nine numbers), camera_matrix,"
+            f"{path}: no camera matrix in this file; expected K (nine numbers), camera_matrix,"
             " intrinsic_matrix, cam_K, or fx, fy, cx, cy"
         )
     notes = []
     matrices = [as_matrix(str(path), "K", entry[0], notes) for entry in entries]
     if any(not np.allclose(K, matrices[0], atol=1e-3) for K in matrices):
         raise CaptureError(
-            f"{path}: {len(matrices)} camera matrices that differ; expected one, or one named"
-            f" after the image {frame or '?'}"
+            f"{path}: {len(matrices)} camera matrices that differ; expected a single matrix, or a"
+            f" matrix named after the image {frame or '?'}"
         )
     around = entries[0][1]
     if np.abs(_numbers(around.get("d", around.get("distortion_coefficients")))).max() > 1e-6:

@@ -138,7 +138,7 @@ def load_capture(
                 notes.append(f"--up {up} is not used, because --camera-pose is given")
         elif up is not None:
             viewpoint = pose_from_above(scene, up)
-            notes.append(f"with {up} up, the camera is taken to look down at 45 degrees")
+            notes.append(f"{up} points up; the camera is assumed to look down at 45 degrees")
         exact = camera_pose is not None or up is not None
         camera_T_file = camera_T_cloud(scene, viewpoint, notes, exact=exact)
         if not np.array_equal(camera_T_file, np.eye(4)):
@@ -215,11 +215,14 @@ def _labels(path, content, names, mask, notes):
         return f"{path}: {names['labels']}", content["labels"]
     found = images.masks_beside(path) if "depth" in content else []
     if len(found) == 1:
-        notes.append(f"{found[0].name} next to it is used as the mask")
+        notes.append(f"{found[0].name}, next to the depth image, is used as the mask")
         return str(found[0]), images.read_image(found[0])
     if found:
         shown = ", ".join(file.name for file in found)
-        notes.append(f"no mask is used: {shown} are next to it; choose one with --mask")
+        notes.append(
+            f"no mask is used: several are next to the depth image ({shown}); choose one with"
+            " --mask"
+        )
     return None
 
 

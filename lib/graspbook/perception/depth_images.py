@@ -86,7 +86,7 @@ def read_colours(
     try:
         rgb = images.read_image(beside[0]) if beside else content["rgb"]
         if beside and rgb.shape[:2] != shape:
-            notes.append(f"{beside[0].name} is not used: its size is not that of the depth image")
+            notes.append(f"{beside[0].name} is not used: its size differs from the depth image's")
             return None
         return arrays.as_colours(str(beside[0] if beside else path), rgb, shape)
     except CaptureError as error:  # nothing needs the colours
@@ -132,7 +132,10 @@ def _camera_beside(path, names, notes):
                 found[file] = read_camera(file, path.stem)
             except CaptureError as error:
                 said.append(f"{error}; ")
-                notes.append(f"{file.name} next to it is not used as a camera")
+                notes.append(
+                    f"{file.name}, next to the depth image, is not used: no camera matrix was read"
+                    " from it"
+                )
         if not found:
             continue
         first, *others = found.values()
@@ -141,7 +144,9 @@ def _camera_beside(path, names, notes):
                 f"{path}: found several cameras that differ ({', '.join(f.name for f in found)});"
                 " choose one with --camera"
             )
-        notes.append(f"the camera matrix is that of {next(iter(found)).name} next to it")
+        notes.append(
+            f"the camera matrix was read from {next(iter(found)).name}, next to the depth image"
+        )
         return next((info for info in found.values() if info.factor is not None), first)
     raise CaptureError(
         f"{path}: no camera matrix K (3, 3) beside depth; {''.join(said)}found"

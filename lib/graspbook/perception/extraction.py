@@ -84,8 +84,8 @@ def size_note(points: np.ndarray) -> str:
     spans = np.ptp(middle @ np.linalg.svd(middle, full_matrices=False)[2].T, axis=0)
     return (
         f"the visible part of the object spans {' x '.join(f'{100 * span:.0f}' for span in spans)}"
-        " cm; it may be several objects that touch, these are not told apart: choose one with"
-        " --mask FILE"
+        " cm; it may be several objects that touch, which cannot be separated here: choose one"
+        " with --mask FILE"
     )
 
 

@@ -99,11 +99,13 @@ def _parent(mount):
     parent, child = (name.strip("/").lower() for name in (mount.parent, mount.child))
     if re.search(r"cam|optical", parent) and child:
         raise CaptureError(
-            f"it goes from {mount.parent!r} to {mount.child!r}, the inverse of what is expected:"
-            " the camera in the hand's frame"
+            f"the transform goes from {mount.parent!r} to {mount.child!r}, expected its inverse:"
+            " the camera's pose in the hand's frame"
         )
     if re.search(rf"(^|_|/){_ROBOT}", child) and not re.search(r"cam|optical", child):
-        raise CaptureError(f"the child frame {mount.child!r} is not a camera frame, expected one")
+        raise CaptureError(
+            f"the child frame {mount.child!r} is not a frame of a camera, expected one"
+        )
     if not parent:
         return np.eye(4), "it names no frame of the hand: Franka's hand frame is assumed"
     for ends, hand_T_parent in PARENTS.items():
@@ -212,8 +214,9 @@ def _rigid(pose, shape, name):
     bottom = np.abs(pose[..., 3, :] - [0, 0, 0, 1]).max(initial=0)
     if max(off, bottom) > RIGID or (np.linalg.det(rotation) < 0).any():
         raise ParameterError(
-            f"{name} is not a rigid transform: its rotation is {off:.2g} from orthonormal, its"
-            f" last row {bottom:.2g} from (0, 0, 0, 1), expected {RIGID} at most and no reflection"
+            f"{name} is not a rigid transform. Its rotation differs from an orthonormal matrix by"
+            f" {off:.2g}, its last row from (0, 0, 0, 1) by {bottom:.2g}. Expected at most {RIGID},"
+            " and no reflection"
         )
     left, _, right = np.linalg.svd(rotation)
     return from_rt(left @ right, pose[..., :3, 3])

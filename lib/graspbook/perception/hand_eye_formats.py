@@ -66,7 +66,7 @@ def read_mount(path: Path | str) -> Mount:
         known = ", ".join(suffix for kind in FORMATS for suffix in kind.suffixes)
         raise CaptureError(f"unknown kind of hand-eye file {path.suffix!r}, expected {known}")
     if (size := path.stat().st_size) > _LARGEST:
-        raise CaptureError(f"{size} bytes, expected a hand-eye file of at most {_LARGEST}")
+        raise CaptureError(f"{size} bytes, expected a hand-eye file of at most {_LARGEST} bytes")
     data = path.read_bytes()
     try:
         if kind.suffixes == (".npy",):

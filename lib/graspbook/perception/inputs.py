@@ -114,10 +114,10 @@ def _view(path, scale, seen, reading):
     """What a camera saw; `seen` are the vertices of a surface of one view, None of other files."""
     if seen is None:
         return load_capture(path, scale, **reading)
-    kind = "depth captures; this surface of one view is used as a cloud"
+    kind = "depth captures; this surface from one camera view is used as a cloud"
     _refuse(path, READING[:4], reading, kind)
     capture = load_capture(path, scale, points=seen, **reading)
-    note = "this surface is one view of a camera: it is used as a cloud, not as a solid"
+    note = "this surface was seen from one camera view only: it is used as a cloud, not as a solid"
     return replace(capture, notes=(note, *capture.notes))
 
 

@@ -53,7 +53,7 @@ def _element(data, place, order, *, cut=False):
     if kind >> 16:  # small ones have both in four bytes
         kind, size, start, end = kind & 0xFFFF, kind >> 16, place + 4, place + 8
         if size > 4:
-            raise ValueError(f"an element of {size} bytes in 4")
+            raise ValueError(f"a small element of {size} bytes, expected at most 4")
     else:
         start = place + 8
         end = start + size + (-size % 8 if kind != _COMPRESSED else 0)

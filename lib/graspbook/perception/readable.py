@@ -27,7 +27,7 @@ def readable(
     if not path.is_file():
         raise CaptureError(f"{path}: no such {what}")
     if most is not None and (size := path.stat().st_size) > most:
-        raise CaptureError(f"{path}: {size} bytes, expected a {what} of at most {most}")
+        raise CaptureError(f"{path}: {size} bytes, expected a {what} of at most {most} bytes")
     try:
         yield
     except CaptureError:

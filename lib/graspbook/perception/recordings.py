@@ -131,9 +131,14 @@ def _first_frame(recording, notes, topic):
     depths = chosen or [name for name in depths if name not in twice]
     wanted = [topic] if topic is not None else depths or clouds
     if topic is not None and topic not in (*depths, *clouds):
+        others = " or ".join((*depths, *clouds))
         raise CaptureError(
-            f"{path}: no depth images or clouds in the topic {topic}; expected"
-            f" {' or '.join((*depths, *clouds)) or 'another recording: there are none'}"
+            f"{path}: no depth images or clouds in the topic {topic}"
+            + (
+                f"; expected {others}"
+                if others
+                else ", nor in any other; expected another recording"
+            )
         )
     if len(wanted) > 1:
         kind = "depth images" if depths else "point clouds"

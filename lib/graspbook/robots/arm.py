@@ -209,19 +209,22 @@ class Arm:
         beside = np.abs(self.q - path.start).max()
         if beside > _START:
             return (
-                f"refused: it starts {beside:.3f} rad off the arm's pose, expected {_START} at most"
+                f"refused: it starts {beside:.3f} rad away from the arm's pose, expected at most"
+                f" {_START}"
             )
         return None
 
     def _follow(self, path, command):
         """Send a motion and wait until it is over."""
         line, seconds = self._line, paths.duration(path)
-        end = self._time(path.what) + 3 * seconds + 5
+        most = 3 * seconds + 5
+        end = self._time(path.what) + most
         line.call(path.what, lambda: line.robot.move(command, asynchronous=True))
         while self.moving:  # franky's own waiting would keep Ctrl-C to itself
             if self._time(path.what) > end:
                 raise RobotError(
-                    f"{path.what}: stopped, not over after three times its {seconds:.1f} s"
+                    f"{path.what}: the arm was stopped, because a motion of {seconds:.1f} s had not"
+                    f" ended after {most:.1f} s"
                 )
             time.sleep(_POLL)
         line.call(path.what, lambda: line.robot.join_motion())
@@ -256,7 +259,7 @@ class Arm:
             future = line.ask(what, command)
             while not line.call(what, lambda: future.wait(0.0)):
                 if self._time(what) > end:
-                    raise RobotError(f"{what}: stopped, not over after {_HAND_TIME:.0f} s")
+                    raise RobotError(f"{what}: stopped, still moving after {_HAND_TIME:.0f} s")
                 # Waits for the next: a hand that is gone sends none and ends nothing.
                 line.call(what, lambda: line.hand.state)
                 time.sleep(_POLL)

@@ -14,6 +14,11 @@ FLAT = 0.015  # metres; fingers hardly get hold of what is no higher
 CLOSES, TABLE = "close on nothing or start inside points", "hand or camera in the table"
 TOUCHES, REACH = "hand touches the object on its way in", "out of the arm's reach"
 NO_PATH, UNSEARCHED = "no path there", "no path searched, as enough others had none"
+# Plainer words for names that result files have.
+_SAID = {
+    CLOSES: "fingers close on nothing or start inside points",
+    UNSEARCHED: "no path searched, because enough other grasps had no path",
+}
 
 
 def refusals(choice: Choice, settings: MotionSettings) -> dict[str, int]:
@@ -52,7 +57,8 @@ def in_words(counts: Mapping[str, int]) -> str:
 
     counts: grasps by the reason for refusal, as `refusals` returns.
     """
-    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    said = [(_SAID.get(reason, reason), count) for reason, count in counts.items()]
+    return "; ".join(f"{reason} ({count} grasp{'s' * (count > 1)})" for reason, count in said)
 
 
 def flat_note(view: TableView) -> str:

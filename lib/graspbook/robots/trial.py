@@ -179,4 +179,7 @@ def _why_none(choice):
         return f"none of {count} grasps keeps the hand clear of the table and of what was observed"
     if not choice.reachable.any():
         return f"none of {choice.clear.sum()} clear grasps can be reached"
-    return f"no path was found to {choice.tried} of {choice.reachable.sum()} reachable grasps"
+    return (
+        f"paths to {choice.tried} of {choice.reachable.sum()} reachable grasps were searched, and"
+        " none was found"
+    )

@@ -164,7 +164,8 @@ class TrialRecords:
             self._write(line.encode() + b"\n")
         except OSError as error:
             raise OutputError(
-                f"cannot write {self.path}: {error.strerror}; the trial that it lacks: {line}"
+                f"cannot write {self.path}: {error.strerror}; the trial that was not written:"
+                f" {line}"
             ) from error
         self._found.pop(_trial(record), None)
         self._found[_trial(record)] = record
