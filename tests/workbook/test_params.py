@@ -26,7 +26,7 @@ def in_project(monkeypatch):
 
 
 def test_profiles_load_and_smoke_is_the_defaults(in_project):
-    assert PROFILES == ["desk", "paper", "smoke"]
+    assert PROFILES == ["desk", "overnight", "paper", "smoke"]
     loaded = {profile: load_profile(profile) for profile in PROFILES}
     assert all(section == type(section)() for section in loaded["smoke"].values())
     assert loaded["paper"] != loaded["desk"] != loaded["smoke"]
