@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from graspbook.hands.articulated import Hand
 from graspbook.hands.parts import Part
 from graspbook.hands.shape import part_distance, part_mesh, thin
+from graspbook.storage import atomic_path, cache_dir, code_hash, content_hash
 
 _APART = 1.0  # largest distance of the balls of a capsule, in radii
 _GRID = 0.003  # metres between the candidate centres in a polyhedron
@@ -62,7 +63,15 @@ def part_balls(part: Part, slack: float) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=500)
 def _cover_once(core, slack):
-    return _cover(Part("", np.frombuffer(core).reshape(-1, 3)), slack)
+    """As `_cover`, from a file where one process has found the balls before."""
+    key = content_hash(np.frombuffer(core), slack, code_hash(__name__))
+    file = cache_dir() / "balls" / f"{key}.npy"
+    if not file.is_file():
+        found = _cover(Part("", np.frombuffer(core).reshape(-1, 3)), slack)
+        with atomic_path(file) as temporary:
+            np.save(temporary, np.column_stack(found))
+    balls = np.load(file)
+    return balls[:, :3], balls[:, 3]
 
 
 def _along(part, slack):

@@ -22,6 +22,7 @@ from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand, carry, carry_normals
 from graspbook.hands.balls import inner_balls
 from graspbook.hands.self_collision import self_depths
+from graspbook.highdof.adam import Adam
 from graspbook.highdof.losses import units
 from graspbook.objects.distance import Fields, cubes, lookup, lookup_gradient
 
@@ -184,15 +185,13 @@ def balance(
     """
     unit, low, high = units(states), *(states.new_tensor(limit) for limit in hand.limits.T)
     moved = (states / unit).requires_grad_()
-    optimiser = torch.optim.Adam([moved], settings.rate)
+    adam = Adam(moved)
     history = states.new_zeros(settings.steps, len(states))
     for step in range(settings.steps):
-        optimiser.param_groups[0]["lr"] = settings.rate * (1 - step / settings.steps)
         energies = energy(hand, fields, which, moved * unit, chosen=chosen, settings=settings)
         history[step] = energies.detach()
-        optimiser.zero_grad()
-        energies.sum().backward()
-        optimiser.step()
+        gradient = torch.autograd.grad(energies.sum(), moved)[0]
+        adam.step(gradient, settings.rate * (1 - step / settings.steps))
     found = (moved * unit).detach()
     found = torch.cat([found[:, :7], found[:, 7:].clamp(low, high)], dim=1)
     return pose_vector.normalise(found), history

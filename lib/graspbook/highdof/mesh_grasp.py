@@ -19,7 +19,6 @@ from graspbook.hands.library import load_hand
 from graspbook.hands.self_collision import deepest_self
 from graspbook.highdof.balance import BalanceSettings
 from graspbook.highdof.evaluation import expected_best
-from graspbook.highdof.held import IMBALANCE
 from graspbook.highdof.object_field import make_target
 from graspbook.highdof.planner import PlannerSettings
 from graspbook.highdof.planner import plan as search
@@ -34,7 +33,7 @@ from graspbook.simulation.hold import Holder, hold_settings
 from graspbook.storage import code_hash, content_hash
 
 PLANNED = 48  # candidates
-_TESTED = 24  # of them, at most
+_TESTED = 24  # of the network's answers and the candidates together, those of least imbalance
 
 
 def weights_path(folder: Path | str, hand: str) -> Path:
@@ -82,8 +81,8 @@ def grasp_mesh(
     metres of slides. "pregrasp" and "squeeze" have the same joints, see `squeeze.Stages`. Best is
     the largest ε of those that hold the object in all six directions and are free of it, else of
     those that are free, else of all; "clear" says whether it is free, and "source" whether it is
-    the "network"'s or "planned". All of the network's answers are tested, and of the planned
-    candidates the 24 with the most balanced forces.
+    the "network"'s or "planned". Of all grasps that are free of the object, the 24 with the most
+    balanced forces are tested. Without planned candidates all of the network's answers are.
     "parameters" are all that it depends on. Raises the errors of reading, and PlanError for an
     object that the hand cannot get around.
     """
@@ -114,9 +113,10 @@ def grasp_mesh(
     found = _together(parts)
     before, grasp, squeeze, net = stages(hand, target, found.object_T_palm, found.joints)
     answers = len(parts[0].joints) if known else 0  # the network's, first
-    candidates = answers + np.flatnonzero((found.clear & (net <= IMBALANCE))[answers:])
-    candidates = candidates[np.argsort(net[candidates], kind="stable")][:_TESTED]
-    tested = np.concatenate([np.arange(answers), candidates])
+    order = np.argsort(net, kind="stable")
+    tested = order[found.clear[order]][:_TESTED]
+    if not planned:
+        tested = np.arange(answers)
     if progress:
         said = f"testing {len(tested)} grasps of the {hand.name} hand by the {hold} test"
         print(f"{path}: {said}", file=sys.stderr, flush=True)
@@ -165,6 +165,7 @@ def grasp_mesh(
         "rotations": [
             {
                 "epsilon": found.epsilon[row],
+                "tested": bool(row in tested),
                 "held": bool(held[row]),
                 "penetration_predicted": found.penetration[row, 0],
                 "penetration_adjusted": found.penetration[row, 1],
@@ -174,8 +175,8 @@ def grasp_mesh(
         ],
         "planned": {
             "candidates": len(found.joints) - answers,
-            "tested": len(candidates),
-            "held": int(held[candidates].sum()),
+            "tested": int((tested >= answers).sum()),
+            "held": int(held[answers:].sum()),
         },
     }
     if refused:
