@@ -89,13 +89,14 @@ def test_both_losses_go_on_from_the_same_networks():
 
 def test_grasps_with_points_on_all_links_are_learned_from_their_own_plans(tasks):
     asked = {Run("a", name, 0): Training(BY_LOSS["l2"], SETTINGS) for name in ("l2", "all links")}
-    found = train_all(asked, FILES, ["mug"], device="cuda", workers=2)
+    own = {"all links": ["box"]}
+    found = train_all(asked, FILES, ["mug"], device="cuda", workers=2, apart=own)
     assert list(found) == list(asked) and list(found.values()) == [0, 1]
     assert [task["examples"] for task in tasks] == [
         FILES.examples("a"),
         FILES.examples("all links"),
     ]
-    assert tasks[0]["names"] == ["mug"] and tasks[0]["workers"] == 1
+    assert [task["names"] for task in tasks] == [["mug"], ["box"]] and tasks[0]["workers"] == 1
 
 
 def test_residuals_are_found_by_run_and_set(tasks):

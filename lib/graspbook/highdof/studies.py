@@ -173,7 +173,7 @@ def train_all(
     *,
     device: str,
     workers: int,
-    other: str = ALL_LINKS,
+    apart: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[Run, list[dict[str, float]]]:
     """Train networks, or reuse their files, and return their histories.
 
@@ -182,19 +182,21 @@ def train_all(
     names: of the objects to train on.
     device: of torch; only a CPU trains several at a time.
     workers: processes.
-    other: the network that learns from plans with another layout of contact points, by name.
+    apart: objects to train on, for networks with examples of their own, by the network's name.
     """
+    apart = apart or {}
     tasks = [
         {
             "hand": run.hand,
-            "examples": files.examples(run.name if run.name == other else run.hand),
+            "examples": files.examples(run.name if run.name in apart else run.hand),
+            "names": apart.get(run.name, names),
             "variant": training.variant,
             "settings": training.settings,
             "weights": files.network(run),
         }
         for run, training in asked.items()
     ]
-    abreast, common = workers if device == "cpu" else 1, {"names": names, "device": device}
+    abreast, common = workers if device == "cpu" else 1, {"device": device}
     history = run_tasks(train_variant, tasks, abreast, "trainings", common=common)
     return dict(zip(asked, history, strict=True))
 
