@@ -1,9 +1,11 @@
 """The source notebooks, and the table of notebooks that each of them shows."""
 
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import nbformat
 from IPython.display import Markdown
 
 from graspbook.workbook.params import project_root
@@ -22,13 +24,13 @@ def source_notebooks(root: Path | str) -> list[str]:
     return sorted((str(file.with_suffix("")) for file in shown), key=_natural)
 
 
-def heading(notebook: nbformat.NotebookNode) -> list[str]:
+def heading(notebook: Mapping[str, Any]) -> list[str]:
     """Title and further paragraphs of a notebook's first markdown cell; an empty title if none.
 
-    notebook: with its outputs, or not yet executed.
+    notebook: nbformat's or plain JSON, with its outputs, or not yet executed.
     """
-    words = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    title, *paragraphs = next(words, "").strip().split("\n\n")
+    texts = (cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    title, *paragraphs = "".join(next(texts, "")).strip().split("\n\n")
     first, _, rest = title.partition("\n")
     return [first.lstrip("# "), *filter(None, [rest.strip(), *paragraphs])]
 
@@ -44,7 +46,9 @@ def roadmap(name: str) -> Markdown:
     lines = ["| notebook | question |", "|---|---|"]
     for other in source_notebooks(root):
         if other.rpartition("/")[0] == folder:
-            title, *words = heading(nbformat.read(root / "notebooks" / f"{other}.ipynb", 4))
+            # Read as JSON: to import nbformat takes seconds.
+            file = root / "notebooks" / f"{other}.ipynb"
+            title, *words = heading(json.loads(file.read_text(encoding="utf-8")))
             question = " ".join(words[-1].split()) if words else ""
             link = f"[{title}]({other.rpartition('/')[2]}.ipynb)"
             lines.append(
