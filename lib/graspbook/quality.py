@@ -45,9 +45,11 @@ def epsilon(
             "expected (P, 3), (P, 3) and (3,)"
         )
     if not all(np.isfinite(array).all() for array in (points, normals, com)):
-        raise ParameterError("ε of contacts and a centre of mass: expected finite numbers")
+        raise ParameterError(
+            "ε: contacts or the centre of mass are not finite, expected finite numbers"
+        )
     if len(normals) and np.abs(np.linalg.norm(normals, axis=1) - 1).max() > 1e-3:
-        raise ParameterError("ε of normals: expected unit length, within 1e-3")
+        raise ParameterError("ε: a normal has the wrong length, expected 1 within 1e-3")
     if not (0 < length < np.inf and 0 <= friction < np.inf and edges >= 3):
         raise ParameterError(
             f"ε with length {length}, friction {friction}, {edges} edges: expected a positive"

@@ -147,8 +147,9 @@ def load_state(
     wrong = sorted(set(expected.items()) ^ set(found.items()))
     if wrong:
         name = wrong[0][0]
+        seen = f"has shape {found[name]}" if name in found else "is missing"
         raise WeightsError(
-            f"{path}: does not fit the network: {name!r} has shape {found.get(name, 'none')}, "
-            f"expected {expected.get(name, 'none')}"
+            f"{path}: does not fit the network: {name!r} {seen}, expected"
+            f" {expected.get(name, 'no such tensor')}"
         )
     model.load_state_dict(tensors)

@@ -235,7 +235,7 @@ def test_the_planner_s_grasps_of_the_same_mesh_stand_beside(weights, box, tmp_pa
     [
         (
             ["--scale", "0.9"],
-            ["box.h5: grasps for another mesh, box, or at another scale", "box.stl"],
+            ["box.h5: its grasps are for another mesh, box, or another scale", "box.stl"],
         ),
         (["--hand", "franka"], ["box.h5: grasps of the barrett hand", "expected the franka hand"]),
     ],

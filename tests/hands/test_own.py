@@ -209,7 +209,7 @@ def test_listed_contacts_are_in_the_frame_of_their_link(own_folder):
     [
         ("file: other.urdf\n", "other.urdf: no such file; hand.yaml names it"),
         ("wrist: palm\n", "hand.yaml: wrist, expected lines of name, file, palm"),
-        ("- palm\n", "hand.yaml: list, expected lines of"),
+        ("- palm\n", "hand.yaml: it holds a list, expected lines of"),
         ("palm: [1\n", "hand.yaml: not readable as YAML"),
         ("palm: [a]\n", r"palm is \['a'\], expected text"),
         ("name: a/b\n", "name 'a/b', expected letters"),
@@ -221,7 +221,7 @@ def test_listed_contacts_are_in_the_frame_of_their_link(own_folder):
         ("mimic: {left_bend: left_turn}\n", "mimic left_bend, expected {joint: NAME"),
         ("mimic: {left_bend: {joint: left_tip}}\n", "joint left_bend mimics itself"),
         ("mimic: {left_bend: {joint: elbow}}\n", "joint left_bend mimics elbow, expected one of"),
-        ("contacts: some\n", "contacts, expected `sample`, or a list"),
+        ("contacts: some\n", "contacts has the wrong form, expected `sample`, or a list"),
         ("contacts: [1, 2]\n", "contact 0: 1, expected link, point and normal"),
         (
             "contacts: [{link: palm, point: [0, 0, 1], normal: [0, 0, 1]}, {}]\n",

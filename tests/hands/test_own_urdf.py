@@ -43,7 +43,7 @@ PALM = '<mesh filename="meshes/ring.stl"/>'
         ("</robot>", "", "hand.urdf: not readable as XML"),
         ("<robot", "<!DOCTYPE a><robot", "has a DOCTYPE or an ENTITY"),
         ("</robot>", '<xacro:include filename="a"/></robot>', "is xacro, expected URDF: run `xac"),
-        ("</robot>", '<link name="x"/>' * 201 + "</robot>", "<link>, expected a hand with at most"),
+        ("</robot>", '<link name="x"/>' * 201 + "</robot>", "<link> elements, expected at most"),
     ],
 )
 def test_what_no_hand_can_be_made_of_is_refused_by_name(own_folder, old, new, words):

@@ -76,12 +76,12 @@ def test_figures_by_hand(tmp_path, capsys):
         ([CUP[0], CUP[0]], "1.json: a second report on cup.stl with seed 0"),
         (
             [CUP[0], JUG[1] | {"hand": "shadow"}],
-            "barrett, 2 rotations and shadow, 2 rotations: expected one hand",
+            "barrett in 2 rotations and shadow in 2 rotations: expected one hand",
         ),
-        ([CUP[0], report("jug", 0, [0.1])], "barrett, 1 rotations and barrett, 2 rotations"),
+        ([CUP[0], report("jug", 0, [0.1])], "barrett in 1 rotations and barrett in 2 rotations"),
         (
             [report("cup", 0, [0.1], best_of_5=None)],
-            "0.json: compared with 50 planned grasps, expected five or more",
+            "0.json: its grasps are compared with 50 planned grasps, expected five or more",
         ),
         (
             [{key: value for key, value in CUP[0].items() if key != "planner"}],

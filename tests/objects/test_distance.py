@@ -205,7 +205,7 @@ def test_bad_meshes_and_sizes_are_refused():
     ]:
         with pytest.raises(MeshError, match="finite faces"):
             signed_distance_grid(trimesh.Trimesh(vertices, faces, process=False), 16)
-    with pytest.raises(ParameterError, match="all of one size"):
+    with pytest.raises(ParameterError, match="the same number for all"):
         stack([signed_distance_grid(SMALL, 16), signed_distance_grid(SMALL, 17)])
     with pytest.raises(ParameterError, match="at least one"):
         stack([])

@@ -229,7 +229,7 @@ def test_a_reflex_refuses_motion_and_connection_until_recovery_is_asked_for(cont
     del arm
     with pytest.raises(
         RobotError,
-        match="the arm is in an error .*cartesian_reflex.*; remove its cause, then recover",
+        match="the arm reports an error .*cartesian_reflex.*; remove its cause, then recover",
     ):
         Arm(controller.hostname, execute=True)
     arm = Arm(controller.hostname, execute=True, speed=0.5, recover=True)

@@ -130,7 +130,7 @@ def test_reports_on_other_weights_are_refused(run, tmp_path):
     before = contents(folder)
     with pytest.raises(
         NotebookError,
-        match="eval.json: a report on weights .*gpd.*, expected .*evaluate the weights in",
+        match="eval.json: it is a report on weights .*gpd.*, expected .*evaluate the weights in",
     ):
         ship("smoke", run.root, evaluations=[path], folder=folder)
     assert contents(folder) == before
@@ -321,4 +321,4 @@ def test_reports_on_the_other_paper_are_refused(hand_run, capsys):
         )
         == 2
     )
-    assert "--evaluations eval.json: reports on graspnet" in capsys.readouterr().err
+    assert "--evaluations eval.json: these are reports on graspnet" in capsys.readouterr().err

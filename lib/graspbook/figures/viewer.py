@@ -38,7 +38,7 @@ def open_viewer(
     except ImportError as error:
         raise ParameterError(
             f"view: polyscope cannot be imported ({error});"
-            " install it by pip install 'graspbook[view]'"
+            " to install it, run: pip install 'graspbook[view]'"
         ) from error
     if not polyscope.is_initialized():
         _initialise(polyscope, backend)

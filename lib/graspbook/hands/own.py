@@ -165,7 +165,10 @@ def _check_size(settings, hand):
 def _listed(settings, contacts, tree):
     """Rows of link, point and normal of hand.yaml."""
     if not isinstance(contacts, list) or len(contacts) < 2:
-        raise HandError(f"{settings.path}: contacts, expected `sample`, or a list of two or more")
+        raise HandError(
+            f"{settings.path}: contacts has the wrong form, expected `sample`, or a list of two or"
+            " more contact points"
+        )
     rows = []
     for number, row in enumerate(contacts):
         where = f"{settings.path}: contact {number}"

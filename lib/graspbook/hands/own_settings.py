@@ -111,7 +111,9 @@ def read_settings(folder: Path) -> Settings:
         raise HandError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from error
     values = {} if values is None else values
     if not isinstance(values, dict):
-        raise HandError(f"{path}: {type(values).__name__}, expected lines of {', '.join(KEYS)}")
+        raise HandError(
+            f"{path}: it holds a {type(values).__name__}, expected lines of {', '.join(KEYS)}"
+        )
     if unknown := [str(key) for key in values if key not in KEYS]:
         raise HandError(f"{path}: {some(unknown)}, expected lines of {', '.join(KEYS)}")
     for key in {"name", "file", "palm"} & values.keys():
@@ -180,7 +182,7 @@ def xml_root(path: Path) -> ElementTree.Element:
         raise HandError(f"{path}: <{root.tag}>, expected <robot> of a URDF or <mujoco> of an MJCF")
     for tag, most in _MOST.items():
         if (count := sum(1 for _ in root.iter(tag))) > most:
-            raise HandError(f"{path}: {count} <{tag}>, expected a hand with at most {most}")
+            raise HandError(f"{path}: it has {count} <{tag}> elements, expected at most {most}")
     return root
 
 

@@ -20,7 +20,7 @@ def check_columns(arrays: Mapping[str, np.ndarray], joints: Sequence[str]) -> No
     """
     for name, columns in (("states", POSE + len(joints)), ("closed", len(joints))):
         if arrays[name].shape != (len(arrays["states"]), columns):
-            raise ValueError(f"{name} {arrays[name].shape}, expected {columns} columns")
+            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {columns} columns")
 
 
 def check_hand(
@@ -34,8 +34,8 @@ def check_hand(
     """
     if name != hand.name or sorted(joints) != sorted(hand.joints):
         raise GraspFileError(
-            f"{path}: grasps of the {name} hand with joints {', '.join(joints)}, expected the "
-            f"{hand.name} hand with {', '.join(hand.joints)}"
+            f"{path}: its grasps are for the {name} hand with joints {', '.join(joints)},"
+            f" expected the {hand.name} hand with {', '.join(hand.joints)}"
         )
     if parameters.get("hand_content", "") != hand.content:
         raise GraspFileError(

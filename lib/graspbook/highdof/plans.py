@@ -140,8 +140,8 @@ def read_plan_of(
     planned = next(iter(group)) if len(group) == 1 else Path(path).stem
     if group.get(planned) != content_hash(mesh.vertices, mesh.faces):
         raise GraspFileError(
-            f"{path}: grasps for another mesh, {planned}, or at another scale, expected those that "
-            f"`graspbook plan` wrote for {source} with the same --scale"
+            f"{path}: its grasps are for another mesh, {planned}, or another scale,"
+            f" expected those that `graspbook plan` wrote for {source} with the same --scale"
         )
     return plan
 

@@ -27,7 +27,8 @@ def summarise(paths: Iterable[Path | str]) -> tuple[dict[str, Any], dict[str, di
         of_object = reports.setdefault(Path(report["object"]).stem, {})
         if seed in of_object:
             raise ParameterError(
-                f"{path}: a second report on {report['object']} with seed {seed}, expected one"
+                f"{path}: a second report on {report['object']} with seed {seed}, expected one per"
+                " object and seed"
             )
         of_object[seed] = report
     seeds = sorted(set().union(*reports.values()))
@@ -41,7 +42,7 @@ def summarise(paths: Iterable[Path | str]) -> tuple[dict[str, Any], dict[str, di
     kinds = sorted({(report["hand"], len(report["rotations"])) for row in rows for report in row})
     if len(kinds) > 1:
         raise ParameterError(
-            f"reports on {' and '.join(f'{hand}, {count} rotations' for hand, count in kinds)}:"
+            f"reports on {' and '.join(f'{hand} in {count} rotations' for hand, count in kinds)}:"
             " expected one hand and one number of rotations"
         )
 
@@ -78,8 +79,8 @@ def _read(path):
         report = read_json(path)
         if report["planner"]["best_of_5"] is None:
             raise ParameterError(
-                f"{path}: compared with {report['planner']['grasps']} planned grasps, expected"
-                " five or more"
+                f"{path}: its grasps are compared with {report['planner']['grasps']} planned"
+                " grasps, expected five or more"
             )
         str(report["hand"]), Path(report["object"]), int(report["parameters"]["seed"])
         figures = ("epsilon", "penetration_adjusted", "penetration_max")
@@ -88,7 +89,7 @@ def _read(path):
             [report["planner"]["best_of_5"], report["epsilon"], report["held"], *turned], float
         )
         if not turned:
-            raise ParameterError(f"{path}: no rotations, expected one or more")
+            raise ParameterError(f"{path}: the report has no rotations, expected one or more")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParameterError(
             f"{path}: no report of `graspbook hand-grasp --against` ({type(error).__name__}:"

@@ -176,9 +176,9 @@ def load_network(path: Path | str, hand: Hand) -> tuple[GraspNetwork, DataSettin
         found = [parameters.get(name) for name in ("network", "hand", "joints")]
         if found != ["highdof", hand.name, list(hand.joints)]:
             raise WeightsError(
-                f"{path}: a {found[0]} network of the hand {found[1]} with joints"
-                f" {', '.join(found[2] or [])}; expected highdof of {hand.name} with"
-                f" {', '.join(hand.joints)}"
+                f"{path}: it is a {found[0]} network of the hand {found[1]} with joints"
+                f" {', '.join(found[2] or [])}; expected a highdof network of the hand"
+                f" {hand.name} with joints {', '.join(hand.joints)}"
             )
         sizes = parameters["sizes"] | {"hidden": tuple(parameters["sizes"]["hidden"])}
         return GraspNetwork(len(hand.joints), NetworkSettings(**sizes))

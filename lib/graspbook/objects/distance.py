@@ -121,8 +121,8 @@ def stack(fields: Sequence[DistanceField], device: "torch.device | str" = "cpu")
     sizes = {len(field.values) for field in fields}
     if len(sizes) != 1:
         raise ParameterError(
-            f"distance fields of {sorted(sizes)} nodes per side: expected at least one, all of one"
-            " size"
+            f"distance fields have {sorted(sizes)} nodes per side, expected the same number for all"
+            " fields, and at least one field"
         )
     arrays = zip(*((field.values, field.origin, field.spacing) for field in fields), strict=True)
     return Fields(

@@ -132,7 +132,7 @@ def _check(pose, *, meant):
         angle = np.degrees(np.arccos(np.clip(pose[2, 2], -1, 1)))
         raise CaptureError(
             f"the camera looks {angle:.0f} degrees away from the hand's +z, expected less"
-            " than 90; is it camera_T_hand?"
+            " than 90; is the transform camera_T_hand, the inverse of hand_T_camera?"
         )
     planes = ConvexHull(FRANKA.palm).equations
     if (planes @ [*pose[:3, 3], 1] < -_SKIN).all():

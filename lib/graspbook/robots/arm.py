@@ -65,8 +65,8 @@ class Arm:
             self.recover()
         elif errors:
             raise RobotError(
-                f"{hostname}: the arm is in an error ({errors}); remove its cause, then recover the"
-                " arm (--recover)"
+                f"{hostname}: the arm reports an error ({errors}); remove its cause, then recover"
+                " the arm (--recover)"
             )
         reflexes = REFLEX_TORQUES, REFLEX_WRENCH
         line.ask("set the reflexes", lambda: line.robot.set_collision_behavior(*reflexes))

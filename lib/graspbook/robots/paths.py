@@ -164,7 +164,8 @@ def _trajectories(path):
         if reason:
             goal = waypoint.q.round(3).tolist()
             raise RobotError(
-                f"{path.what}: refused: no motion within the arm's limits to {goal} rad ({reason})"
+                f"{path.what}: refused: the arm cannot move to {goal} rad within its limits"
+                f" ({reason})"
             )
         found.append(trajectory)
         q, velocity = waypoint.q, waypoint.velocity

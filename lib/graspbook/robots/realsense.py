@@ -208,7 +208,7 @@ def realsense_library() -> Any:
         ctypes.CDLL(str(libusb), mode=ctypes.RTLD_GLOBAL)
         return importlib.import_module("pyrealsense2")
     except (ImportError, OSError) as error:
-        packages = "install it by pip install 'graspbook[robot]'"
+        packages = "to install it, run: pip install 'graspbook[robot]'"
         raise RobotError(f"pyrealsense2 cannot be loaded ({error}); {packages}") from error
 
 

@@ -166,7 +166,7 @@ def _load(source, mesh_root, gripper=None, *, labels=False):
     gripper = gripper or GRIPPERS.get(grasps.gripper)
     if gripper is None:
         raise GraspFileError(
-            f"{source}: grasps of the gripper {grasps.gripper!r} (gripper/type),"
+            f"{source}: its grasps are for the gripper {grasps.gripper!r} (field gripper/type),"
             f" expected {' or '.join(GRIPPERS)}"
         )
     root, file = Path(mesh_root).absolute(), Path(grasps.object_file)

@@ -101,7 +101,8 @@ def notebook_name(notebook: Path | str) -> str:
     if name not in params.NOTEBOOKS:
         known = ", ".join(params.NOTEBOOKS)
         raise ParameterError(
-            f"{notebook}: no parameters are declared for it; known below {folder}: {known}"
+            f"{notebook}: no parameters are declared for this notebook;"
+            f" the known notebooks in {folder} are {known}"
         )
     return name
 

@@ -62,8 +62,8 @@ def ship(
     shipment, folder = SHIPMENTS[paper], Path(folder)
     if evaluations and paper != "graspnet":
         raise ParameterError(
-            f"--evaluations {' '.join(map(str, evaluations))}: reports on graspnet, expected none"
-            f" for {paper}"
+            f"--evaluations {' '.join(map(str, evaluations))}: these are reports on graspnet,"
+            f" expected none for {paper}"
         )
     outputs = Outputs(Path(output_root or f"outputs/{profile}"))
     notebooks = {name: _executed(outputs, name) for name in shipment.made_by}
@@ -108,7 +108,7 @@ def _report(path, made, folder):
     expected = weights_hashes(made, parameters["method"])
     if parameters["weights"] != expected:
         raise NotebookError(
-            f"{path}: a report on weights {parameters['weights']}, expected {expected}. Ship"
+            f"{path}: it is a report on weights {parameters['weights']}, expected {expected}. Ship"
             f" without reports, evaluate the weights in {folder}, then ship again"
         )
     return report

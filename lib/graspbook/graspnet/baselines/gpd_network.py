@@ -236,7 +236,8 @@ def train_gpd(
     for file, found in zip(files, parameters, strict=True):
         if found["settings"] != asdict(settings):
             raise GraspFileError(
-                f"{file}: drawn with {found['settings']}, expected {asdict(settings)}"
+                f"{file}: its candidates were drawn with {found['settings']},"
+                f" expected {asdict(settings)}"
             )
     rows = [(f, row) for f, labels in enumerate(success) for row in range(len(labels))]
     labels = np.concatenate([np.zeros(0, bool), *success])
