@@ -436,7 +436,7 @@ CASES = [
         [
             "hands/other/highdof_shadow.safetensors",
             "highdof network of the hand barrett",
-            "expected highdof of shadow",
+            "expected a highdof network of the hand shadow",
         ],
     ),
     (
@@ -444,7 +444,7 @@ CASES = [
         [
             "hands/mixed/highdof_barrett.safetensors",
             "joints finger_3, finger_2, finger_1, spread",
-            "expected highdof of barrett with spread, finger_1",
+            "expected a highdof network of the hand barrett with joints spread, finger_1",
         ],
     ),
     (
@@ -492,7 +492,7 @@ CASES = [
     ),
     (
         hand_grasp("box.stl", "--against", "plan_franka.h5"),
-        ["plan_franka.h5: grasps of the franka hand", "expected the barrett"],
+        ["plan_franka.h5: its grasps are for the franka hand", "expected the barrett"],
     ),
     (
         hand_grasp("box.stl", "--against", "plan_pole.h5"),
@@ -500,7 +500,7 @@ CASES = [
     ),
     (
         hand_grasp("box.stl", "--against", "plan_box.h5", "--scale", "1.1"),
-        ["plan_box.h5", "another mesh, box, or at another"],
+        ["plan_box.h5", "another mesh, box, or another"],
     ),
     (plan(), ["MESH"]),
     # places that cannot be written

@@ -89,7 +89,7 @@ TINY = {
         "samples=60",
         "hold=0.1",
     ],
-    "highdof/1_hands_and_objects": ["counts={box: 2, bottle: 2}", "held_out_fraction=0.5"],
+    "highdof/1_hands_and_objects": ["counts={bottle: 2, mug: 2}", "held_out_fraction=0.5"],
     "highdof/2_grasp_data": [
         "grasps=16",
         "rounds=2",

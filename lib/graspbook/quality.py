@@ -49,7 +49,9 @@ def epsilon(
             "ε: contacts or the centre of mass are not finite, expected finite numbers"
         )
     if len(normals) and np.abs(np.linalg.norm(normals, axis=1) - 1).max() > 1e-3:
-        raise ParameterError("ε: a normal has the wrong length, expected 1 within 1e-3")
+        raise ParameterError(
+            "ε: a normal is too long or too short, expected unit length, within 1e-3"
+        )
     if not (0 < length < np.inf and 0 <= friction < np.inf and edges >= 3):
         raise ParameterError(
             f"ε with length {length}, friction {friction}, {edges} edges: expected a positive"
