@@ -386,7 +386,7 @@ CASES = [
     (pick("nan.npz", "--weights", "none"), ["none/sampler.safetensors", "no such weights file"]),
     (
         pick("nan.npz", "--html", "new/out.json"),
-        ["new/out.json, new/out.json: one file for 2 results"],
+        ["new/out.json, new/out.json: 2 results need different files"],
     ),
     # hands of many joints
     (hand_grasp("box.stl", "--hand", "claw"), ["unknown hand 'claw'", "shadow, barrett, franka"]),
@@ -457,7 +457,7 @@ CASES = [
     ),
     (
         hand_grasp("box.stl", "--html", "new/out.json"),
-        ["new/out.json, new/out.json: one file for 2 results"],
+        ["new/out.json, new/out.json: 2 results need different files"],
     ),
     (
         ["hand-summary", "none.json", "--out", "new.json"],
@@ -465,7 +465,7 @@ CASES = [
     ),
     (
         ["hand-summary", "box.stl", "--out", "new.json"],
-        ["box.stl", "no report of `graspbook hand-grasp --against`"],
+        ["box.stl", "not a report that `graspbook hand-grasp --against` wrote"],
     ),
     (["hand-summary", "good.h5", "--out", "taken/new.json"], ["taken/new.json", "cannot write"]),
     (plan("box.stl", "--grasps", "0"), ["--grasps", "0: expected a whole number, 1 or more"]),

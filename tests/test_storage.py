@@ -143,7 +143,7 @@ def test_weights_are_gathered(tmp_path):
 def test_one_file_for_two_results_is_refused(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "a")
     storage.check_writable(tmp_path / "a", tmp_path / "b")
-    with pytest.raises(OutputError, match="link: one file for 2 results"):
+    with pytest.raises(OutputError, match="link: 2 results need different files"):
         storage.check_writable(tmp_path / "a", tmp_path / "link")
 
 

@@ -138,8 +138,8 @@ def shake_test(obj: GraspObject, grasps: GraspSet | np.ndarray, *, threads: int 
         grasps = GraspSet(grasp_files.Grasps(poses, **about))
     if grasps.frame != "object":
         raise ParameterError(
-            f"the grasps are in the {grasps.frame} frame, expected the object's: predict them for"
-            " an object of load_object"
+            f"the grasps are in the {grasps.frame} frame, expected the object's frame: call predict"
+            " with what load_object returned"
         )
     hand = load_gripper(grasps.grasps.gripper)
     outcome = shake.shake_test(obj, grasps.poses, threads=threads, gripper=hand)

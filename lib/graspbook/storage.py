@@ -70,7 +70,7 @@ def check_writable(*paths: Path | str) -> None:
             raise OutputError(f"cannot write {path}: no permission to write in {folder}")
     if len({Path(path).resolve() for path in paths}) < len(paths):
         raise OutputError(
-            f"cannot write {', '.join(map(str, paths))}: one file for {len(paths)} results"
+            f"cannot write {', '.join(map(str, paths))}: {len(paths)} results need different files"
         )
 
 

@@ -177,5 +177,5 @@ def test_an_unknown_hand_is_refused_with_the_known_ones():
 
 @pytest.mark.parametrize("name", ["leap_hand_right.urdf", "models/Hand.XML"])
 def test_a_file_of_a_hand_is_refused_with_the_folder_that_is_needed(name):
-    with pytest.raises(ParameterError, match=f"{name}: a file, expected the folder of a hand"):
+    with pytest.raises(ParameterError, match=f"{name} is a file, expected the folder of a hand"):
         load_hand(name)

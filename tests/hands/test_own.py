@@ -240,7 +240,7 @@ def test_names_of_hands_that_are_there_are_refused(own_folder):
     folder = own_folder(settings="name: shadow\n")
     with pytest.raises(ParameterError, match="named 'shadow', but the package already has"):
         load_hand(str(folder))
-    with pytest.raises(ParameterError, match="hand.urdf: a file, expected the folder of a hand"):
+    with pytest.raises(ParameterError, match="hand.urdf is a file, expected the folder of a hand"):
         load_hand(str(folder / "hand.urdf"))
 
 

@@ -60,7 +60,7 @@ def test_files_that_are_too_large_are_not_read(own_folder, monkeypatch):
 
 
 def test_other_kinds_of_xml_are_refused(own_folder):
-    with pytest.raises(HandError, match="<sdf>, expected <robot> of a URDF or <mujoco> of an MJCF"):
+    with pytest.raises(HandError, match="<sdf>, expected <robot> or <mujoco>"):
         load_own(own_folder(text="<sdf/>"))
 
 

@@ -10,10 +10,10 @@ from graspbook.highdof.controls import (
     CONTROLS,
     answers,
     best_constant,
+    compared_controls,
     constant_residual,
     control_figures,
     control_residuals,
-    density_floor,
     judge_answers,
     judged_controls,
     nearest_plans,
@@ -78,18 +78,6 @@ def test_the_nearest_object_is_that_of_largest_overlap(examples):
     torch.testing.assert_close(apart, torch.zeros(27), atol=1e-9, rtol=0)
 
 
-def test_the_floor_by_hand(examples):
-    grasps = examples.grasps[:1, :1, :1].repeat(1, 1, 3, 1)
-    grasps[..., 1, 0] += 0.1
-    grasps[..., 2, 7:9] += 0.2
-    repeated = torch.cat([grasps, grasps], dim=2)
-    # The first and the third are 0.08 apart. The second is 1 from the first, its nearest.
-    np.testing.assert_allclose(
-        density_floor(repeated[0]), [1 / 3, 0, 2 * 0.08 / 3], rtol=1e-4, atol=1e-6
-    )
-    assert np.isnan(density_floor(grasps[0, :, :1])).all()
-
-
 def test_residuals_are_those_of_the_network(barrett, examples, network_file, tmp_path):
     path = tmp_path / "examples.safetensors"
     write_examples(path, examples, {})
@@ -140,3 +128,7 @@ def test_figures_of_controls_by_hand():
     ]
     expected = {"consistency": 0.5, "force_closure": 0.75, "held_bench": 0.5}
     assert control_figures(items) == pytest.approx(expected)
+    both = {"own": {"a": items[:1], "b": items[1:]}, "constant": {"a": items[1:], "b": items[1:]}}
+    found = compared_controls(both)
+    assert found["variants"]["own"]["consistency"]["value"] == pytest.approx(0.5)
+    assert found["differences"]["constant"]["own"]["force_closure"]["value"] == pytest.approx(0.25)

@@ -10,7 +10,15 @@ from graspbook.hands import pose_vector
 from graspbook.hands.library import load_hand
 from graspbook.hands.self_collision import ALLOWED, deepest_self
 from graspbook.highdof.balance import BalanceSettings
-from graspbook.highdof.held import closed_states, held_files, held_states, tell_held
+from graspbook.highdof.held import (
+    closed_states,
+    density_floor,
+    enough,
+    held_figures,
+    held_files,
+    held_states,
+    tell_held,
+)
 from graspbook.highdof.planner import PlannerSettings
 from graspbook.highdof.plans import plan_group, read_plan, write_plan
 from graspbook.objects.grasp_object import GraspObject
@@ -84,6 +92,32 @@ def test_what_a_network_learns_from_holds_and_is_repeated_if_there_is_less(told)
     np.testing.assert_array_equal(states[count:], states[:2])
     with pytest.raises(PlanError, match="none of 24 planned grasps holds"):
         held_states(replace(told, held=np.zeros(24, bool)), 5)
+
+
+def test_the_floor_by_hand():
+    grasps = torch.zeros(3, 11)
+    grasps[:, 3] = 1
+    grasps[1, 0] = 0.1
+    grasps[2, 7:9] = 0.2
+    # The first and the third are 0.08 apart. The second is 1 from the first, its nearest.
+    for states in (grasps, torch.cat([grasps, grasps])):
+        found = density_floor([states])
+        np.testing.assert_allclose(found, [1 / 3, 0, 2 * 0.08 / 3], rtol=1e-4, atol=1e-6)
+    assert np.isnan(density_floor([grasps[:1]])).all()
+
+
+def test_objects_with_too_few_grasps_are_left_out(told):
+    count = int(told.held.sum())
+    none = replace(told, held=np.zeros(len(told.held), bool))
+    held = {"shadow": {"box": told, "cup": none}, "other": {"box": none, "cup": told}}
+    assert enough(held, ["box", "cup"], {"shadow": count}) == ["box"]
+    assert enough(held, ["box", "cup"], {"shadow": count + 1}) == []
+    assert enough(held, ["box", "cup"], {"shadow": 1, "other": 1}) == []
+    assert enough({}, ["box", "cup"], {"shadow": 1}) == ["box", "cup"]
+    found = held_figures(held, {"shadow": 24, "other": 24})["shadow"]
+    assert found["tested"] == 48 and found["held"] == pytest.approx(count / 48)
+    expected = density_floor([closed_states(told)[told.held]])
+    np.testing.assert_allclose(found["floor"], expected)
 
 
 def test_an_old_plan_is_refused(told):

@@ -85,7 +85,7 @@ def test_figures_by_hand(tmp_path, capsys):
         ),
         (
             [{key: value for key, value in CUP[0].items() if key != "planner"}],
-            "0.json: no report of `graspbook hand-grasp",
+            "0.json: not a report that `graspbook hand-grasp",
         ),
         ([[]], "0.json: no report"),
     ],

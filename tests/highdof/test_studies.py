@@ -14,14 +14,11 @@ from graspbook.highdof.studies import (
     Run,
     Training,
     changes,
-    columns,
-    interval,
     loss_curve,
     on_top,
     residuals_of,
     train_all,
     trainings,
-    with_interval,
 )
 from graspbook.highdof.training import LOSSES, LossSettings
 from graspbook.training import TrainSettings
@@ -108,16 +105,6 @@ def test_residuals_are_found_by_run_and_set(tasks):
     assert tasks[1]["names"] == ["box", "cup"] and tasks[1]["turned"]
     one = Residuals({(runs[0], "test"): {"mug": [{"l2": 1.0}], "box": [{"l2": 2.0}]}})
     assert one.items(runs[0]) == [{"l2": 1.0}, {"l2": 2.0}]
-
-
-def test_tables_of_contrasts():
-    cell = {"value": 0.25, "interval": [0.2, 0.3]}
-    found = {"variants": {"a": {"depth": cell}, "b": {"depth": {"value": None}}}}
-    assert columns(found, ["depth"]) == {"depth": [0.25, None]}
-    assert columns(found, {"depth": ("depth [mm]", 1000)}) == {"depth [mm]": [250, None]}
-    assert interval(cell) == "0.20 to 0.30" and with_interval(cell) == "0.250 [0.200, 0.300]"
-    cell["interval"] = None
-    assert interval(cell) is None and with_interval(cell) == "0.250"
 
 
 def test_a_loss_curve_is_a_running_mean():

@@ -81,8 +81,8 @@ def is_folder(name: str) -> bool:
         return True
     if path.is_file() or path.suffix.lower() in (".urdf", ".xacro", ".xml", ".mjcf", ".sdf"):
         raise ParameterError(
-            f"{name}: a file, expected the folder of a hand: --hand FOLDER reads its .urdf or .xml"
-            " and its hand.yaml"
+            f"{name} is a file, expected the folder of a hand; --hand FOLDER reads the .urdf or"
+            " .xml and the hand.yaml in it"
         )
     raise ParameterError(
         f"unknown hand {name!r}; there are {', '.join(HANDS)}, or the path of a folder with a"

@@ -53,8 +53,8 @@ class Settings:
         for joint, sign in signs.items():
             if joint not in joints or not is_number(sign) or sign not in (-1, 0, 1):
                 raise HandError(
-                    f"{self.path}: closing {joint}: {sign!r}, expected 1, -1 or 0 for one of the"
-                    f" joints {some(joints, 30)}"
+                    f"{self.path}: `closing` has {joint}: {sign!r}, expected one of the joints"
+                    f" {some(joints, 30)} with the value 1, -1 or 0"
                 )
         return {joint: int(sign) for joint, sign in signs.items()}
 
@@ -179,7 +179,7 @@ def xml_root(path: Path) -> ElementTree.Element:
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise HandError(f"{path}: not readable as XML ({error})") from error
     if root.tag not in ("robot", "mujoco"):
-        raise HandError(f"{path}: <{root.tag}>, expected <robot> of a URDF or <mujoco> of an MJCF")
+        raise HandError(f"{path}: its root element is <{root.tag}>, expected <robot> or <mujoco>")
     for tag, most in _MOST.items():
         if (count := sum(1 for _ in root.iter(tag))) > most:
             raise HandError(f"{path}: it has {count} <{tag}> elements, expected at most {most}")

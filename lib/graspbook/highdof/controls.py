@@ -5,13 +5,14 @@ interval: the best constant pose, its answer to another object, its answer to th
 rotation, and the grasp of the most similar object of the training set.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from graspbook.comparison import contrast
 from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand
@@ -19,7 +20,7 @@ from graspbook.hands.library import load_hand
 from graspbook.hands.self_collision import deepest_self
 from graspbook.highdof.dataset import Examples, read_examples, turn
 from graspbook.highdof.experiments import ByObject
-from graspbook.highdof.losses import consistency, squared_distances, squared_parts, units
+from graspbook.highdof.losses import consistency, squared_distances, units
 from graspbook.highdof.network import GraspNetwork
 from graspbook.highdof.object_field import make_target
 from graspbook.highdof.predict import complete
@@ -126,25 +127,6 @@ def _middle(grasps):
     return grasps[apart.mean(dim=1).argmin()]
 
 
-def density_floor(grasps: Iterable[torch.Tensor | np.ndarray]) -> np.ndarray:
-    """Mean ‖x_i - x_j‖² (3,) of a grasp to the nearest of its object's others, by part:
-    translation, rotation, joints.
-
-    An answer to an unseen object cannot be expected to be nearer than that. Equal grasps, which
-    `held.held_states` repeats, count once. Objects with a single grasp are left out.
-
-    grasps: pose vectors (K, 7 + J) of each object.
-    """
-    found = []
-    for states in grasps:
-        own = torch.unique(torch.as_tensor(states, dtype=torch.float32), dim=0)
-        if len(own) > 1:
-            parts = squared_parts(own, own[None].expand(len(own), -1, -1))
-            nearest = parts.sum(dim=2).fill_diagonal_(torch.inf).argmin(dim=1)
-            found.append(parts[torch.arange(len(own)), nearest].mean(dim=0).numpy())
-    return np.mean(found, axis=0) if found else np.full(3, np.nan)
-
-
 def control_residuals(
     hand: str,
     examples: Path | str,
@@ -216,6 +198,16 @@ def judge_answers(
         control: {figure: values[whose == index] for figure, values in figures.items()}
         for index, control in enumerate(given)
     }
+
+
+def compared_controls(residuals: Mapping[str, ByObject], *, seed: int = 0) -> dict[str, Any]:
+    """The `comparison.contrast` of judged controls, by `control_figures`.
+
+    residuals: of `judged_controls`.
+    seed: of the bootstrap.
+    """
+    runs = {control: [by_object] for control, by_object in residuals.items()}
+    return contrast(runs, control_figures, seed=seed)
 
 
 def judged_controls(

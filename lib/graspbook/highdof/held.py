@@ -1,6 +1,6 @@
 """Planned grasps that hold: the hold test of plans, and what a network can learn from them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from graspbook.errors import GraspFileError, PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand
 from graspbook.hands.library import load_hand
-from graspbook.highdof.losses import squared_distances
+from graspbook.highdof.losses import squared_distances, squared_parts
 from graspbook.highdof.plans import HandGrasps, read_plan, write_plan
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.sets import FamilySet, FolderSet
@@ -73,10 +73,72 @@ def held_states(plan: HandGrasps, count: int) -> np.ndarray:
     plan: tested.
     count: how many.
     """
-    chosen = np.flatnonzero(plan.held if plan.held is not None else [])
+    chosen = np.flatnonzero(_held(plan))
     if not len(chosen):
         raise PlanError(f"none of {len(plan.states)} planned grasps holds the object")
     return closed_states(plan)[np.resize(chosen, count)]
+
+
+def density_floor(grasps: Iterable[torch.Tensor | np.ndarray]) -> np.ndarray:
+    """Mean ‖x_i - x_j‖² (3,) of a grasp to the nearest of its object's others, by part:
+    translation, rotation, joints.
+
+    An answer to an unseen object cannot be expected to be nearer than that. Equal grasps, which
+    `held_states` repeats, count once. Objects with a single grasp are left out.
+
+    grasps: pose vectors (K, 7 + J) of each object.
+    """
+    found = []
+    for states in grasps:
+        own = torch.unique(torch.as_tensor(states, dtype=torch.float32), dim=0)
+        if len(own) > 1:
+            parts = squared_parts(own, own[None].expand(len(own), -1, -1))
+            nearest = parts.sum(dim=2).fill_diagonal_(torch.inf).argmin(dim=1)
+            found.append(parts[torch.arange(len(own)), nearest].mean(dim=0).numpy())
+    return np.mean(found, axis=0) if found else np.full(3, np.nan)
+
+
+def enough(
+    held: Mapping[str, Mapping[str, HandGrasps]], names: Sequence[str], least: Mapping[str, int]
+) -> list[str]:
+    """Those objects of which enough grasps hold. Plans that are not tested do not count.
+
+    held: tested plans of each kind, by object.
+    names: of objects.
+    least: number of grasps that must hold, for each kind that counts.
+    """
+    asked = {kind: count for kind, count in least.items() if kind in held}
+    return [
+        name
+        for name in names
+        if all(_count(held[kind][name]) >= count for kind, count in asked.items())
+    ]
+
+
+def held_figures(
+    held: Mapping[str, Mapping[str, HandGrasps]], most: Mapping[str, int]
+) -> dict[str, dict[str, Any]]:
+    """Figures of tested plans, by kind: "tested", how many; "held", the share of these that holds;
+    "floor", see `density_floor`.
+
+    held: tested plans of each kind, by object.
+    most: grasps per object that were tested.
+    """
+    found = {}
+    for kind, plans in held.items():
+        tested, counts = most[kind] * len(plans), sum(map(_count, plans.values()))
+        parts = density_floor([closed_states(plan)[_held(plan)] for plan in plans.values()])
+        found[kind] = {"tested": tested, "held": counts / tested, "floor": parts.tolist()}
+    return found
+
+
+def _held(plan):
+    """Which grasps hold, (K,) bool; none if they are not tested."""
+    return np.zeros(len(plan.states), bool) if plan.held is None else plan.held
+
+
+def _count(plan):
+    return int(_held(plan).sum())
 
 
 def _first_of_alike(states):

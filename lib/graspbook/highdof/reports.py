@@ -92,7 +92,7 @@ def _read(path):
             raise ParameterError(f"{path}: the report has no rotations, expected one or more")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParameterError(
-            f"{path}: no report of `graspbook hand-grasp --against` ({type(error).__name__}:"
-            f" {error}); expected only such reports"
+            f"{path}: not a report that `graspbook hand-grasp --against` wrote"
+            f" ({type(error).__name__}: {error})"
         ) from error
     return {key: value for key, value in report.items() if key != "contacts"}

@@ -1,6 +1,4 @@
-"""Networks that the notebooks of the high-DOF paper compare: their files, trainings, residuals, and
-columns of tables.
-"""
+"""Networks that the notebooks of the high-DOF paper compare: files, trainings, residuals."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -280,38 +278,3 @@ def residuals_of(
     common = {"beta": beta, "turned": turned}
     found = run_tasks(residuals_by_object, tasks, workers, "residuals", common=common)
     return Residuals(dict(zip(asked, found, strict=True)))
-
-
-def columns(
-    found: Mapping[str, Any], figures: Mapping[str, tuple[str, float]] | Iterable[str]
-) -> dict[str, list[float | None]]:
-    """Columns of a table of a `contrast`: {title: values of its variants}.
-
-    found: the contrast.
-    figures: their titles and factors to the printed unit, or names that are titles.
-    """
-    named = figures if isinstance(figures, Mapping) else {figure: (figure, 1) for figure in figures}
-    rows = [row for row in found["variants"].values()]
-    return {
-        title: [
-            None if row[figure]["value"] is None else unit * row[figure]["value"] for row in rows
-        ]
-        for figure, (title, unit) in named.items()
-    }
-
-
-def interval(cell: Mapping[str, Any]) -> str | None:
-    """The interval of a figure as text, None if it has none.
-
-    cell: "value" and "interval".
-    """
-    return cell["interval"] and " to ".join(f"{edge:.2f}" for edge in cell["interval"])
-
-
-def with_interval(cell: Mapping[str, Any]) -> str:
-    """A figure with its interval, if it has one.
-
-    cell: "value" and "interval".
-    """
-    edges = cell["interval"] and " [{:.3f}, {:.3f}]".format(*cell["interval"])
-    return f"{cell['value']:.3f}{edges or ''}"

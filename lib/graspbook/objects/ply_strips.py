@@ -35,7 +35,7 @@ def read_strips(path: Path) -> trimesh.Trimesh:
             fields.append(words[1:])
     if list(elements) != ["vertex", "tristrips"]:
         raise MeshError(
-            f"{path}: elements {', '.join(elements)}, expected only vertex and tristrips"
+            f"{path}: it has elements {', '.join(elements)}; expected only vertex and tristrips"
         )
     (count, fields), (lists, (kind, *_)) = elements["vertex"], elements["tristrips"]
     names = [field[-1] for field in fields]

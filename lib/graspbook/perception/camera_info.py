@@ -94,7 +94,7 @@ def _camera_of(path, content, frame):
     if any(not np.allclose(K, matrices[0], atol=1e-3) for K in matrices):
         raise CaptureError(
             f"{path}: {len(matrices)} camera matrices that differ; expected a single matrix, or a"
-            f" matrix named after the image {frame or '?'}"
+            f" matrix named after the image{f' {frame}' if frame else ''}"
         )
     around = entries[0][1]
     if np.abs(_numbers(around.get("d", around.get("distortion_coefficients")))).max() > 1e-6:

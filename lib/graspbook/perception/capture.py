@@ -150,7 +150,7 @@ def load_capture(
             scene = transform(camera_T_file, scene)
             grid = transform(camera_T_file, grid.reshape(-1, 3)).reshape(grid.shape)
     if given is not None and labels is not None and target is None and mask is None:
-        notes.append(f"the object is {names['object_points']}; {labels[0]} is not used")
+        notes.append(f"the object's points are {names['object_points']}; {labels[0]} is not used")
         labels = None
     if labels is not None:
         points = masked_object(labels[0], labels[1], grid, target, notes)

@@ -125,8 +125,8 @@ def _check(pose, *, meant):
     distance = np.linalg.norm(pose[:3, 3])
     if distance > FURTHEST:
         raise CaptureError(
-            f"the camera is {distance:.4g} m from the hand, expected at most {FURTHEST}:"
-            " millimetres?"
+            f"the camera is {distance:.4g} m from the hand, expected at most"
+            f" {FURTHEST} m: is its position in millimetres?"
         )
     if pose[2, 2] <= 1e-9:
         angle = np.degrees(np.arccos(np.clip(pose[2, 2], -1, 1)))

@@ -44,6 +44,7 @@ _SEARCHES = {
     "graspit": "simulated annealing with GraspIt!'s jumps",
     "eigengrasps": "simulated annealing of the wrist and a few postures",
     "balance": "a descent to contacts whose forces cancel",
+    "balance_fingertips": "a descent of the fingertips to contacts whose forces cancel",
 }
 
 
