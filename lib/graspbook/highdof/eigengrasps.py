@@ -29,12 +29,12 @@ class EigengraspSettings(AnnealingSettings):
     """Settings of an annealing of wrist and amplitudes, with GraspIt!'s jumps and its rule for
     failed neighbours.
 
-    amplitudes: how many, of the components with the largest variance.
+    amplitudes: how many, of the components with the largest variance; two in Ciocarlie's planner.
     """
 
     reading: str = "graspit"
     candidates: int = 11
-    amplitudes: int = 4
+    amplitudes: int = 2
 
 
 class Eigengrasps(NamedTuple):
