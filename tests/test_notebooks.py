@@ -218,7 +218,7 @@ def test_the_networks_of_both_hands_can_be_shipped(output_root, tmp_path):
     assert run["counts"] == {"all": 4, "train": 2, "held_out": 2} and run["revision"] in card
     assert (
         run["parameters"]["highdof/3_training"]["final_steps"] == 2
-        and "box 2" in card
+        and "mug 2" in card
         and "bottle 2" in card
     )
 

@@ -87,7 +87,7 @@ def test_figures_by_hand(tmp_path, capsys):
             [{key: value for key, value in CUP[0].items() if key != "planner"}],
             "0.json: not a report that `graspbook hand-grasp",
         ),
-        ([[]], "0.json: no report"),
+        ([[]], "0.json: not a report"),
     ],
 )
 def test_what_cannot_be_added_up_is_refused(tmp_path, reports, words):

@@ -188,13 +188,15 @@ def hand_run(tmp_path):
     success = contrast(
         ["planner", "network, polished"], ["force closure", "epsilon", "best of 5", "held"]
     )
+    controls = contrast(["own", "constant"], ["consistency", "force_closure", "held_bench"])
     results = {
         "highdof/1_hands_and_objects": {
             "recipe": {"counts": {"box": 3, "mug": 2}, "folder": ""},
             "names": {"all": list("abcde"), "train": list("abc"), "held_out": list("de")},
         },
         "highdof/3_training": {
-            "final": {hand: {"train": losses, "test": losses | {"l2": 7.0}} for hand in HANDS}
+            "final": {hand: {"train": losses, "test": losses | {"l2": 7.0}} for hand in HANDS},
+            "controls_by_hand": dict.fromkeys(HANDS, controls),
         },
         "highdof/4_penetration": {
             "success": {"shadow": success, "barrett": success},
@@ -231,7 +233,9 @@ def test_the_card_tells_the_figures_with_units_and_the_planner_s_beside(hand_run
         "5 parametric objects (box 3, mug 2), 2 of them held out",
         f"{training.grid}³ occupied",
         f"{training.final_steps} steps of batches of 16",
-        f"{data.grasps} grasps of each hand, planned by gradient",
+        f"{data.grasps} grasps of each hand, planned by a descent of the fingertips",
+        f"at most {data.kept} of them, those that hold",
+        "| barrett, constant | 0.5 [0, 1] | 1.5 [1, 2] | 2.5 [2, 3] |",
         "| shadow, held out | 7 | 6 | 2 | 0.25 | 1.5 | 3 | 12.5 |",
         "| barrett, trained on | 5 | 6 |",
         "units of 0.1 m",

@@ -32,6 +32,11 @@ _SUCCESS = {
     "best of 5": ("ε of the best of five", 1),
     "held": ("held", 1),
 }
+_CONTROLS = {
+    "consistency": ("L_consistency", 1),
+    "force_closure": ("in force closure", 1),
+    "held_bench": ("held", 1),
+}
 _WAYS = {
     "points": ("points inside, of 45", 1),
     "deepest": ("deepest point of the hand [mm]", 1000),
@@ -127,6 +132,11 @@ def _highdof(run):
         for hand, by_split in run["losses"].items()
         for split, figures in by_split.items()
     }
+    controls = {
+        f"{hand}, {answer}": figures
+        for hand, found in run["controls"].items()
+        for answer, figures in found.items()
+    }
     success = {
         f"{hand}, {who}": found[who]
         for hand, found in run["success"].items()
@@ -146,6 +156,9 @@ def _highdof(run):
         "held_out": counts["held_out"],
         "grasps": data["grasps"],
         "search": _SEARCHES[data["search"]],
+        "learned": f"at most {data['kept']} of them, those that hold in the test `bench`"
+        if data["tested"]
+        else f"{data['kept']} of them",
         "mass": HoldSettings().mass,
         "friction": HoldSettings().friction,
         "rotations": penetration["rotations"],
@@ -153,6 +166,7 @@ def _highdof(run):
         "counted": run["ways"]["objects"],
         "reach": training["length"] / 2,
         "losses": _table(losses, _LOSSES),
+        "controls": _table(controls, _CONTROLS),
         "success": _table(success, _SUCCESS),
         "deepest": ", ".join(depths),
         "ways": _table(ways, _WAYS),

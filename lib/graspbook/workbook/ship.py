@@ -130,6 +130,10 @@ def _highdof_recorded(results):
         "objects": objects["recipe"],
         "counts": {split: len(names) for split, names in objects["names"].items()},
         "losses": results["highdof/3_training"]["final"],
+        "controls": {
+            hand: found["variants"]
+            for hand, found in results["highdof/3_training"]["controls_by_hand"].items()
+        },
         "deepest": mended["deepest"],
         "success": {hand: _summary(found) for hand, found in mended["success"].items()},
         "ways": _summary(mended["ways"]),
