@@ -56,8 +56,9 @@ def compare(
     The peak memory is that of the process after its first call of `ours`, before any of `baseline`.
 
     ours, baseline: called without arguments.
-    work: units that a call of `ours` does.
-    baseline_work: those of `baseline`, None for as many.
+    work: units that a call of `ours` does, or a function that counts them in a result of either
+        side, ours first, after all calls.
+    baseline_work: those of `baseline`, None for as many, or for the same function.
     same: says in words how far the results of both agree.
     """
     ours()
@@ -68,7 +69,9 @@ def compare(
             started = time.perf_counter()
             results[side] = function()
             times[side, repeat] = time.perf_counter() - started
-    own, other = [work, baseline_work or work] / np.median(times, axis=1)
+    each = zip((work, baseline_work or work), results, strict=True)
+    done = [count(result) if callable(count) else count for count, result in each]
+    own, other = done / np.median(times, axis=1)
     return {
         "ours": own,
         "baseline": other,

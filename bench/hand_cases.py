@@ -111,13 +111,7 @@ def kinematics(tiny, measure):
     torch.set_num_threads(1)
     hand, count = load_hand("shadow"), 10 if tiny else 4096
     joints = np.random.default_rng(0).uniform(*hand.limits.T, (count, len(hand.joints)))
-    spec = mujoco.MjSpec()
-    mjcf.add_hand(spec, hand)
-    model = spec.compile()
-    data, address = (
-        mujoco.MjData(model),
-        [model.joint(f"hand/{joint}").qposadr[0] for joint in hand.all_joints],
-    )
+    model, data, address = in_mujoco(hand)
     bodies = [model.body(f"hand/{name}").id for name in hand.links]
     given = torch.as_tensor(joints, dtype=torch.float32)
 
@@ -140,6 +134,15 @@ def kinematics(tiny, measure):
         repeats=1 if tiny else 5,
         same=same,
     )
+
+
+def in_mujoco(hand):
+    """MuJoCo's model and data of a hand, and the address of each of its joints in qpos."""
+    spec = mujoco.MjSpec()
+    mjcf.add_hand(spec, hand)
+    model = spec.compile()
+    address = [model.joint(f"hand/{joint}").qposadr[0] for joint in hand.all_joints]
+    return model, mujoco.MjData(model), address
 
 
 def quality(tiny, measure):
