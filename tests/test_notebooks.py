@@ -94,8 +94,8 @@ TINY = {
         "grasps=16",
         "rounds=2",
         "iterations=10",
-        "tested=6",
-        "kept=3",
+        "tested=4",
+        "kept=2",
         "fewest=1",
         "layout_grasps=2",
         "compared_objects=1",
@@ -117,7 +117,7 @@ TINY = {
 }
 
 # Notebooks that are tried with two worker processes.
-SPREAD = ("graspnet/2_grasp_data", "highdof/2_grasp_data")
+SPREAD = ("graspnet/2_grasp_data",)
 
 
 @pytest.fixture(scope="module")
