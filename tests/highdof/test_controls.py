@@ -111,6 +111,10 @@ def test_answers_are_judged_by_the_same_mending_and_test(barrett, meshes):
     assert found["own"]["epsilon"].shape == (2,) and found["own"]["held"].shape == (2, 6)
     assert (found["constant"]["epsilon"] == -1).all() and not found["constant"]["held"].any()
     assert found["own"]["held"].mean() > 0.5
+    # The far hand is 0.81 m further from the box than the near one, and neither is inside.
+    assert (found["own"]["inside"] == 0).all() and (found["constant"]["inside"] == 0).all()
+    apart = found["constant"]["surface"] - found["own"]["surface"]
+    np.testing.assert_allclose(apart, 0.81, atol=0.1)
     assert (found["own"]["self_penetration"] <= 0.002 + 1e-6).all()
     turned = [{"consistency": np.array([0.2, 0.4]), "x": given[key]} for key in given]
     residuals = {key: {"box": [item]} for key, item in zip(given, turned, strict=True)}
@@ -122,11 +126,13 @@ def test_answers_are_judged_by_the_same_mending_and_test(barrett, meshes):
 def test_figures_of_controls_by_hand():
     held = np.ones((2, 6), bool)
     held[1, 3] = False
+    raw = {"held": held, "surface": np.array([0.01, 0.03]), "inside": np.array([0.0, 0.002])}
     items = [
-        {"consistency": np.array([0.2, 0.4]), "epsilon": np.array([0.1, -1.0]), "held": held},
-        {"consistency": np.array([0.6, 0.8]), "epsilon": np.array([0.1, 0.2]), "held": held},
+        {"consistency": np.array([0.2, 0.4]), "epsilon": np.array([0.1, -1.0])} | raw,
+        {"consistency": np.array([0.6, 0.8]), "epsilon": np.array([0.1, 0.2])} | raw,
     ]
     expected = {"consistency": 0.5, "force_closure": 0.75, "held_bench": 0.5}
+    expected |= {"surface": 0.02, "inside": 0.001}
     assert control_figures(items) == pytest.approx(expected)
     both = {"own": {"a": items[:1], "b": items[1:]}, "constant": {"a": items[1:], "b": items[1:]}}
     found = compared_controls(both)

@@ -29,7 +29,8 @@ def test_a_residual_is_put_in_proportion():
 
 def test_controls_of_hands_are_rows():
     cell = {"value": 0.25, "interval": None}
-    row = dict.fromkeys(("consistency", "force_closure", "held_bench"), cell)
+    row = dict.fromkeys(("consistency", "force_closure", "held_bench", "surface", "inside"), cell)
     found = control_columns({"shadow": {"variants": {"own": row, "constant": row}}})
     assert found["hand, answer"] == ["shadow, own", "shadow, constant"]
     assert found["held"] == ["0.250", "0.250"]
+    assert found["raw: inside [mm]"] == ["250.0", "250.0"]

@@ -15,7 +15,7 @@ import torch
 from graspbook.comparison import contrast
 from graspbook.errors import ParameterError
 from graspbook.hands import pose_vector
-from graspbook.hands.articulated import Hand
+from graspbook.hands.articulated import Hand, place
 from graspbook.hands.library import load_hand
 from graspbook.hands.self_collision import deepest_self
 from graspbook.highdof.dataset import Examples, read_examples, turn
@@ -26,12 +26,14 @@ from graspbook.highdof.object_field import make_target
 from graspbook.highdof.predict import complete
 from graspbook.highdof.squeeze import stages
 from graspbook.highdof.training import load_network
+from graspbook.objects.distance import lookup
 from graspbook.objects.sets import FamilySet, FolderSet
 from graspbook.parallel import run_tasks
 from graspbook.simulation.hold import Holder, hold_settings
 
 CONTROLS = ("own", "other_object", "constant", "other_rotation", "nearest_plan")
 _FIRST, _STEPS, _RATE = 64, 300, 0.02  # of the best constant
+_RAW = "surface", "inside"
 _BATCH = 512  # turned objects in each of its steps
 
 
@@ -170,7 +172,8 @@ def judge_answers(
     """What answers for one object are worth after the same mending, closing and squeeze.
 
     Returns {control: {"epsilon" (T,), "held" (T, 6) bool, "self_penetration" (T,), metres}} for
-    T = `rotations` of the answers.
+    T = `rotations` of the answers. "surface" and "inside" (T,), metres, are of raw answers: the
+    mean distance of contact points from the surface, and the depth of the hand's deepest point.
 
     objects, name: a set, and the object in it.
     hand: its name.
@@ -185,11 +188,16 @@ def judge_answers(
     count = len(next(iter(given.values())))
     chosen = np.random.default_rng(seed).permutation(count)[:rotations]
     predicted = torch.as_tensor(np.concatenate([x[chosen] for x in given.values()]))
-    rows = np.arange(len(predicted))  # of all controls at once
+    rows, contacts = np.arange(len(predicted)), loaded.contacts["default"]  # of all controls
     grasps = complete(loaded, target, rows, predicted.float(), way)
     before, _, squeeze, _ = stages(loaded, target, grasps.object_T_palm, grasps.joints)
     held = holder.test(grasps.object_T_palm, grasps.joints, squeeze=squeeze, pregrasp=before)
+    points = place(loaded, *pose_vector.split(predicted.float()), contacts.points, contacts.links)
+    none = torch.zeros(len(points), dtype=torch.long)
+    surface = lookup(target.fields, points, none).abs().mean(dim=1).numpy()
     figures = {
+        "surface": surface[grasps.rotation],
+        "inside": grasps.penetration[:, 0],
         "epsilon": grasps.epsilon,
         "held": held.directions & grasps.clear[:, None],
         "self_penetration": _self_depth(loaded, grasps.object_T_palm, grasps.joints),
@@ -251,7 +259,8 @@ def control_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, floa
     """Figures of answers, for `comparison.contrast`.
 
     "consistency": mean L_consistency; "force_closure": share in force closure after mending and
-    closing; "held_bench": share that holds in all six directions.
+    closing; "held_bench": share that holds in all six directions; "surface" and "inside": of raw
+    answers, see `judge_answers`.
 
     items: of each object, see `judged_controls`.
     """
@@ -259,6 +268,7 @@ def control_figures(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, floa
         "consistency": float(np.mean([item["consistency"].mean() for item in items])),
         "force_closure": float(np.mean([(item["epsilon"] > 0).mean() for item in items])),
         "held_bench": float(np.mean([item["held"].all(axis=1).mean() for item in items])),
+        **{figure: float(np.mean([item[figure] for item in items])) for figure in _RAW},
     }
 
 

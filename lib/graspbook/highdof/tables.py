@@ -74,6 +74,10 @@ def control_columns(controls: Mapping[str, Mapping[str, Any]]) -> dict[str, list
         "in force closure": "force_closure",
         "held": "held_bench",
     }
-    return {"hand, answer": [name for name, _ in rows]} | {
-        title: [with_interval(row[figure]) for _, row in rows] for title, figure in titles.items()
-    }
+    raw = {"raw: points to surface [mm]": "surface", "raw: inside [mm]": "inside"}
+    found = {"hand, answer": [name for name, _ in rows]}
+    for title, figure in titles.items():
+        found[title] = [with_interval(row[figure]) for _, row in rows]
+    for title, figure in raw.items():
+        found[title] = [f"{1000 * row[figure]['value']:.1f}" for _, row in rows]
+    return found
