@@ -213,9 +213,9 @@ def test_listed_contacts_are_in_the_frame_of_their_link(own_folder):
         ("palm: [1\n", "hand.yaml: not readable as YAML"),
         ("palm: [a]\n", r"palm is \['a'\], expected text"),
         ("name: a/b\n", "name 'a/b', expected letters"),
-        ("closing: {elbow: 1}\n", "closing elbow: 1, expected 1, -1 or 0 for one of the joints"),
-        ("closing: {left_bend: up}\n", "closing left_bend: 'up', expected 1"),
-        ("closing: {left_tip: 1}\n", "closing left_tip: 1, expected .* left_turn, left_bend"),
+        ("closing: {elbow: 1}\n", "`closing` has elbow: 1, expected one of the joints"),
+        ("closing: {left_bend: up}\n", "`closing` has left_bend: 'up', expected one of"),
+        ("closing: {left_tip: 1}\n", "`closing` has left_tip: 1, expected .* left_turn, left_bend"),
         ("effort: -1\n", "`effort` has left_turn: -1, expected one of"),
         ("effort: {left_bend: .nan}\n", "`effort` has left_bend: nan"),
         (

@@ -201,7 +201,7 @@ class Arm:
         if not paths.passed(path):
             return "refused: the path was not checked against a scene"
         if path.arm.joints != self.model.joints:
-            return f"refused: a path for {path.arm.name}, expected one for {self.model.name}"
+            return f"refused: it is for {path.arm.name}, expected a path for {self.model.name}"
         if not self.execute:
             return _NO_LEAVE
         if path.acceleration > self.speed:
@@ -210,7 +210,7 @@ class Arm:
         if beside > _START:
             return (
                 f"refused: it starts {beside:.3f} rad away from the arm's pose, expected at most"
-                f" {_START}"
+                f" {_START} rad"
             )
         return None
 
