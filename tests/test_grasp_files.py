@@ -112,7 +112,9 @@ def test_the_suffix_chooses_the_format_and_another_is_refused(tmp_path):
         grasp_files.write_grasps(tmp_path / f"a{suffix}", some_grasps())
         assert (tmp_path / f"a{suffix}").read_bytes().startswith(start)
     for name in ("a", "a.npz", "a.txt"):
-        with pytest.raises(OutputError, match=r"a\S* has no|no grasp file has the suffix .*\.json"):
+        with pytest.raises(
+            OutputError, match=r"a\S* has no|\.json. is not a suffix|is not a suffix"
+        ):
             grasp_files.write_grasps(tmp_path / name, some_grasps())
         assert not (tmp_path / name).exists()
     # What an older version wrote under another name is read as what it is.
@@ -199,7 +201,9 @@ def test_an_isaac_file_of_another_gripper_is_told_by_its_file_and_frame(tmp_path
         path.write_text(yaml.safe_dump(isaac() | {"gripper_file": file}))
         assert grasp_files.read_grasps(path).gripper == name
     path.write_text(yaml.safe_dump(isaac("/World/robotiq/base_link")))
-    with pytest.raises(GraspFileError, match="gripper_frame is '/World/robotiq/base_link', whose"):
+    with pytest.raises(
+        GraspFileError, match="gripper_frame '/World/robotiq/base_link' has unknown axes"
+    ):
         grasp_files.read_grasps(path)
 
 
@@ -212,7 +216,7 @@ def test_graspgen_names_its_gripper_otherwise(tmp_path):
 
 BAD_TEXT = [
     ("a.json", "{", "not a readable JSON file"),
-    ("a.json", "[1]", "a list, expected a mapping"),
+    ("a.json", "[1]", "a list, expected names with values"),
     ("a.json", "{}", "no mapping 'grasps'.*nothing"),
     ("a.json", '{"grasps": {"poses": 1}}', "no grasps.transforms"),
     ("a.json", '{"grasps": {"transforms": [[1, 2], [3]]}}', "holds no numbers"),
@@ -220,9 +224,9 @@ BAD_TEXT = [
     ("a.json", '{"grasps": {"transforms": [1e999]}}', r"shape \(1,\), expected \(N, 4, 4\)"),
     ("a.json", "[" * 100_000, "not a readable JSON file"),
     ("a.yaml", "a: [", "not a readable YAML file"),
-    ("a.yaml", "a: 1", "no grasps of format isaac_grasp; it holds a"),
+    ("a.yaml", "a: 1", "no grasps in the format isaac_grasp; it holds a"),
     ("a.yaml", yaml.safe_dump(isaac(position=[1, 2])), "grasps.a.position is not a list of 3"),
-    ("a.yaml", yaml.safe_dump(isaac(orientation=3)), "grasps.a has no position, or no orient"),
+    ("a.yaml", yaml.safe_dump(isaac(orientation=3)), "grasps.a lacks a position, or an orient"),
     ("a.yaml", yaml.safe_dump(isaac(orientation={"w": 2, "xyz": [0, 0, 0]})), "length 2, expected"),
     ("a.yaml", yaml.safe_dump(isaac(confidence="high")), "confidence holds no numbers"),
     ("a.yaml", yaml.safe_dump(isaac(confidence=[1])), "confidence has shape"),

@@ -81,7 +81,7 @@ def predict(
     frame = frame or ("camera" if object_T_camera is None else "object")
     if frame not in ("camera", *(() if object_T_camera is None else ("object",))):
         raise ParameterError(
-            f"frame {frame!r}: expected 'camera', or 'object' for an object of load_object"
+            f"frame {frame!r}: expected 'camera', or 'object' for what load_object returned"
         )
     settings = module.PredictSettings(samples=samples, method=method)
     found = module.predict(
@@ -225,7 +225,7 @@ def _observe(seen, rng):
     try:
         points = np.asarray(seen, float)
     except (TypeError, ValueError) as error:
-        raise ParameterError(f"not numbers ({error}): {expected}") from error
+        raise ParameterError(f"the values are not numbers ({error}): {expected}") from error
     return _checked(points), None, {}, None
 
 

@@ -65,7 +65,9 @@ class GraspSet:
     def __getitem__(self, which: slice | np.ndarray) -> GraspSet:
         """Some of the grasps: a slice, or (N,) bool or indices."""
         if isinstance(which, int):
-            raise TypeError("expected a slice or an array; for a single pose use poses[i]")
+            raise TypeError(
+                f"index {which}: expected a slice or an array; for a single pose use poses[i]"
+            )
         grades = {name: values[which] for name, values in self.grasps.grades.items()}
         success = None if self.success is None else self.success[which]
         grasps = replace(self.grasps, transforms=self.poses[which], success=success, grades=grades)

@@ -57,12 +57,12 @@ def contrast(
     objects = [name for name in runs[0][0] if all(name in run for run in every)]
     if not objects:
         raise ParameterError(
-            f"{', '.join(names)}: no object was measured for all of these, expected at least one"
+            f"no object was measured for each of {', '.join(names)}, expected at least one"
         )
     if paired and len({len(several) for several in runs}) > 1:
         counts = ", ".join(str(len(several)) for several in runs)
         raise ParameterError(
-            f"paired variants with {counts} seeds, expected the same number for each"
+            f"the paired variants have {counts} seeds, expected the same number for each"
         )
     later, earlier = np.tril_indices(len(names), -1)
     labels, rng = list(figures(items_of(runs[0][0], objects))), np.random.default_rng([seed, 1])

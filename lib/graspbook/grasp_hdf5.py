@@ -70,7 +70,7 @@ def read_hdf5(path: Path) -> Grasps:
         message = "not a readable HDF5 file (truncated, or of another kind)"
         raise GraspFileError(message) from error
     if "transforms" not in found["grasps"]:
-        raise GraspFileError(f"no dataset grasps/transforms; it holds {found['names']}")
+        raise GraspFileError(f"it has no dataset grasps/transforms; it holds {found['names']}")
     poses = checked_poses(found["grasps"]["transforms"], "grasps/transforms")
     physics, gripper, labels = found["object"], found["gripper"], found["grasps"].get("labels")
     configuration = gripper.get("configuration", Grasps.configuration)

@@ -173,7 +173,7 @@ def numbers(values: Any, name: str) -> np.ndarray:
             raise TypeError
         return array.astype(float)
     except (TypeError, ValueError, OverflowError, RecursionError, MemoryError):
-        raise GraspFileError(f"{name} holds no numbers, expected an array of them") from None
+        raise GraspFileError(f"{name} holds no numbers, expected an array of numbers") from None
 
 
 def text(value: Any) -> str:

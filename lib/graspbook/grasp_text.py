@@ -74,7 +74,7 @@ def read_json(path: Path) -> Grasps:
     found = _part(content, "grasps")
     if "transforms" not in found:
         raise GraspFileError(
-            f"no grasps.transforms, expected a file of GraspGen; {_names(content)}"
+            f"it has no grasps.transforms, expected a GraspGen file; {_names(content)}"
         )
     poses = checked_poses(found["transforms"], "grasps.transforms")
     labels = found.get("object_in_gripper")
@@ -144,7 +144,7 @@ def read_yaml(path: Path) -> Grasps:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     content = _parsed(path, lambda source: yaml.load(source, Loader=loader), "YAML")
     if "isaac" not in str(content.get("format", ""))[:40] or "grasps" not in content:
-        raise GraspFileError(f"no grasps of format isaac_grasp; {_names(content)}")
+        raise GraspFileError(f"it has no grasps in the format isaac_grasp; {_names(content)}")
     entries = content["grasps"] or {}
     if not isinstance(entries, dict) or len(entries) > MOST:
         raise GraspFileError("grasps is not a mapping of names to grasps")
@@ -155,8 +155,8 @@ def read_yaml(path: Path) -> Grasps:
         poses = poses @ _franka_T_grasp()
     elif frame not in ("", _GRASP_FRAME):
         raise GraspFileError(
-            f"its gripper_frame is {frame!r}, whose axes are not known; expected panda_hand,"
-            f" {_GRASP_FRAME} (z approaches, fingers close along x), or none"
+            f"its gripper_frame {frame!r} has unknown axes; expected panda_hand, {_GRASP_FRAME}"
+            " (z approaches, fingers close along x), or no gripper_frame"
         )
     values = entries.values()
     score = numbers([entry.get("confidence", 1.0) for entry in values], "confidence")
@@ -198,7 +198,7 @@ def _isaac_pose(name, entry):
     place = f"grasps.{str(name)[:40]}"
     orientation = entry.get("orientation") if isinstance(entry, dict) else None
     if not isinstance(orientation, dict) or "position" not in entry:
-        raise GraspFileError(f"{place} has no position, or no orientation with w and xyz")
+        raise GraspFileError(f"{place} lacks a position, or an orientation with w and xyz")
     position = _vector(entry["position"], 3, f"{place}.position")
     xyz = _vector(orientation.get("xyz"), 3, f"{place}.orientation.xyz")
     quat = np.array([*_vector([orientation.get("w")], 1, f"{place}.orientation.w"), *xyz])
@@ -219,7 +219,7 @@ def _vector(values, size, name):
 
 def _parsed(path, parse, kind):
     if path.stat().st_size > _LARGEST:
-        raise GraspFileError(f"{path.stat().st_size} bytes, expected at most {_LARGEST}")
+        raise GraspFileError(f"it has {path.stat().st_size} bytes, expected at most {_LARGEST}")
     try:
         source = path.read_bytes().decode("utf-8-sig")
         content = parse(source)
@@ -228,14 +228,16 @@ def _parsed(path, parse, kind):
         lines = str(error).splitlines() or [type(error).__name__]
         raise GraspFileError(f"not a readable {kind} file ({lines[0]})") from error
     if not isinstance(content, dict):
-        raise GraspFileError(f"it holds a {type(content).__name__}, expected a mapping of names")
+        raise GraspFileError(f"it holds a {type(content).__name__}, expected names with values")
     return content
 
 
 def _part(content, name):
     part = content.get(name)
     if not isinstance(part, dict):
-        raise GraspFileError(f"no mapping {name!r}, expected a file of GraspGen; {_names(content)}")
+        raise GraspFileError(
+            f"it has no mapping {name!r}, expected a GraspGen file; {_names(content)}"
+        )
     return part
 
 

@@ -41,12 +41,12 @@ def epsilon(
     points, normals, com = (np.asarray(array, float) for array in (points, normals, com))
     if points.shape[1:] != (3,) or normals.shape != points.shape or com.shape != (3,):
         raise ParameterError(
-            f"ε of points {points.shape}, normals {normals.shape} and centre of mass {com.shape}: "
-            "expected (P, 3), (P, 3) and (3,)"
+            f"ε: points, normals and centre of mass have shapes {points.shape}, {normals.shape} and"
+            f" {com.shape}, expected (P, 3), (P, 3) and (3,)"
         )
     if not all(np.isfinite(array).all() for array in (points, normals, com)):
         raise ParameterError(
-            "ε: contacts or the centre of mass are not finite, expected finite numbers"
+            "ε: a contact or the centre of mass is not finite, expected finite numbers"
         )
     if len(normals) and np.abs(np.linalg.norm(normals, axis=1) - 1).max() > 1e-3:
         raise ParameterError(

@@ -124,7 +124,7 @@ def read_tensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, A
     except (safetensors.SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
     if _KEY not in metadata:
-        raise WeightsError(f"{path}: no metadata {_KEY!r}: not written by this project")
+        raise WeightsError(f"{path}: it has no metadata {_KEY!r}: not written by this project")
     try:
         return tensors, json.loads(metadata[_KEY])
     except (ValueError, RecursionError) as error:
@@ -149,7 +149,7 @@ def load_state(
         name = wrong[0][0]
         seen = f"has shape {found[name]}" if name in found else "is missing"
         raise WeightsError(
-            f"{path}: does not fit the network: {name!r} {seen}, expected"
-            f" {expected.get(name, 'no such tensor')}"
+            f"{path}: it does not fit the network: {name!r} {seen}, expected"
+            f" {f'shape {expected[name]}' if name in expected else 'no such tensor'}"
         )
     model.load_state_dict(tensors)

@@ -60,7 +60,7 @@ def test_another_gripper_is_used_only_when_asked_for_and_said(folder, capsys):
     assert main(["label", "g.h5"]) == 2
     assert "grasps of the gripper 'claw'" in capsys.readouterr().err
     assert main(["label", "g.h5", "--threads", "1", "--gripper", "panda"]) == 0
-    note = "the grasps are of claw; they are tested with panda"
+    note = "the grasps are for claw, but they are tested with panda"
     assert f"note: {note}" in capsys.readouterr().err
     assert read_grasps("g_labelled.h5").notes == (note,)
 

@@ -22,11 +22,11 @@ def test_a_file_is_written_in_the_format_of_its_suffix(tmp_path, box, name):
 def test_an_unknown_suffix_and_one_file_for_two_meshes_are_refused(tmp_path, box, capsys):
     for name in ("box.npz", "box.h6"):
         assert main(["sample", str(box), "--out", str(tmp_path / name)]) == 2
-        assert "no grasp file has the suffix" in capsys.readouterr().err
+        assert "is not a suffix of a grasp file" in capsys.readouterr().err
     (tmp_path / "other.stl").write_bytes(box.read_bytes())
     meshes = [str(box), str(tmp_path / "other.stl")]
     assert main(["sample", *meshes, "--out", str(tmp_path / "a.hdf5")]) == 2
-    assert "one grasp file for 2 meshes" in capsys.readouterr().err
+    assert "is one grasp file, but there are 2 meshes" in capsys.readouterr().err
     assert main(["sample", *meshes, "--out", str(tmp_path / "both.txt")]) == 2
     assert "expected a folder" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["box.stl", "other.stl"]
@@ -40,7 +40,7 @@ def test_a_rerun_continues_and_other_settings_need_force(tmp_path, monkeypatch, 
     arguments = ["sample", str(tmp_path), "--threads", "1", "--grasps"]
     assert main([*arguments, "4"]) == 0
     out, err = capsys.readouterr()
-    assert f"note: {tmp_path}: 2 meshes" in err and out.splitlines()[-1].startswith("Next: ")
+    assert f"note: {tmp_path}: found 2 meshes" in err and out.splitlines()[-1].startswith("Next: ")
     made = [tmp_path / name / "cup_sampled.h5" for name in "ab"]
     before = [path.stat().st_mtime_ns for path in made]
     assert main([*arguments, "4"]) == 0

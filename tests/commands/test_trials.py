@@ -165,7 +165,7 @@ def test_a_real_run_shows_the_pose_before_it_asks_and_closes_its_camera(
         camera, "open_camera", lambda source: told.append(source) or Camera(None, None, None, None)
     )
     monkeypatch.setattr(trial_setups, "RealSetup", partial(trial_setups.RealSetup, ask=nobody))
-    with pytest.raises(RobotError, match="somebody must place the objects"):
+    with pytest.raises(RobotError, match="a person must place the objects"):
         trials(
             ["spam_can"],
             ["geometric"],

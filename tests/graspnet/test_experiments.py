@@ -57,7 +57,8 @@ def test_first_objects_of_each_family():
     assert per_family(names, 2) == ["box_0000", "box_0003", "mug_0001", "mug_0002", "ball_0000"]
     assert per_family(names, {"mug": 2, "box": 1}) == ["mug_0001", "mug_0002", "box_0000"]
     with pytest.raises(
-        ParameterError, match="2 objects of family 'ball', expected at most 1: these are box_0000, "
+        ParameterError,
+        match="2 objects of family 'ball', expected at most 1; the objects are box_0000, ",
     ):
         per_family(names, {"mug": 1, "ball": 2})
     with pytest.raises(ParameterError, match="1 objects of family 'jug', expected at most 0"):

@@ -37,7 +37,7 @@ def test_training_again_on_the_same_examples_does_nothing(tmp_path):
 def test_clouds_of_fewer_points_are_refused(tmp_path):
     settings = SamplerSettings(backbone=replace(SMALL, points=65))
     with pytest.raises(
-        ParameterError, match="toy: prepared with clouds of 64 points, the network takes 65"
+        ParameterError, match="toy: its clouds were prepared with 64 points, expected at least 65"
     ):
         fit(SAMPLER, examples(), settings, TrainSettings(1), tmp_path / "w")
 

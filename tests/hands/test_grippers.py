@@ -14,5 +14,7 @@ def test_grippers_are_found_by_the_name_in_grasp_files():
 
 def test_an_unknown_gripper_is_refused_with_the_known_ones():
     assert load_gripper("panda") is FRANKA
-    with pytest.raises(ParameterError, match="unknown gripper 'claw'; there are panda, robotiq"):
+    with pytest.raises(
+        ParameterError, match="unknown gripper 'claw', expected one of panda, robotiq"
+    ):
         load_gripper("claw")

@@ -160,16 +160,17 @@ def test_missing_and_unknown_joints_are_refused_by_name(hand):
     named = hand.named(hand.open)
     value = named.pop(hand.joints[0])
     with pytest.raises(
-        ParameterError, match=f"missing {hand.joints[0]}; unknown elbow; the {hand.name} hand has"
+        ParameterError,
+        match=f"missing joints {hand.joints[0]}; unknown joints elbow; the {hand.name} hand has",
     ):
         hand.vector(named | {"elbow": value})
-    with pytest.raises(ParameterError, match="a joint vector of 99"):
+    with pytest.raises(ParameterError, match="the joint vector has 99 values"):
         hand.named(np.zeros(99))
 
 
 def test_an_unknown_hand_is_refused_with_the_known_ones():
     with pytest.raises(
-        ParameterError, match="unknown hand 'robotiq'; there are shadow, barrett, franka"
+        ParameterError, match="unknown hand 'robotiq', expected one of shadow, barrett, franka"
     ):
         load_hand("robotiq")
     assert load_hand("shadow") is load_hand("shadow")

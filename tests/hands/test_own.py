@@ -88,7 +88,7 @@ def test_what_was_assumed_is_said_and_contacts_face_what_is_gripped(own_folder):
     notes = "\n".join(hand.notes)
     assert "the palm is palm, the first link with a shape" in notes
     assert "efforts are missing or unrealistic: 1 N·m is used for left_bend, right_bend" in notes
-    assert "closing signs were worked out, please check: left_turn: 0, left_bend: 1" in notes
+    assert "these closing signs are estimates, please check: left_turn: 0, left_bend: 1" in notes
     assert "29 contact points are sampled" in notes
     points, normals, links = hand.contacts["default"]
     counts = {hand.links[link]: int((links == link).sum()) for link in np.unique(links)}
@@ -169,7 +169,7 @@ def test_plan_takes_the_folder_and_plans_again_when_its_files_change(own_folder,
     few += ["--search", "annealing", "--iterations", "2"]
     assert main(few) == 0
     said = capsys.readouterr()
-    assert "note: " in said.err and "closing signs were worked out" in said.err
+    assert "note: " in said.err and "closing signs are estimates" in said.err
     path = folder.parent / "box_three_fingers_plan.h5"
     assert said.out.startswith(f"{path}: 1 grasps") and "Next: graspbook hand-grasp " in said.out
     hand = load_hand(str(folder))
@@ -207,18 +207,21 @@ def test_listed_contacts_are_in_the_frame_of_their_link(own_folder):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ("file: other.urdf\n", "other.urdf: no such file; hand.yaml names it"),
-        ("wrist: palm\n", "hand.yaml: wrist, expected lines of name, file, palm"),
-        ("- palm\n", "hand.yaml: it holds a list, expected lines of"),
+        ("file: other.urdf\n", "other.urdf: no such file, but hand.yaml names it"),
+        ("wrist: palm\n", "hand.yaml: unknown keys wrist, expected only name, file, palm"),
+        ("- palm\n", "hand.yaml: it holds a list, expected lines KEY: VALUE"),
         ("palm: [1\n", "hand.yaml: not readable as YAML"),
         ("palm: [a]\n", r"palm is \['a'\], expected text"),
         ("name: a/b\n", "name 'a/b', expected letters"),
-        ("closing: {elbow: 1}\n", "closing elbow: 1, expected 1, -1 or 0 for one of the joints"),
-        ("closing: {left_bend: up}\n", "closing left_bend: 'up', expected 1"),
-        ("closing: {left_tip: 1}\n", "closing left_tip: 1, expected .* left_turn, left_bend"),
-        ("effort: -1\n", "effort left_turn: -1, expected N·m or N"),
-        ("effort: {left_bend: .nan}\n", "effort left_bend: nan"),
-        ("mimic: {left_bend: left_turn}\n", "mimic left_bend, expected {joint: NAME"),
+        ("closing: {elbow: 1}\n", "`closing` has elbow: 1, expected one of the joints"),
+        ("closing: {left_bend: up}\n", "`closing` has left_bend: 'up', expected one of"),
+        ("closing: {left_tip: 1}\n", "`closing` has left_tip: 1, expected .* left_turn, left_bend"),
+        ("effort: -1\n", "`effort` has left_turn: -1, expected one of"),
+        ("effort: {left_bend: .nan}\n", "`effort` has left_bend: nan"),
+        (
+            "mimic: {left_bend: left_turn}\n",
+            "`mimic` has a wrong entry for left_bend, expected {joint: NAME",
+        ),
         ("mimic: {left_bend: {joint: left_tip}}\n", "joint left_bend mimics itself"),
         ("mimic: {left_bend: {joint: elbow}}\n", "joint left_bend mimics elbow, expected one of"),
         ("contacts: some\n", "contacts has the wrong form, expected `sample`, or a list"),
@@ -245,7 +248,7 @@ def test_names_of_hands_that_are_there_are_refused(own_folder):
 
 
 def test_a_folder_with_no_hand_or_several_is_refused(tmp_path, own_folder):
-    with pytest.raises(HandError, match="0 files of a hand .none., expected one .urdf"):
+    with pytest.raises(HandError, match="0 files of a hand .none., expected a single .urdf"):
         load_own(tmp_path)
     folder = own_folder()
     (folder / "other.xml").write_text("<mujoco/>")

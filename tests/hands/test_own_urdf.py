@@ -20,7 +20,7 @@ PALM = '<mesh filename="meshes/ring.stl"/>'
     [
         ("three/meshes/tip.stl", "three/tip.stl", r"the mesh 'package://three/tip.stl' of link"),
         ('scale="0.001 0.001 0.001"', "", "the open hand is .* m long, expected 0.02 to 1"),
-        ('type="revolute"', 'type="fixed"', "no joint moves below the palm palm"),
+        ('type="revolute"', 'type="fixed"', "the palm palm has no moving joint below it"),
         ('type="revolute"', 'type="continuous"', "'left_turn' is continuous, expected revolute"),
         ('type="revolute"', 'type="ball"', "'left_turn' is ball, expected revolute, prismatic"),
         (' lower="-0.3" upper="1.2"', "", "joint 'left_bend' has no limits"),
@@ -30,19 +30,27 @@ PALM = '<mesh filename="meshes/ring.stl"/>'
         ('<axis xyz="0 0 1"/>', '<axis xyz="0 0 0"/>', "'left_turn' has axis 0 0 0"),
         ('<axis xyz="0 0 1"/>', '<axis xyz="0 0"/>', "xyz='0 0' in <axis>, expected 3 finite"),
         ('<parent link="wrist"/>', '<parent link="arm"/>', "'mount' has the parent 'arm', but"),
-        ('<link name="wrist"/>', '<link name="wrist"/><link name="arm"/>', "2 roots .wrist, arm."),
+        (
+            '<link name="wrist"/>',
+            '<link name="wrist"/><link name="arm"/>',
+            "2 root links .wrist, arm.",
+        ),
         ('<link name="wrist"/>', '<link name="wrist"/>' * 2, "two links are named 'wrist'"),
         ('<link name="wrist"/>', "<link/>", "a link has no name"),
         ('<child link="palm"/>', '<child link="left_base"/>', "'left_base' has two parents"),
-        ('<parent link="wrist"/>', '<parent link="left_end"/>', "wrist.* roots|form a circle"),
+        ('<parent link="wrist"/>', '<parent link="left_end"/>', "root links|form a circle"),
         ('joint="left_bend" m', 'joint="elbow" m', "joint left_tip mimics elbow, expected one of"),
         ('joint="left_bend" m', 'joint="left_tip" m', "joint left_tip mimics itself"),
         ('<sphere radius="0.006"/>', '<sphere radius="0"/>', "'left_end' has radius 0, expected"),
-        ('<sphere radius="0.006"/>', '<cone r="1"/>', "'left_end' has a shape 'cone', expected"),
+        ('<sphere radius="0.006"/>', '<cone r="1"/>', "'left_end' has the shape 'cone', expected"),
         ('<sphere radius="0.006"/>', "", "a shape of link 'left_end' has no geometry"),
         ("</robot>", "", "hand.urdf: not readable as XML"),
         ("<robot", "<!DOCTYPE a><robot", "has a DOCTYPE or an ENTITY"),
-        ("</robot>", '<xacro:include filename="a"/></robot>', "is xacro, expected URDF: run `xac"),
+        (
+            "</robot>",
+            '<xacro:include filename="a"/></robot>',
+            "a xacro file, expected URDF: run `xac",
+        ),
         ("</robot>", '<link name="x"/>' * 201 + "</robot>", "<link> elements, expected at most"),
     ],
 )
@@ -55,7 +63,7 @@ def test_what_no_hand_can_be_made_of_is_refused_by_name(own_folder, old, new, wo
 
 def test_files_that_are_too_large_are_not_read(own_folder, monkeypatch):
     monkeypatch.setattr(own_settings, "LARGEST", 1000)
-    with pytest.raises(HandError, match=r"hand.urdf: \d+ bytes, expected at most 1000"):
+    with pytest.raises(HandError, match=r"hand.urdf: it has \d+ bytes, expected at most 1000"):
         load_own(own_folder())
 
 
@@ -76,7 +84,9 @@ def test_a_missing_mesh_can_be_left_out(own_folder):
     with (folder / "hand.yaml").open("a") as file:
         file.write("skip_missing: true\n")
     hand = load_own(folder)
-    assert len(hand.parts) == 7 and "of link left_upper is missing, and left out" in hand.notes[0]
+    assert (
+        len(hand.parts) == 7 and "of link left_upper is missing, and was left out" in hand.notes[0]
+    )
 
 
 def test_a_hollow_mesh_is_cut_into_convex_parts(own_folder, monkeypatch):

@@ -91,7 +91,7 @@ def test_residuals_are_those_of_the_network(barrett, examples, network_file, tmp
 
 
 def test_a_single_object_has_no_controls(examples):
-    with pytest.raises(ParameterError, match="controls of 1 objects in 27 rotations"):
+    with pytest.raises(ParameterError, match="controls for 1 objects in 27 rotations"):
         answers(GraspNetwork(4, SIZES), examples, examples.take([0]))
 
 

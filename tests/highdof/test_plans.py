@@ -192,7 +192,7 @@ def test_the_plan_of_a_mesh_is_known_by_its_content(tmp_path):
     ):  # box and ball are planned together
         with pytest.raises(
             GraspFileError,
-            match="ball.h5: its grasps are for another mesh, ball, or another scale, .* for b.stl",
+            match="ball.h5: its grasps were planned for another mesh .*mesh ball.* for b.stl",
         ):
             read_plan_of(tmp_path / "ball.h5", hand, "b.stl", mesh)
     (tmp_path / "rod.h5").rename(tmp_path / "mine.h5")

@@ -72,7 +72,7 @@ def test_figures_by_hand(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("reports", "words"),
     [
-        ([*CUP, JUG[0]], r"jug: reports with seeds \[1\], expected \[0, 1\]"),
+        ([*CUP, JUG[0]], r"jug: its reports have seeds \[1\], expected \[0, 1\]"),
         ([CUP[0], CUP[0]], "1.json: a second report on cup.stl with seed 0"),
         (
             [CUP[0], JUG[1] | {"hand": "shadow"}],

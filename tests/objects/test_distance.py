@@ -203,7 +203,7 @@ def test_bad_meshes_and_sizes_are_refused():
         (np.full((3, 3), np.nan), [[0, 1, 2]]),
         (np.zeros((3, 3)), np.zeros((0, 3), int)),
     ]:
-        with pytest.raises(MeshError, match="finite faces"):
+        with pytest.raises(MeshError, match="finite corners"):
             signed_distance_grid(trimesh.Trimesh(vertices, faces, process=False), 16)
     with pytest.raises(ParameterError, match="the same number for all"):
         stack([signed_distance_grid(SMALL, 16), signed_distance_grid(SMALL, 17)])

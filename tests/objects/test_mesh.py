@@ -165,5 +165,5 @@ def test_real_meshes_load_and_most_open_ones_get_closed(real_data):
 def test_a_long_object_is_read_with_a_guess_of_its_scale(tmp_path):
     trimesh.creation.box([0.6, 0.1, 0.1]).export(tmp_path / "long.stl")
     (note,) = notes_of(load_mesh(tmp_path / "long.stl"))
-    assert note.startswith("it is 0.6 m long") and "a guess is --scale 0.25" in note
+    assert note.startswith("it is 0.6 m long") and "try --scale 0.25" in note
     assert not notes_of(load_mesh(tmp_path / "long.stl", 0.25))

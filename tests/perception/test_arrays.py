@@ -49,7 +49,7 @@ def test_depth_under_other_names_shapes_and_units(tmp_path, stored):
 def test_what_is_assumed_is_said(tmp_path):
     notes = " ".join(load(tmp_path, depth=(DEPTH * 1000).astype("u2"), K=K, pose=K).notes)
     assert "whole numbers of about 410, read as millimetres (0.41 m)" in notes
-    assert "not used: pose" in notes and "without a search for a plane" in notes
+    assert "not used: pose" in notes and "no plane is searched for" in notes
     assert load(tmp_path, points=POINTS).notes == ()
 
 

@@ -33,7 +33,7 @@ def test_text_in_columns(tmp_path, suffix, text):
 
 def test_an_empty_text_file_says_what_is_expected(tmp_path):
     (tmp_path / "cloud.xyz").write_bytes(b"")
-    with pytest.raises(CaptureError, match="cloud.xyz: expected lines of three numbers"):
+    with pytest.raises(CaptureError, match="cloud.xyz: no numbers x y z were read"):
         load_capture(tmp_path / "cloud.xyz")
 
 

@@ -296,7 +296,7 @@ REFUSED = {
     ),
     "robot.launch": (
         PUBLISHER.format("0.05 -0.02 0.03 1.57 0 0 panda_link8 flange"),
-        "is not a frame of a camera",
+        "is a frame of the robot",
     ),
     "arm.launch": (
         PUBLISHER.format("0.05 -0.02 0.03 1.57 0 0 panda_link5 cam_optical"),
@@ -315,7 +315,7 @@ REFUSED = {
     ),
     "inverse.json": (
         json.dumps({"R_gripper2cam": POSE[0][:3], "t_gripper2cam": [0, 0, 0]}),
-        "not camera to hand",
+        "expected the pose of the camera in the hand's frame",
     ),
     "two.json": (json.dumps({"a": POSE, "b": POSE}), "several matrices .a, b"),
     "aliases.yaml": (

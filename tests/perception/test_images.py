@@ -118,7 +118,7 @@ def test_what_is_ambiguous_is_not_guessed(tmp_path):
         load_capture(path, scale=0.005)
     assert "\n" not in str(raised.value)
     (tmp_path / "intrinsics.json").write_text(json.dumps({"k": (2 * K).ravel().tolist()}))
-    with pytest.raises(CaptureError, match="cameras that differ .* choose one with --camera"):
+    with pytest.raises(CaptureError, match="different cameras .* choose one with --camera"):
         load_capture(path)
 
 
@@ -129,7 +129,7 @@ def test_what_is_ambiguous_is_not_guessed(tmp_path):
         (
             lambda f: (f / "camera_info.json").write_text('{"width": 9, "height": 9, "k": '
                                                           f"{K.ravel().tolist()}}}"),
-            "depth has 80 x 60 pixels, its camera 9 x 9",
+            "depth has 80 x 60 pixels, but its camera has 9 x 9",
         ),
         (lambda f: Image.fromarray(MASK).save(f / "depth.png"), "8 bits per pixel"),
         (lambda f: Image.fromarray(np.dstack([MASK] * 3)).save(f / "depth.png"), r"\(60, 80, 3\)"),

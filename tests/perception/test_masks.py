@@ -67,14 +67,14 @@ def test_a_stack_of_masks_is_numbered_from_one():
 @pytest.mark.parametrize(
     ("labels", "target", "message"),
     [
-        (IDS, 3, "id 3 is not there; the ids are 2, 7, 9"),
+        (IDS, 3, "it has no id 3; the ids are 2, 7, 9"),
         (0 * IDS, None, "marks nothing"),
         (IDS[1:], None, r"shape \(59, 80\), expected \(60, 80\)"),
         (IDS, 9, "id 9 has 15 measured points, expected at least 50; depth is missing"),
         (IDS.T, None, r"shape \(80, 60\), expected \(60, 80\) like the points; it is transposed"),
         (IDS + 0.5, None, "fractions"),
         (np.dstack([IDS, IDS, 0 * IDS]), None, "image of colours"),
-        (IDS.astype(str), None, "expected ids"),
+        (IDS.astype(str), None, "expected numbers as ids"),
     ],
 )
 def test_masks_that_cannot_be_used_are_refused(labels, target, message):
@@ -97,7 +97,7 @@ def test_labels_in_files_of_depth_and_of_points(tmp_path):
     np.savez(tmp_path / "cloud.npz", points=GRID.reshape(-1, 3), labels=IDS.ravel())
     assert len(load_capture(tmp_path / "cloud.npz", target=2).points) == 225
     np.savez(tmp_path / "none.npz", points=GRID.reshape(-1, 3))
-    with pytest.raises(CaptureError, match="id 2 is wanted, but there is no segmap or mask"):
+    with pytest.raises(CaptureError, match="id 2 cannot be found without a segmap or mask"):
         load_capture(tmp_path / "none.npz", target=2)
 
 
@@ -110,7 +110,7 @@ def test_a_mask_with_hardly_any_depth_is_named():
 def test_the_real_segmap(real_data):
     path = real_data / "inputs" / "segmap.npz"
     assert len(load_capture(path, target=3).points) == 24854
-    with pytest.raises(CaptureError, match="id 4 is not there; the ids are 3"):
+    with pytest.raises(CaptureError, match="it has no id 4; the ids are 3"):
         load_capture(path, target=4)
 
 

@@ -228,7 +228,7 @@ def test_several_topics_are_listed_and_one_is_chosen(tmp_path):
     assert found["depth"].max() == 600 and found["K"][0, 0] == FOCAL + 1
     found = read_recording(path, [], "/depth/image_raw/compressedDepth")
     assert (found["depth"] == DEPTH).all() and found["K"][0, 0] == FOCAL
-    with pytest.raises(CaptureError, match="no depth images or clouds in the topic /colour"):
+    with pytest.raises(CaptureError, match="the topic /colour holds no depth images or clouds"):
         load_capture(path, topic="/colour")
 
 

@@ -100,8 +100,8 @@ def test_a_program_that_ends_without_closing_a_db3_does_not_hang(recording):
 
 def test_a_reader_that_stands_still_or_is_gone_is_told_and_never_waited_for(recording, monkeypatch):
     for sent, message in (
-        (signal.SIGSTOP, "its reader does not answer within 0.5 s"),
-        (signal.SIGKILL, r"its reader ended \(exit status -9\)"),
+        (signal.SIGSTOP, "the process that reads it does not answer within 0.5 s"),
+        (signal.SIGKILL, r"the process that reads it ended \(exit status -9\)"),
     ):
         with open_camera(recording, timeout=0.3) as camera, monkeypatch.context() as hurried:
             camera.frame()

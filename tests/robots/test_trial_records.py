@@ -195,7 +195,7 @@ def test_a_trial_that_never_began_is_not_done_and_the_next_record_of_it_supersed
     "changes, message",
     [
         ({"outcome": "won"}, "outcome is 'won': Input should be 'success', 'grasp failed'"),
-        ({"outcome": "grasp failed"}, "outcome 'grasp failed' without a reason"),
+        ({"outcome": "grasp failed"}, "outcome 'grasp failed' has no reason"),
         ({"pose": -1}, "pose is '-1': Input should be greater than or equal to 0"),
         ({"pose": True}, "pose is 'True': Input should be a valid integer"),
         ({"pose": 1.0}, "pose is '1.0': Input should be a valid integer"),
@@ -272,7 +272,7 @@ def test_an_interrupt_in_the_write_leaves_whole_lines(tmp_path, monkeypatch):
 def test_a_second_run_at_once_is_noticed(tmp_path):
     first, second = (opened(tmp_path / "trials.jsonl") for _ in range(2))
     first.append(trial(0))
-    with pytest.raises(OutputError, match='something else has written.*"pose": 1'):
+    with pytest.raises(OutputError, match='another program has written.*"pose": 1'):
         second.append(trial(1))
     assert read_records(first.path) == [trial(0)]
 

@@ -356,7 +356,7 @@ def test_without_anybody_to_place_objects_no_trial_begins(quick, weights, tmp_pa
         raise error
 
     with pytest.raises(
-        RobotError, match="somebody must place the objects: run it in JupyterLab or a terminal"
+        RobotError, match="a person must place the objects: run this in JupyterLab or a terminal"
     ):
         somebody = RealSetup(hostname="127.9.9.9", camera=None, show=lambda *_: "it", ask=nobody)
         run(tmp_path / "trials.jsonl", weights, robot=somebody)

@@ -87,7 +87,7 @@ def test_files_that_say_nothing_of_the_object_are_refused_first(own_file, tmp_pa
 
 
 def test_a_missing_mesh_is_named(own_file, tmp_path):
-    with pytest.raises(GraspFileError, match="box.stl is not below .*elsewhere"):
+    with pytest.raises(GraspFileError, match="box.stl was not found below .*elsewhere"):
         labels.label_file(own_file, tmp_path / "elsewhere", tmp_path / "out.h5")
     assert not (tmp_path / "out.h5").exists()
 

@@ -325,4 +325,4 @@ def test_reports_on_the_other_paper_are_refused(hand_run, capsys):
         )
         == 2
     )
-    assert "--evaluations eval.json: these are reports on graspnet" in capsys.readouterr().err
+    assert "--evaluations eval.json: these reports are on graspnet" in capsys.readouterr().err

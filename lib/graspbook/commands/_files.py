@@ -58,7 +58,7 @@ def mesh_inputs(given: Sequence[str]) -> list[Path]:
         from graspbook.objects.names import meshes_in
 
         found += (files := meshes_in(one))
-        print(f"note: {one}: {len(files)} meshes", file=sys.stderr)
+        print(f"note: {one}: found {len(files)} meshes", file=sys.stderr)
     return found
 
 
@@ -69,8 +69,8 @@ def refuse_file_as_folder(out: Path | str) -> None:
     """
     if re.fullmatch(r"\.[A-Za-z]\w{0,10}", Path(out).suffix) and not Path(out).is_dir():
         raise OutputError(
-            f"cannot write {out}: --out has the suffix {Path(out).suffix!r} of a file, expected a"
-            " folder"
+            f"cannot write {out}: --out has the suffix {Path(out).suffix!r}, as for a file;"
+            " expected a folder"
         )
 
 

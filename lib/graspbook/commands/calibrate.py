@@ -40,4 +40,4 @@ def run(options: Namespace) -> None:
     write_json(out, found | {"provenance": provenance()})
     share = found["halves"]["odd"]["frozen"]["balanced_accuracy"]
     print(f"{out}: balanced accuracy {share:.3f} on the half of the grasps not used for tuning")
-    print(f"Next: read halves and sweep in {out}, which compare the settings.")
+    print(f"Next: read `halves` and `sweep` in {out}, which compare the settings.")

@@ -60,14 +60,14 @@ def run(options: Namespace) -> None:
     own = is_folder(options.hand)
     if own and (options.network_only or options.weights):
         raise ParameterError(
-            f"--hand {options.hand}: there is no network for a hand of your own; expected neither"
-            " --network-only nor --weights"
+            f"--hand {options.hand}: there is no network for a hand of your own;"
+            " leave out --network-only and --weights"
         )
     hand = check_hand(options.hand)
     hardware = options.joint_names == "hardware"
     if hardware and options.hand != "shadow":
         raise ParameterError(
-            f"--joint-names hardware: the {options.hand} hand has no other names, only shadow has"
+            f"--joint-names hardware is for the shadow hand only, not for {options.hand}"
         )
     check_inputs(options.input, *filter(None, [options.against]))
     weights = None if own else Path(options.weights or SHIPPED)

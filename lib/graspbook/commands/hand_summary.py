@@ -37,4 +37,4 @@ def run(options: Namespace) -> None:
     for figure, values in list(found.items())[4:]:
         told = [] if values is None else [f"{value:.3g}" for value in np.atleast_1d(values)]
         print(f"{figure}: {', '.join(told) or '–'}")
-    print(f"Next: read reports in {out} for the figures of each object.")
+    print(f"Next: read `reports` in {out} for the figures of each object.")

@@ -61,7 +61,8 @@ def run(options: Namespace) -> None:
             grasp_format(out)
         if single and len(meshes) > 1:
             raise ParameterError(
-                f"--out {out}: one grasp file for {len(meshes)} meshes; expected a folder"
+                f"--out {out} is one grasp file, but there are {len(meshes)} meshes;"
+                " expected a folder"
             )
         if not single:
             refuse_file_as_folder(out)

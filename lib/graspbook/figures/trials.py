@@ -124,7 +124,7 @@ def scene_figure(
     kinds = np.asarray(kinds, str)
     unknown = sorted(set(kinds.tolist()) - set(KINDS))
     if unknown:
-        raise ValueError(f"kinds {unknown}, expected some of {list(KINDS)}")
+        raise ValueError(f"unknown kinds {unknown}, expected some of {list(KINDS)}")
     if isinstance(mesh_or_points, trimesh.Trimesh):
         figure = figures.cloud_and_grasps(mesh=mesh_or_points, title=title)
         figure.data[0].update(name="object", showlegend=True)

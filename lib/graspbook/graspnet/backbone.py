@@ -76,7 +76,7 @@ def settings_of(
     """
     if parameters.get("network") != network:
         found = parameters.get("network", "something else")
-        raise WeightsError(f"{path}: weights of {found!r}, expected {network!r}")
+        raise WeightsError(f"{path}: these are weights of {found!r}, expected {network!r}")
     values = parameters[network]
     backbone: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value

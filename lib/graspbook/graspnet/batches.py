@@ -97,8 +97,8 @@ def check_points(examples: Sequence[Examples], points: int) -> None:
         found = example.clouds.shape[1]
         if found < points:
             raise ParameterError(
-                f"{example.name}: prepared with clouds of {found} points, the network takes"
-                f" {points}"
+                f"{example.name}: its clouds were prepared with {found} points, expected at least"
+                f" {points} for the network"
             )
 
 

@@ -156,8 +156,8 @@ def sample_grasps(
     if counts["simulated"] < n:
         sides = " x ".join(f"{1000 * side:.0f}" for side in obj.mesh.extents)
         raise MeshError(
-            f"{obj.name}: only {counts['simulated']} of {counts['candidates']} candidates leave the"
-            f" hand free and put the object between its fingers, expected {n}. The hand opens"
+            f"{obj.name}: only {counts['simulated']} of {counts['candidates']} candidates keep the"
+            f" hand clear and have the object between the fingers, expected {n}. The hand opens"
             f" {1000 * gripper.opening:.0f} mm, the object measures {sides} mm"
         )
     parameters = _parameters(obj, n, seed, settings=settings, standoff=standoff, gripper=gripper)

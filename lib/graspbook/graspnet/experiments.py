@@ -208,7 +208,7 @@ def per_family(names: Sequence[str], counts: int | Mapping[str, int]) -> list[st
         have = len(found.get(family, ()))
         if have < count:
             raise ParameterError(
-                f"{count} objects of family {family!r}, expected at most {have}: these are"
+                f"{count} objects of family {family!r}, expected at most {have}; the objects are"
                 f" {', '.join(names)}"
             )
     return [name for family, count in counts.items() for name in found[family][:count]]

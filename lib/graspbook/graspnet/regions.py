@@ -47,7 +47,7 @@ def held_regions(
     """
     if obj.family not in _PARTS:
         raise ParameterError(
-            f"{obj.name}: regions of family {obj.family!r} are not known, expected one of"
+            f"{obj.name}: no regions are known for its family {obj.family!r}, expected one of"
             f" {', '.join(FAMILIES)}"
         )
     wall, handle = _PARTS[obj.family]

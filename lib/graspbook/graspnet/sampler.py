@@ -58,7 +58,8 @@ class SamplerSettings:
         if self.confidence and not self.kind.confident:
             able = ", ".join(repr(name) for name, kind in CONDITIONINGS.items() if kind.confident)
             raise ParameterError(
-                f"sampler confidence True: only with conditioning {able}, as in the released code"
+                f"sampler confidence True: possible only with conditioning {able}, as in the"
+                " released code"
             )
 
     @property

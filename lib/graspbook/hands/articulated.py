@@ -160,7 +160,7 @@ class Hand:
                 f"{source}: "
                 + "; ".join(
                     f"{word} {', '.join(names)}"
-                    for word, names in (("missing", missing), ("unknown", unknown))
+                    for word, names in (("missing joints", missing), ("unknown joints", unknown))
                     if names
                 )
                 + f"; the {self.name} hand has the joints {', '.join(self.joints)}"
@@ -184,7 +184,7 @@ class Hand:
         """
         if len(joints) != len(self.joints):
             raise ParameterError(
-                f"a joint vector of {len(joints)} values, expected the {len(self.joints)} of the"
+                f"the joint vector has {len(joints)} values, expected {len(self.joints)} for the"
                 f" {self.name} hand"
             )
         return {joint: float(value) for joint, value in zip(self.joints, joints, strict=True)}

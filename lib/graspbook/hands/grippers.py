@@ -20,5 +20,5 @@ def load_gripper(name: str) -> ParallelJaw:
     Raises ParameterError for another name.
     """
     if name not in GRIPPERS:
-        raise ParameterError(f"unknown gripper {name!r}; there are {', '.join(GRIPPERS)}")
+        raise ParameterError(f"unknown gripper {name!r}, expected one of {', '.join(GRIPPERS)}")
     return GRIPPERS[name]

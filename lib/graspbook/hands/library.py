@@ -85,7 +85,7 @@ def is_folder(name: str) -> bool:
             " .xml and the hand.yaml in it"
         )
     raise ParameterError(
-        f"unknown hand {name!r}; there are {', '.join(HANDS)}, or the path of a folder with a"
+        f"unknown hand {name!r}, expected one of {', '.join(HANDS)}, or the path of a folder with a"
         " hand's .urdf or .xml"
     )
 
@@ -118,6 +118,6 @@ def _own(folder, stamps):
     if hand.name in HANDS:
         raise ParameterError(
             f"{folder}: its hand is named {hand.name!r}, but the package already has a hand of that"
-            " name. Write `name: NAME` in hand.yaml"
+            " name. Choose another name in hand.yaml: `name: NAME`"
         )
     return hand

@@ -92,7 +92,9 @@ def _build(settings: Settings, read: Read, tree: Tree) -> Hand:
         resting = resting_pairs(made(links, may_touch=may_touch))
     except ValueError as error:  # of MuJoCo's compiler
         reason = " ".join(str(error).split())
-        raise HandError(f"{settings.path.parent}: MuJoCo does not accept it ({reason})") from error
+        raise HandError(
+            f"{settings.path.parent}: MuJoCo does not accept this hand ({reason})"
+        ) from error
     if resting:
         pairs = [f"{one} and {other}" for one, other in resting]
         read.notes.append(f"these links overlap, which is allowed: {some(pairs)}")
@@ -103,7 +105,7 @@ def _build(settings: Settings, read: Read, tree: Tree) -> Hand:
         if len(contacts) < 2:
             raise HandError(
                 f"{settings.path}: no surface of the hand faces inward, so contact points cannot be"
-                " sampled; expected `contacts` with points"
+                " sampled; list the points as `contacts` in hand.yaml"
             )
         read.notes.append(f"{len(contacts)} contact points are sampled")
     else:
@@ -137,10 +139,11 @@ def _with_signs(settings, read, hand, links):
     given = settings.signs(hand.joints)
     signs = closing_signs(hand, given)
     if guessed := [f"{joint}: {sign}" for joint, sign in signs.items() if joint not in given]:
-        read.notes.append(f"closing signs were worked out, please check: {', '.join(guessed)}")
+        read.notes.append(f"these closing signs are estimates, please check: {', '.join(guessed)}")
     if not any(signs.values()):
         raise HandError(
-            f"{settings.path}: no joint closes the hand, expected `closing` with 1 or -1"
+            f"{settings.path}: no joint closes the hand, expected `closing` with 1 or -1 for at"
+            " least one joint"
         )
     return [replace(link, closes=signs.get(link.joint, 0)) for link in links]
 
@@ -157,8 +160,8 @@ def _check_size(settings, hand):
     if not _SIZES[0] <= longest <= _SIZES[1]:
         raise HandError(
             f"{settings.path.parent}: the open hand is {longest:g} m long, expected {_SIZES[0]:g}"
-            f' to {_SIZES[1]:g}: meshes in millimetres need scale="0.001 0.001 0.001"; where the'
-            " file has an arm too, hand.yaml has to name the palm"
+            f' to {_SIZES[1]:g} m. Meshes in millimetres need scale="0.001 0.001 0.001". If the'
+            " file also has an arm, name the palm in hand.yaml"
         )
 
 
@@ -187,8 +190,8 @@ def _listed(settings, contacts, tree):
         apart = min((shape.part_distance(part, point)[0] for part in parts), default=np.inf)
         if not np.linalg.norm(normal) > 1e-6 or abs(apart) > _OFF:
             raise HandError(
-                f"{where}: the point is {1000 * apart:.1f} mm from the surface of {name}, expected"
-                " a point on the surface and a normal that is not 0"
+                f"{where}: the point is {1000 * apart:.1f} mm from the surface of {name}, and the"
+                f" normal is {normal}; expected a point on the surface and a normal that is not 0"
             )
         rows.append((link, point[0], normal / np.linalg.norm(normal)))
     return rows

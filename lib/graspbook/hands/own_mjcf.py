@@ -52,7 +52,7 @@ def read_mjcf(path: Path, root: ElementTree.Element) -> Read:
         model.geom_size,
     ):
         if not np.isfinite(values).all():
-            raise HandError(f"{path}: has a position or size that is not a finite number")
+            raise HandError(f"{path}: it has a position or a size that is not a finite number")
     bodies = _names(model.nbody, model.body, "body")
     joints = _names(model.njnt, model.joint, "joint")
     for index in range(1, model.nbody):
@@ -69,16 +69,16 @@ def _check(path, root, seen):
     """Refuse what a hand does not need, in the file and in those that it includes."""
     for element in root.iter():
         if element.tag in _REFUSED:
-            raise HandError(f"{path}: has <{element.tag}>, expected a hand of rigid bodies only")
+            raise HandError(f"{path}: it has <{element.tag}>, expected a hand of rigid bodies only")
         values = {word for text in element.attrib.values() for word in text.lower().split()}
         if values & {"nan", "-nan"}:  # MuJoCo would write a log
-            raise HandError(f"{path}: <{element.tag}> has nan, expected a number")
+            raise HandError(f"{path}: <{element.tag}> contains nan, expected a number")
         if element.tag == "include":
             file = path.parent / (element.get("file") or "")
             if not file.is_file() or len(seen) >= _MOST_FILES or file in seen:
                 raise HandError(
-                    f"{path}: includes {element.get('file')!r}, expected a file that exists, is"
-                    f" included only once, and is one of at most {_MOST_FILES}"
+                    f"{path}: includes {element.get('file')!r}; expected a file that exists and is"
+                    f" included only once, and at most {_MOST_FILES} files"
                 )
             try:
                 seen.append(file)
@@ -97,7 +97,7 @@ def _compiled(path, notes):
     elif shown:
         notes.append("no collision shapes: the visual ones are used")
     if spec.tendons:
-        notes.append("tendons are ignored: `mimic` in hand.yaml couples joints")
+        notes.append("tendons are ignored; to couple joints, write `mimic` in hand.yaml")
     others = [motor for motor in spec.actuators if motor.trntype != mujoco.mjtTrn.mjTRN_JOINT]
     of_tendons = [one for one in spec.equalities if one.type == mujoco.mjtEq.mjEQ_TENDON]
     for element in (*spec.sensors, *spec.keys, *spec.cameras, *others, *of_tendons, *spec.tendons):
@@ -205,7 +205,9 @@ def _part(path, model, geom) -> Part:
         return own_shapes.ellipsoid(size, body_T_geom)
     if kind != _KIND.mjGEOM_MESH:
         name = model.geom(geom).name or geom
-        raise HandError(f"{path}: geom {name} is a field, expected a solid shape")
+        raise HandError(
+            f"{path}: geom {name} is a height or distance field, expected a solid shape"
+        )
     mesh = model.geom_dataid[geom]
     start = model.mesh_vertadr[mesh]
     corners = model.mesh_vert[start : start + model.mesh_vertnum[mesh]]

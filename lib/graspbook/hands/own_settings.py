@@ -70,8 +70,8 @@ class Settings:
         for joint, effort in efforts.items():
             if joint not in joints or not is_number(effort) or not 0 < effort <= max(MOST):
                 raise HandError(
-                    f"{self.path}: effort {joint}: {effort!r}, expected N·m or N of one of the"
-                    f" joints {some(joints, 30)}"
+                    f"{self.path}: `effort` has {joint}: {effort!r}, expected one of the joints"
+                    f" {some(joints, 30)} with a realistic value in N·m or N"
                 )
         return {joint: float(effort) for joint, effort in efforts.items()}
 
@@ -84,7 +84,8 @@ class Settings:
                 is_number(row["factor"]) and is_number(row["offset"])
             ):
                 raise HandError(
-                    f"{self.path}: mimic {joint}, expected {{joint: NAME, factor: 1, offset: 0}}"
+                    f"{self.path}: `mimic` has a wrong entry for {joint}, expected"
+                    " {joint: NAME, factor: 1, offset: 0}"
                 )
             found[joint] = (str(row["joint"]), float(row["factor"]), float(row["offset"]))
         return found
@@ -112,10 +113,11 @@ def read_settings(folder: Path) -> Settings:
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise HandError(
-            f"{path}: it holds a {type(values).__name__}, expected lines of {', '.join(KEYS)}"
+            f"{path}: it holds a {type(values).__name__}, expected lines KEY: VALUE with the keys"
+            f" {', '.join(KEYS)}"
         )
     if unknown := [str(key) for key in values if key not in KEYS]:
-        raise HandError(f"{path}: {some(unknown)}, expected lines of {', '.join(KEYS)}")
+        raise HandError(f"{path}: unknown keys {some(unknown)}, expected only {', '.join(KEYS)}")
     for key in {"name", "file", "palm"} & values.keys():
         if not isinstance(values[key], str | int) or "\0" in str(values[key]):
             raise HandError(f"{path}: {key} is {values[key]!r}, expected text")
@@ -134,7 +136,7 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         if (size := path.stat().st_size) > LARGEST:
-            raise HandError(f"{path}: {size} bytes, expected at most {LARGEST}")
+            raise HandError(f"{path}: it has {size} bytes, expected at most {LARGEST}")
         return path.read_bytes()
     except OSError as error:
         raise HandError(f"{path}: cannot be read ({error.strerror})") from error
@@ -150,14 +152,14 @@ def hand_file(folder: Path, settings: Settings) -> Path:
     """
     if name := settings.values.get("file"):
         if not (folder / name).is_file():
-            raise HandError(f"{folder / name}: no such file; {settings.path.name} names it")
+            raise HandError(f"{folder / name}: no such file, but {settings.path.name} names it")
         return folder / name
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if len(found) != 1:
         names = some(path.name for path in found) or "none"
         raise HandError(
-            f"{folder}: {len(found)} files of a hand ({names}), expected one .urdf, .xml or .mjcf,"
-            " or hand.yaml with `file: NAME`"
+            f"{folder}: it has {len(found)} files of a hand ({names}), expected a single .urdf,"
+            " .xml or .mjcf, or the line `file: NAME` in hand.yaml"
         )
     return found[0]
 
@@ -171,9 +173,11 @@ def xml_root(path: Path) -> ElementTree.Element:
     """
     data = read_bytes(path)
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise HandError(f"{path}: has a DOCTYPE or an ENTITY, expected plain XML")
+        raise HandError(f"{path}: it has a DOCTYPE or an ENTITY, expected plain XML")
     if b"<xacro:" in data:
-        raise HandError(f"{path}: is xacro, expected URDF: run `xacro {path.name} > hand.urdf`")
+        raise HandError(
+            f"{path}: this is a xacro file, expected URDF: run `xacro {path.name} > hand.urdf`"
+        )
     try:
         root = ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:

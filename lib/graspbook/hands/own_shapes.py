@@ -93,7 +93,9 @@ def check_size(path: Path) -> None:
     path: of the file, which may be missing.
     """
     if path.is_file() and (size := path.stat().st_size) > _LARGEST:
-        raise HandError(f"{path}: {size} bytes, expected at most {_LARGEST} in a mesh of a hand")
+        raise HandError(
+            f"{path}: it has {size} bytes, expected at most {_LARGEST} for a hand's mesh"
+        )
 
 
 def mesh_parts(

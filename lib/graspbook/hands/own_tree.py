@@ -125,15 +125,17 @@ def build_tree(read: Read, palm: str | None, source: object) -> Tree:
         for part in bodies[name].parts:
             parts.append(replace(part, link=link, core=pose.transform(link_T_body, part.core)))
     if left := [name for name, body in bodies.items() if name not in frames and body.parts]:
-        read.notes.append(f"left out, since a joint is between them and the palm: {some(left)}")
+        read.notes.append(
+            f"these links are left out, since a joint is between them and the palm: {some(left)}"
+        )
     if not any(part.link == palm for part in parts):
         raise HandError(f"{source}: the palm {palm} has no collision shape")
     there = {link.joint for link in links if link.joint}
     if not there:
-        raise HandError(f"{source}: no joint moves below the palm {palm}, expected fingers")
+        raise HandError(f"{source}: the palm {palm} has no moving joint below it, expected fingers")
     coupling = _coupling(read.coupling, there, source)
     if not there - coupling.keys():
-        raise HandError(f"{source}: all joints depend on others, expected one that does not")
+        raise HandError(f"{source}: every joint follows another, expected one that does not")
     return Tree(_with_efforts(links, coupling, read.notes), tuple(parts), coupling, frames)
 
 
@@ -148,8 +150,12 @@ def _in_order(bodies: Mapping[str, Body], source) -> dict[str, Body]:
     """The bodies, parents before children."""
     roots = [name for name, body in bodies.items() if body.parent is None]
     if len(roots) != 1:
-        found = f"{len(roots)} roots ({some(roots)})" if roots else "no root: they form a circle"
-        raise HandError(f"{source}: {found}, expected one link that all others hang on")
+        found = (
+            f"{len(roots)} root links ({some(roots)})"
+            if roots
+            else "no root link (the links form a circle)"
+        )
+        raise HandError(f"{source}: it has {found}, expected a single link that holds all others")
     children: dict[str, list[str]] = {}
     for name, body in bodies.items():
         if body.parent is not None:
@@ -160,7 +166,7 @@ def _in_order(bodies: Mapping[str, Body], source) -> dict[str, Body]:
         ordered[name] = bodies[name]
         waiting = children.get(name, []) + waiting
     if circle := [name for name in bodies if name not in ordered]:
-        raise HandError(f"{source}: {some(circle)} form a circle, expected one tree of links")
+        raise HandError(f"{source}: the links {some(circle)} form a circle, expected a tree")
     return ordered
 
 

@@ -49,7 +49,7 @@ def read_urdf(path: Path, root: Element, *, skip_missing: bool = False) -> Read:
         read.notes.append("no collision shapes: the visual ones are used")
     if kind == "collision" and (bare := [n for n, e in links.items() if _only_looks(e)]):
         read.notes.append(
-            f"links that have only visual shapes are used without a shape: {some(bare)}"
+            f"these links have visual shapes only, and are used without a shape: {some(bare)}"
         )
     for name, element in links.items():
         parent, parent_T_link, joint = above.get(name, (None, _NOTHING, None))
@@ -106,7 +106,7 @@ def _joint(path, name, element) -> Joint | None:
     low, high = (_numbers(path, limit, key, "", 1)[0] for key in ("lower", "upper"))
     if low >= high:
         raise HandError(
-            f"{path}: joint {name!r} has limits {low:g} to {high:g}, expected a lower one first"
+            f"{path}: joint {name!r} has limits {low:g} to {high:g}, expected the lower limit first"
         )
     axis = element.find("axis")
     x, y, z = (1.0, 0.0, 0.0) if axis is None else _numbers(path, axis, "xyz", "1 0 0", 3)
@@ -140,23 +140,24 @@ def _parts(path, link, element, *, notes, skip_missing) -> list[Part]:
         return [make(size("radius")[0], size("length")[0], link_T_shape)]
     if shape.tag != "mesh":
         raise HandError(
-            f"{path}: link {link!r} has a shape {shape.tag!r}, expected box, sphere, cylinder,"
+            f"{path}: link {link!r} has the shape {shape.tag!r}, expected box, sphere, cylinder,"
             " capsule or mesh"
         )
     scale = np.array(_numbers(path, shape, "scale", "1 1 1", 3))
     if not np.abs(scale).min() > 0:
         raise HandError(
-            f"{path}: link {link!r} has a mesh of scale {shape.get('scale')}, expected no 0"
+            f"{path}: link {link!r} has a mesh with scale {shape.get('scale')}, expected three"
+            " factors that are not 0"
         )
     name = shape.get("filename") or ""
     file = _find(path, name)
     if file is None and skip_missing:
-        notes.append(f"the mesh {name!r} of link {link} is missing, and left out")
+        notes.append(f"the mesh {name!r} of link {link} is missing, and was left out")
         return []
     if file is None:
         raise HandError(
-            f"{path}: the mesh {name!r} of link {link!r} is in no folder from {path.parent} upwards"
-            " (`skip_missing: true` in hand.yaml leaves it out)"
+            f"{path}: the mesh {name!r} of link {link!r} is not in {path.parent} or a folder above"
+            " it; to leave the mesh out, write `skip_missing: true` in hand.yaml"
         )
     return own_shapes.mesh_parts(file, scale, link_T_shape, notes)
 

@@ -41,13 +41,13 @@ def to_hardware(
     """
     unknown = sorted(set(joints) - set(HARDWARE))
     if unknown:
-        raise ParameterError(f"no joint {unknown[0]!r} in our Shadow Hand, expected FFJ0 to THJ4")
+        raise ParameterError(f"our Shadow Hand has no joint {unknown[0]!r}, expected FFJ0 to THJ4")
     found = {HARDWARE[name][0]: HARDWARE[name][1] * float(v) for name, v in joints.items()}
     for finger in (name.upper() for name in FINGERS) if tendons else ():
         pair = [found.pop(f"{finger}J{k}", None) for k in (1, 2)]
         given = [value for value in pair if value is not None]
         if len(given) == 1:
-            raise ParameterError(f"one of {finger}J0 and {finger}J1 is missing, expected both")
+            raise ParameterError(f"{finger}J0 or {finger}J1 is missing, expected both")
         found |= {f"{finger}J0": sum(given)} if given else {}
     return {f"{prefix}{name}": value for name, value in found.items()}
 
@@ -68,7 +68,9 @@ def from_hardware(joints: Mapping[str, float], *, prefix: str = PREFIX) -> dict[
         short = name.removeprefix(prefix)
         finger = short[:2]
         if not name.startswith(prefix):
-            raise ParameterError(f"joint {name!r}, expected the right hand's with {prefix!r}")
+            raise ParameterError(
+                f"joint {name!r}, expected a joint of the right hand, with the prefix {prefix!r}"
+            )
         if short in ("WRJ1", "WRJ2"):
             continue
         if short in _OURS:
@@ -80,5 +82,5 @@ def from_hardware(joints: Mapping[str, float], *, prefix: str = PREFIX) -> dict[
                 found[f"{finger}J1"] = float(value) / (1 + share)
                 found[f"{finger}J0"] = float(value) * share / (1 + share)
         else:
-            raise ParameterError(f"no joint {name!r}, expected {prefix}FFJ1 to {prefix}THJ5")
+            raise ParameterError(f"unknown joint {name!r}, expected {prefix}FFJ1 to {prefix}THJ5")
     return found

@@ -50,8 +50,8 @@ class AnnealingSettings:
             )
         if self.iterations < 1 or self.candidates < 1:
             raise ParameterError(
-                f"{self.iterations} iterations of {self.candidates} candidates: expected at least"
-                " one of each"
+                f"{self.iterations} iterations with {self.candidates} candidates each, expected at"
+                " least one iteration and one candidate"
             )
 
 

@@ -89,7 +89,8 @@ def answers(model: GraspNetwork, training: Examples, tested: Examples) -> dict[s
     count, turns = tested.grids.shape[:2]
     if count < 2 or turns < 2:
         raise ParameterError(
-            f"controls of {count} objects in {turns} rotations, expected at least two of each"
+            f"controls for {count} objects in {turns} rotations, expected at least two objects and"
+            " two rotations"
         )
     model.eval()
     with torch.no_grad():

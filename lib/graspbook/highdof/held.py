@@ -44,7 +44,7 @@ def tell_held(
     most: number of grasps to test, those of least imbalance; all if None.
     """
     if plan.squeeze is None or plan.pregrasp is None or plan.imbalance is None:
-        raise GraspFileError("a plan without a squeeze, as older versions wrote it: plan again")
+        raise GraspFileError("the plan has no squeeze, since an older version wrote it: plan again")
     chosen = np.argsort(plan.imbalance, kind="stable")
     chosen = np.sort(chosen[plan.imbalance[chosen] <= IMBALANCE][:most])
     wrist = pose_vector.split(torch.as_tensor(plan.states[chosen], dtype=torch.float64))[0].numpy()

@@ -94,7 +94,9 @@ def grasp_mesh(
     file = weights and weights_path(weights, hand.name)
     known = file and load_network(file, hand)
     if not known and not planned:
-        raise ParameterError(f"{path}: no network and no planned candidates, expected one of them")
+        raise ParameterError(
+            f"{path}: there is neither a network nor a planned candidate, expected one of them"
+        )
     refused = ""
     try:
         target, parts = make_target(mesh), []

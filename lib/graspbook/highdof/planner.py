@@ -46,8 +46,8 @@ class PlannerSettings:
     def __post_init__(self) -> None:
         if self.energy not in ENERGIES or self.grasps < 1:
             raise ParameterError(
-                f"{self.grasps} grasps of energy {self.energy!r}, expected at least one grasp, and"
-                f" an energy of {', '.join(ENERGIES)}"
+                f"{self.grasps} grasps with energy {self.energy!r}, expected at least one grasp,"
+                f" and one of the energies {', '.join(ENERGIES)}"
             )
         own = self.energy, self.layout
         if isinstance(self.search, BalanceSettings) and own != ("distance_sum", "default"):
@@ -206,8 +206,8 @@ def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator)
     if not len(left):
         return states
     raise PlanError(
-        f"no legal start of the {hand.name} hand in {DRAWS} draws at an object that is "
-        f"{2000 * float(halves[which[left[0]]]):.0f} mm long"
+        f"no legal start of the {hand.name} hand was found in {DRAWS} draws, around an object that"
+        f" is {2000 * float(halves[which[left[0]]]):.0f} mm long"
     )
 
 

@@ -105,7 +105,7 @@ def read_plan(path: Path | str, hand: Hand | None = None) -> HandGrasps:
             names = [*_ARRAYS, "com", *(name for name in _STAGES if name in file)]
             size = sum(file[name].nbytes for name in names)
             if size > _LARGEST:
-                raise ValueError(f"{size} bytes of arrays, expected at most {_LARGEST}")
+                raise ValueError(f"its arrays have {size} bytes, expected at most {_LARGEST}")
             arrays = {name: file[name][()] for name in names}
             length, evaluations = (float(file[name][()]) for name in ("length", "evaluations"))
             name, joints = file.attrs["hand"], tuple(json.loads(file.attrs["joints"]))
@@ -140,8 +140,8 @@ def read_plan_of(
     planned = next(iter(group)) if len(group) == 1 else Path(path).stem
     if group.get(planned) != content_hash(mesh.vertices, mesh.faces):
         raise GraspFileError(
-            f"{path}: its grasps are for another mesh, {planned}, or another scale,"
-            f" expected those that `graspbook plan` wrote for {source} with the same --scale"
+            f"{path}: its grasps were planned for another mesh or another scale (mesh {planned});"
+            f" expected grasps that `graspbook plan` wrote for {source} with the same --scale"
         )
     return plan
 

@@ -35,14 +35,14 @@ def summarise(paths: Iterable[Path | str]) -> tuple[dict[str, Any], dict[str, di
     for name, of_object in reports.items():
         if len(of_object) < len(seeds):
             raise ParameterError(
-                f"{name}: reports with seeds {sorted(of_object)}, expected {seeds}, the"
-                " seeds of the other objects"
+                f"{name}: its reports have seeds {sorted(of_object)}, expected {seeds}, as for the"
+                " other objects"
             )
     rows = [[of_object[seed] for seed in seeds] for of_object in reports.values()]
     kinds = sorted({(report["hand"], len(report["rotations"])) for row in rows for report in row})
     if len(kinds) > 1:
         raise ParameterError(
-            f"reports on {' and '.join(f'{hand} in {count} rotations' for hand, count in kinds)}:"
+            f"the reports are on {' and '.join(f'{hand} in {n} rotations' for hand, n in kinds)}:"
             " expected one hand and one number of rotations"
         )
 

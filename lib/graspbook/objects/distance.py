@@ -51,13 +51,13 @@ def signed_distance_grid(mesh: trimesh.Trimesh, size: int = 128) -> DistanceFiel
     size: nodes along each side of the cube.
     """
     if size < 8:
-        raise ParameterError(f"a distance field of {size} nodes per side: expected at least 8")
+        raise ParameterError(f"a distance field with {size} nodes per side, expected at least 8")
     triangles = np.asarray(mesh.triangles, float)
     finite = len(triangles) and np.isfinite(triangles).all()
     if not finite or not np.ptp(triangles, axis=(0, 1)).max() > 0:
         raise MeshError(
-            f"a distance field of a mesh of {len(triangles)} faces: expected finite faces and some"
-            " extent"
+            f"cannot make a distance field of a mesh with {len(triangles)} faces: expected faces"
+            " with finite corners, and a size of more than 0"
         )
     low, high = triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))
     side = (high - low).max() / FILL
@@ -121,8 +121,8 @@ def stack(fields: Sequence[DistanceField], device: "torch.device | str" = "cpu")
     sizes = {len(field.values) for field in fields}
     if len(sizes) != 1:
         raise ParameterError(
-            f"distance fields have {sorted(sizes)} nodes per side, expected the same number for all"
-            " fields, and at least one field"
+            f"the distance fields have {sorted(sizes)} nodes per side, expected one or more fields"
+            " that all have the same number"
         )
     arrays = zip(*((field.values, field.origin, field.spacing) for field in fields), strict=True)
     return Fields(

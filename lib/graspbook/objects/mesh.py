@@ -61,7 +61,7 @@ def load_mesh(
     if (size := float(mesh.extents.max())) > LONG:
         notes.append(
             f"it is {size:.2g} m long, which is large for one hand; if the unit is wrong,"
-            f" a guess is --scale {scale * 0.15 / size:.2g}, which makes it 0.15 m long"
+            f" try --scale {scale * 0.15 / size:.2g}, which makes it 0.15 m long"
         )
     return _with_notes(mesh, notes)
 

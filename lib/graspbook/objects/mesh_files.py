@@ -72,7 +72,7 @@ def _refuse_draco(path):
         return
     if start.startswith(b"DRACO") or _DRACO.encode() in start:
         raise MeshError(
-            f"{path}: compressed by Draco, which is not read; decompress it first:"
+            f"{path}: it is compressed by Draco, which cannot be read; decompress it first:"
             + (
                 " draco_decoder -i IN.drc -o OUT.obj"
                 if path.suffix.lower() == ".drc"
@@ -84,7 +84,10 @@ def _refuse_draco(path):
 def _check_shapes(mesh):
     """Raise ValueError for vertices that are not in space, and faces of vertices not there."""
     if mesh.vertices.shape[1:] != (3,) or mesh.faces.shape[1:] != (3,):
-        raise ValueError(f"vertices of {mesh.vertices.shape[1:]} coordinates, expected 3")
+        raise ValueError(
+            f"vertices have shape {mesh.vertices.shape} and faces {mesh.faces.shape},"
+            " expected 3 columns in both"
+        )
     if len(mesh.faces) and not 0 <= mesh.faces.min() <= mesh.faces.max() < len(mesh.vertices):
         raise ValueError(f"a face refers to a vertex beyond the {len(mesh.vertices)} in the file")
 

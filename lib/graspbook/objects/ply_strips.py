@@ -61,7 +61,7 @@ def _binary_lists(data, lists, order, kind):
         number = int(np.frombuffer(data, length, 1, start)[0])
         start += length.itemsize
         if number < 0:
-            raise ValueError(f"a strip of {number} vertices")
+            raise ValueError(f"a strip has {number} vertices, expected 0 or more")
         found.append(np.frombuffer(data, item, number, start).astype(int))
         start += number * item.itemsize
     return found

@@ -65,7 +65,9 @@ class FamilySet:
         name: one of `names`.
         """
         if name not in self._splits["all"]:
-            raise ParameterError(f"no object {name!r} in this set of {len(self._splits['all'])}")
+            raise ParameterError(
+                f"this set of {len(self._splits['all'])} objects has no object {name!r}"
+            )
         family, number = name.rsplit("_", 1)
         rng = np.random.default_rng([self.seed, 0, FAMILIES.index(family), int(number)])
         return make_shape(family, rng, name)

@@ -82,7 +82,9 @@ def _surface(path, geometry, read):
     if shape.tag == "cylinder":
         return trimesh.creation.cylinder(numbers["radius"][0], numbers["length"][0])
     if shape.tag != "mesh":
-        raise MeshError(f"{path}: geometry {shape.tag!r}, expected mesh, box, sphere or cylinder")
+        raise MeshError(
+            f"{path}: it has the geometry {shape.tag!r}, expected mesh, box, sphere or cylinder"
+        )
     name = shape.get("filename", "")
     mesh = read(_find(path, name))
     scale = np.broadcast_to(numbers.get("scale", 1.0), 3)

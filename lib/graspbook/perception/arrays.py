@@ -163,7 +163,7 @@ def as_points(source: str, name: str, points: np.ndarray, notes: list[str]) -> n
     if points.ndim not in (2, 3) or not 3 <= points.shape[-1] <= 12:
         raise CaptureError(f"{source}: {name} has shape {points.shape}, expected (M, 3)")
     if points.shape[-1] > 3:
-        notes.append(f"the first three of {points.shape[-1]} columns of {name} are x, y, z")
+        notes.append(f"{name} has {points.shape[-1]} columns; the first three are used as x, y, z")
     return points[..., :3]
 
 
@@ -256,7 +256,7 @@ def depth_factor(source: str, value: np.ndarray) -> float:
     Raises CaptureError for anything but one positive number.
     """
     if value.size != 1 or value.dtype.kind not in "iuf" or not 0 < value.flat[0] < 1e7:
-        raise CaptureError(f"{source}: the factor of depth is not one positive number")
+        raise CaptureError(f"{source}: the factor from depth to metres is not one positive number")
     number = float(value.flat[0])
     return number if number < 0.05 else number / 1000 if number < 50 else 1 / number
 

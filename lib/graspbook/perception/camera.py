@@ -106,7 +106,7 @@ class DepthRenderer:
             depth = depth + rng.normal(0, noise, depth.shape).astype(np.float32)
         cloud = backproject(depth, camera.K)
         if not len(cloud):
-            raise MeshError("the camera sees nothing of the object from a random view")
+            raise MeshError("from a random view, the camera does not see the object")
         return cloud if points is None else resample(cloud, points, rng), camera_T_object
 
     def _window(self, camera, camera_T_object):

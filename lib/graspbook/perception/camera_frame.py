@@ -44,7 +44,7 @@ def camera_T_cloud(
             )
         else:
             notes.append(
-                f"the {source} viewpoint at {_text(viewpoint[:3, 3])} is the pose of the camera"
+                f"the {source} viewpoint at {_text(viewpoint[:3, 3])} is used as the camera's pose"
             )
         found = inverse(viewpoint)
         if not exact and (transform(found, points)[:, 2] < 0).mean() > 0.99:

@@ -112,7 +112,7 @@ def load_capture(
     labels = _labels(path, content, names, mask, notes)
     given = content.get("object_points")
     if target is not None and labels is None:
-        raise CaptureError(f"{path}: id {target} is wanted, but there is no segmap or mask")
+        raise CaptureError(f"{path}: id {target} cannot be found without a segmap or mask")
     pose = None
     if "depth" in content:
         if camera_pose is not None or up is not None:
@@ -177,12 +177,14 @@ def _find(path, scene, grid, pose, notes):
     short = np.ptp(scene, axis=0).max() <= OBJECT_EXTENT
     if alone and short and not is_rectangle(grid) and not has_table(scene):
         notes.append(
-            f"only {len(scene)} pixels, away from the image border, have a depth: they are used as"
-            " the object, without a search for a plane"
+            f"only {len(scene)} pixels away from the image border have a depth; they are used as"
+            " the object, and no plane is searched for"
         )
         return one_object(scene, notes)
     if alone and is_alone(scene):
-        notes.append(f"the {len(scene)} points with a depth are the object: no table is under them")
+        notes.append(
+            f"no table is under the {len(scene)} points with a depth, so all are used as the object"
+        )
         return scene
     try:
         found = extract_object(scene, notes)
@@ -245,6 +247,7 @@ def _cloud(path, name, points):
     length = np.ptp(kept, axis=0).max()
     if 0 < length < SMALLEST:
         raise CaptureError(
-            f"{path}: {name} are {length:.2g} m long, expected at least {SMALLEST} m; check --scale"
+            f"{path}: the extent of {name} is {length:.2g} m, expected at least {SMALLEST} m;"
+            " check --scale"
         )
     return kept

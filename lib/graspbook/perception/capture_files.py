@@ -80,7 +80,7 @@ def _read_npz(path):
     with zipfile.ZipFile(path) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
     if size > _LARGEST:
-        raise CaptureError(f"{path}: {size} bytes of arrays, expected at most {_LARGEST}")
+        raise CaptureError(f"{path}: its arrays have {size} bytes, expected at most {_LARGEST}")
     with np.load(path) as stored:
         return {name: stored[name] for name in stored.files}
 
@@ -113,7 +113,7 @@ def _read_text(path):
             if before > _HEADER_LINES:
                 break
     if len(numbers) < 3:
-        raise CaptureError(f"{path}: expected lines of three numbers or more: x y z")
+        raise CaptureError(f"{path}: no numbers x y z were read, expected three or more per line")
     delimiter = "," if "," in line else ";" if ";" in line else None
     table = np.loadtxt(path, delimiter=delimiter, skiprows=before, ndmin=2, comments=("#", "//"))
     names = [name for name in names if name]

@@ -45,8 +45,8 @@ def degrade(
     cloud = checked_cloud(cloud)
     if cloud[:, 2].min() <= 0:
         raise CaptureError(
-            f"point cloud with depths from {cloud[:, 2].min():.3g} m, expected all above 0, in the"
-            " camera frame"
+            f"the point cloud has depths from {cloud[:, 2].min():.3g} m, expected only depths above"
+            " 0 in the camera frame"
         )
     fewest = min(math.ceil(n / 3), len(cloud))
     kept = round(math.exp(rng.uniform(math.log(fewest), math.log(len(cloud)))))

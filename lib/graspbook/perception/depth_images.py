@@ -39,7 +39,7 @@ def read_depth(
     height, width = depth.shape
     if info.size and info.size != (width, height):
         raise CaptureError(
-            f"{path}: depth has {width} x {height} pixels, its camera {info.size[0]} x"
+            f"{path}: depth has {width} x {height} pixels, but its camera has {info.size[0]} x"
             f" {info.size[1]}; expected the camera of the depth image"
         )
     _check_middle(path, info.K, width, height, notes)
@@ -141,7 +141,7 @@ def _camera_beside(path, names, notes):
         first, *others = found.values()
         if any(not np.allclose(other.K, first.K, atol=1e-3) for other in others):
             raise CaptureError(
-                f"{path}: found several cameras that differ ({', '.join(f.name for f in found)});"
+                f"{path}: found several different cameras ({', '.join(f.name for f in found)});"
                 " choose one with --camera"
             )
         notes.append(
@@ -149,7 +149,7 @@ def _camera_beside(path, names, notes):
         )
         return next((info for info in found.values() if info.factor is not None), first)
     raise CaptureError(
-        f"{path}: no camera matrix K (3, 3) beside depth; {''.join(said)}found"
+        f"{path}: no camera matrix K (3, 3) with the depth; {''.join(said)}found only"
         f" {', '.join(names.values())}; pass --camera FILE"
     )
 
@@ -164,12 +164,12 @@ def _check_middle(path, K, width, height, notes):
         factor = size if shares else np.round(size / (2 * np.maximum(middle, 1e-6)), 3)
         advice = f"; multiply its first two rows by {factor[0]:g} and {factor[1]:g}"
         raise CaptureError(
-            f"{path}: {text}, expected a pixel of the {width} x {height} depth image. Is K that of"
-            f" another resolution? Then scale it{advice if (middle > 0).all() else ''}"
+            f"{path}: {text}, expected a pixel of the {width} x {height} depth image. Is K for"
+            f" another resolution? Then scale K{advice if (middle > 0).all() else ''}"
         )
     if aside > _ASIDE:
         notes.append(
             f"warning: {text}, far from the middle of the {width} x {height} depth image. If K is"
-            " that of another resolution, sizes and grasps are wrong: pass the right one with"
+            " for another resolution, sizes and grasps are wrong: pass the right K with"
             " --camera FILE"
         )

@@ -77,16 +77,16 @@ def _in_grasp_frame(mount):
     pose = _rigid(pose, (4, 4), "hand_T_camera")
     if np.abs(pose - np.eye(4)).max() < RIGID:
         raise CaptureError(
-            "hand_T_camera is the identity, expected a camera beside the hand: the calibration was"
-            " not solved or not saved"
+            "hand_T_camera is the identity, so the calibration was not solved or not saved;"
+            " expected the pose of a camera next to the hand"
         )
     if mount.ours:
         return pose, ()
     hand_T_parent, parent = _parent(mount)
     if mount.child.endswith("_link") and "optical" not in mount.child:
         raise CaptureError(
-            f"the child frame {mount.child!r} is a camera's body (x forward), expected its optical"
-            " frame (z forward), such as camera_color_optical_frame"
+            f"the child frame {mount.child!r} is the body of a camera (x forward), expected its"
+            " optical frame (z forward), such as camera_color_optical_frame"
         )
     notes = [parent] + (["millimetres, by their size"] if millimetres else [])
     if not mount.child:
@@ -104,7 +104,7 @@ def _parent(mount):
         )
     if re.search(rf"(^|_|/){_ROBOT}", child) and not re.search(r"cam|optical", child):
         raise CaptureError(
-            f"the child frame {mount.child!r} is not a frame of a camera, expected one"
+            f"the child frame {mount.child!r} is a frame of the robot, expected a camera's frame"
         )
     if not parent:
         return np.eye(4), "it names no frame of the hand: Franka's hand frame is assumed"
@@ -138,8 +138,8 @@ def _check(pose, *, meant):
     if (planes @ [*pose[:3, 3], 1] < -_SKIN).all():
         where = np.round(pose[:3, 3], 4).tolist()
         raise CaptureError(
-            f"the camera is inside the hand at {where} m, expected outside: is the transform in"
-            " another frame, or its position missing?"
+            f"the camera is inside the hand at {where} m, expected outside. Is the transform for"
+            " another frame, or is its position missing?"
         )
     roll = np.degrees(np.arctan2(pose[1, 0], pose[0, 0])) % 90
     if abs(roll - 45) < _FLANGE_OFF and not meant:
@@ -215,8 +215,8 @@ def _rigid(pose, shape, name):
     if max(off, bottom) > RIGID or (np.linalg.det(rotation) < 0).any():
         raise ParameterError(
             f"{name} is not a rigid transform. Its rotation differs from an orthonormal matrix by"
-            f" {off:.2g}, its last row from (0, 0, 0, 1) by {bottom:.2g}. Expected at most {RIGID},"
-            " and no reflection"
+            f" {off:.2g}, and its last row from (0, 0, 0, 1) by {bottom:.2g}. Expected differences"
+            f" of at most {RIGID}, and no reflection"
         )
     left, _, right = np.linalg.svd(rotation)
     return from_rt(left @ right, pose[..., :3, 3])

@@ -66,7 +66,7 @@ def read_mount(path: Path | str) -> Mount:
         known = ", ".join(suffix for kind in FORMATS for suffix in kind.suffixes)
         raise CaptureError(f"unknown kind of hand-eye file {path.suffix!r}, expected {known}")
     if (size := path.stat().st_size) > _LARGEST:
-        raise CaptureError(f"{size} bytes, expected a hand-eye file of at most {_LARGEST} bytes")
+        raise CaptureError(f"it has {size} bytes, expected at most {_LARGEST} in a hand-eye file")
     data = path.read_bytes()
     try:
         if kind.suffixes == (".npy",):
@@ -165,10 +165,10 @@ def _of_tree(tree):
     if isinstance(tree, list):
         found = array_of(tree)
         if found is None or found.size not in (12, 16):
-            raise CaptureError(f"no hand_T_camera, {_EXPECTED}")
+            raise CaptureError(f"it has no hand_T_camera, {_EXPECTED}")
         return Mount(_matrix(found))
     if not isinstance(tree, dict):
-        raise CaptureError(f"no hand_T_camera, {_EXPECTED}")
+        raise CaptureError(f"it has no hand_T_camera, {_EXPECTED}")
     parent, child = _frames(tree)
     zivid = tree.get("FloatMatrix")
     if isinstance(zivid, dict):
@@ -199,7 +199,7 @@ def _of_names(tree, parent, child):
         ((name, found),) = chosen.items()
         direction = _direction(name)
         if direction == "inverse":
-            raise CaptureError(f"no hand_T_camera: {name} is its inverse, {_EXPECTED}")
+            raise CaptureError(f"{name} is the inverse of hand_T_camera, {_EXPECTED}")
         if direction == "base":
             raise CaptureError(f"{name}: the camera is on the robot's base, expected on the hand")
         if re.search(r"flange|link8", name, re.IGNORECASE):
@@ -208,7 +208,8 @@ def _of_names(tree, parent, child):
     directions = {_direction(name) for name in tree}
     if "inverse" in directions or "base" in directions:
         raise CaptureError(
-            f"no hand_T_camera: {', '.join(map(str, tree))[:200]} is not camera to hand"
+            f"it has no hand_T_camera, but {', '.join(map(str, tree))[:200]}; expected the pose of"
+            " the camera in the hand's frame"
         )
     try:
         return Mount(pose_of(tree), parent, child)

@@ -144,7 +144,7 @@ def _any_rotation(name, value):
         return _of_vector(found.ravel())
     if found is not None and found.size == 4:
         raise CaptureError(
-            f"{name}: four numbers of an unknown order; expected quaternion_xyzw or quaternion_wxyz"
+            f"{name}: four numbers in an unknown order; expected quaternion_xyzw or quaternion_wxyz"
         )
     raise CaptureError(f"{name} is not a rotation")
 

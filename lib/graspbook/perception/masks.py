@@ -48,13 +48,13 @@ def masked_object(
         raise CaptureError(f"{source} marks nothing: all its values are 0 or less")
     shown = ", ".join(map(str, ids[:20])) + (", ..." if len(ids) > 20 else "")
     if target is not None and target not in ids:
-        raise CaptureError(f"{source}: id {target} is not there; the ids are {shown}")
+        raise CaptureError(f"{source}: it has no id {target}; the ids are {shown}")
     counts = {i: int((measured & (labels == i)).sum()) for i in ids[:1000]}
     if target is None and len(ids) > 1:
         target = _central(labels, points, measured, counts)
         notes.append(
-            f"{Path(source).name} has the ids {shown}; {target} was taken, near the optical axis"
-            " (--target N takes another)"
+            f"{Path(source).name} has the ids {shown}; id {target} was chosen, since it is near the"
+            " optical axis (--target N chooses another)"
         )
     else:
         notes.append(f"the object is id {target or ids[0]} of {Path(source).name} (ids: {shown})")
@@ -169,7 +169,7 @@ def _central(labels, points, measured, counts):
 def _as_ids(source, labels, shape, target):
     """Labels of the points' shape; raises CaptureError."""
     if labels.dtype.kind not in "iufb":
-        raise CaptureError(f"{source} holds {labels.dtype} values, expected ids")
+        raise CaptureError(f"{source} holds {labels.dtype} values, expected numbers as ids")
     if labels.ndim == len(shape) + 1 and labels.shape[:-1] == shape and labels.shape[-1] <= 4:
         colours = labels[..., :3] if labels.shape[-1] == 4 else labels
         if labels.shape[-1] == 2:  # grey and alpha

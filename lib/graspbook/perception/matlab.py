@@ -28,7 +28,7 @@ def read_matrices(path: Path, largest: int = 100_000) -> dict[str, np.ndarray]:
     """
     data = path.read_bytes()
     if data.startswith(b"\x89HDF") or data[512:516] == b"\x89HDF":
-        raise ValueError("MATLAB 7.3, expected a file that is saved with -v7")
+        raise ValueError("it is of MATLAB 7.3, expected a file saved with -v7")
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None:
         return _read_old(data, largest)
@@ -53,7 +53,7 @@ def _element(data, place, order, *, cut=False):
     if kind >> 16:  # small ones have both in four bytes
         kind, size, start, end = kind & 0xFFFF, kind >> 16, place + 4, place + 8
         if size > 4:
-            raise ValueError(f"a small element of {size} bytes, expected at most 4")
+            raise ValueError(f"a small element has {size} bytes, expected at most 4")
     else:
         start = place + 8
         end = start + size + (-size % 8 if kind != _COMPRESSED else 0)
@@ -66,7 +66,7 @@ def _matrix(part, order, largest):
     """Name and values of a matrix, None for one that is no small real matrix of numbers."""
     _, flags, place = _element(part, 0, order)
     if len(flags) < 4:
-        raise ValueError("a matrix without flags")
+        raise ValueError("a matrix has no flags")
     flags = int(np.frombuffer(flags, f"{order}u4", 1)[0])
     if (flags & 0xFF) not in _NUMERIC or flags & _COMPLEX:
         return None
@@ -81,7 +81,7 @@ def _matrix(part, order, largest):
 
 def _shaped(name, values, kind, shape, largest):
     if not 1 <= len(shape) <= 32 or min(shape) < 0:
-        raise ValueError(f"a matrix of shape {shape}"[:100])
+        raise ValueError(f"a matrix has the shape {shape}"[:100])
     size = math.prod(shape) * np.dtype(kind).itemsize
     if size > largest:
         return None

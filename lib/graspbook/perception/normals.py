@@ -18,12 +18,12 @@ def checked_cloud(points: np.ndarray, fewest: int = 1) -> np.ndarray:
     """
     points = np.asarray(points, float)
     if points.ndim != 2 or points.shape[1] != 3:
-        raise CaptureError(f"point cloud of shape {points.shape}, expected (M, 3)")
+        raise CaptureError(f"the point cloud has shape {points.shape}, expected (M, 3)")
     if not np.isfinite(points).all():
         count = int((~np.isfinite(points)).any(axis=1).sum())
-        raise CaptureError(f"point cloud has {count} points that are not finite")
+        raise CaptureError(f"the point cloud has {count} points that are not finite, expected none")
     if len(points) < fewest:
-        raise CaptureError(f"point cloud of {len(points)} points, expected at least {fewest}")
+        raise CaptureError(f"the point cloud has {len(points)} points, expected at least {fewest}")
     return points
 
 

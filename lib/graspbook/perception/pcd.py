@@ -96,7 +96,7 @@ def lzf_decompress(data: bytes, size: int) -> bytes:
             piece += piece[: length - len(piece)]
         out += piece
     if len(out) != size or place != end:
-        raise ValueError(f"damaged LZF data: {len(out)} bytes, expected {size}")
+        raise ValueError(f"damaged LZF data: it unpacks to {len(out)} bytes, expected {size}")
     return bytes(out)
 
 
@@ -104,7 +104,10 @@ def _compressed(raw, start, fields, number, size):
     """Points of compressed data, which has all values of one field before those of the next."""
     packed, unpacked = (int(n) for n in np.frombuffer(raw, "<u4", 2, start))
     if unpacked != size or len(raw) < start + 8 + packed:
-        raise ValueError(f"{unpacked} bytes for {number} points of {size} bytes")
+        raise ValueError(
+            f"the data is cut off, or has {unpacked} bytes after unpacking; expected {size} bytes"
+            f" for {number} points"
+        )
     data, offset, found = lzf_decompress(raw[start + 8 : start + 8 + packed], size), 0, {}
     for name, kind, (count,) in fields:
         if name in "xyz":

@@ -96,7 +96,7 @@ def _open(path):
     from rosbags import rosbag1, rosbag2
 
     if path.is_dir() and not (path / "metadata.yaml").is_file():
-        raise CaptureError(f"{path}: a folder without metadata.yaml, expected a ROS 2 recording")
+        raise CaptureError(f"{path}: this folder has no metadata.yaml, expected a ROS 2 recording")
     if not path.exists():
         raise CaptureError(f"{path}: no such recording")
     if not path.is_dir() and not path.stat().st_size:
@@ -133,11 +133,11 @@ def _first_frame(recording, notes, topic):
     if topic is not None and topic not in (*depths, *clouds):
         others = " or ".join((*depths, *clouds))
         raise CaptureError(
-            f"{path}: no depth images or clouds in the topic {topic}"
+            f"{path}: the topic {topic} holds no depth images or clouds"
             + (
                 f"; expected {others}"
                 if others
-                else ", nor in any other; expected another recording"
+                else ", nor does any other topic; expected another recording"
             )
         )
     if len(wanted) > 1:

@@ -76,7 +76,7 @@ def points_of(message: Any) -> np.ndarray:
     """
     fields = {field.name: field for field in message.fields}
     if not {"x", "y", "z"} <= set(fields):
-        raise ValueError(f"a cloud with the fields {', '.join(fields)}, expected x, y and z")
+        raise ValueError(f"the cloud has the fields {', '.join(fields)}, expected x, y and z")
     order = "><"[not message.is_bigendian]
     kind = np.dtype(
         {
@@ -122,11 +122,13 @@ def _rows(message, size, step):
     """Bytes (H, W * size) of a message whose rows are `step` bytes apart."""
     height, width, data = message.height, message.width, np.asarray(message.data, np.uint8)
     if not 0 < height * width <= MOST_PIXELS:
-        raise ValueError(f"{width} x {height} pixels, expected 1 to {MOST_PIXELS}")
+        raise ValueError(
+            f"a message has {width} x {height} pixels, expected 1 to {MOST_PIXELS} in total"
+        )
     if step < width * size or len(data) < height * step:
         raise ValueError(
-            f"{len(data)} bytes, expected {height * max(step, width * size)} of {width} x {height}"
-            f" pixels of {size} bytes"
+            f"a message has {len(data)} bytes, expected {height * max(step, width * size)} bytes"
+            f" for {width} x {height} pixels with {size} bytes each"
         )
     return data[: height * step].reshape(height, step)[:, : width * size]
 
@@ -136,10 +138,10 @@ def _compressed_depth(message):
     data = bytes(message.data)
     start = data[:64].find(_PNG)
     if start < 0:
-        raise ValueError(f"depth compressed as {message.format!r}, expected PNG")
+        raise ValueError(f"depth is compressed as {message.format!r}, expected PNG")
     stored = np.array(_picture(data[start:]))
     if stored.ndim != 2 or stored.dtype.itemsize == 1:
-        raise ValueError(f"a picture of {stored.dtype}, expected 16 bits per pixel")
+        raise ValueError(f"the pixels are of type {stored.dtype}, expected 16 bits per pixel")
     if "32FC1" not in message.format:
         return stored.astype(np.uint16)
     if start != _COMPRESSED:
@@ -153,5 +155,8 @@ def _compressed_depth(message):
 def _picture(data):
     picture = Image.open(io.BytesIO(data))
     if picture.width * picture.height > MOST_PIXELS:
-        raise ValueError(f"{picture.width} x {picture.height} pixels, expected {MOST_PIXELS}")
+        raise ValueError(
+            f"a picture has {picture.width} x {picture.height} pixels,"
+            f" expected at most {MOST_PIXELS}"
+        )
     return picture

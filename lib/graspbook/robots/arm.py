@@ -129,7 +129,7 @@ class Arm:
         width, least = self.width, _OPEN * opening
         if width < least:
             raise RobotError(
-                f"open the hand: it is at {width:.3f} m, expected at least {least:.3f}"
+                f"the hand is open by {width:.3f} m, expected at least {least:.3f} m: open the hand"
             )
 
     def grasp(self, force: float = 20.0, *, speed: float = 0.05) -> float:
@@ -142,7 +142,7 @@ class Arm:
         """
         if not 0 < force <= MAX_FORCE:
             raise RobotError(
-                f"gripper force {force} N, expected more than 0 and at most {MAX_FORCE:.0f}"
+                f"gripper force {force} N, expected more than 0 N and at most {MAX_FORCE:.0f} N"
             )
         opening = self.model.gripper.opening
         line, within = self._line, {"epsilon_inner": 0.01, "epsilon_outer": opening}
@@ -201,7 +201,7 @@ class Arm:
         if not paths.passed(path):
             return "refused: the path was not checked against a scene"
         if path.arm.joints != self.model.joints:
-            return f"refused: a path for {path.arm.name}, expected one for {self.model.name}"
+            return f"refused: it is for {path.arm.name}, expected a path for {self.model.name}"
         if not self.execute:
             return _NO_LEAVE
         if path.acceleration > self.speed:
@@ -210,7 +210,7 @@ class Arm:
         if beside > _START:
             return (
                 f"refused: it starts {beside:.3f} rad away from the arm's pose, expected at most"
-                f" {_START}"
+                f" {_START} rad"
             )
         return None
 
@@ -246,7 +246,7 @@ class Arm:
                     return True
                 raise RobotError(
                     f"{path.what}: the arm stopped {beside:.3f} rad away from the end of its path,"
-                    f" expected less than {_ARRIVED}"
+                    f" expected less than {_ARRIVED} rad"
                 )
             time.sleep(_POLL)
 
@@ -259,7 +259,7 @@ class Arm:
             future = line.ask(what, command)
             while not line.call(what, lambda: future.wait(0.0)):
                 if self._time(what) > end:
-                    raise RobotError(f"{what}: stopped, still moving after {_HAND_TIME:.0f} s")
+                    raise RobotError(f"{what}: stopped, since it took more than {_HAND_TIME:.0f} s")
                 # Waits for the next: a hand that is gone sends none and ends nothing.
                 line.call(what, lambda: line.hand.state)
                 time.sleep(_POLL)

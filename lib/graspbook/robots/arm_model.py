@@ -126,7 +126,7 @@ class ArmModel:
         base_T_hand: (4, 4) pose of the hand in the arm's base frame.
         """
         if self.hand_T_camera is None:
-            raise RobotError(f"{self.name}: no camera on the hand, expected one (hand_T_camera)")
+            raise RobotError(f"{self.name}: it has no camera on the hand, expected hand_T_camera")
         return base_T_hand @ self.hand_T_camera
 
 

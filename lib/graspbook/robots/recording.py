@@ -71,11 +71,11 @@ class Playback(DepthCamera):
             else:
                 # What it may send yet would pass for the answer to another request.
                 self._process.kill()
-                told = f"its reader does not answer within {seconds:g} s"
+                told = f"the process that reads it does not answer within {seconds:g} s"
                 answer = RobotError(f"recording {self._path}: {told}")
         except (EOFError, OSError):
             self._process.join(1.0)  # until then it has no exit status
-            told = f"its reader ended (exit status {self._process.exitcode})"
+            told = f"the process that reads it ended (exit status {self._process.exitcode})"
             answer = RobotError(f"recording {self._path}: {told}")
         if isinstance(answer, GraspbookError):
             self._ended = str(answer)

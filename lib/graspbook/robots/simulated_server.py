@@ -123,7 +123,7 @@ class _Server(FrankaRobotServer):
     def start_motion(self, *arguments):
         if self.in_reflex:
             # The base class answers it with "aborted".
-            raise RuntimeError("a reflex has to be recovered from first")
+            raise RuntimeError("the arm is in a reflex: recover it first")
         super().start_motion(*arguments)
         # From where the arm is held, as the client takes it, not from where it has sagged to.
         self._FrankaRobotServer__current_control_command = UDPCommand(

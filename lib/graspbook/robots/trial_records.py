@@ -78,7 +78,7 @@ class TrialRecord(_Strict):
     @model_validator(mode="after")
     def _has_a_reason(self):
         if self.outcome != "success" and not self.reason:
-            raise ValueError(f"outcome {self.outcome!r} without a reason")
+            raise ValueError(f"outcome {self.outcome!r} has no reason")
         return self
 
 
@@ -175,7 +175,7 @@ class TrialRecords:
         file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             if os.fstat(file).st_size != self._size:
-                raise OSError(errno.EBUSY, "something else has written to it since this run began")
+                raise OSError(errno.EBUSY, "another program has written to it since this run began")
             try:
                 if os.write(file, line) < len(line):  # what a disk does that has room for a part
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

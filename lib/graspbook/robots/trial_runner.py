@@ -158,7 +158,7 @@ def _go_on(record, robot):
     )
     if not begun(record):
         raise RobotError(
-            f"{told} This one did not begin. Check that the controller runs, then run the trials"
+            f"{told} This trial did not begin. Check that the controller runs, then run the trials"
             " again"
         )
     if robot and record["fault"]:

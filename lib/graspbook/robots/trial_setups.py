@@ -127,7 +127,7 @@ class RealSetup:
         # No terminal; Jupyter's StdinNotImplementedError is a RuntimeError.
         except (EOFError, RuntimeError) as error:
             raise RobotError(
-                "somebody must place the objects: run it in JupyterLab or a terminal"
+                "a person must place the objects: run this in JupyterLab or a terminal"
             ) from error
 
     def attempt(

@@ -53,7 +53,9 @@ def label_file(
     notes = [note for note in grasps.notes if gripper is None or note != ASSUMED]
     if gripper is not None:
         if gripper.name != grasps.gripper and ASSUMED not in grasps.notes:
-            notes.append(f"the grasps are of {grasps.gripper}; they are tested with {gripper.name}")
+            notes.append(
+                f"the grasps are for {grasps.gripper}, but they are tested with {gripper.name}"
+            )
         grasps = replace(grasps, gripper=gripper.name, configuration=gripper.configuration)
     if progress:
         print(f"{source}: simulating {len(grasps.transforms)} grasps", file=sys.stderr, flush=True)
@@ -177,9 +179,9 @@ def _load(source, mesh_root, gripper=None, *, labels=False):
         if place.is_file():
             return grasps, load_object(place, grasps.object_scale), gripper
     raise GraspFileError(
-        f"{source}: its mesh {grasps.object_file} is not below {mesh_root} "
-        f"(looked for {Path(mesh_root) / file} and {Path(mesh_root) / file.name}); --mesh-root"
-        " names the folder of its mesh"
+        f"{source}: its mesh {grasps.object_file} was not found below {mesh_root}"
+        f" (tried {Path(mesh_root) / file} and {Path(mesh_root) / file.name});"
+        " pass the folder of the mesh with --mesh-root"
     )
 
 

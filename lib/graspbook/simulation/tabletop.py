@@ -60,8 +60,8 @@ def tabletop(
     poses = np.asarray(world_T_objects, float).reshape(-1, 4, 4)
     if not len(objects) == len(poses) == len(masses):
         raise ParameterError(
-            f"{len(objects)} objects for the table with {len(poses)} poses and {len(masses)}"
-            " masses: expected one of each per object"
+            f"{len(objects)} objects on the table, {len(poses)} poses and {len(masses)} masses,"
+            " expected one pose and one mass per object"
         )
     if not all(np.isfinite(mass) and mass > 0 for mass in masses):
         raise ParameterError(

@@ -10,7 +10,7 @@ from graspbook.workbook.params_types import Count, Family, Positive, Section, Sh
 
 def _known(hand):
     if hand not in HANDS:
-        raise ValueError(f"unknown hand {hand!r}; there are {', '.join(HANDS)}")
+        raise ValueError(f"unknown hand {hand!r}, expected one of {', '.join(HANDS)}")
     return hand
 
 

@@ -62,8 +62,8 @@ def ship(
     shipment, folder = SHIPMENTS[paper], Path(folder)
     if evaluations and paper != "graspnet":
         raise ParameterError(
-            f"--evaluations {' '.join(map(str, evaluations))}: these are reports on graspnet,"
-            f" expected none for {paper}"
+            f"--evaluations {' '.join(map(str, evaluations))}: these reports are on graspnet,"
+            f" expected no reports for {paper}"
         )
     outputs = Outputs(Path(output_root or f"outputs/{profile}"))
     notebooks = {name: _executed(outputs, name) for name in shipment.made_by}

@@ -79,7 +79,7 @@ class GpdSettings:
         if self.hand not in HANDS:
             raise ParameterError(f"GPD hand {self.hand!r}, expected one of {', '.join(HANDS)}")
         if self.orientations < 1 or not 1 <= self.placements <= 40:
-            raise ParameterError(f"GPD needs orientations >= 1 and 1 to 40 placements: {self}")
+            raise ParameterError(f"{self}: expected orientations >= 1, and 1 to 40 placements")
 
 
 def draw_candidates(

@@ -291,8 +291,8 @@ def load_gpd(path: Path | str) -> GpdNetwork:
     def make(parameters):
         if parameters.get("network") != "gpd":
             raise WeightsError(
-                f"{path}: weights of {parameters.get('network', 'something else')!r}, expected"
-                " 'gpd'"
+                f"{path}: these are weights of {parameters.get('network', 'something else')!r},"
+                " expected 'gpd'"
             )
         return GpdNetwork(GpdSettings(**parameters["gpd"]))
 
