@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from graspbook.errors import ParameterError
+from graspbook.hands import pose_vector
+from graspbook.hands.articulated import place
 from graspbook.hands.library import load_hand
 from graspbook.highdof.dataset import DataSettings, read_examples
 from graspbook.highdof.descent import DescentSettings
@@ -36,6 +38,7 @@ FIGURES = (
     "consistency",
     "collision",
     "combined",
+    "apart",
 )
 SETTINGS = DataSettings(16, 0.4, 32)
 
@@ -126,6 +129,15 @@ def found(objects, file, tmp_path_factory):
     settings = TrainSettings(2, 1e-3)
     train_variant("barrett", file, names, Variant(SIZES), settings=settings, weights=weights)
     return residuals_by_object("barrett", file, names, weights, fixed=1, beta=0.5)
+
+
+def test_the_distance_of_contact_points_is_that_to_the_nearest_grasp(objects, file, found):
+    name, hand = objects.names()[0], load_hand("barrett")
+    ((item,), points) = found[name], hand.contacts["default"]
+    grasps = read_examples(file).named([name]).grasps[0, 5]
+    both = torch.stack([torch.as_tensor(item["x"][5]), grasps[item["nearest"][5]]])
+    placed = place(hand, *pose_vector.split(both), points.points, points.links)
+    assert item["apart"][5] == pytest.approx(float((placed[0] - placed[1]).norm(dim=1).mean()))
 
 
 def test_residuals_by_object_and_their_means(objects, found):

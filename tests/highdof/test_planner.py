@@ -66,7 +66,7 @@ def test_graspits_plans_are_legal_pose_vectors():
 
 @pytest.mark.parametrize("own", [{"energy": "graspit"}, {"layout": "fingertips"}])
 def test_the_balance_has_an_energy_and_contacts_of_its_own(own):
-    with pytest.raises(ParameterError, match="which has an energy of its own"):
+    with pytest.raises(ParameterError, match="has its own energy and contacts"):
         PlannerSettings(search=BalanceSettings(), **own)
 
 

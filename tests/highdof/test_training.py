@@ -67,7 +67,8 @@ def test_a_loaded_network_knows_its_data(network_file, barrett, examples):
     assert settings == DATA
     assert network(examples.grids[0]).shape == (27, 11)
     with pytest.raises(
-        WeightsError, match="of the hand barrett with joints spread, .*; expected highdof of shadow"
+        WeightsError,
+        match="of the hand barrett with joints spread, .*; expected a highdof network",
     ):
         load_network(network_file, load_hand("shadow"))
 

@@ -75,6 +75,6 @@ def test_a_common_length_keeps_sizes_apart():
     assert counts[1] / counts[0] == pytest.approx(8, rel=0.25)
     with pytest.raises(
         ParameterError,
-        match="reaches 0.06928 m from its centre of mass, expected at most 0.05 m, half of what",
+        match="reaches 0.06928 m from its centre of mass, expected at most 0.05 m",
     ):
         occupancy_grids(large, frame, 40, 0.1)
