@@ -52,5 +52,5 @@ def test_every_second_triangle_of_a_strip_is_turned(tmp_path):
 
 
 def test_other_elements_are_refused(tmp_path):
-    with pytest.raises(MeshError, match="elements camera, tristrips, expected vertex"):
+    with pytest.raises(MeshError, match="elements camera, tristrips; expected only vertex"):
         load_mesh(write(tmp_path / "box.ply", "ascii", first="camera"))
