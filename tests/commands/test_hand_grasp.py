@@ -240,7 +240,10 @@ def test_the_planner_s_grasps_of_the_same_mesh_stand_beside(weights, box, tmp_pa
                 "box.stl",
             ],
         ),
-        (["--hand", "franka"], ["box.h5: grasps of the barrett hand", "expected the franka hand"]),
+        (
+            ["--hand", "franka"],
+            ["box.h5: its grasps are for the barrett hand", "expected the franka hand"],
+        ),
     ],
 )
 def test_a_plan_of_something_else_is_refused(

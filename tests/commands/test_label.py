@@ -58,7 +58,7 @@ def test_a_file_without_a_gripper_says_what_is_assumed(folder, capsys):
 def test_another_gripper_is_used_only_when_asked_for_and_said(folder, capsys):
     write_grasps("g.h5", replace(held(), gripper="claw"))
     assert main(["label", "g.h5"]) == 2
-    assert "grasps of the gripper 'claw'" in capsys.readouterr().err
+    assert "grasps are for the gripper 'claw'" in capsys.readouterr().err
     assert main(["label", "g.h5", "--threads", "1", "--gripper", "panda"]) == 0
     note = "the grasps are for claw, but they are tested with panda"
     assert f"note: {note}" in capsys.readouterr().err
