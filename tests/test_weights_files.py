@@ -35,7 +35,7 @@ def test_bad_weights_files_are_refused_with_a_reason(tmp_path):
     save_file({"x": torch.zeros(1)}, bad)
     with pytest.raises(WeightsError, match="metadata"):
         load_weights(bad)
-    with pytest.raises(WeightsError, match=r"'weight' has shape \(3, 2\), expected \(3, 4\)"):
+    with pytest.raises(WeightsError, match=r"'weight' has shape \(3, 2\), expected shape \(3, 4\)"):
         load_model(good, lambda parameters: torch.nn.Linear(4, 3))
     with pytest.raises(WeightsError, match="'bias' has shape"):
         load_model(good, lambda parameters: torch.nn.Linear(2, 3, bias=False))

@@ -140,7 +140,7 @@ BIG = np.array([[1e5, 0, 50], [0, 1e5, 40], [0, 0, 1.0]])
         ({"depth": (DEPTH * 100).astype(np.uint8), "K": K}, "depth has 8 bits"),
         ({"depth": DEPTH > 0, "K": K}, "depth holds bool values"),
         ({"depth": DEPTH, "K": K, "intrinsics": 2 * K}, "it holds both K and intrinsics"),
-        ({"points": cloud() * 0.01}, "points are 0.001 m long"),
+        ({"points": cloud() * 0.01}, "the extent of points is 0.001 m"),
         (
             {"depth": DEPTH.repeat(20, 0).repeat(20, 1), "K": BIG, "mask": np.ones((80, 100))},
             "the object is 0.00049 m long, expected at least 0.005 m",

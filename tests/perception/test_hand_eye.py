@@ -64,7 +64,7 @@ def changed(row, column, value):
         ("{not json", "not a readable JSON file"),
         ("\x00\xff", "not a readable JSON file"),
         ([1, 2], "no hand_T_camera"),
-        ({"camera_T_hand": MOUNT.tolist()}, "no hand_T_camera"),
+        ({"camera_T_hand": MOUNT.tolist()}, "camera_T_hand is the inverse of hand_T_camera"),
         ({"hand_T_camera": MOUNT[:3].tolist()}, r"shape \(3, 4\), expected \(4, 4\)"),
         ({"hand_T_camera": [[1, 2], [3]]}, "not a matrix of numbers"),
         ({"hand_T_camera": {"x": 1}}, "not a matrix of numbers"),
@@ -288,7 +288,7 @@ REFUSED = {
     ),
     "body.launch": (
         PUBLISHER.format("0.05 -0.02 0.03 1.57 0 0 panda_hand camera_link"),
-        "body .x forward",
+        "body of a camera .x forward",
     ),
     "swapped.launch": (
         PUBLISHER.format("0.05 -0.02 0.03 1.57 0 0 cam_optical panda_hand"),
@@ -307,7 +307,7 @@ REFUSED = {
     "none.launch": ("<launch/>", "0 static_transform_publishers"),
     "order.json": (
         json.dumps({"position": [0, 0, 0.1], "quaternion": [0, 0, 0, 1]}),
-        "of an unknown order",
+        "in an unknown order",
     ),
     "long.json": (
         json.dumps({"position": [0, 0, 0.1], "quaternion_xyzw": [0, 0, 0, 2]}),

@@ -28,7 +28,7 @@ def chosen(labels, target=None, points=GRID):
 
 def test_the_target_or_the_object_in_the_middle_is_taken():
     found, notes = chosen(IDS)
-    assert len(found) == 300 and "ids 2, 7, 9; 7 was taken" in notes and "--target" in notes
+    assert len(found) == 300 and "ids 2, 7, 9; id 7 was chosen" in notes and "--target" in notes
     found, notes = chosen(IDS, 2)
     assert len(found) == 225 and "id 2 of segmap (ids: 2, 7, 9)" in notes
 
@@ -60,7 +60,7 @@ def test_a_stack_of_masks_is_numbered_from_one():
     assert [len(chosen(stack, i)[0]) for i in (1, 2, 3)] == [225, 330, 300]
     with pytest.raises(CaptureError, match="3 masks overlap; choose one with --target N"):
         chosen(stack)
-    with pytest.raises(CaptureError, match="id 4 is not there"):
+    with pytest.raises(CaptureError, match="it has no id 4"):
         chosen(stack, 4)
 
 

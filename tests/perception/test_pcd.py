@@ -93,7 +93,7 @@ def test_the_viewpoint_is_the_camera(tmp_path):
     found = load(tmp_path, compressed(transform(pose, POINTS).astype("f4"), extra=line))
     np.testing.assert_allclose(found.points, POINTS, atol=1e-5)
     np.testing.assert_allclose(found.file_T_camera, pose, atol=1e-6)
-    assert "viewpoint at (1, 2, 3) is the pose of the camera" in " ".join(found.notes)
+    assert "viewpoint at (1, 2, 3) is used as the camera's pose" in " ".join(found.notes)
 
 
 def test_a_viewpoint_without_rotation_looks_at_the_cloud(tmp_path):
