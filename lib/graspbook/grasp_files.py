@@ -47,8 +47,7 @@ def grasp_format(path: Path | str) -> GraspFormat:
     kind = SUFFIXES.get(Path(path).suffix.lower())
     if kind is None:
         raise OutputError(
-            f"cannot write {path}: {Path(path).suffix!r} is not a suffix of a grasp file;"
-            f" expected {EXPECTED}"
+            f"cannot write {path}: it has the suffix {Path(path).suffix!r}, expected {EXPECTED}"
         )
     return kind
 

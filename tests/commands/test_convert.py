@@ -31,8 +31,8 @@ def test_there_and_back_keeps_poses_labels_and_scores(tmp_path, grasps, capsys):
 @pytest.mark.parametrize(
     ("one", "two", "message"),
     [
-        ("a.h5", "b.txt", "suffix '.txt'; expected .h5 or .hdf5"),
-        ("a.h5", "b", "suffix ''; expected"),
+        ("a.h5", "b.txt", "suffix '.txt', expected .h5 or .hdf5"),
+        ("a.h5", "b", "suffix '', expected"),
         ("none.h5", "b.json", "none.h5: no such file"),
         ("a.h5", "a.h5", "it is an input of this command"),
         ("empty.h5", "b.json", "it holds no grasps"),

@@ -86,7 +86,7 @@ def test_the_axis_at_an_edge_runs_along_it():
 @pytest.mark.parametrize(
     ("cloud", "message"),
     [
-        (np.zeros((0, 3)), "of 0 points"),
+        (np.zeros((0, 3)), "has 0 points"),
         (np.zeros((29, 3)), "29 points, expected at least 30"),
         (np.zeros((40, 2)), r"\(40, 2\)"),
         (np.full((40, 3), np.nan), "40 points that are not finite"),

@@ -110,7 +110,7 @@ def test_its_inverse_keeps_its_limits(six, low):
 
 
 def test_an_arm_without_a_camera_says_so(six):
-    with pytest.raises(RobotError, match="Six: no camera on the hand"):
+    with pytest.raises(RobotError, match="Six: it has no camera on the hand"):
         six.base_T_camera(np.eye(4))
 
 
