@@ -130,7 +130,7 @@ def test_a_hand_at_rest_has_its_fingers_a_third_closed():
 def test_impossible_settings_are_refused():
     with pytest.raises(ParameterError, match="at least two contacts"):
         BalanceSettings(contacts=1)
-    with pytest.raises(ParameterError, match="two increasing distances"):
+    with pytest.raises(ParameterError, match="from a least to a largest distance"):
         BalanceSettings(gap=(0.05, 0.01))
     with pytest.raises(ParameterError, match="one of random, fingertips"):
         BalanceSettings(choice="palm")

@@ -73,7 +73,7 @@ class BalanceSettings:
         if self.steps < 1 or not self.rate > 0 or self.contacts < 2 or not shares:
             raise ParameterError(
                 f"{self}: expected at least one step, a positive rate, at least two contacts, a"
-                " palm share of 0 to 1, and a gap of two increasing distances"
+                " palm share of 0 to 1, and a gap from a least to a largest distance"
             )
 
 

@@ -157,7 +157,9 @@ def assumed_pose(points: np.ndarray) -> np.ndarray:
     Raises CaptureError where they show no table. A side of an object alone is none.
     """
     if len(points) < 3:
-        raise CaptureError(f"empty view: {len(points)} measured points, expected a table")
+        raise CaptureError(
+            f"empty view: {len(points)} measured points, expected a view of the object's table"
+        )
     if is_alone(points):
         raise CaptureError(
             "no table: only the object was measured. The arm needs the table, to know where the"
