@@ -82,4 +82,4 @@ def test_inputs_are_files_that_exist(folder):
 def test_a_folder_stands_for_its_meshes(folder, capsys):
     found = _files.mesh_inputs(["in", "in/mug.stl"])
     assert list(map(str, found)) == ["in/bowl.stl", "in/mug.stl", "in/mug.stl"]
-    assert capsys.readouterr().err == "note: in: 2 meshes\n"
+    assert capsys.readouterr().err == "note: in: found 2 meshes\n"

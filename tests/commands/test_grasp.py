@@ -65,7 +65,7 @@ def test_what_cannot_be_used_leaves_nothing(weights, tmp_path):
         grasp_input(tmp_path / "box.npy", tmp_path, out, html)
     with pytest.raises(OutputError, match="it is a folder"):
         grasp_input(tmp_path / "box.npy", weights, tmp_path, html)
-    with pytest.raises(CaptureError, match="0.0001 m long, expected at least 0.005 m"):
+    with pytest.raises(CaptureError, match="0.0001 m, expected at least 0.005 m"):
         grasp_input(tmp_path / "box.npy", weights, out, html, scale=0.001)
     assert not (tmp_path / "out").exists()
 

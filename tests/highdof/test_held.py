@@ -121,7 +121,7 @@ def test_objects_with_too_few_grasps_are_left_out(told):
 
 
 def test_an_old_plan_is_refused(told):
-    with pytest.raises(GraspFileError, match="without a squeeze"):
+    with pytest.raises(GraspFileError, match="has no squeeze"):
         tell_held(HAND, BOX, replace(told, squeeze=None))
 
 

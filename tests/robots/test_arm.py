@@ -100,7 +100,7 @@ def test_what_is_not_checked_or_not_allowed_is_refused_before_anything_is_sent(c
             arm.run(path)
     for newtons in (0.0, -1.0, 41.0, np.nan):
         with pytest.raises(
-            RobotError, match="gripper force .* expected more than 0 and at most 40"
+            RobotError, match="gripper force .* expected more than 0 N and at most 40"
         ):
             arm.grasp(newtons)
     arm.execute = False

@@ -146,5 +146,5 @@ def test_the_hand_of_gpd_has_its_sizes():
 def test_impossible_settings_are_refused():
     with pytest.raises(ParameterError, match="'three_finger'.*franka, gpd"):
         GpdSettings(hand="three_finger")
-    with pytest.raises(ParameterError, match="orientations >= 1 and 1 to 40 placements"):
+    with pytest.raises(ParameterError, match="orientations >= 1, and 1 to 40 placements"):
         GpdSettings(orientations=0)
