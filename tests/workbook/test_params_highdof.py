@@ -1,11 +1,15 @@
 """Parameters of the notebooks of high-DOF grasping."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from graspbook.errors import ParameterError
+from graspbook.highdof.planner import SEARCHES
+from graspbook.workbook import model_card
 from graspbook.workbook.params import load_profile
+from graspbook.workbook.params_highdof import HighdofGraspData
 
 
 def test_any_hands_of_the_library_may_be_studied(monkeypatch):
@@ -18,3 +22,8 @@ def test_any_hands_of_the_library_may_be_studied(monkeypatch):
         load_profile("smoke", ["highdof_3_training.hands=[shadow, foot]"])
     with pytest.raises(ParameterError, match="hands"):
         load_profile("smoke", ["highdof_2_grasp_data.hands=[]"])
+
+
+def test_a_profile_can_name_each_search_of_the_planner_and_the_card_describes_it():
+    named = get_args(HighdofGraspData.model_fields["search"].annotation)
+    assert set(named) == set(SEARCHES) == set(model_card._SEARCHES)

@@ -154,8 +154,10 @@ def no_grasp(report: Mapping[str, Any]) -> str:
     return (
         f"no grasp of the {report['hand']} hand holds this object."
         f" {sum(one['epsilon'] > 0 for one in tried)} of the grasps for {len(tried)} rotations of"
-        f" the object are in force closure, and {sum(one['held'] for one in tried)} hold the object"
-        f" in all six directions. {planned['held']} of {planned['candidates']} planned candidates"
-        " hold it. The best grasp is still written. Try another --seed, or `graspbook plan`"
+        f" the object are in force closure. {sum(one['tested'] for one in tried)} of them were"
+        f" tested, and {sum(one['held'] for one in tried)} hold the object in all six directions."
+        f" {planned['held']} of {planned['candidates']} planned candidates hold it, of which"
+        f" {planned['tested']} were tested. The best grasp is still written. Try another --seed, or"
+        " `graspbook plan`"
         + (", or a mesh of the whole object: a hull of one view is a guess" if hull else "")
     )

@@ -33,8 +33,8 @@ from graspbook.simulation.hold import Holder, hold_settings
 
 CONTROLS = ("own", "other_object", "constant", "other_rotation", "nearest_plan")
 _FIRST, _STEPS, _RATE = 64, 300, 0.02  # of the best constant
-_RAW = "surface", "inside"
 _BATCH = 512  # turned objects in each of its steps
+_RAW = "surface", "inside"
 
 
 def best_constant(examples: Examples, seed: int = 0) -> torch.Tensor:
@@ -193,8 +193,8 @@ def judge_answers(
     before, _, squeeze, _ = stages(loaded, target, grasps.object_T_palm, grasps.joints)
     held = holder.test(grasps.object_T_palm, grasps.joints, squeeze=squeeze, pregrasp=before)
     points = place(loaded, *pose_vector.split(predicted.float()), contacts.points, contacts.links)
-    none = torch.zeros(len(points), dtype=torch.long)
-    surface = lookup(target.fields, points, none).abs().mean(dim=1).numpy()
+    which = torch.zeros(len(points), dtype=torch.long)
+    surface = lookup(target.fields, points, which).abs().mean(dim=1).numpy()
     figures = {
         "surface": surface[grasps.rotation],
         "inside": grasps.penetration[:, 0],

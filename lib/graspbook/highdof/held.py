@@ -118,11 +118,13 @@ def enough(
 def held_figures(
     held: Mapping[str, Mapping[str, HandGrasps]], most: Mapping[str, int]
 ) -> dict[str, dict[str, Any]]:
-    """Figures of tested plans, by kind: "tested", how many; "held", the share of these that holds;
-    "floor", see `density_floor`.
+    """Figures of tested plans, by kind: "tested", the largest number of tests; "held", the share of
+    this number that holds; "floor", see `density_floor`.
+
+    Near-duplicates and grasps of large imbalance count as not held, see `tell_held`.
 
     held: tested plans of each kind, by object.
-    most: grasps per object that were tested.
+    most: largest number of tested grasps per object.
     """
     found = {}
     for kind, plans in held.items():

@@ -82,7 +82,8 @@ def search_settings(
         judged, and our jumps; "graspit", GraspIt!'s rule of 11 tries and GraspIt!'s jumps, see
         `space`; "eigengrasps", the same with a few amplitudes instead of joints, see `eigengrasps`;
         "balance", ours, see `balance.BalanceSettings`; or "balance_fingertips", the same with the
-        same contact points in each grasp.
+        same contact points in each grasp. GraspIt! keeps the 20 best states of a run. Here each
+        chain of each search gives its best one.
     rounds: of the descent.
     iterations: of the annealing.
     steps: of the balance.
