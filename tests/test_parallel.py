@@ -31,6 +31,29 @@ def test_the_first_error_is_raised(workers):
         run_tasks(root, [{"of": 4.0}, {"of": -1.0}, {"of": 9.0}], workers, "roots")
 
 
+def test_processes_stay_for_the_next_call():
+    first = run_tasks(os.getpid, [{}] * 8, workers=2, label="first")
+    second = run_tasks(os.getpid, [{}] * 8, workers=2, label="second")
+    assert len({*first, *second}) <= 2
+
+
+def test_processes_follow_the_folder_and_the_variables(monkeypatch, tmp_path):
+    run_tasks(os.getcwd, [{}, {}], workers=2, label="before")
+    monkeypatch.chdir(tmp_path)
+    assert run_tasks(os.getcwd, [{}, {}], workers=2, label="folder") == [str(tmp_path)] * 2
+    monkeypatch.setenv("GRASPBOOK_CACHE", "elsewhere")
+    asked = [{"key": "GRASPBOOK_CACHE"}] * 2
+    assert run_tasks(os.getenv, asked, workers=2, label="variable") == ["elsewhere"] * 2
+    monkeypatch.delenv("GRASPBOOK_CACHE")
+    assert run_tasks(os.getenv, asked, workers=2, label="no variable") == [None] * 2
+
+
+def test_after_an_error_the_next_call_works():
+    with pytest.raises(ValueError, match="math domain|expected a"):
+        run_tasks(root, [{"of": -1.0}, {"of": 9.0}], 2, "roots")
+    assert run_tasks(root, [{"of": 4.0}, {"of": 9.0}], 2, "roots") == [2, 3]
+
+
 def test_no_tasks():
     assert run_tasks(root, [], workers=2, label="none") == []
 

@@ -3,14 +3,17 @@
 Work is spread through here alone, so that a cluster can be put behind it later.
 """
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from loky import get_reusable_executor
 from tqdm import tqdm
+
+_IDLE = 120.0  # seconds; a process that waits longer than this for tasks ends
 
 
 def run_tasks(
@@ -23,8 +26,10 @@ def run_tasks(
 ) -> list[Any]:
     """Results of `function(**common, **task)` for every task, in their order.
 
-    Processes are spawned, never forked, since torch and MuJoCo hold threads. Each gets its share of
-    the cores. The first error stops what has not started and is raised.
+    Processes are started anew, never forked, since torch and MuJoCo hold threads. Each gets its
+    share of the cores. They stay for the next call, because a process needs seconds to load torch.
+    They have the working directory of the caller and its variables GRASPBOOK_*. The first error
+    ends them and is raised.
 
     function: importable; its arguments and results can be pickled.
     tasks: arguments by name that differ from task to task.
@@ -36,19 +41,15 @@ def run_tasks(
     if workers <= 1 or len(tasks) <= 1:
         return [call(task) for task in tqdm(tasks, desc=label, disable=not tasks)]
     results = [None] * len(tasks)
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    context = multiprocessing.get_context("spawn")
-    workers = min(workers, len(tasks))
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_limit_threads, initargs=(threads,)
-    ) as pool:
-        futures = {pool.submit(call, task): i for i, task in enumerate(tasks)}
-        try:
-            for future in tqdm(as_completed(futures), total=len(tasks), desc=label):
-                results[futures[future]] = future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    count, call = min(workers, len(tasks)), partial(_call_in, Path.cwd(), call)
+    pool = get_reusable_executor(count, timeout=_IDLE, env=_environment(workers))
+    futures = {pool.submit(call, task): i for i, task in enumerate(tasks)}
+    try:
+        for future in tqdm(as_completed(futures), total=len(tasks), desc=label):
+            results[futures[future]] = future.result()
+    except BaseException:
+        pool.shutdown(kill_workers=True)
+        raise
     return results
 
 
@@ -56,12 +57,14 @@ def _call(function, common, task):
     return function(**common, **task)
 
 
-def _limit_threads(threads):
-    # Read by OpenMP and BLAS when numpy or torch is first imported, which in a spawned process is
-    # still to come.
-    os.environ.update(
-        {
-            name: str(threads)
-            for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-        }
-    )
+def _call_in(folder, call, task):
+    os.chdir(folder)
+    return call(task)
+
+
+def _environment(workers):
+    # OpenMP and BLAS read the first three when numpy or torch is first imported.
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    threads = dict.fromkeys(names, str(max(1, (os.cpu_count() or 1) // workers)))
+    own = {name: value for name, value in os.environ.items() if name.startswith("GRASPBOOK_")}
+    return own | threads
