@@ -64,11 +64,18 @@ def test_crops_round_no_worse_than_the_dense_layers():
     layers, grids = made(40, torch.float64)
     exact, slopes = everything(dense, layers, grids)
     values, gradients = everything(windowed, layers.float(), grids.float())
-    for ours, theirs in zip(values, exact, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    theirs = everything(dense, layers.float(), grids.float())
+    for ours, rounded, expected in zip(values, theirs[0], exact, strict=True):
+        assert worst(ours, expected) < max(1e-5, 2 * worst(rounded, expected))
     scale = max(float(slope.abs().max()) for slope in slopes)
-    for ours, theirs in zip(gradients, slopes, strict=True):
-        torch.testing.assert_close(ours / scale, theirs / scale, rtol=0, atol=1e-5)
+    for ours, rounded, expected in zip(gradients, theirs[1], slopes, strict=True):
+        # The processor decides the order of these sums, and so their rounding.
+        assert worst(ours, expected) / scale < max(1e-5, 2 * worst(rounded, expected) / scale)
+
+
+def worst(found, expected):
+    """The largest difference."""
+    return float((found - expected).abs().max())
 
 
 def test_crops_of_the_papers_grid_predict_what_the_dense_layers_do():
