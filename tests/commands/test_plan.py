@@ -47,3 +47,13 @@ def test_plans_are_next_to_the_mesh_and_other_settings_need_force(tmp_path, caps
     assert main([*few, "--iterations", "3", "--out", str(named)]) == 0 and named.is_file()
     assert main([*few, "--out", str(tmp_path / "plan.json")]) == 2
     assert "expected a folder" in capsys.readouterr().err
+
+
+def test_a_search_without_steps_takes_no_iterations(tmp_path, capsys):
+    box = tmp_path / "box.stl"
+    trimesh.creation.box((0.06, 0.08, 0.12)).export(box)
+    asked = ["plan", str(box), "--hand", "barrett", "--grasps", "3", "--search", "palm"]
+    assert main([*asked, "--iterations", "3"]) == 2
+    assert "the search palm takes no steps" in capsys.readouterr().err
+    assert main([*asked, "--workers", "1"]) == 0
+    assert "3 grasps" in capsys.readouterr().out

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -37,6 +39,8 @@ def test_searches_by_name():
     assert search_settings("balance", steps=9) == BalanceSettings(9)
     same = search_settings("balance_fingertips", steps=9)
     assert same == BalanceSettings(9, choice="fingertips", gap=(0.004, 0.015), rest=0.3)
+    assert search_settings("palm", steps=9) == replace(same, touching=1.0)
+    assert search_settings("palm_or_fingertips", steps=9) == replace(same, touching=0.5)
     with pytest.raises(ParameterError, match="search 'luck', expected one of descent"):
         search_settings("luck")
 

@@ -12,6 +12,7 @@ from graspbook.commands._files import (
     refuse_file_as_folder,
 )
 from graspbook.commands._notes import say_notes
+from graspbook.errors import ParameterError
 from graspbook.hands.library import is_folder
 
 EXAMPLES = (
@@ -21,7 +22,9 @@ EXAMPLES = (
 )
 
 # What --iterations counts; iterations for the other searches.
-_UNITS = {"descent": "rounds", "balance": "steps", "balance_fingertips": "steps"}
+_UNITS = {"descent": "rounds", "palm": ""} | dict.fromkeys(
+    ("balance", "balance_fingertips", "palm_or_fingertips"), "steps"
+)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -38,7 +41,8 @@ def arguments(parser: ArgumentParser) -> None:
         " neighbours per iteration; graspit: annealing with GraspIt!'s own jumps and tries;"
         " eigengrasps: the same over a few postures of the hand instead of its joints;"
         " balance: a few contact points go where their forces cancel; balance_fingertips: the same"
-        " with the same fingertips in each grasp"
+        " with the same fingertips in each grasp; palm: the palm touches the object, and the hand"
+        " closes; palm_or_fingertips: half of each"
     )
     parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
     text = "distance_sum (default, as in the paper), or graspit, which also uses the normals"
@@ -61,8 +65,15 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Write a file of planned grasps for each mesh and print how good they are.
 
-    options: what `arguments` asks for. Raises ParameterError for a mesh given twice.
+    options: what `arguments` asks for. Raises ParameterError for a mesh given twice, or
+        for iterations of a search that has none.
     """
+    unit = _UNITS.get(options.search, "iterations")
+    if options.iterations and not unit:
+        raise ParameterError(
+            f"--iterations {options.iterations}: the search {options.search} takes no steps,"
+            " expected no --iterations"
+        )
     hand, is_own = check_hand(options.hand), is_folder(options.hand)
     # Workers find a folder wherever they run.
     given = str(Path(options.hand).resolve()) if is_own else hand
@@ -85,7 +96,6 @@ def run(options: Namespace) -> None:
     from graspbook.highdof.planner import PlannerSettings, search_settings
     from graspbook.highdof.plans import plan_files, planned_otherwise, read_plan
 
-    unit = _UNITS.get(options.search, "iterations")
     counts = {unit: options.iterations} if options.iterations else {}
     settings = PlannerSettings(
         options.grasps, options.energy, search=search_settings(options.search, **counts)

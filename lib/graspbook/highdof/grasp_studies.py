@@ -36,6 +36,7 @@ _OTHERS = {
     "eigengrasps": "eigengrasps",
     "balance": "balance",
     "balance, fingertips": "balance_fingertips",
+    "palm": "palm",
 }
 
 

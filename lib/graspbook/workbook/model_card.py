@@ -50,6 +50,8 @@ _SEARCHES = {
     "eigengrasps": "simulated annealing of the wrist and a few postures",
     "balance": "a descent to contacts whose forces cancel",
     "balance_fingertips": "a descent of the fingertips to contacts whose forces cancel",
+    "palm": "the palm against the object, then closing",
+    "palm_or_fingertips": "the palm against the object, or a descent of the fingertips",
 }
 
 

@@ -51,6 +51,8 @@ class HighdofGraspData(Section):
         "eigengrasps",
         "balance",
         "balance_fingertips",
+        "palm",
+        "palm_or_fingertips",
     ] = "balance_fingertips"
     energy: Literal["distance_sum", "graspit"] = "distance_sum"
     rounds: Count = 25
