@@ -53,7 +53,7 @@ def tell_held(
     outcome = holder.test(wrist, plan.closed[chosen], **stages, every=False)
     held = np.zeros(len(plan.states), bool)
     held[chosen[outcome.held]] = True
-    held[held] = _first_of_alike(closed_states(plan)[held])
+    held[held] = first_of_alike(closed_states(plan)[held])
     return _ordered(replace(plan, held=held), np.lexsort((plan.imbalance, ~held)))
 
 
@@ -143,8 +143,11 @@ def _count(plan):
     return int(_held(plan).sum())
 
 
-def _first_of_alike(states):
-    """Whether no earlier one of pose vectors (N, 7 + J) is a near-duplicate, (N,) bool."""
+def first_of_alike(states: np.ndarray) -> np.ndarray:
+    """Whether no earlier grasp is a near-duplicate, (N,) bool.
+
+    states: pose vectors (N, 7 + J).
+    """
     found = torch.as_tensor(states, dtype=torch.float32)
     kept: list[int] = []
     for index, state in enumerate(found):
