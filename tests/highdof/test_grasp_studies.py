@@ -1,5 +1,6 @@
 """The bookkeeping of the notebooks, without planning, networks or simulation."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,9 +8,11 @@ import numpy as np
 import pytest
 
 from graspbook.highdof import grasp_studies as module
+from graspbook.highdof.descent import DescentSettings
 from graspbook.highdof.grasp_studies import (
     Clock,
     best_of,
+    by_hand,
     by_way,
     deepest_of,
     energy_by_work,
@@ -20,7 +23,7 @@ from graspbook.highdof.grasp_studies import (
     shares_held,
     try_plans,
 )
-from graspbook.highdof.planner import PlannerSettings
+from graspbook.highdof.planner import PlannerSettings, search_settings
 from graspbook.storage import read_json
 
 HELD = np.array([[True] * 6, [False] * 6])
@@ -117,3 +120,10 @@ def test_grasps_by_way_and_their_deepest_point():
 def test_the_best_of_all_choices_grows_with_their_size():
     found = best_of({"a": [np.array([0.2, -1.0]), np.array([0.0, 0.4, 0.1])]})
     assert found["a"] == pytest.approx([(0.1 + 0.5 / 3) / 2, (0.2 + (0.4 + 0.4 + 0.1) / 3) / 2])
+
+
+def test_each_hand_has_its_own_search():
+    settings = PlannerSettings(grasps=3)
+    found = by_hand(settings, {"shadow": "descent", "barrett": "palm"}, rounds=4)
+    assert found["shadow"] == ("shadow", replace(settings, search=DescentSettings(4)))
+    assert found["barrett"][1] == replace(settings, search=search_settings("palm"))

@@ -9,7 +9,7 @@ from graspbook.errors import ParameterError
 from graspbook.highdof.planner import SEARCHES
 from graspbook.workbook import model_card
 from graspbook.workbook.params import load_profile
-from graspbook.workbook.params_highdof import HighdofGraspData
+from graspbook.workbook.params_highdof import Search
 
 
 def test_any_hands_of_the_library_may_be_studied(monkeypatch):
@@ -25,5 +25,14 @@ def test_any_hands_of_the_library_may_be_studied(monkeypatch):
 
 
 def test_a_profile_can_name_each_search_of_the_planner_and_the_card_describes_it():
-    named = get_args(HighdofGraspData.model_fields["search"].annotation)
+    named = get_args(Search)
     assert set(named) == set(SEARCHES) == set(model_card._SEARCHES)
+
+
+def test_a_search_of_a_hands_own_names_both(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    loaded = load_profile("smoke", ["highdof_2_grasp_data.hand_searches={shadow: palm}"])
+    assert loaded["highdof_2_grasp_data"].hand_searches == {"shadow": "palm"}
+    for wrong in ("{foot: palm}", "{shadow: luck}"):
+        with pytest.raises(ParameterError, match="hand_searches"):
+            load_profile("smoke", [f"highdof_2_grasp_data.hand_searches={wrong}"])

@@ -3,7 +3,7 @@ with corrections.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -77,6 +77,21 @@ class Clock:
             times = read_json(self.file) if self.file.is_file() else {}
             write_json(self.file, times | {label: monotonic() - started})
         return self.seconds(label)
+
+
+def by_hand(
+    settings: PlannerSettings, searches: Mapping[str, str], **counts: int
+) -> dict[str, tuple[str, PlannerSettings]]:
+    """Each hand with its settings of the planner.
+
+    settings: of all hands, but for the search.
+    searches: names for `planner.search_settings`, by hand.
+    counts: of its options.
+    """
+    found = {}
+    for hand, name in searches.items():
+        found[hand] = hand, replace(settings, search=search_settings(name, **counts))
+    return found
 
 
 def planners(grasps: int, *, rounds: int, iterations: int) -> dict[str, PlannerSettings]:

@@ -42,6 +42,7 @@ def worth_of(
     seed: int,
     hold: str = "bench",
     way: str = "polish",
+    planner: str = "balance_fingertips",
 ) -> dict[str, dict[str, Any]]:
     """Grasps of one object from each of SOURCES.
 
@@ -57,6 +58,7 @@ def worth_of(
     seed: of all that is drawn.
     hold: one of `hold.HOLD_PRESETS`.
     way: how hands are moved out, one of `predict.WAYS`. Planned grasps are only adjusted.
+    planner: the search for "planned", a name for `planner.search_settings`.
     """
     loaded, obj = load_hand(hand), objects.load(name)
     target = make_target(obj.mesh)
@@ -69,7 +71,9 @@ def worth_of(
             return torch.as_tensor(given[source][drawn], dtype=torch.float32)
         if source == "network":
             return ask(network, obj.mesh, target, settings, rotations=count, seed=seed)[1]
-        return (_random if source == "random" else _planned)(loaded, target, count, seed)
+        if source == "random":
+            return _random(loaded, target, count, seed)
+        return _planned(loaded, target, count, seed, planner)
 
     found = {}
     for source in SOURCES:
@@ -99,7 +103,7 @@ def worth_all(
     objects: a set of them.
     answers: of `controls.control_residuals`.
     workers: processes.
-    options: of `worth_of`: hand, weights, count, seed, hold, way.
+    options: of `worth_of`: hand, weights, count, seed, hold, way, planner.
     """
     names = list(answers[GIVEN[0]])
     tasks: list[dict[str, Any]] = [
@@ -137,7 +141,7 @@ def _random(hand: Hand, target: Target, count: int, seed: int) -> torch.Tensor:
     return starts(hand, target.fields, judge, torch.Generator().manual_seed(seed))
 
 
-def _planned(hand: Hand, target: Target, count: int, seed: int) -> torch.Tensor:
-    """Grasps (N, 7 + J) of the search that networks learn from."""
-    settings = PlannerSettings(grasps=count, search=search_settings("balance_fingertips"))
+def _planned(hand: Hand, target: Target, count: int, seed: int, name: str) -> torch.Tensor:
+    """Grasps (N, 7 + J) of a search without a network."""
+    settings = PlannerSettings(grasps=count, search=search_settings(name))
     return search(hand, target.fields, settings, torch.Generator().manual_seed(seed))[0].states

@@ -157,7 +157,7 @@ def _highdof(run):
         else _parametric(objects["counts"], counts["all"]),
         "held_out": counts["held_out"],
         "grasps": data["grasps"],
-        "search": _SEARCHES[data["search"]],
+        "search": _searches(data),
         "learned": f"at most {data['kept']} of them, those that hold in the test `bench`"
         if data["tested"]
         else f"{data['kept']} of them",
@@ -173,6 +173,13 @@ def _highdof(run):
         "deepest": ", ".join(depths),
         "ways": _table(ways, _WAYS),
     }
+
+
+def _searches(data):
+    """The search of grasp data, and those of single hands; older runs have none of these."""
+    own = data.get("hand_searches", {}).items()
+    each = [f" (the {hand} hand: {_SEARCHES[search]})" for hand, search in own]
+    return _SEARCHES[data["search"]] + "".join(each)
 
 
 def _parametric(counts, number):

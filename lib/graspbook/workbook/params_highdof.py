@@ -18,6 +18,19 @@ def _known(hand):
 Hands = Annotated[list[Annotated[str, AfterValidator(_known)]], Field(min_length=1)]
 
 
+Search = Literal[
+    "descent",
+    "annealing",
+    "annealing_candidates",
+    "graspit",
+    "eigengrasps",
+    "balance",
+    "balance_fingertips",
+    "palm",
+    "palm_or_fingertips",
+]
+
+
 class HighdofObjects(Section):
     """Hands and their objects: a folder of meshes in metres, or families. Section V: 324 objects,
     80 % to train on.
@@ -43,17 +56,8 @@ class HighdofGraspData(Section):
 
     hands: Hands = ["shadow", "barrett"]
     grasps: Count = 32
-    search: Literal[
-        "descent",
-        "annealing",
-        "annealing_candidates",
-        "graspit",
-        "eigengrasps",
-        "balance",
-        "balance_fingertips",
-        "palm",
-        "palm_or_fingertips",
-    ] = "balance_fingertips"
+    search: Search = "balance_fingertips"
+    hand_searches: dict[Annotated[str, AfterValidator(_known)], Search] = {"barrett": "palm"}
     energy: Literal["distance_sum", "graspit"] = "distance_sum"
     rounds: Count = 25
     iterations: Count = 300
