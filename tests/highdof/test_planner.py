@@ -1,11 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 import trimesh
 
 from graspbook.errors import ParameterError, PlanError
+from graspbook.hands import pose_vector
 from graspbook.hands.library import load_hand
 from graspbook.highdof.annealing import AnnealingSettings
 from graspbook.highdof.balance import BalanceSettings
@@ -13,6 +12,7 @@ from graspbook.highdof.descent import DescentSettings
 from graspbook.highdof.eigengrasps import EigengraspSettings
 from graspbook.highdof.energies import Judge
 from graspbook.highdof.planner import PlannerSettings, plan, search_settings, space, starts
+from graspbook.highdof.surface_starts import PalmSettings, palm_face
 from graspbook.objects.distance import signed_distance_grid, stack
 
 HAND = load_hand("shadow")
@@ -39,8 +39,7 @@ def test_searches_by_name():
     assert search_settings("balance", steps=9) == BalanceSettings(9)
     same = search_settings("balance_fingertips", steps=9)
     assert same == BalanceSettings(9, choice="fingertips", gap=(0.004, 0.015), rest=0.3)
-    assert search_settings("palm", steps=9) == replace(same, touching=1.0)
-    assert search_settings("palm_or_fingertips", steps=9) == replace(same, touching=0.5)
+    assert search_settings("palm", steps=9) == PalmSettings()
     with pytest.raises(ParameterError, match="search 'luck', expected one of descent"):
         search_settings("luck")
 
@@ -114,7 +113,13 @@ def test_an_object_that_leaves_no_room_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "search", [AnnealingSettings(iterations=20), DescentSettings(rounds=2), BalanceSettings(3)]
+    "search",
+    [
+        AnnealingSettings(iterations=20),
+        DescentSettings(rounds=2),
+        BalanceSettings(3),
+        PalmSettings(),
+    ],
 )
 def test_any_hand_plans(search):
     found = plan(
@@ -132,3 +137,23 @@ def test_descent_finds_less_energy_with_fewer_evaluations(planned):
         ours.energies.mean() < theirs.energies.mean()
         for ours, theirs in zip(descended, planned, strict=True)
     )
+
+
+@pytest.mark.parametrize("name", ["shadow", "barrett"])
+def test_a_palm_touches_the_surface_with_the_hand_open(name):
+    hand, ball = load_hand(name), trimesh.creation.icosphere(radius=0.04)
+    fields = stack([signed_distance_grid(ball, 64)])
+    settings = PlannerSettings(grasps=6, search=search_settings("palm"))
+    (found,) = plan(hand, fields, settings, generator())
+    opened = torch.as_tensor(hand.open, dtype=torch.float32)
+    assert (found.states[:, 7:] == opened).all() and found.evaluations == 6
+    wrist = pose_vector.split(found.states)[0]
+    middle = torch.as_tensor(palm_face(hand)[0], dtype=torch.float32)
+    away = (wrist[:, :3, :3] @ middle + wrist[:, :3, 3]).norm(dim=1) - 0.04
+    assert away.min() > -0.001 and away.max() < 0.0055
+    assert (found.energies.diff() >= 0).all()
+
+
+def test_an_impossible_gap_is_refused():
+    with pytest.raises(ParameterError, match="from a least to a largest distance"):
+        PalmSettings(gap=(0.01, 0.0))

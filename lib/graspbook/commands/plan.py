@@ -22,9 +22,7 @@ EXAMPLES = (
 )
 
 # What --iterations counts; iterations for the other searches.
-_UNITS = {"descent": "rounds", "palm": ""} | dict.fromkeys(
-    ("balance", "balance_fingertips", "palm_or_fingertips"), "steps"
-)
+_UNITS = {"descent": "rounds", "balance": "steps", "balance_fingertips": "steps", "palm": ""}
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -42,7 +40,7 @@ def arguments(parser: ArgumentParser) -> None:
         " eigengrasps: the same over a few postures of the hand instead of its joints;"
         " balance: a few contact points go where their forces cancel; balance_fingertips: the same"
         " with the same fingertips in each grasp; palm: the palm touches the object, and the hand"
-        " closes; palm_or_fingertips: half of each"
+        " closes"
     )
     parser.add_argument("--search", default="descent", metavar="SEARCH", help=text)
     text = "distance_sum (default, as in the paper), or graspit, which also uses the normals"

@@ -50,8 +50,6 @@ class BalanceSettings:
     overlap: energy per centimetre that a ball of the hand is inside the object, or a part of the
         hand inside another.
     rest: energy of a joint that is 1 rad from its rest. Joints that hold nothing agree so.
-    touching: share of the grasps that stay where they start. There the palm is at most 4 mm from
-        the surface, and only the closing of the hand follows.
     """
 
     steps: int = 80
@@ -65,7 +63,6 @@ class BalanceSettings:
     closure: float = 10.0
     overlap: float = 3.0
     rest: float = 0.02
-    touching: float = 0.0
 
     def __post_init__(self) -> None:
         shares = 0 <= self.palm <= 1 and 0 <= self.gap[0] <= self.gap[1]
@@ -73,16 +70,11 @@ class BalanceSettings:
             raise ParameterError(
                 f"choice {self.choice!r} of contact points, expected one of {', '.join(CHOICES)}"
             )
-        shares = shares and 0 <= self.touching <= 1
         if self.steps < 1 or not self.rate > 0 or self.contacts < 2 or not shares:
             raise ParameterError(
-                f"{self}: expected a step or more, a positive rate, at least two contacts, two"
-                " shares from 0 to 1, and a gap from a least to a largest distance"
+                f"{self}: expected at least one step, a positive rate, at least two contacts, a"
+                " palm share of 0 to 1, and a gap from a least to a largest distance"
             )
-
-
-# Grasps that resemble each other, so that a network can learn them.
-SAME_FINGERTIPS = BalanceSettings(choice="fingertips", gap=(0.004, 0.015), rest=0.3)
 
 
 @cache

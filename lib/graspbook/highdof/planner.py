@@ -2,20 +2,21 @@
 (V-A1).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from graspbook.errors import ParameterError, PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand, place
-from graspbook.highdof.annealing import AnnealingSettings, Space, anneal, neighbours
-from graspbook.highdof.balance import SAME_FINGERTIPS, BalanceSettings
-from graspbook.highdof.balance_search import search_balance
+from graspbook.highdof.annealing import Annealed, AnnealingSettings, Space, anneal, neighbours
+from graspbook.highdof.balance import BalanceSettings, balance, choose_contacts
 from graspbook.highdof.descent import DescentSettings, descend
 from graspbook.highdof.eigengrasps import EigengraspSettings, load_eigengrasps
 from graspbook.highdof.energies import DRAWS, ENERGIES, Judge, legal_starts
+from graspbook.highdof.surface_starts import PalmSettings, surface_starts
 from graspbook.objects.distance import Fields, cubes
 
 # Largest jumps of the wrist in metres, of a quaternion's number, and of a joint as a share of its
@@ -38,7 +39,7 @@ class PlannerSettings:
     grasps: int = 100
     energy: str = "distance_sum"
     layout: str = "default"
-    search: AnnealingSettings | DescentSettings | BalanceSettings = field(
+    search: AnnealingSettings | DescentSettings | BalanceSettings | PalmSettings = field(
         default_factory=AnnealingSettings
     )
 
@@ -65,7 +66,6 @@ SEARCHES = (
     "balance",
     "balance_fingertips",
     "palm",
-    "palm_or_fingertips",
 )
 
 
@@ -75,7 +75,7 @@ def search_settings(
     rounds: int = DescentSettings.rounds,
     iterations: int = AnnealingSettings.iterations,
     steps: int = BalanceSettings.steps,
-) -> AnnealingSettings | DescentSettings | BalanceSettings:
+) -> AnnealingSettings | DescentSettings | BalanceSettings | PalmSettings:
     """The settings of a search by name; ParameterError for a name not in SEARCHES.
 
     search: "descent", ours; "annealing" with up to ten tries per iteration and our jumps;
@@ -83,9 +83,8 @@ def search_settings(
         judged, and our jumps; "graspit", GraspIt!'s rule of 11 tries and GraspIt!'s jumps, see
         `space`; "eigengrasps", the same with a few amplitudes instead of joints, see `eigengrasps`;
         "balance", ours, see `balance.BalanceSettings`; "balance_fingertips", the same with the
-        same contact points in each grasp; "palm", whose palm touches the object before the hand
-        closes; "palm_or_fingertips", half of each. GraspIt! keeps the 20 best states of a run. Here
-        each chain of each search gives its best one.
+        same contact points in each grasp; or "palm", see `surface_starts.PalmSettings`. GraspIt!
+        keeps the 20 best states of a run. Here each chain of each search gives its best one.
     rounds: of the descent.
     iterations: of the annealing.
     steps: of the balance.
@@ -97,10 +96,9 @@ def search_settings(
     if search == "balance":
         return BalanceSettings(steps)
     if search == "balance_fingertips":
-        return replace(SAME_FINGERTIPS, steps=steps)
-    if search in ("palm", "palm_or_fingertips"):
-        touching = 1.0 if search == "palm" else 0.5
-        return replace(SAME_FINGERTIPS, steps=steps, touching=touching)
+        return BalanceSettings(steps, choice="fingertips", gap=(0.004, 0.015), rest=0.3)
+    if search == "palm":
+        return PalmSettings()
     if search == "eigengrasps":
         return EigengraspSettings(iterations)
     if search == "graspit":
@@ -146,7 +144,9 @@ def plan(
         postures = load_eigengrasps(hand, search.amplitudes)
     judge = Judge(hand, fields, which, energy=energy, layout=layout, postures=postures)
     if isinstance(search, BalanceSettings):
-        found = search_balance(hand, judge, search, generator)
+        found = _balanced(hand, judge, search, generator)
+    elif isinstance(search, PalmSettings):
+        found = _touching(hand, judge, search, generator)
     elif isinstance(search, AnnealingSettings):
         found = _annealed(hand, judge, search, generator)
     else:
@@ -175,6 +175,24 @@ def _annealed(hand, judge, settings, generator):
     found = anneal(first, propose, judge, settings, generator)
     states = pose_vector.normalise(found.states) if graspit else found.states
     return found._replace(states=postures.states(states) if postures else states)
+
+
+def _balanced(hand, judge, settings, generator):
+    """The chains of the search for contacts whose forces cancel, as `anneal` returns them."""
+    fields, which = judge.fields, judge.which
+    first = surface_starts(hand, fields, judge, generator, gap=settings.gap)
+    seed = int(torch.randint(2**31, (1,), generator=generator, device=which.device))
+    chosen = choose_contacts(hand, len(which), settings, np.random.default_rng(seed))
+    states, history = balance(hand, fields, which, first, chosen=chosen, settings=settings)
+    seen = torch.arange(len(history))
+    return Annealed(states, history[-1], seen, history, len(which) * len(history))
+
+
+def _touching(hand, judge, settings, generator):
+    """One state per chain, with the palm at the surface, as `anneal` returns chains."""
+    states = surface_starts(hand, judge.fields, judge, generator, gap=settings.gap)
+    energies, _ = judge(states, torch.arange(len(states), device=states.device))
+    return Annealed(states, energies, torch.arange(1), energies[None], len(states))
 
 
 def starts(hand: Hand, fields: Fields, judge: Judge, generator: torch.Generator) -> torch.Tensor:

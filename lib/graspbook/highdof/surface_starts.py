@@ -4,13 +4,14 @@ Random poses differ in 25 numbers, and few lead to a grasp. A palm that faces th
 three of them: where it is, and how it is turned about the surface's normal.
 """
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import torch
 
 from graspbook import pose
-from graspbook.errors import PlanError
+from graspbook.errors import ParameterError, PlanError
 from graspbook.hands import pose_vector
 from graspbook.hands.articulated import Hand
 from graspbook.highdof.energies import DRAWS, Judge, legal_starts
@@ -20,6 +21,21 @@ _BAND = 0.01  # metres from the surface, of points that are moved to it
 _ON = 0.001  # metres from the surface at which such a point must end
 _SLOPE = 0.5  # least slope of the field there: no side is nearer in the middle of a thin wall
 _ROUNDS = 20_000  # of draws, until each has a point
+
+
+@dataclass(frozen=True)
+class PalmSettings:
+    """Settings of the search that only puts a palm against the object; closing the hand does the
+    rest.
+
+    gap: least and largest distance of the palm from the surface, metres.
+    """
+
+    gap: tuple[float, float] = (0.0, 0.004)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gap[0] <= self.gap[1]:
+            raise ParameterError(f"{self}: expected a gap from a least to a largest distance")
 
 
 @cache

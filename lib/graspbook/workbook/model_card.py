@@ -51,7 +51,6 @@ _SEARCHES = {
     "balance": "a descent to contacts whose forces cancel",
     "balance_fingertips": "a descent of the fingertips to contacts whose forces cancel",
     "palm": "the palm against the object, then closing",
-    "palm_or_fingertips": "the palm against the object, or a descent of the fingertips",
 }
 
 

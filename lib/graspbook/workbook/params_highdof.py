@@ -27,7 +27,6 @@ Search = Literal[
     "balance",
     "balance_fingertips",
     "palm",
-    "palm_or_fingertips",
 ]
 
 
