@@ -51,9 +51,11 @@ def in_order_of(
 
     hand: the hand.
     joints: the same names in the order of the file.
-    arrays: by name; "states" (K, 7 + J) and "closed" (K, J) are put in order.
+    arrays: by name; "states" (K, 7 + J) and "closed" (K, J) are put in order, and "pregrasp" and
+        "squeeze" (K, J) where they are there.
     """
     order = np.array([list(joints).index(joint) for joint in hand.joints], int)
     columns = np.concatenate([np.arange(POSE), POSE + order])
-    states, closed = arrays["states"][:, columns], arrays["closed"][:, order]
-    return {**arrays, "states": states, "closed": closed}
+    stages = ("closed", "pregrasp", "squeeze")
+    ordered = {name: arrays[name][:, order] for name in stages if name in arrays}
+    return {**arrays, **ordered, "states": arrays["states"][:, columns]}
