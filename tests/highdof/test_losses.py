@@ -112,3 +112,18 @@ def test_the_collision_loss_has_the_gradient_of_finite_differences():
 def test_equation_2_gives_the_printed_values():
     assert losses.combined(0.043, 0.914, 0.75) == pytest.approx(0.261, abs=5e-4)
     assert losses.combined(0.062, 0.345, 0.75) == pytest.approx(0.133, abs=5e-4)
+
+
+def test_the_best_head_learns_and_the_scores_learn_which_it_is():
+    values = torch.tensor([[1.0, 3.0], [4.0, 2.0]], requires_grad=True)
+    scores = torch.zeros(2, 2, requires_grad=True)
+    total = losses.of_heads(values, scores)
+    assert float(total) == pytest.approx(0.95 * 1.5 + 0.05 * 2.5 + 0.2 * np.log(2))
+    total.backward()
+    few, most = 0.05 / 4, 0.95 / 2 + 0.05 / 4
+    torch.testing.assert_close(values.grad, torch.tensor([[most, few], [few, most]]))
+    assert (scores.grad[[0, 1], [0, 1]] < 0).all() and (scores.grad[[0, 1], [1, 0]] > 0).all()
+
+
+def test_one_head_has_the_mean_loss():
+    assert float(losses.of_heads(torch.tensor([[1.0], [4.0]]), torch.zeros(2, 0))) == 2.5

@@ -33,7 +33,7 @@ def test_small_networks_answer_with_poses(kind):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"grid": 14}, {"width": 0}, {"hidden": ()}, {"hidden": (8, 0)}]
+    "settings", [{"grid": 14}, {"width": 0}, {"hidden": ()}, {"hidden": (8, 0)}, {"heads": 0}]
 )
 def test_impossible_sizes_are_refused(settings):
     with pytest.raises(ParameterError, match="expected at least one kernel"):
@@ -43,3 +43,22 @@ def test_impossible_sizes_are_refused(settings):
 def test_fifteen_voxels_are_enough():
     network = GraspNetwork(4, NetworkSettings(grid=15, width=2, hidden=(8,))).eval()
     assert network(torch.zeros(1, 15, 15, 15)).shape == (1, 11)
+
+
+def test_of_several_heads_the_one_of_largest_score_answers():
+    torch.manual_seed(0)
+    network = GraspNetwork(4, NetworkSettings(grid=16, width=4, hidden=(32, 16), heads=3)).eval()
+    grids = torch.rand(6, 16, 16, 16)
+    several, scores = network.answers(grids)
+    assert several.shape == (6, 3, 11) and scores.shape == (6, 3)
+    torch.testing.assert_close(several[..., 3:7].norm(dim=2), torch.ones(6, 3))
+    with torch.no_grad():
+        network.head[-1].bias[-3:] = torch.tensor([0.0, 100.0, 0.0])
+    torch.testing.assert_close(network(grids), several[:, 1])
+
+
+def test_one_head_has_no_scores():
+    network = GraspNetwork(4, NetworkSettings(grid=16, width=2, hidden=(8,))).eval()
+    several, scores = network.answers(torch.zeros(2, 16, 16, 16))
+    assert several.shape == (2, 1, 11) and scores.shape == (2, 0)
+    assert network.head[-1].out_features == 11

@@ -28,12 +28,15 @@ from .conftest import DATA, SIZES
 TRAIN = TrainSettings(150, 1e-3)
 
 
-@pytest.mark.parametrize("kind", ["l2", "consistency", "combined"])
-def test_a_network_learns_what_it_is_trained_by(barrett, examples, tmp_path, kind):
-    file = tmp_path / "w.safetensors"
+@pytest.mark.parametrize(
+    ("kind", "heads"), [("l2", 1), ("consistency", 1), ("combined", 1), ("combined", 3)]
+)
+def test_a_network_learns_what_it_is_trained_by(barrett, examples, tmp_path, kind, heads):
+    file, sizes = tmp_path / "w.safetensors", replace(SIZES, heads=heads)
     history = train_network(
-        barrett, examples, SIZES, LossSettings(kind), settings=TRAIN, weights=file
+        barrett, examples, sizes, LossSettings(kind), settings=TRAIN, weights=file
     )
+    assert load_network(file, barrett)[0].heads == heads
     values = [entry["loss"] for entry in history]
     assert np.mean(values[-10:]) < 0.4 * np.mean(values[:5])
 

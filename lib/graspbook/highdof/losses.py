@@ -20,6 +20,9 @@ from graspbook.objects.distance import Fields
 from graspbook.objects.rotations import turned_distance
 
 LENGTH = 0.1
+# Of several heads: the share of the loss that all of them have, so that none is never used, and the
+# weight of their choice.
+_ALL, _CHOICE = 0.05, 0.2
 Loss = TypeVar("Loss", torch.Tensor, np.ndarray, float)
 
 
@@ -103,3 +106,17 @@ def combined(consistency: Loss, collision: Loss, beta: float) -> Loss:
     beta: 0 to 1.
     """
     return beta * consistency + (1 - beta) * collision
+
+
+def of_heads(values: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """The loss of answers of H heads. Only the best head of each example learns from it, but for a
+    small share. The scores learn which head that is. With one head it is the mean.
+
+    values: (B, H), losses of each answer.
+    scores: (B, H), or (B, 0) for one head.
+    """
+    best = values.amin(dim=1).mean()
+    if values.shape[1] == 1:
+        return best
+    choice = torch.nn.functional.cross_entropy(scores, values.detach().argmin(dim=1))
+    return (1 - _ALL) * best + _ALL * values.mean() + _CHOICE * choice

@@ -27,16 +27,20 @@ class NetworkSettings:
     grid: voxels per side.
     width: kernels of each convolution.
     hidden: neurons between features and output.
+    heads: answers per grid, one of which is chosen. The paper has one; several are ours.
     """
 
     grid: int = 64
     width: int = 64
     hidden: tuple[int, ...] = (4096, 1024)
+    heads: int = 1
 
     def __post_init__(self) -> None:
-        if self.width < 1 or _side(self.grid) < 1 or not self.hidden or min(self.hidden) < 1:
+        counts = (self.width, self.heads, *self.hidden)
+        if min(counts) < 1 or _side(self.grid) < 1 or not self.hidden:
             raise ParameterError(
-                f"{self}: expected at least one kernel and neuron, and a grid of 15 voxels or more"
+                f"{self}: expected at least one kernel, neuron and head, and a grid of 15 voxels or"
+                " more"
             )
 
 
@@ -48,6 +52,9 @@ class GraspNetwork(nn.Module):
     with ReLU. The first of these is normalised before its ReLU: the paper's "first two".
     Quaternions have unit length and w >= 0. Joints may exceed their limits. The frame is that of
     the grid's object, in metres and rad.
+
+    With several heads (ours), the network gives several poses and a score for each. A grid can have
+    several kinds of grasps, and their mean need not be one.
 
     joints: J, the hand's independent ones.
     settings: sizes.
@@ -64,16 +71,32 @@ class GraspNetwork(nn.Module):
             normalised = [nn.BatchNorm1d(after)] if index == 0 else []
             head += [nn.Linear(before, after), *normalised, nn.ReLU()]
         self.features = nn.Sequential(*features)
-        last = nn.Linear(sizes[-1], 7 + joints)
+        self.heads, self.numbers = settings.heads, 7 + joints
+        scores = self.heads if self.heads > 1 else 0
+        last = nn.Linear(sizes[-1], self.heads * self.numbers + scores)
         self.head = nn.Sequential(nn.BatchNorm1d(sizes[0]), *head, last)
 
     def forward(self, grids: torch.Tensor) -> torch.Tensor:
-        """Pose vectors (B, 7 + J) of grids.
+        """Pose vectors (B, 7 + J) of grids: those of the largest score.
+
+        grids: (B, n, n, n), bool or numbers.
+        """
+        several, scores = self.answers(grids)
+        if self.heads == 1:
+            return several[:, 0]
+        return several[torch.arange(len(several)), scores.argmax(dim=1)]
+
+    def answers(self, grids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pose vectors (B, H, 7 + J) of H heads for grids, and their scores (B, H), (B, 0) for one
+        head.
 
         grids: (B, n, n, n), bool or numbers.
         """
         grids = grids.to(next(self.head.parameters()).dtype)
-        return pose_vector.normalise(self.head(self._features(grids).flatten(1)))
+        found = self.head(self._features(grids).flatten(1))
+        poses, scores = found.tensor_split([self.heads * self.numbers], dim=1)
+        poses = pose_vector.normalise(poses.reshape(-1, self.numbers))
+        return poses.reshape(len(found), self.heads, self.numbers), scores
 
     def _features(self, grids):
         """NN_o of grids. On a CPU it is computed near the objects alone, where that is faster."""

@@ -14,7 +14,7 @@ from graspbook.parallel import run_tasks
 from graspbook.training import TrainSettings
 
 FINGERTIPS, ALL_LINKS = "fingertips", "all links"  # where contact points are
-FINAL, ON_TOP = "final", "{} on top"
+FINAL, ON_TOP, SEVERAL = "final", "{} on top", "several answers"
 
 
 class Run(NamedTuple):

@@ -115,19 +115,26 @@ def train_network(
 
     def loss_of(model, batch, generator):
         which, turn = batch
-        x = model(examples.grids[which, turn])
+        several, scores = model.answers(examples.grids[which, turn])
+        heads = several.shape[1]
+        values, parts = each(several.flatten(0, 1), *(i.repeat_interleave(heads) for i in batch))
+        values = values.reshape(-1, heads)
+        return losses.of_heads(values, scores), parts
+
+    def each(x, which, turn):
+        """The loss (M,) of each answer, and the means of its parts."""
         if loss.kind == "l2":
-            value = losses.squared_distances(x, fixed[which, turn][:, None])[:, 0].mean()
-            return value, {}
-        consistency = losses.consistency(x, examples.grasps[which, turn]).mean()
+            return losses.squared_distances(x, fixed[which, turn][:, None])[:, 0], {}
+        consistency = losses.consistency(x, examples.grasps[which, turn])
         if loss.kind == "consistency":
             return consistency, {}
         turned = examples.turned_T_object[which, turn]
         depths = losses.penetrations(hand, x, examples.fields, which, turned, contacts=contacts)
-        collision = losses.collision(depths).mean()
+        collision = losses.collision(depths)
+        means = {"consistency": consistency, "collision": collision}
         return (
             losses.combined(consistency, collision, loss.beta),
-            {"consistency": float(consistency.detach()), "collision": float(collision.detach())},
+            {name: float(values.detach().mean()) for name, values in means.items()},
         )
 
     parameters = {

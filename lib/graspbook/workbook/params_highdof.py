@@ -89,6 +89,7 @@ class HighdofTraining(Section):
     fewer: list[Count] = [1, 4]
     datasets: Count = 2
     final_steps: Count = 400
+    heads: Annotated[int, Field(ge=2)] = 4
     judged: Annotated[int, Field(ge=1, le=27)] = 2
 
 
