@@ -8,6 +8,7 @@ from graspbook.cli import main
 from graspbook.errors import ParameterError, PlanError
 from graspbook.hands.library import HANDS, load_hand
 from graspbook.highdof import mesh_grasp
+from graspbook.highdof.balance import BalanceSettings
 from graspbook.highdof.mesh_grasp import beside_planner
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.predict import Candidates
@@ -122,6 +123,19 @@ def test_without_planned_candidates_the_network_answers_and_it_is_said(
     assert report["source"] == "network" and report["planned"]["candidates"] == 0
     for text in (capsys.readouterr().err, (tmp_path / "g.html").read_text()):
         assert "no planned candidates: no pose is free" in text
+
+
+def test_where_one_search_finds_nothing_the_other_has_candidates(box, monkeypatch):
+    plan = mesh_grasp.search
+
+    def only_palms(hand, fields, settings, generator):
+        if isinstance(settings.search, BalanceSettings):
+            raise PlanError("no pose is free")
+        return plan(hand, fields, settings, generator)
+
+    monkeypatch.setattr(mesh_grasp, "search", only_palms)
+    report = mesh_grasp.grasp_mesh(box, None, "barrett", planned=7)[0]
+    assert report["source"] == "planned" and report["planned"]["candidates"] == 3
 
 
 def test_neither_a_network_nor_candidates_is_refused(box):

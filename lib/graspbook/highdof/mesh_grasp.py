@@ -25,6 +25,7 @@ from graspbook.highdof.planner import plan as search
 from graspbook.highdof.plans import check_size, read_plan_of
 from graspbook.highdof.predict import Candidates, ask, complete
 from graspbook.highdof.squeeze import stages
+from graspbook.highdof.surface_starts import PalmSettings
 from graspbook.highdof.training import load_network
 from graspbook.objects.grasp_object import GraspObject
 from graspbook.objects.parts import convex_parts
@@ -67,7 +68,8 @@ def grasp_mesh(
     weights: the folder of the networks; None for planned candidates only.
     hand_name: one of `hands.library.HANDS`, or the path of a folder with a hand.
     rotations: of the object, for which the network is asked.
-    planned: candidates that are planned by `balance`, too; 0 for the network only.
+    planned: candidates that are planned, too, half of them by `balance` and half by `palm`; 0 for
+        the network only.
     seed: of all that is drawn.
     scale: factor from the file's units to metres.
     against: a file of `graspbook plan` for the same mesh and hand; the report then has its
@@ -194,11 +196,23 @@ def grasp_mesh(
 
 
 def _planned(hand, target, count, seed):
-    """The Candidates of the search for balanced forces; their rotation is -1."""
-    settings = PlannerSettings(grasps=count, search=BalanceSettings())
-    generator = torch.Generator().manual_seed(seed)
-    states = search(hand, target.fields, settings, generator)[0].states
-    return complete(hand, target, np.full(count, -1), states, "adjust")
+    """Candidates from two searches, half from each; their rotation is -1.
+
+    One seeks contacts whose forces cancel. The other puts the palm against the object, which holds
+    bowls and pans, and most objects in the Barrett Hand.
+    """
+    generator, found, refused = torch.Generator().manual_seed(seed), [], None
+    for grasps, by in ((count - count // 2, BalanceSettings()), (count // 2, PalmSettings())):
+        if grasps:
+            settings = PlannerSettings(grasps=grasps, search=by)
+            try:
+                found.append(search(hand, target.fields, settings, generator)[0].states)
+            except PlanError as error:
+                refused = error
+    if refused and not found:
+        raise refused
+    states = torch.cat(found)
+    return complete(hand, target, np.full(len(states), -1), states, "adjust")
 
 
 def _together(parts):
