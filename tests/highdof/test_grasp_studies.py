@@ -17,6 +17,7 @@ from graspbook.highdof.grasp_studies import (
     deepest_of,
     energy_by_work,
     grasp_all,
+    largest_epsilons,
     mend_all,
     planners,
     plans_of,
@@ -127,3 +128,11 @@ def test_each_hand_has_its_own_search():
     found = by_hand(settings, {"shadow": "descent", "barrett": "palm"}, rounds=4)
     assert found["shadow"] == ("shadow", replace(settings, search=DescentSettings(4)))
     assert found["barrett"][1] == replace(settings, search=search_settings("palm"))
+
+
+def test_the_largest_epsilon_of_each_object_comes_by_the_first_runs_order():
+    planned = {"a": [{"epsilon": np.array([0.1, -1.0])}], "b": [{"epsilon": np.array([0.3, 0.2])}]}
+    network = {"a": [{"epsilon": np.array([0.2])}], "b": [{"epsilon": np.array([-1.0])}]}
+    names, found = largest_epsilons({"planner": planned, "network": network})
+    assert names == ["b", "a"]
+    assert found == {"planner": [0.3, 0.1], "network": [0.0, 0.2]}

@@ -293,6 +293,22 @@ def deepest_of(grasped: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> float:
     return float(max(item["penetration"][:, 2].max() for item in items))
 
 
+def largest_epsilons(runs: Mapping[str, ByObject]) -> tuple[list[str], dict[str, list[float]]]:
+    """Objects, and the largest ε of the grasps of each, by run; 0 without force closure.
+
+    The first run gives the order: objects of largest ε come first.
+
+    runs: {object: [item with "epsilon"]}, of the same objects.
+    """
+    largest = {
+        label: {name: max(0.0, float(item["epsilon"].max())) for name, (item,) in run.items()}
+        for label, run in runs.items()
+    }
+    first = next(iter(largest.values()))
+    names = sorted(first, key=lambda name: -first[name])
+    return names, {label: [found[name] for name in names] for label, found in largest.items()}
+
+
 def best_of(epsilon: Mapping[str, Sequence[np.ndarray]]) -> dict[str, list[float]]:
     """The mean ε of the best of 1, 2, ... grasps, over all choices of so many and all objects.
 
