@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from graspbook.errors import ParameterError
-from graspbook.highdof.network import GraspNetwork, NetworkSettings
+from graspbook.highdof.network import GraspNetwork, NetworkSettings, stages
 
 
 def test_the_papers_network_has_its_sizes():
@@ -62,3 +62,23 @@ def test_one_head_has_no_scores():
     several, scores = network.answers(torch.zeros(2, 16, 16, 16))
     assert several.shape == (2, 1, 11) and scores.shape == (2, 0)
     assert network.head[-1].out_features == 11
+
+
+def test_stages_have_the_sizes_of_the_papers_network():
+    found = stages(NetworkSettings(), 18)
+    assert list(found.values()) == [
+        "64³",
+        "64 · 31³",
+        "64 · 15³",
+        "64 · 7³",
+        "21952",
+        "4096",
+        "1024",
+        "25",
+    ]
+    with torch.device("meta"):
+        value = torch.empty(2, 1, 64, 64, 64)
+        layers = GraspNetwork(18, NetworkSettings()).features
+        for block in range(3):
+            value = layers[4 * block : 4 * block + 4](value)
+            assert f"{value.shape[1]} · {value.shape[2]}³" == found[f"block {block + 1}"]

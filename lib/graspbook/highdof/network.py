@@ -107,6 +107,23 @@ class GraspNetwork(nn.Module):
         return self.features(grids[:, None])
 
 
+def stages(settings: NetworkSettings, joints: int) -> dict[str, str]:
+    """The sizes of the outputs of each stage of the network, by name (Fig. 2).
+
+    settings: sizes.
+    joints: J, the hand's independent ones.
+    """
+    side = settings.grid
+    found = {"grid": f"{side}³"}
+    for block in range(1, LAYERS + 1):
+        side = (side + 2 * PADDING - KERNEL + 1) // POOL
+        found[f"block {block}"] = f"{settings.width} · {side}³"
+    found["features"] = str(settings.width * side**3)
+    for number, neurons in enumerate(settings.hidden, 1):
+        found[f"linear layer {number}"] = str(neurons)
+    return found | {"answer": str(7 + joints)}
+
+
 def _side(grid):
     """Voxels per side of a grid after the convolutions and poolings."""
     for _ in range(LAYERS):
