@@ -5,8 +5,9 @@ import pytest
 
 from graspbook.errors import GraspFileError
 from graspbook.hands.library import load_hand
-from graspbook.highdof.held_archive import read_archive, write_archive
-from graspbook.highdof.plans import HandGrasps
+from graspbook.highdof.held import held_states
+from graspbook.highdof.held_archive import read_archive, unpack, write_archive
+from graspbook.highdof.plans import HandGrasps, read_plan
 
 HAND = load_hand("barrett")
 JOINTS = len(HAND.joints)
@@ -83,3 +84,14 @@ def test_what_is_not_such_a_file_is_refused(plans, tmp_path):
     write_archive(tmp_path / "x", plans)
     with pytest.raises(GraspFileError, match="are for the barrett hand"):
         read_archive(tmp_path / "x", load_hand("shadow"))
+
+
+def test_networks_can_learn_from_the_unpacked_files(plans, tmp_path):
+    write_archive(tmp_path / "held.safetensors", plans)
+    files = {name: tmp_path / f"{name}.h5" for name in ("a", "c")}
+    unpack(tmp_path / "held.safetensors", files)
+    found = held_states(read_plan(files["a"], HAND), 3)
+    expected = np.concatenate([plans["a"].states[:2, :7], plans["a"].closed[:2]], axis=1)
+    np.testing.assert_allclose(found, expected[[0, 1, 0]], rtol=1e-3, atol=1e-3)
+    with pytest.raises(GraspFileError, match="it has no grasps of d"):
+        unpack(tmp_path / "held.safetensors", {"d": tmp_path / "d.h5"})

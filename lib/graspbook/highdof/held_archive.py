@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from graspbook.errors import GraspFileError
 from graspbook.hands.articulated import Hand
 from graspbook.highdof.joint_order import check_hand, in_order_of
-from graspbook.highdof.plans import HandGrasps
+from graspbook.highdof.plans import HandGrasps, write_plan
 from graspbook.storage import atomic_path
 
 _ARRAYS = ("states", "closed", "pregrasp", "squeeze", "energies", "epsilon", "imbalance")
@@ -90,3 +90,19 @@ def read_archive(path: Path | str, hand: Hand | None = None) -> dict[str, HandGr
             held=np.ones(count, bool),
         )
     return found
+
+
+def unpack(path: Path | str, paths: Mapping[str, Path]) -> None:
+    """Write the grasps of each object to a file of its own, from which networks can learn.
+
+    Raises GraspFileError as `read_archive` does, and where an object is not in the archive.
+
+    path: of a file of `write_archive`.
+    paths: the file to write for each name.
+    """
+    found = read_archive(path)
+    missing = [name for name in paths if name not in found]
+    if missing:
+        raise GraspFileError(f"{path}: it has no grasps of {', '.join(missing)}")
+    for name, file in paths.items():
+        write_plan(file, found[name])
