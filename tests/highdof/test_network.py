@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from graspbook.errors import ParameterError
-from graspbook.highdof.network import GraspNetwork, NetworkSettings, stages
+from graspbook.highdof.network import GraspNetwork, NetworkSettings, layer_sizes
 
 
 def test_the_papers_network_has_its_sizes():
@@ -65,7 +65,7 @@ def test_one_head_has_no_scores():
 
 
 def test_stages_have_the_sizes_of_the_papers_network():
-    found = stages(NetworkSettings(), 18)
+    found = layer_sizes(NetworkSettings(), 18)
     assert list(found.values()) == [
         "64³",
         "64 · 31³",

@@ -67,10 +67,11 @@ def test_graspits_plans_are_legal_pose_vectors():
         torch.testing.assert_close(energies, planned.energies, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("search", [BalanceSettings(), PalmSettings()])
 @pytest.mark.parametrize("own", [{"energy": "graspit"}, {"layout": "fingertips"}])
-def test_the_balance_has_an_energy_and_contacts_of_its_own(own):
-    with pytest.raises(ParameterError, match="has its own energy and contacts"):
-        PlannerSettings(search=BalanceSettings(), **own)
+def test_some_searches_choose_contacts_on_their_own(search, own):
+    with pytest.raises(ParameterError, match="choose contacts on their own"):
+        PlannerSettings(search=search, **own)
 
 
 def test_starts_are_legal_within_the_limits_and_all_around():

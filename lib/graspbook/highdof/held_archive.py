@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import safetensors
+import torch
 from safetensors.numpy import save_file
 
 from graspbook.errors import GraspFileError
-from graspbook.hands.articulated import Hand
-from graspbook.highdof.joint_order import check_hand, in_order_of
+from graspbook.hands import pose_vector
+from graspbook.highdof.joint_order import check_columns
 from graspbook.highdof.plans import HandGrasps, write_plan
 from graspbook.storage import atomic_path
 
@@ -29,6 +30,7 @@ def write_archive(path: Path | str, plans: Mapping[str, HandGrasps]) -> None:
     if len(hands) != 1 or any(plan.held is None for plan in plans.values()):
         raise GraspFileError(f"{path}: expected tested plans of one hand, to be written together")
     ((hand, joints),) = hands
+    plans = {name: plans[name] for name in sorted(plans)}  # the header is sorted too
     held = {name: np.flatnonzero(np.asarray(plan.held)) for name, plan in plans.items()}
     header = {
         "hand": hand,
@@ -50,14 +52,13 @@ def write_archive(path: Path | str, plans: Mapping[str, HandGrasps]) -> None:
         )
 
 
-def read_archive(path: Path | str, hand: Hand | None = None) -> dict[str, HandGrasps]:
+def read_archive(path: Path | str) -> dict[str, HandGrasps]:
     """Grasps that hold, by object, as `held.tell_held` gives them, but without the others and
     without the history of the search.
 
-    Raises GraspFileError for a file that is missing, broken, foreign, or of another hand.
+    Raises GraspFileError for a file that is missing, broken or foreign.
 
     path: of a file of `write_archive`.
-    hand: the expected one, whose order of joints the values then have; None for any.
     """
     if not Path(path).is_file():
         raise GraspFileError(f"{path}: no such file of held grasps")
@@ -65,31 +66,37 @@ def read_archive(path: Path | str, hand: Hand | None = None) -> dict[str, HandGr
         with safetensors.safe_open(path, framework="np") as file:
             header = json.loads(file.metadata()["held_grasps"])
             arrays = {key: file.get_tensor(key).astype(np.float32) for key in _ARRAYS}
-        joints, ends = tuple(header["joints"]), np.cumsum([*header["counts"].values()])
-        parts = {key: np.split(values, ends[:-1]) for key, values in arrays.items()}
-        if len(arrays["states"]) != ends[-1]:
-            raise ValueError(f"{len(arrays['states'])} grasps, expected {ends[-1]}")
+        return _by_object(header, arrays)
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise GraspFileError(f"{path}: not a file of held grasps ({error})") from error
-    found = {}
-    for index, (name, count) in enumerate(header["counts"].items()):
-        own, parameters = {key: parts[key][index] for key in _ARRAYS}, header["parameters"][name]
-        if hand is not None:
-            check_hand(path, hand, header["hand"], joints, parameters)
-            own = in_order_of(hand, joints, own)
-        found[name] = HandGrasps(
+
+
+def _by_object(header, arrays):
+    joints, counts = tuple(header["joints"]), header["counts"]
+    check_columns(arrays, joints)
+    if len(arrays["states"]) != sum(counts.values()):
+        raise ValueError(f"{len(arrays['states'])} grasps, expected {sum(counts.values())}")
+    states = pose_vector.normalise(
+        torch.from_numpy(arrays["states"])
+    )  # half precision is not exact
+    arrays["states"] = states.numpy()
+    ends = np.cumsum([*counts.values()])[:-1]
+    parts = {key: np.split(values, ends) for key, values in arrays.items()}
+    return {
+        name: HandGrasps(
             header["hand"],
-            joints if hand is None else hand.joints,
-            **own,
+            joints,
+            **{key: parts[key][index] for key in _ARRAYS},
             iterations=np.zeros(0, int),
             history=np.zeros((0, count), np.float32),
             com=np.array(header["com"][name]),
-            length=header["length"][name],
+            length=float(header["length"][name]),
             evaluations=0.0,
-            parameters=parameters,
+            parameters=dict(header["parameters"][name]),
             held=np.ones(count, bool),
         )
-    return found
+        for index, (name, count) in enumerate(counts.items())
+    }
 
 
 def unpack(path: Path | str, paths: Mapping[str, Path]) -> None:

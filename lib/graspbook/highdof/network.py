@@ -107,7 +107,7 @@ class GraspNetwork(nn.Module):
         return self.features(grids[:, None])
 
 
-def stages(settings: NetworkSettings, joints: int) -> dict[str, str]:
+def layer_sizes(settings: NetworkSettings, joints: int) -> dict[str, str]:
     """The sizes of the outputs of each stage of the network, by name (Fig. 2).
 
     settings: sizes.
@@ -121,7 +121,8 @@ def stages(settings: NetworkSettings, joints: int) -> dict[str, str]:
     found["features"] = str(settings.width * side**3)
     for number, neurons in enumerate(settings.hidden, 1):
         found[f"linear layer {number}"] = str(neurons)
-    return found | {"answer": str(7 + joints)}
+    answer = f"{settings.heads} · {7 + joints}" if settings.heads > 1 else str(7 + joints)
+    return found | {"answer": answer}
 
 
 def _side(grid):

@@ -50,10 +50,11 @@ class PlannerSettings:
                 f" and one of the energies {', '.join(ENERGIES)}"
             )
         own = self.energy, self.layout
-        if isinstance(self.search, BalanceSettings) and own != ("distance_sum", "default"):
+        ours = isinstance(self.search, BalanceSettings | PalmSettings)
+        if ours and own != ("distance_sum", "default"):
             raise ParameterError(
-                "the search for balance has its own energy and contacts, so it takes neither an"
-                f" energy ({self.energy!r}) nor a contact layout ({self.layout!r})"
+                "the searches for balance and with the palm choose contacts on their own, so they"
+                f" take neither an energy ({self.energy!r}) nor a layout ({self.layout!r})"
             )
 
 

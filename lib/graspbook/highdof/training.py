@@ -119,10 +119,15 @@ def train_network(
         heads = several.shape[1]
         values, parts = each(several.flatten(0, 1), *(i.repeat_interleave(heads) for i in batch))
         values = values.reshape(-1, heads)
-        return losses.of_heads(values, scores), parts
+        best = values.detach().argmin(dim=1, keepdim=True)
+        figures = {
+            name: float(part.detach().reshape(-1, heads).gather(1, best).mean())
+            for name, part in parts.items()
+        }
+        return losses.of_heads(values, scores), figures
 
     def each(x, which, turn):
-        """The loss (M,) of each answer, and the means of its parts."""
+        """The loss (M,) of each answer, and its parts."""
         if loss.kind == "l2":
             return losses.squared_distances(x, fixed[which, turn][:, None])[:, 0], {}
         consistency = losses.consistency(x, examples.grasps[which, turn])
@@ -131,11 +136,8 @@ def train_network(
         turned = examples.turned_T_object[which, turn]
         depths = losses.penetrations(hand, x, examples.fields, which, turned, contacts=contacts)
         collision = losses.collision(depths)
-        means = {"consistency": consistency, "collision": collision}
-        return (
-            losses.combined(consistency, collision, loss.beta),
-            {name: float(values.detach().mean()) for name, values in means.items()},
-        )
+        parts = {"consistency": consistency, "collision": collision}
+        return losses.combined(consistency, collision, loss.beta), parts
 
     parameters = {
         "network": "highdof",
