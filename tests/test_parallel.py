@@ -32,9 +32,24 @@ def test_the_first_error_is_raised(workers):
 
 
 def test_processes_stay_for_the_next_call():
-    first = run_tasks(os.getpid, [{}] * 8, workers=2, label="first")
-    second = run_tasks(os.getpid, [{}] * 8, workers=2, label="second")
-    assert len({*first, *second}) <= 2
+    seen = {pid for _ in range(5) for pid in run_tasks(os.getpid, [{}] * 8, 2, "calls")}
+    assert len(seen) <= 2
+
+
+def threads(change):
+    """How many threads torch has; seven from then on if asked."""
+    import torch
+
+    found = torch.get_num_threads()
+    if change:
+        torch.set_num_threads(7)
+    return found
+
+
+def test_a_task_that_changes_torchs_threads_changes_no_later_one():
+    before = {*run_tasks(threads, [{"change": True}] * 6, 2, "before")}
+    assert before == {*run_tasks(threads, [{"change": False}] * 6, 2, "after")}
+    assert len(before) == 1
 
 
 def test_processes_follow_the_folder_and_the_variables(monkeypatch, tmp_path):

@@ -4,6 +4,7 @@ Work is spread through here alone, so that a cluster can be put behind it later.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import as_completed
 from functools import partial
@@ -28,8 +29,8 @@ def run_tasks(
 
     Processes are started anew, never forked, since torch and MuJoCo hold threads. Each gets its
     share of the cores. They stay for the next call, because a process needs seconds to load torch.
-    They have the working directory of the caller and its variables GRASPBOOK_*. The first error
-    ends them and is raised.
+    They have the working directory of the caller, its variables GRASPBOOK_*, and torch's threads of
+    a new process. The first error ends them and is raised.
 
     function: importable; its arguments and results can be pickled.
     tasks: arguments by name that differ from task to task.
@@ -59,6 +60,9 @@ def _call(function, common, task):
 
 def _call_in(folder, call, task):
     os.chdir(folder)
+    torch = sys.modules.get("torch")  # an earlier task may have changed its threads
+    if torch:
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     return call(task)
 
 

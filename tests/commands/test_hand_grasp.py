@@ -12,6 +12,7 @@ from graspbook.highdof.balance import BalanceSettings
 from graspbook.highdof.mesh_grasp import beside_planner
 from graspbook.highdof.plans import read_plan
 from graspbook.highdof.predict import Candidates
+from graspbook.highdof.surface_starts import PalmSettings
 from graspbook.simulation.hold import Held
 from graspbook.storage import SHIPPED
 
@@ -125,17 +126,21 @@ def test_without_planned_candidates_the_network_answers_and_it_is_said(
         assert "no planned candidates: no pose is free" in text
 
 
-def test_where_one_search_finds_nothing_the_other_has_candidates(box, monkeypatch):
+@pytest.mark.parametrize(("refusing", "kept"), [(BalanceSettings, 3), (PalmSettings, 4)])
+def test_where_one_search_finds_nothing_the_other_has_candidates(box, monkeypatch, refusing, kept):
     plan = mesh_grasp.search
 
-    def only_palms(hand, fields, settings, generator):
-        if isinstance(settings.search, BalanceSettings):
+    def only_other(hand, fields, settings, generator):
+        if isinstance(settings.search, refusing):
             raise PlanError("no pose is free")
         return plan(hand, fields, settings, generator)
 
-    monkeypatch.setattr(mesh_grasp, "search", only_palms)
+    monkeypatch.setattr(mesh_grasp, "search", only_other)
     report = mesh_grasp.grasp_mesh(box, None, "barrett", planned=7)[0]
-    assert report["source"] == "planned" and report["planned"]["candidates"] == 3
+    assert report["source"] == "planned" and report["planned"]["candidates"] == kept
+    assert report["planned"]["refused"] == (
+        "only one of two searches found planned candidates: no pose is free"
+    )
 
 
 def test_neither_a_network_nor_candidates_is_refused(box):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from graspbook.errors import ParameterError
 from graspbook.highdof import grasp_studies as module
 from graspbook.highdof.descent import DescentSettings
 from graspbook.highdof.grasp_studies import (
@@ -19,6 +20,7 @@ from graspbook.highdof.grasp_studies import (
     grasp_all,
     largest_epsilons,
     mend_all,
+    other_layout,
     planners,
     plans_of,
     shares_held,
@@ -136,3 +138,16 @@ def test_the_largest_epsilon_of_each_object_comes_by_the_first_runs_order():
     names, found = largest_epsilons({"planner": planned, "network": network})
     assert names == ["b", "a"]
     assert found == {"planner": [0.3, 0.1], "network": [0.0, 0.2]}
+
+
+def test_the_other_layout_of_contact_points():
+    def searched(name):
+        return PlannerSettings(grasps=3, search=search_settings(name))
+
+    name, found = other_layout(searched("balance_fingertips"))
+    assert (name, found) == ("all links", searched("balance"))
+    assert other_layout(found) == ("fingertips", searched("balance_fingertips"))
+    name, found = other_layout(searched("descent"))
+    assert (name, found) == ("fingertips", replace(searched("descent"), layout="fingertips"))
+    with pytest.raises(ParameterError, match="palm has no contact points"):
+        other_layout(searched("palm"))

@@ -36,3 +36,19 @@ def test_a_search_of_a_hands_own_names_both(monkeypatch):
     for wrong in ("{foot: palm}", "{shadow: luck}"):
         with pytest.raises(ParameterError, match="hand_searches"):
             load_profile("smoke", [f"highdof_2_grasp_data.hand_searches={wrong}"])
+
+
+def test_the_papers_profile_has_only_the_papers_search(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    data = load_profile("paper", [])["highdof_2_grasp_data"]
+    assert (data.search, data.hand_searches) == ("annealing", {})
+
+
+def test_the_card_names_the_searches_of_the_studied_hands():
+    data = {"search": "descent", "hands": ["shadow"], "hand_searches": {"barrett": "palm"}}
+    assert model_card._searches(data) == "gradient descent between jumps"
+    both = data | {"hands": ["shadow", "barrett"]}
+    expected = "gradient descent between jumps (barrett: the palm against the object, then closing)"
+    assert model_card._searches(both) == expected
+    del both["hand_searches"]  # of an older run
+    assert model_card._searches(both) == "gradient descent between jumps"

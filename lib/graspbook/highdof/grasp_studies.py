@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import trimesh
 
+from graspbook.errors import ParameterError
+from graspbook.highdof.balance import BalanceSettings
 from graspbook.highdof.evaluation import (
     MENDINGS,
     expected_best,
@@ -22,7 +24,8 @@ from graspbook.highdof.evaluation import (
 from graspbook.highdof.experiments import ByObject
 from graspbook.highdof.planner import PlannerSettings, search_settings
 from graspbook.highdof.plans import HandGrasps, plan_files
-from graspbook.highdof.studies import FINGERTIPS
+from graspbook.highdof.studies import ALL_LINKS, FINGERTIPS
+from graspbook.highdof.surface_starts import PalmSettings
 from graspbook.objects.sets import FamilySet, FolderSet
 from graspbook.parallel import run_tasks
 from graspbook.storage import read_json, write_json
@@ -92,6 +95,26 @@ def by_hand(
     for hand, name in searches.items():
         found[hand] = hand, replace(settings, search=search_settings(name, **counts))
     return found
+
+
+def other_layout(settings: PlannerSettings) -> tuple[str, PlannerSettings]:
+    """The other layout of contact points, all links or fingertips, and settings that use it.
+
+    Raises ParameterError for the search with the palm, which has no contact points.
+
+    settings: of the planner.
+    """
+    search = settings.search
+    if isinstance(search, PalmSettings):
+        raise ParameterError(
+            "the search palm has no contact points, so layouts of them cannot be compared; expected"
+            " another search for the first hand"
+        )
+    if not isinstance(search, BalanceSettings):
+        return FINGERTIPS, replace(settings, layout=FINGERTIPS)
+    if search.choice == "fingertips":
+        return ALL_LINKS, replace(settings, search=search_settings("balance"))
+    return FINGERTIPS, replace(settings, search=search_settings("balance_fingertips"))
 
 
 def planners(grasps: int, *, rounds: int, iterations: int) -> dict[str, PlannerSettings]:

@@ -99,7 +99,7 @@ def grasp_mesh(
         raise ParameterError(
             f"{path}: there is neither a network nor a planned candidate, expected one of them"
         )
-    refused = ""
+    refused: list[str] = []
     try:
         target, parts = make_target(mesh), []
         if known:
@@ -107,11 +107,10 @@ def grasp_mesh(
             parts.append(complete(hand, target, *asked, "polish"))
         if planned:
             try:
-                parts.append(_planned(hand, target, planned, seed))
-            except PlanError as error:
+                parts.append(_planned(hand, target, planned, seed, refused))
+            except PlanError:
                 if not parts:
                     raise
-                refused = f"no planned candidates: {error}"
     except GraspbookError as error:  # of a field or a grid: it does not know the file
         raise type(error)(f"{path}: {error}") from error
     found = _together(parts)
@@ -184,7 +183,10 @@ def grasp_mesh(
         },
     }
     if refused:
-        report["planned"]["refused"] = refused
+        said = "no planned candidates"
+        if len(found.joints) > answers:
+            said = "only one of two searches found planned candidates"
+        report["planned"]["refused"] = f"{said}: {'; '.join(dict.fromkeys(refused))}"
     if object_read.capture:
         report |= {"shape": "convex hull", "notes": list(object_read.notes)}
         if object_read.capture.file_T_camera is not None:
@@ -195,22 +197,22 @@ def grasp_mesh(
     return report, mesh, shape.mesh(hand, found.object_T_palm[best], found.joints[best])
 
 
-def _planned(hand, target, count, seed):
+def _planned(hand, target, count, seed, refused):
     """Candidates from two searches, half from each; their rotation is -1.
 
     One seeks contacts whose forces cancel. The other puts the palm against the object, which holds
-    bowls and pans, and most objects in the Barrett Hand.
+    bowls and pans, and most objects in the Barrett Hand. `refused` gets what a search cannot do.
     """
-    generator, found, refused = torch.Generator().manual_seed(seed), [], None
+    generator, found = torch.Generator().manual_seed(seed), []
     for grasps, by in ((count - count // 2, BalanceSettings()), (count // 2, PalmSettings())):
         if grasps:
             settings = PlannerSettings(grasps=grasps, search=by)
             try:
                 found.append(search(hand, target.fields, settings, generator)[0].states)
             except PlanError as error:
-                refused = error
-    if refused and not found:
-        raise refused
+                refused.append(str(error))
+    if not found:
+        raise PlanError("; ".join(refused))
     states = torch.cat(found)
     return complete(hand, target, np.full(len(states), -1), states, "adjust")
 

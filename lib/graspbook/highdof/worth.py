@@ -1,6 +1,7 @@
 """What a network is worth: distinct held grasps per second from its answers and from other starts.
 
-All starts are polished, closed and squeezed in the same way, and then tested.
+Starts are polished, closed and squeezed in the same way, and then tested. Planned grasps are only
+adjusted, since their search has already moved them to the surface.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from graspbook.highdof.held import first_of_alike
 from graspbook.highdof.object_field import Target, make_target
 from graspbook.highdof.planner import PlannerSettings, search_settings, starts
 from graspbook.highdof.planner import plan as search
+from graspbook.highdof.plans import CHAINS
 from graspbook.highdof.predict import ask, complete
 from graspbook.highdof.squeeze import stages
 from graspbook.highdof.training import load_network
@@ -47,8 +49,9 @@ def worth_of(
     """Grasps of one object from each of SOURCES.
 
     Returns {source: {"held" (N,) bool, "distinct": how many held grasps are no near-duplicates,
-    "seconds": of the processor, for start, mending and squeeze}}. The hold test is not counted in
-    the seconds, because it is the same for all.
+    "seconds": of the processor, for start, mending and squeeze}}. The hold test does not count,
+    because it is the same for all. Poses that are given cost nothing to start from. Planned grasps
+    are searched for in a batch of `plans.CHAINS`, and only their share of its time counts.
 
     objects, name: a set, and the object in it.
     hand: its name.
@@ -66,24 +69,36 @@ def worth_of(
     holder = Holder(loaded, obj, hold_settings(hold), threads=1)
     drawn = np.random.default_rng(seed).permutation(len(given[GIVEN[0]]))[:count]
 
-    def begin(source):
+    def begin(source, count):
+        """`count` starts of a source, and the seconds that they take."""
+        began = process_time()
         if source in given:
-            return torch.as_tensor(given[source][drawn], dtype=torch.float32)
-        if source == "network":
-            return ask(network, obj.mesh, target, settings, rotations=count, seed=seed)[1]
-        if source == "random":
-            return _random(loaded, target, count, seed)
-        return _planned(loaded, target, count, seed, planner)
+            states = torch.as_tensor(given[source][drawn[:count]], dtype=torch.float32)
+        elif source == "network":
+            asked = {"rotations": count, "seed": seed}
+            states = ask(network, obj.mesh, target, settings, **asked)[1]
+        elif source == "random":
+            states = _random(loaded, target, count, seed)
+        else:
+            states = _planned(loaded, target, CHAINS, seed, planner)
+            share = np.random.default_rng(seed).permutation(CHAINS)[:count]
+            return states[share], (process_time() - began) * count / CHAINS
+        return states, process_time() - began
+
+    def mend(source, count):
+        states, seconds = begin(source, count)
+        began = process_time()
+        mending = "adjust" if source == "planned" else way
+        grasps = complete(loaded, target, np.arange(count), states, mending)
+        squeezed = stages(loaded, target, grasps.object_T_palm, grasps.joints)
+        return grasps, squeezed, seconds + process_time() - began
 
     found = {}
     for source in SOURCES:
-        began = process_time()
-        mending = "adjust" if source == "planned" else way
-        grasps = complete(loaded, target, np.arange(count), begin(source), mending)
-        before, grasp, squeeze, _ = stages(loaded, target, grasps.object_T_palm, grasps.joints)
-        seconds = process_time() - began
-        motors = {"squeeze": squeeze, "pregrasp": before}
-        outcome = holder.test(grasps.object_T_palm, grasp, **motors, every=False)
+        mend(source, 1)  # first calls fill caches
+        grasps, squeezed, seconds = mend(source, count)
+        motors = {"squeeze": squeezed.squeeze, "pregrasp": squeezed.pregrasp, "every": False}
+        outcome = holder.test(grasps.object_T_palm, squeezed.grasp, **motors)
         held = outcome.held & grasps.clear
         closed = pose_vector.join(grasps.object_T_palm, grasps.joints)[held]
         distinct = int(first_of_alike(closed).sum())

@@ -164,7 +164,8 @@ def _highdof(run):
         "friction": HoldSettings().friction,
         "rotations": penetration["rotations"],
         "held": penetration["tested"],
-        "counted": run["ways"]["objects"],
+        "counted": max(found["objects"] for found in run["success"].values()),
+        "with_held": run["ways"]["objects"],
         "reach": training["length"] / 2,
         "losses": _table(losses, _LOSSES),
         "controls": _table(controls, _CONTROLS),
@@ -176,8 +177,8 @@ def _highdof(run):
 
 def _searches(data):
     """The search of grasp data, and those of single hands; older runs have none of these."""
-    own = data.get("hand_searches", {}).items()
-    each = [f" (the {hand} hand: {_SEARCHES[search]})" for hand, search in own]
+    own = data.get("hand_searches", {})
+    each = [f" ({hand}: {_SEARCHES[own[hand]]})" for hand in data["hands"] if hand in own]
     return _SEARCHES[data["search"]] + "".join(each)
 
 
