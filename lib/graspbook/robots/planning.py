@@ -24,6 +24,8 @@ ou.RNG.setSeed(1)  # once a process: what is searched depends on what was search
 # The same grasp with the fingers exchanged.
 TURNED = pose.from_rt(np.diag([-1.0, -1.0, 1.0]), np.zeros(3))
 _SPACING = 0.02  # metres between the waypoints of a line
+_RESOLUTION = 0.0025  # of checked states, relative to the diagonal of the joints' ranges: 0.03 rad
+_SEARCHES = 5  # for a path that is still free as the arm moves along it
 
 
 @dataclass(frozen=True)
@@ -140,16 +142,18 @@ def find_way(
         return checked(scene, what, start, [goal], settings.speed)
     except RobotError:
         pass
-    nodes = _search(scene, start, goal, settings, what)
-    for _ in range(4):
-        try:
-            return checked(scene, what, start, nodes[1:], settings.speed)
-        except RobotError as error:
-            failure = error
-            # The joints do not arrive together on a long stretch, so the arm leaves the straight
-            # line; less so on short ones.
-            halves = [(a + b) / 2 for a, b in zip(nodes[:-1], nodes[1:], strict=True)]
-            nodes = [*(q for pair in zip(nodes, halves, strict=False) for q in pair), nodes[-1]]
+    # A search is random, and its path may still touch something between the states it checks.
+    for _ in range(_SEARCHES):
+        nodes = _search(scene, start, goal, settings, what)
+        for _ in range(4):
+            try:
+                return checked(scene, what, start, nodes[1:], settings.speed)
+            except RobotError as error:
+                failure = error
+                # The joints do not arrive together on a long stretch, so the arm leaves the
+                # straight line; less so on short ones.
+                halves = [(a + b) / 2 for a, b in zip(nodes[:-1], nodes[1:], strict=True)]
+                nodes = [*(q for pair in zip(nodes, halves, strict=False) for q in pair), nodes[-1]]
     raise failure
 
 
@@ -274,7 +278,7 @@ def _search(scene, start, goal, settings, what):
             state[i] = float(angles[i])
         ends.append(state)
     setup.setStartAndGoalStates(*ends)
-    setup.getSpaceInformation().setStateValidityCheckingResolution(0.005)
+    setup.getSpaceInformation().setStateValidityCheckingResolution(_RESOLUTION)
     setup.setPlanner(og.RRTConnect(setup.getSpaceInformation()))
     if not setup.solve(settings.time_limit) or not setup.haveExactSolutionPath():
         way = f"no path to {np.round(goal, 2).tolist()} rad was found"
