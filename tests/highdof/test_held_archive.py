@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from graspbook.highdof.held import held_states
 from graspbook.highdof.held_archive import read_archive, unpack, write_archive
 from graspbook.highdof.plans import HandGrasps, read_plan
 
+PUBLISHED = Path(__file__).parents[2] / "outputs/published/overnight"
 HAND = load_hand("barrett")
 JOINTS = len(HAND.joints)
 
@@ -101,3 +103,11 @@ def test_networks_can_learn_from_the_unpacked_files(plans, tmp_path):
     np.testing.assert_allclose(found, expected[[0, 1, 0]], rtol=1e-3, atol=1e-3)
     with pytest.raises(GraspFileError, match="it has no grasps of d"):
         unpack(tmp_path / "held.safetensors", {"d": tmp_path / "d.h5"})
+
+
+@pytest.mark.parametrize("hand", ["shadow", "barrett"])
+def test_the_published_grasps_are_of_all_objects(hand):
+    grasps = read_archive(PUBLISHED / f"held_{hand}.safetensors")
+    assert len(grasps) == 324 and grasps["mug_0000"].hand == hand
+    assert sum(len(own.states) for own in grasps.values()) > 20_000
+    assert all(own.held.all() for own in grasps.values())
