@@ -86,6 +86,15 @@ def test_the_hand_connects_reads_moves_and_arrives(sim):
     assert found["FFJ0"] == pytest.approx(0.225), "the hand's own share is not the model's 0.8"
 
 
+def test_joint_states_come_one_by_one(sim):
+    came = []
+    with connected(sim) as hand:
+        hand._line._ros.on("/joint_states", lambda _: came.append(time.perf_counter()))
+        wait_until(lambda: len(came) > 100)
+    # TCP that waits for acknowledgements lets four come together, every 43 ms.
+    assert np.percentile(np.diff(came), 80) < 0.03
+
+
 def test_names_signs_and_times_on_the_wire_are_the_hardwares(sim):
     with connected(sim) as hand:
         hand.move({"grasp": vector(**SHAPE)})

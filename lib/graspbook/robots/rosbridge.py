@@ -40,7 +40,7 @@ class RosBridge:
         # A numeric address: twisted looks names up in threads that keep the program alive.
         self._ros = roslibpy.Ros(_reached(host, port), port)
         self._ros.on("close", self._lost)
-        self._ros.factory.on_ready(self._hear_complaints)
+        self._ros.factory.on_ready(self._opened)
         try:
             self._ros.run(_CONNECT)
         except TimeoutError as error:
@@ -111,8 +111,9 @@ class RosBridge:
         self._gone.set()
         self._ros.factory.stopTrying()
 
-    def _hear_complaints(self, protocol):
-        # roslibpy has no handler for them, and no public way to add one.
+    def _opened(self, protocol):
+        protocol.transport.setTcpNoDelay(True)  # else a command may wait 40 ms
+        # roslibpy has no handler for errors, and no public way to add one.
         protocol._message_handlers["status"] = self._complain
 
     def _complain(self, message):

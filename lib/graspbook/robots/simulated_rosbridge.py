@@ -25,6 +25,7 @@ class _Client(WebSocketServerProtocol):
         self.advertised, self.subscribed = set(), set()
 
     def onOpen(self):
+        self.transport.setTcpNoDelay(True)  # else states wait up to 40 ms, then come together
         self.factory.clients.add(self)
 
     def onClose(self, *_):
