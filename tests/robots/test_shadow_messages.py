@@ -58,6 +58,7 @@ def test_a_whole_hand_is_read_with_other_joints_left_out():
     found = taken(states(NAMES + WRIST), arm)
     assert found.missing() is None and not found.tendons and found.time == 7.25
     assert found.read("see") == pytest.approx({name: 0.1 * i for i, name in enumerate(NAMES)})
+    assert taken(states(NAMES, stamp={"secs": 0, "nsecs": 0})).time > 0, "by our clock"
     halves = taken(states(NAMES[:9]), states(NAMES[9:]))
     assert halves.missing() is None
 

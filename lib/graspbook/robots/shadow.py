@@ -100,9 +100,9 @@ class ShadowHand:
     ) -> dict[str, float]:
         """Move through joint vectors, and wait until the hand rests at the last of them.
 
-        The hand comes to rest at each waypoint. No joint is faster than `speed` allows. The first
-        way is measured from where the joints are and from where they were sent last: the longer
-        one counts.
+        The hand comes to rest at each waypoint. No joint of the vectors is faster than `speed`
+        allows. The first way is measured from where the joints are and from where they were sent
+        last: the longer one counts. A finger's last two joints count as one.
 
         Two things are checked at the end. The hand rests: no joint moves by more than 0.02 rad in
         0.2 s. It arrived: each joint is within 0.1 rad of its goal. With `contact` only the first

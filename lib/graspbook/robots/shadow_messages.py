@@ -74,8 +74,8 @@ class JointStates:
 
     Messages come in one thread and are read in another.
 
-    Attributes. time: seconds, by the hand's clock, of the last message. ros2: whether its format is
-    that of ROS 2.
+    Attributes. time: seconds, by the hand's clock, of the last message; by ours where it has no
+    time. ros2: whether its format is that of ROS 2.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class JointStates:
         now = time.monotonic()
         with self._lock:
             self._seen |= {name: (joints[name], now) for name in set(joints) - others}
-            self.time, self.ros2 = came, "sec" in stamp
+            self.time, self.ros2 = came or now, "sec" in stamp
 
     @property
     def tendons(self) -> bool:
