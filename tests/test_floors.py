@@ -34,6 +34,7 @@ OWNED = {
     **dict.fromkeys(
         ("franky", "franky_sim", "ompl", "ruckig", "pyrealsense2", "pinocchio"), "robots"
     ),
+    **dict.fromkeys(("roslibpy", "autobahn", "twisted"), "robots"),
     **dict.fromkeys(("plotly", "polyscope"), "figures"),
 }
 

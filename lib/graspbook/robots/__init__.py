@@ -1,4 +1,6 @@
-"""Hardware and its stand-ins: the Franka arm and hand, depth cameras, motion planning."""
+"""Hardware and its stand-ins: the Franka arm and hand, the Shadow Hand, depth cameras, motion
+planning.
+"""
 
 from graspbook.extras import require
 
