@@ -160,15 +160,13 @@ def test_where_no_hand_holds_the_status_is_1_and_it_says_what_was_tried(
         in said.err
     )
     assert "0 of 0 planned candidates hold it" in said.err
-    assert "a hull of one view" not in said.err and said.err.count("\n") == 2
+    assert "one view is a guess" not in said.err and said.err.count("\n") == 2
     assert json.loads((tmp_path / "g.json").read_text())["epsilon"] == -1
     found([-1.0], [True], [6])  # held without force closure
     assert hand_grasp(box, weights, tmp_path, "--network-only") == 0
 
 
-def test_a_capture_is_grasped_by_its_hull_and_every_text_says_so(
-    weights, *, tmp_path, capsys, found
-):
+def test_a_capture_is_made_a_solid_and_every_text_says_so(weights, *, tmp_path, capsys, found):
     """The object that is asked for, by its id, in a depth image of millimetres."""
     found([-1.0], [True], [0])
     depth, ids = np.full((120, 160), 600, np.uint16), np.zeros((120, 160), np.uint8)
@@ -180,11 +178,11 @@ def test_a_capture_is_grasped_by_its_hull_and_every_text_says_so(
     np.savez(tmp_path / "two.npz", depth=depth, K=K, segmap=ids)
     assert hand_grasp(tmp_path / "two.npz", weights, tmp_path, "--target", 5, "--network-only") == 1
     said, report = capsys.readouterr().err, json.loads((tmp_path / "g.json").read_text())
-    assert report["shape"] == "convex hull" and report["parameters"]["scale"] == 1.0
+    assert report["shape"] == "reconstruction" and report["parameters"]["scale"] == 1.0
     for text in (said, (tmp_path / "g.html").read_text(), " ".join(report["notes"])):
-        assert "the object is the convex hull of 1600 points" in text
+        assert "what it does not show is a guess" in text
         assert "id 5 of" in text and "read as millimetres" in text
-    assert "a hull of one view is a guess" in said
+    assert "one view is a guess" in said
     assert hand_grasp(tmp_path / "two.npz", weights, tmp_path, "--target", 4) == 2
     assert "4" in capsys.readouterr().err
 

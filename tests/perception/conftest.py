@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import ConvexHull, cKDTree
 
 from graspbook.objects.families import make_shape
+from graspbook.perception.arc import views_on_arc
 from graspbook.perception.camera import DepthRenderer, backproject
 from graspbook.perception.camera_frame import looking_at
 from graspbook.perception.depth_sensor import d415, measure
@@ -160,3 +161,17 @@ def scenes():
         judge=judge,
         kinds=KINDS,
     )
+
+
+@pytest.fixture(scope="session")
+def mug():
+    """A mug that stands on z = 0."""
+    mesh = make_shape("mug", np.random.default_rng(1)).mesh.copy()
+    mesh.apply_translation([0, 0, -mesh.bounds[0, 2]])
+    return mesh
+
+
+@pytest.fixture(scope="session")
+def mug_views(mug):
+    """Six noisy views of the mug on a table, with exact poses."""
+    return views_on_arc(mug, 6, np.random.default_rng(0))

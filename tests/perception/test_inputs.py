@@ -6,6 +6,7 @@ import trimesh
 
 from graspbook.errors import CaptureError, MeshError, ParameterError
 from graspbook.objects.mesh import load_mesh
+from graspbook.perception.arc import views_on_arc
 from graspbook.perception.inputs import observe_input, read_solid, read_view
 
 
@@ -71,12 +72,22 @@ def test_the_solid_of_a_cloud_is_its_hull_and_says_so(tmp_path):
     np.save(tmp_path / "box.npy", points)
     np.save(tmp_path / "mm.npy", 1000 * points)
     for solid in (read_solid(tmp_path / "box.npy"), read_solid(tmp_path / "mm.npy", 0.001)):
-        assert solid.mesh.is_watertight and solid.capture
+        assert solid.mesh.is_watertight and solid.capture and solid.shape == "convex hull"
         assert solid.mesh.volume == pytest.approx(0.06 * 0.08 * 0.12, rel=0.03)
         assert any("is the convex hull of 4000 points" in note for note in solid.notes)
     box.export(tmp_path / "box.stl")
     solid = read_solid(tmp_path / "box.stl")
-    assert solid.capture is None and solid.notes == ()
+    assert solid.capture is None and solid.notes == () and solid.shape == ""
+
+
+def test_the_solid_of_a_view_is_reconstructed(tmp_path, mug):
+    (view,) = views_on_arc(mug, 1, np.random.default_rng(0))
+    np.savez(tmp_path / "mug.npz", depth=view.depth, K=view.K)
+    solid = read_solid(tmp_path / "mug.npz")
+    assert solid.shape == "reconstruction" and solid.mesh.is_watertight
+    hull = solid.mesh.convex_hull.volume
+    assert solid.mesh.volume < 0.7 * hull  # a mug is hollow
+    assert any("only one view was given" in note for note in solid.notes)
 
 
 def test_a_solid_takes_the_object_that_a_mask_marks(tmp_path):

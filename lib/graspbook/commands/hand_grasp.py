@@ -20,7 +20,7 @@ def arguments(parser: ArgumentParser) -> None:
 
     parser: the parser of this subcommand, which gets its arguments.
     """
-    text = "mesh, point cloud or depth capture (`graspbook formats`); a cloud's convex hull is used"
+    text = "mesh, point cloud or depth capture (`graspbook formats`); a solid is made of a view"
     parser.add_argument("input", metavar="INPUT", help=text)
     text = (
         "shadow (default) or barrett, or the folder of a hand of your own: planned candidates only;"
@@ -150,7 +150,7 @@ def no_grasp(report: Mapping[str, Any]) -> str:
     report: of `grasp_mesh`.
     """
     tried, planned = report["rotations"], report["planned"]
-    hull = "shape" in report
+    guess = "shape" in report
     return (
         f"no grasp of the {report['hand']} hand holds this object."
         f" {sum(one['epsilon'] > 0 for one in tried)} of the grasps for {len(tried)} rotations of"
@@ -159,5 +159,5 @@ def no_grasp(report: Mapping[str, Any]) -> str:
         f" {planned['held']} of {planned['candidates']} planned candidates hold it, of which"
         f" {planned['tested']} were tested. The best grasp is still written. Try another --seed, or"
         " `graspbook plan`"
-        + (", or a mesh of the whole object: a hull of one view is a guess" if hull else "")
+        + (", or more views with `graspbook reconstruct`: one view is a guess" if guess else "")
     )

@@ -63,8 +63,8 @@ def grasp_mesh(
 ) -> tuple[dict[str, Any], trimesh.Trimesh, trimesh.Trimesh]:
     """Find the best grasp of an object: a report, the object's mesh, and the posed hand's.
 
-    path: a mesh, a point cloud or a depth capture; the convex hull is used in place of the last
-        two, and the report then says so as "shape", with "notes" of what was assumed.
+    path: a mesh, a point cloud or a depth capture; of the last two a solid is made.
+        The report then says how as "shape", with "notes" of what was assumed.
     weights: the folder of the networks; None for planned candidates only.
     hand_name: one of `hands.library.HANDS`, or the path of a folder with a hand.
     rotations: of the object, for which the network is asked.
@@ -188,7 +188,7 @@ def grasp_mesh(
             said = "only one of two searches found planned candidates"
         report["planned"]["refused"] = f"{said}: {'; '.join(dict.fromkeys(refused))}"
     if object_read.capture:
-        report |= {"shape": "convex hull", "notes": list(object_read.notes)}
+        report |= {"shape": object_read.shape, "notes": list(object_read.notes)}
         if object_read.capture.file_T_camera is not None:
             report["file_T_camera"] = object_read.capture.file_T_camera
     if plan:

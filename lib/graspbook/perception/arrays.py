@@ -28,6 +28,10 @@ ROLES = {
         *("masks", "instances", "instance_map", "segmask", "instance_mask", "seg_mask"),
     ),
     "viewpoint": ("viewpoint",),
+    "pose": (
+        *("world_t_camera", "t_world_camera", "camera_pose", "cam_pose", "cam2world"),
+        *("camera_to_world", "c2w", "base_t_camera"),
+    ),
     "factor": ("factor_depth", "depth_scale", "depth_factor"),
 }
 _ROLE_OF = {name: role for role, names in ROLES.items() for name in names}

@@ -79,14 +79,28 @@ def read_camera_pose(path: Path | str, points: np.ndarray) -> np.ndarray:
     numbers = read_numbers(path)
     if numbers.shape == (3,) and np.isfinite(numbers).all():
         return looking_at(numbers, np.median(points, axis=0))
-    rigid = numbers.shape == (4, 4) and np.isfinite(numbers).all()
+    return rigid_pose(str(path), numbers, ", or three numbers (the position)")
+
+
+def rigid_pose(source: str, numbers: np.ndarray, otherwise: str = "") -> np.ndarray:
+    """The same numbers, if they are a rigid pose (4, 4).
+
+    source: what errors call them.
+    numbers: of any shape.
+    otherwise: what else is expected, for errors.
+
+    Raises CaptureError for what is no rigid pose.
+    """
+    numbers = np.asarray(numbers)
+    rigid = numbers.dtype.kind in "iuf" and numbers.shape == (4, 4) and np.isfinite(numbers).all()
     if rigid:
+        numbers = numbers.astype(float)
         turn = numbers[:3, :3]
         rigid = np.allclose(turn @ turn.T, np.eye(3), atol=1e-3) and np.linalg.det(turn) > 0
     if not rigid or not np.allclose(numbers[3], [0, 0, 0, 1], atol=1e-6):
         raise CaptureError(
-            f"{path}: not a pose: shape {numbers.shape}, expected a rigid 4 x 4 matrix with the"
-            " last row 0 0 0 1, or three numbers (the position)"
+            f"{source}: not a pose: shape {numbers.shape}, expected a rigid 4 x 4 matrix with the"
+            f" last row 0 0 0 1{otherwise}"
         )
     return numbers
 

@@ -12,8 +12,13 @@ import numpy as np
 
 from graspbook.errors import CaptureError
 from graspbook.perception import arrays, images
-from graspbook.perception.camera import backproject
-from graspbook.perception.camera_frame import camera_T_cloud, pose_from_above, read_camera_pose
+from graspbook.perception.camera import Camera, backproject
+from graspbook.perception.camera_frame import (
+    camera_T_cloud,
+    pose_from_above,
+    read_camera_pose,
+    rigid_pose,
+)
 from graspbook.perception.capture_files import SUFFIXES, read_arrays
 from graspbook.perception.depth_images import (
     FARTHEST,
@@ -53,8 +58,10 @@ class Capture:
     scene: (K, 3) all that was measured, the object included.
     rgb: (H, W, 3) uint8 or None.
     notes: what was assumed about units, names, axes and the object, one plain sentence each.
-    file_T_camera: (4, 4) of the camera in the file's own frame, None where they are the same.
+    file_T_camera: (4, 4) of the camera in the frame of the file's cloud, or in the world frame if a
+        depth image has a pose; None where there is no other frame.
     is_mesh: whether it is a view of a mesh; the file's frame is then the object's.
+    camera: of a depth image, None for a cloud.
     """
 
     points: np.ndarray
@@ -63,6 +70,7 @@ class Capture:
     notes: tuple[str, ...] = ()
     file_T_camera: np.ndarray | None = None
     is_mesh: bool = False
+    camera: Camera | None = None
 
 
 def load_capture(
@@ -113,7 +121,7 @@ def load_capture(
     given = content.get("object_points")
     if target is not None and labels is None:
         raise CaptureError(f"{path}: id {target} cannot be found without a segmap or mask")
-    pose = None
+    pose = eye = None
     if "depth" in content:
         if camera_pose is not None or up is not None:
             raise CaptureError(f"{path}: --camera-pose and --up are for clouds, not for depth")
@@ -121,6 +129,13 @@ def load_capture(
             notes.append(f"{names['points']} is not used, because there is a depth image")
         info = find_camera(path, content, names, camera, notes)
         depth = read_depth(path, content, names, scale, notes=notes, info=info)
+        eye = Camera(info.K, depth.shape[1], depth.shape[0])
+        if "pose" in content:
+            pose = rigid_pose(f"{path}: {names['pose']}", content["pose"])
+            notes.append(
+                f"the results are in the camera's frame; {names['pose']}, written as file_T_camera,"
+                " brings them to the world's"
+            )
         grid = np.zeros((*depth.shape, 3))
         grid[depth > 0] = backproject(depth, info.K)
         rgb = read_colours(path, content, depth.shape, notes)
@@ -157,7 +172,7 @@ def load_capture(
     elif given is not None:
         points = _read_cloud(path, names["object_points"], given, scale, notes)
         points = _cloud(path, names["object_points"], points)
-        points = points if pose is None else transform(np.linalg.inv(pose), points)
+        points = points if pose is None or eye else transform(np.linalg.inv(pose), points)
     elif not find or "depth" not in content and np.ptp(scene, axis=0).max() <= OBJECT_EXTENT:
         points = scene
     else:
@@ -168,7 +183,7 @@ def load_capture(
             f"{path}: the object is {length:.2g} m long, expected at least {SMALLEST} m; check the"
             " mask and --scale"
         )
-    return Capture(points, scene, rgb, tuple(dict.fromkeys(notes)), pose)
+    return Capture(points, scene, rgb, tuple(dict.fromkeys(notes)), pose, camera=eye)
 
 
 def _find(path, scene, grid, pose, notes):

@@ -11,13 +11,16 @@ from graspbook.errors import CaptureError, MeshError, ParameterError
 from graspbook.objects.mesh import load_mesh, notes_of, repair
 from graspbook.objects.mesh_files import SUFFIXES as MESHES
 from graspbook.objects.mesh_files import has_faces, read_mesh
-from graspbook.objects.one_view import is_one_view, is_open_view
+from graspbook.objects.one_view import MANY, ONE_VIEW, hidden_share, is_one_view, is_open_view
 from graspbook.perception.camera import backproject, default_camera, random_view, render_depth
 from graspbook.perception.capture import SUFFIXES as CLOUDS
 from graspbook.perception.capture import Capture, load_capture
 from graspbook.perception.capture_files import read_arrays
+from graspbook.perception.reconstruction import reconstruct
+from graspbook.perception.view import view_of
 from graspbook.pose import inverse
 
+RECONSTRUCTION, HULL = "reconstruction", "convex hull"
 READING = ("camera", "mask", "target", "topic", "camera_pose", "up")  # options of `load_capture`
 
 
@@ -26,13 +29,15 @@ class Solid:
     """A closed mesh, and where it comes from.
 
     mesh: in metres.
-    capture: what a camera saw, None for a file that is a mesh; the mesh is then its convex hull.
+    capture: what a camera saw, None for a file that is a mesh.
     notes: what was assumed or changed, one plain sentence each.
+    shape: how the mesh was made of what the camera saw, RECONSTRUCTION or HULL; "" for a mesh.
     """
 
     mesh: trimesh.Trimesh
     capture: Capture | None
     notes: tuple[str, ...]
+    shape: str = ""
 
 
 def observe_input(
@@ -80,7 +85,10 @@ def read_view(path: Path | str, scale: float = 1.0, **reading: Any) -> Capture:
 
 
 def read_solid(path: Path | str, scale: float = 1.0, **reading: Any) -> Solid:
-    """Read a closed mesh; of a cloud or a capture, the convex hull of the object.
+    """Read a closed mesh; of a cloud or a capture, make a solid of the object.
+
+    The view of an object on a table is reconstructed, see `reconstruction`. Of anything else, such
+    as a cloud without a table or one from all sides, it is the convex hull.
 
     path: of the file; a .ply with faces is a mesh, unless it is the surface of one view.
     scale: factor from the file's units to metres.
@@ -100,14 +108,21 @@ def read_solid(path: Path | str, scale: float = 1.0, **reading: Any) -> Solid:
     sizes = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
     if len(sizes) < 3 or sizes[2] <= 1e-6 * sizes[0]:
         raise CaptureError(
-            f"{path}: its {len(points)} points are in one plane, so their hull has no volume"
+            f"{path}: its {len(points)} points are in one plane, so they bound no volume"
         )
-    mesh = repair(trimesh.convex.convex_hull(points), str(path), scale)
-    hull = (
-        f"the object is the convex hull of {len(points)} points: hollows are filled, and what the"
-        " camera did not see is missing"
-    )
-    return Solid(mesh, capture, (*capture.notes, hull, *notes_of(mesh)))
+    made = None
+    if len(points) >= MANY and hidden_share(points) < ONE_VIEW:
+        made = reconstruct([view_of(capture)])
+        made = made if made.has_table else None
+    if made is not None:
+        mesh, shape, notes = repair(made.mesh, str(path), scale), RECONSTRUCTION, made.notes
+    else:
+        mesh, shape = repair(trimesh.convex.convex_hull(points), str(path), scale), HULL
+        notes = (
+            f"the object is the convex hull of {len(points)} points: hollows are filled, and what"
+            " the camera did not see is missing",
+        )
+    return Solid(mesh, capture, (*capture.notes, *notes, *notes_of(mesh)), shape)
 
 
 def _view(path, scale, seen, reading):

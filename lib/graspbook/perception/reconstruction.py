@@ -1,0 +1,108 @@
+"""A closed solid of an object from one or several depth images.
+
+Section V-C4 of the paper reconstructs objects from several views: it removes the table, finds the
+object's points in each view, merges them, estimates normals, and makes a surface by Poisson
+reconstruction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import trimesh
+
+from graspbook.errors import CaptureError, ParameterError
+from graspbook.perception.completion import filled, revolved
+from graspbook.perception.merging import Merged, merge
+from graspbook.perception.poisson import PoissonSettings, poisson_solid
+from graspbook.perception.registration import aligned
+from graspbook.perception.sight import sight_of
+from graspbook.perception.solid_grid import SolidGrid, nodes_around, surface_of
+from graspbook.perception.tsdf import tsdf_solid
+from graspbook.perception.view import View
+from graspbook.pose import inverse, transform
+
+METHODS = ("poisson", "tsdf", "hull")
+ONE_VIEW = PoissonSettings(free=0.02, hidden=0.02)  # most of the space is known only by a guess
+_MANY = 4  # views, of which two must see through a place for it to be free
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A solid, and how it was made.
+
+    mesh: closed, in the world frame of the views, metres.
+    points: (M, 3) that were measured on the object, world frame, metres.
+    solid: the same on a grid, in the frame of the table; None for a hull.
+    table_T_world: (4, 4) of that frame.
+    has_table: whether there is one.
+    notes: what was assumed, one plain sentence each.
+    """
+
+    mesh: trimesh.Trimesh
+    points: np.ndarray
+    solid: SolidGrid | None
+    table_T_world: np.ndarray
+    has_table: bool
+    notes: tuple[str, ...]
+
+
+def reconstruct(
+    views: Sequence[View], method: str = "poisson", *, align: bool = True
+) -> Reconstruction:
+    """The solid of the object that the first view shows.
+
+    From one view, the solid is filled from what was seen down to the table, see `completion`.
+
+    views: of one world frame.
+    method: "poisson", "tsdf" (a truncated signed distance) or "hull" (convex).
+    align: correct small errors of the camera poses first.
+
+    Raises ParameterError for another method, CaptureError where the views show no solid.
+    """
+    if method not in METHODS:
+        raise ParameterError(f"method {method!r}, expected one of {', '.join(METHODS)}")
+    if not views:
+        raise CaptureError("no view was given, expected at least one")
+    notes: list[str] = []
+    if align and len(views) > 1:
+        views = aligned(views, notes)
+    merged = merge(views)
+    if not merged.has_table:
+        notes.append("no table was found, so the solid ends where its points end")
+    points, normals, settings = merged.points, merged.normals, PoissonSettings()
+    if len(views) == 1:
+        settings = ONE_VIEW
+        more = revolved(points, normals, merged.views[0]) if merged.has_table else None
+        if more is not None:
+            points, normals = np.concatenate([points, more[0]]), np.concatenate([normals, more[1]])
+        guess = "turned about its upright axis" if more is not None else "filled from what was seen"
+        notes.append(
+            f"only one view was given: what it does not show is a guess, {guess} down to the table"
+        )
+    world_T_table = inverse(merged.table_T_world)
+    if method == "hull":
+        mesh, solid = trimesh.convex.convex_hull(_on_table(points, merged)), None
+    else:
+        nodes = nodes_around(points, 0.0 if merged.has_table else None)
+        if method == "tsdf":
+            solid = tsdf_solid(merged.views, nodes)
+        else:
+            fewest = 2 if len(views) >= _MANY else 1
+            sight = sight_of(merged.views, nodes, fewest=fewest)
+            if len(views) == 1:
+                sight = filled(sight, points, nodes)
+            solid = poisson_solid(points, normals, nodes, sight, settings=settings)
+        mesh = surface_of(solid)
+    mesh.apply_transform(world_T_table)
+    measured = transform(world_T_table, merged.points)
+    return Reconstruction(
+        mesh, measured, solid, merged.table_T_world, merged.has_table, tuple(notes)
+    )
+
+
+def _on_table(points: np.ndarray, merged: Merged) -> np.ndarray:
+    """The points, and their shadows on the table if there is one."""
+    if not merged.has_table:
+        return points
+    return np.concatenate([points, points * [1, 1, 0]])
