@@ -54,6 +54,8 @@ def run(options: Namespace) -> None:
     import time
     from pathlib import Path
 
+    import numpy as np
+
     check_inputs(*options.views, *filter(None, [options.poses, options.truth]))
     if twice := {view for view in options.views if options.views.count(view) > 1}:
         raise ParameterError(f"{min(twice)}: this view is given twice, expected different views")
@@ -86,10 +88,11 @@ def run(options: Namespace) -> None:
             f" {overlap(made.mesh, truth):.3f}, Chamfer distance"
             f" {1000 * chamfer(made.mesh, truth):.1f} mm"
         )
+    in_camera = all((view.world_T_camera == np.eye(4)).all() for view in views)
     few = made.points[:: max(1, len(made.points) // 4000)]
     write_view(
         html,
-        cloud_and_grasps(few, mesh=made.mesh),
+        cloud_and_grasps(few, mesh=made.mesh, camera_frame=in_camera),
         f"A mesh of {len(views)} view{'s' if len(views) > 1 else ''}",
         f"By {options.method}: {figures}." + "".join(f" Note: {note}." for note in notes),
     )
