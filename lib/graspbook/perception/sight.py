@@ -9,13 +9,13 @@ from graspbook.perception.solid_grid import Nodes
 from graspbook.perception.view import View
 from graspbook.pose import inverse
 
-BEFORE, BEHIND = 0.003, 0.005  # of a surface, metres
+BEFORE, FAR, BEHIND = 0.003, 0.005, 0.005  # in front of a surface and behind it, metres
 
 
 class Sight(NamedTuple):
     """What is known of the nodes of a grid, (X, Y, Z) bool.
 
-    free: a camera saw something more than 3 mm behind.
+    free: cameras saw something more than 3 mm behind, or one saw something more than 5 mm behind.
     hidden: for every camera, something is more than 5 mm in front, or nothing was measured.
     """
 
@@ -28,17 +28,20 @@ def sight_of(views: Sequence[View], nodes: Nodes, *, fewest: int = 1) -> Sight:
 
     views: in the frame of the grid.
     nodes: of the grid.
-    fewest: cameras that must see through a node for it to be free.
+    fewest: cameras that must see something more than 3 mm behind a node for it to be free.
     """
     points = nodes.points()
-    free, hidden = np.zeros(len(points), np.uint8), np.ones(len(points), bool)
+    count, hidden = np.zeros(len(points), np.uint8), np.ones(len(points), bool)
+    free = np.zeros(len(points), bool)
     for view in views:
         camera_T_world = inverse(view.world_T_camera).astype(np.float32)
         seen = points @ camera_T_world[:3, :3].T + camera_T_world[:3, 3]
         depth = depth_at(view, seen)
-        free += seen[:, 2] < depth - np.float32(BEFORE)
+        count += seen[:, 2] < depth - np.float32(BEFORE)
+        free |= seen[:, 2] < depth - np.float32(FAR)
         hidden &= ~(seen[:, 2] < depth + np.float32(BEHIND))
-    return Sight((free >= fewest).reshape(nodes.shape), hidden.reshape(nodes.shape))
+    free |= count >= fewest
+    return Sight(free.reshape(nodes.shape), hidden.reshape(nodes.shape))
 
 
 def depth_at(view: View, seen: np.ndarray) -> np.ndarray:
