@@ -34,6 +34,7 @@ OWNED = {
     **dict.fromkeys(
         ("franky", "franky_sim", "ompl", "ruckig", "pyrealsense2", "pinocchio"), "robots"
     ),
+    **dict.fromkeys(("rtde_control", "rtde_receive", "dashboard_client"), "robots"),
     **dict.fromkeys(("plotly", "polyscope"), "figures"),
 }
 
