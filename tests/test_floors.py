@@ -35,6 +35,7 @@ OWNED = {
         ("franky", "franky_sim", "ompl", "ruckig", "pyrealsense2", "pinocchio"), "robots"
     ),
     **dict.fromkeys(("roslibpy", "autobahn", "twisted"), "robots"),
+    **dict.fromkeys(("rtde_control", "rtde_receive", "dashboard_client"), "robots"),
     **dict.fromkeys(("plotly", "polyscope"), "figures"),
 }
 

@@ -16,6 +16,7 @@ from graspbook.robots.paths import (
     line,
     passed,
     samples,
+    timed,
 )
 from graspbook.robots.scene import Scene
 
@@ -228,3 +229,16 @@ def test_waypoints_to_pass_are_passed_without_a_jump():
             (after.at_time(0), waypoint),
         ):
             np.testing.assert_allclose(end[:2], values, atol=1e-8)
+
+
+def test_a_path_by_the_cycle_is_the_checked_motion_and_ends_at_its_end():
+    goals = [moved(0, 0.3), Waypoint(moved(0, 0.4), np.full(7, 0.01)), moved(1, 0.2)]
+    path = checked(Free(), "three", FR3.ready, goals, 0.3)
+    cycle = 0.008
+    angles = timed(path, cycle)
+    assert len(angles) == np.ceil(duration(path) / cycle)
+    np.testing.assert_array_equal(angles[-1], path.end)
+    fine = samples(path, 1e-4)
+    assert np.abs(angles[:, None] - fine[None]).max(axis=2).min(axis=1).max() < 2e-4
+    steps = np.abs(np.diff(np.vstack([path.start, angles]), axis=0)).max(axis=0)
+    assert (steps <= 0.3 * FR3.velocity * cycle * 1.001).all()

@@ -34,7 +34,6 @@ _SETTLE = 1.0  # seconds it may take to come to rest
 _HAND_TIME = 10.0
 _OPEN = 0.9  # share of its opening at which a hand stands open
 _POLL = 0.01
-_NO_LEAVE = "refused: this arm may not move unless --execute is given"
 _log = logging.getLogger(__name__)
 
 
@@ -104,7 +103,8 @@ class Arm:
         path: what `paths.checked` returns.
         contact: stop where something is touched.
         """
-        reason = self._refusal(path)
+        allowed = self.speed if self.execute else None
+        reason = paths.refusal(path, self.model, lambda: self.q, allowed, _START)
         if reason:
             raise RobotError(f"{path.what}: {reason}")
         waypoints = [waypoint.q.round(4).tolist() for waypoint in path.waypoints]
@@ -124,7 +124,7 @@ class Arm:
 
         speed: of the fingers, m/s.
         """
-        line, opening = self._line, self.model.gripper.opening
+        line, opening = self._line, self.model.jaw.opening
         self._move_hand("open the hand", lambda: line.hand.move_async(opening, speed))
         width, least = self.width, _OPEN * opening
         if width < least:
@@ -144,7 +144,7 @@ class Arm:
             raise RobotError(
                 f"gripper force {force} N, expected more than 0 N and at most {MAX_FORCE:.0f} N"
             )
-        opening = self.model.gripper.opening
+        opening = self.model.jaw.opening
         line, within = self._line, {"epsilon_inner": 0.01, "epsilon_outer": opening}
         self._move_hand(
             "close the hand",
@@ -196,24 +196,6 @@ class Arm:
             self.stop()
         self._line.close()  # lets go of the controller, which takes one client at a time
 
-    def _refusal(self, path):
-        """Why a path may not be run, in words; None if it may."""
-        if not paths.passed(path):
-            return "refused: the path was not checked against a scene"
-        if path.arm.joints != self.model.joints:
-            return f"refused: it is for {path.arm.name}, expected a path for {self.model.name}"
-        if not self.execute:
-            return _NO_LEAVE
-        if path.acceleration > self.speed:
-            return f"refused: speed {path.acceleration}, expected at most {self.speed}"
-        beside = np.abs(self.q - path.start).max()
-        if beside > _START:
-            return (
-                f"refused: it starts {beside:.3f} rad away from the arm's pose, expected at most"
-                f" {_START} rad"
-            )
-        return None
-
     def _follow(self, path, command):
         """Send a motion and wait until it is over."""
         line, seconds = self._line, paths.duration(path)
@@ -252,7 +234,7 @@ class Arm:
 
     def _move_hand(self, what, command, **details):
         if not self.execute:
-            raise RobotError(f"{what}: {_NO_LEAVE}")
+            raise RobotError(f"{what}: {paths.NO_LEAVE}")
         self._say(what, **details)
         line, end = self._line, self._time(what) + _HAND_TIME
         try:

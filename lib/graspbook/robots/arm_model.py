@@ -34,13 +34,13 @@ class ArmModel:
     velocity, acceleration, jerk: limits (N,) at full speed, rad/s and so on.
     ready: joint angles (N,) with the hand before the base, along x, pointing down.
     look: joint angles (N,) from which the camera sees the table.
-    urdf: the file of its kinematics, in which `joints` are the only ones that move.
+    urdf: the file of its kinematics, or their text, in which `joints` are the only ones that move.
     flange, flange_T_hand: the frame there that carries the hand, and the hand in it, (4, 4).
     mjcf: makes the MuJoCo model of arm and hand with their collision shapes alone.
     hand: bodies there that may touch what is grasped, the one that carries the camera first.
     body_T_hand: the hand's frame in that body's, (4, 4).
     fingers: the hand's joints there, and where they stand when it is open.
-    gripper: the hand's shape.
+    gripper: the hand's shape, None where it is no parallel gripper: see `jaw`.
     hand_T_camera: (4, 4), None without a camera.
     """
 
@@ -53,20 +53,27 @@ class ArmModel:
     jerk: np.ndarray
     ready: np.ndarray
     look: np.ndarray
-    urdf: Path
+    urdf: Path | str
     flange: str
     flange_T_hand: np.ndarray
     mjcf: Callable[[], mujoco.MjSpec]
     hand: tuple[str, ...]
     body_T_hand: np.ndarray
     fingers: dict[str, float]
-    gripper: ParallelJaw = FRANKA
+    gripper: ParallelJaw | None = FRANKA
     hand_T_camera: np.ndarray | None = None
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Lowest and highest joint angles (N,) that keep `MARGIN` from every limit."""
         return self.low + MARGIN, self.high - MARGIN
+
+    @property
+    def jaw(self) -> ParallelJaw:
+        """The shape of its gripper. Raises RobotError where the hand is no parallel gripper."""
+        if self.gripper is None:
+            raise RobotError(f"{self.name}: its hand is no parallel gripper, expected gripper")
+        return self.gripper
 
     def within_limits(self, q: np.ndarray) -> Any:
         """Whether joint angles keep `MARGIN` from every limit, bool (...).
@@ -132,6 +139,7 @@ class ArmModel:
 
 @lru_cache(maxsize=8)
 def _kinematics(urdf, flange):
-    """pinocchio's model and data of a file, and the number of a frame."""
-    model = pinocchio.buildModelFromUrdf(str(urdf))
+    """pinocchio's model and data of a file or its text, and the number of a frame."""
+    text = urdf if isinstance(urdf, str) else urdf.read_text()
+    model = pinocchio.buildModelFromXML(text)
     return model, model.createData(), model.getFrameId(flange)

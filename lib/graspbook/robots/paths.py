@@ -7,7 +7,7 @@ path that passed can be sent: `passed`.
 """
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from graspbook.robots.arm_model import ArmModel
 from graspbook.robots.fr3 import FR3
 from graspbook.robots.scene import Scene
 
+NO_LEAVE = "refused: this arm may not move unless --execute is given"
 _STEP = 0.025  # rad of the fastest joint between two checks
 _LAG = 0.004  # rad that a joint may be behind for having to speed up: what bends a line at its ends
 _PASSED: weakref.WeakSet["Path"] = weakref.WeakSet()
@@ -130,6 +131,49 @@ def duration(path: Path) -> float:
     path: whether checked or not.
     """
     return sum(trajectory.duration for trajectory in _trajectories(path))
+
+
+def timed(path: Path, cycle: float) -> np.ndarray:
+    """Joint angles (K, N) at the end of every cycle along a path; the last are those of its end.
+
+    path: whether checked or not.
+    cycle: seconds from one to the next.
+    """
+    found, ahead = [], cycle  # seconds from the start of a trajectory to the next of them
+    for trajectory in _trajectories(path):
+        while ahead < trajectory.duration:
+            found.append(trajectory.at_time(ahead)[0])
+            ahead += cycle
+        ahead -= trajectory.duration
+    return np.array([*found, path.end])
+
+
+def refusal(
+    path: Path, arm: ArmModel, q: Callable[[], np.ndarray], speed: float | None, start: float
+) -> str | None:
+    """Why a path may not be sent to an arm, in words; None if it may.
+
+    path: whether checked or not.
+    arm: the one that would move.
+    q: reads its joint angles (N,), rad; asked only if nothing else is wrong.
+    speed: share of its limits that is allowed; None: it may not move at all.
+    start: rad that it may stand beside the path's start.
+    """
+    if not passed(path):
+        return "refused: the path was not checked against a scene"
+    if path.arm.joints != arm.joints or path.arm.name != arm.name:
+        return f"refused: it is for {path.arm.name}, expected a path for {arm.name}"
+    if speed is None:
+        return NO_LEAVE
+    if path.acceleration > speed:
+        return f"refused: speed {path.acceleration}, expected at most {speed}"
+    beside = np.abs(q() - path.start).max()
+    if beside > start:
+        return (
+            f"refused: it starts {beside:.3f} rad away from the arm's pose, expected at most"
+            f" {start} rad"
+        )
+    return None
 
 
 def _points(trajectory, step):

@@ -213,7 +213,7 @@ def _clear(scene, grasps, settings):
     for i in np.flatnonzero(clear):
         local = pose.transform(pose.inverse(grasps[i]), scene.near)
         swept = local + np.array([[[0, 0, shift]] for shift in shifts])
-        clear[i] = not arm.gripper.points_in_hand(swept).any()
+        clear[i] = not arm.jaw.points_in_hand(swept).any()
     return clear
 
 

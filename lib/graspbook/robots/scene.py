@@ -108,7 +108,10 @@ class Scene:
             i = np.flatnonzero(q != np.clip(q, low, high))[0]
             return f"{arm.joints[i]} at {q[i]:.3f} rad, expected {low[i]:.3f} to {high[i]:.3f}"
         base_T_hand, limits = arm.forward(q), self.limits
-        for name, point in (("the hand", [0, 0, 0]), ("the fingertips", [0, 0, arm.gripper.tip_z])):
+        points = {"the hand": [0.0, 0.0, 0.0]}
+        if arm.gripper is not None:
+            points["the fingertips"] = [0.0, 0.0, arm.gripper.tip_z]
+        for name, point in points.items():
             place = pose.transform(base_T_hand, np.array([point]))[0]
             if (place < limits.low).any() or (place > limits.high).any():
                 where = f"{name} at {place.round(3).tolist()} m"
@@ -141,7 +144,7 @@ def hand_clears_table(base_T_hand: np.ndarray, height: float, *, arm: ArmModel =
     height: of the table's top in the base frame, metres.
     arm: the `ArmModel`, for its hand and camera.
     """
-    corners = np.concatenate(arm.gripper.collision_parts())
+    corners = np.concatenate(arm.jaw.collision_parts())
     if arm.hand_T_camera is not None:
         half = CAMERA_BODY / 2
         box = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * half
