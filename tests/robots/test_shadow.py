@@ -273,7 +273,8 @@ def test_what_rosbridge_refuses_is_said_and_the_stop_is_sent_all_the_same(sim, m
         monkeypatch.setattr(shadow, "trajectory", lambda points, times, ros2: {"points": [{}]})
         with pytest.raises(RobotError, match="grasp: the rosbridge at .* refuses: KeyError"):
             hand.move({"grasp": vector(**SHAPE)})
-        assert commands(sim)[-2:] == [{"points": [{}]}] * 2
+        # The command and the stop after it, which is under way when the error is raised.
+        wait_until(lambda: commands(sim)[-2:] == [{"points": [{}]}] * 2)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

@@ -14,6 +14,7 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 
 from graspbook.errors import RobotError
 from graspbook.robots import rtde_protocol as rtde
@@ -203,7 +204,13 @@ class Server:
         }.get(line, f"could not understand: '{line}'")
 
 
-def run(line, hosts: list[str], program: Program, polyscope: tuple[int, int], remote: bool) -> None:
+def run(
+    line: Connection,
+    hosts: list[str],
+    program: Program,
+    polyscope: tuple[int, int],
+    remote: bool,
+) -> None:
     """Be the controller, until asked to close or until nobody listens any more.
 
     line: a multiprocessing connection for questions and faults.
