@@ -32,7 +32,7 @@ def test_a_mesh_of_several_views_is_written_and_compared(folder, tmp_path, capsy
     mesh = load_mesh(tmp_path / "c.obj")
     assert mesh.volume == pytest.approx(np.pi * 0.033**2 * 0.1, rel=0.06)
     page = (tmp_path / "c.html").read_text()
-    assert "A mesh of 4 views" in page and "fit each other" in page
+    assert "A mesh of 4 views" in page and "they fit to" in page
 
 
 def test_one_view_is_said_to_be_a_guess_and_nothing_is_overwritten(folder, capsys):

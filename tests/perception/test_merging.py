@@ -1,9 +1,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 import trimesh
 
+from graspbook.errors import CaptureError
 from graspbook.objects.distance import lookup, signed_distance_grid, stack
 from graspbook.perception.arc import views_on_arc
 from graspbook.perception.merging import merge
@@ -69,13 +71,24 @@ def test_a_second_object_is_left_out(mug):
     assert min(np.abs(sides - one).max() for one in wanted) < 0.012
 
 
-def test_without_a_table_each_view_has_its_object(mug_views):
+def test_without_a_table_a_single_view_has_its_object(mug_views):
     first = mug_views[0]
     alone = replace(
         first, depth=np.where(np.isfinite(first.depth) & _mask(first), first.depth, np.nan)
     )
     merged = merge([alone])
-    assert not merged.has_table and len(merged.points) == len(first.object_points)
+    assert not merged.has_table
+    assert 0.8 * len(first.object_points) < len(merged.points) <= len(first.object_points)
+    with pytest.raises(CaptureError, match="no table was found in 2 views"):
+        merge([alone, alone])
+
+
+def test_a_view_of_another_place_is_refused(mug_views):
+    away = mug_views[1].world_T_camera.copy()
+    away[:3, 3] *= 1000  # as in millimetres
+    wrong = replace(mug_views[1], world_T_camera=away)
+    with pytest.raises(CaptureError, match="view 2 of 2 has 0 points .* in metres"):
+        merge([mug_views[0], wrong])
 
 
 def _mask(view):

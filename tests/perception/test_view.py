@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from graspbook.errors import CaptureError
 from graspbook.perception.camera import Camera, backproject, pinhole
 from graspbook.perception.capture import Capture
 from graspbook.perception.view import view_of
@@ -34,3 +36,10 @@ def test_a_cloud_becomes_an_image_without_gaps():
     behind = np.concatenate([scene, 2 * scene])
     both = view_of(Capture(behind, behind))
     assert np.nanmax(both.depth[1:-1, 1:-1]) < 1.1
+
+
+def test_points_behind_the_camera_are_refused():
+    points = np.random.default_rng(0).uniform(-0.05, 0.05, (4000, 3))
+    points[:5, 2] = 0
+    with pytest.raises(CaptureError, match="points are behind the camera; say where it was"):
+        view_of(Capture(points, points))

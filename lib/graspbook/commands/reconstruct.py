@@ -40,7 +40,12 @@ def arguments(parser: ArgumentParser) -> None:
     text = "the true mesh in the frame of the poses, to compare with"
     parser.add_argument("--truth", metavar="MESH", help=text)
     page = "a page with the mesh and the points"
-    add_results(parser, "the mesh, metres", "VIEW_mesh.obj next to the first view", html=page)
+    add_results(
+        parser,
+        "the mesh, metres",
+        "VIEW_mesh.obj next to it, for several views mesh.obj",
+        html=page,
+    )
     add(parser, "--scale", *READING)
 
 
@@ -57,10 +62,10 @@ def run(options: Namespace) -> None:
     import numpy as np
 
     check_inputs(*options.views, *filter(None, [options.poses, options.truth]))
-    if twice := {view for view in options.views if options.views.count(view) > 1}:
-        raise ParameterError(f"{min(twice)}: this view is given twice, expected different views")
-    inputs = [*options.views, *filter(None, [options.poses, options.truth])]
-    out, html = results(options, inputs, "mesh", SUFFIXES)
+    paths = [Path(view).resolve() for view in options.views]
+    if twice := [view for view in options.views if paths.count(Path(view).resolve()) > 1]:
+        raise ParameterError(f"{twice[0]}: this view is given twice, expected different views")
+    out, html = results(options, options.views, "mesh", SUFFIXES)
     from graspbook.perception.reconstruction import METHODS, reconstruct
 
     if options.method not in METHODS:
@@ -74,6 +79,9 @@ def run(options: Namespace) -> None:
     made = reconstruct(views, options.method, align=not options.keep_poses)
     seconds = time.perf_counter() - began
     notes = [*notes, *made.notes]
+    in_camera = all((view.world_T_camera == np.eye(4)).all() for view in views)
+    if truth is not None and in_camera:
+        notes.append("no camera pose is known, so the true mesh must be in the camera's frame")
     for note in notes:
         print(f"note: {options.views[0]}: {note}", file=sys.stderr)
     from graspbook.figures import cloud_and_grasps, write_view
@@ -88,7 +96,6 @@ def run(options: Namespace) -> None:
             f" {overlap(made.mesh, truth):.3f}, Chamfer distance"
             f" {1000 * chamfer(made.mesh, truth):.1f} mm"
         )
-    in_camera = all((view.world_T_camera == np.eye(4)).all() for view in views)
     few = made.points[:: max(1, len(made.points) // 4000)]
     write_view(
         html,

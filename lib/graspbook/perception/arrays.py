@@ -28,10 +28,7 @@ ROLES = {
         *("masks", "instances", "instance_map", "segmask", "instance_mask", "seg_mask"),
     ),
     "viewpoint": ("viewpoint",),
-    "pose": (
-        *("world_t_camera", "t_world_camera", "camera_pose", "cam_pose", "cam2world"),
-        *("camera_to_world", "c2w", "base_t_camera"),
-    ),
+    "pose": (*("world_t_camera", "t_world_camera", "camera_pose", "cam_pose", "base_t_camera"),),
     "factor": ("factor_depth", "depth_scale", "depth_factor"),
 }
 _ROLE_OF = {name: role for role, names in ROLES.items() for name in names}
@@ -62,7 +59,7 @@ def by_role(
         elif role not in found:
             found[role], names[role] = array, name
         elif not np.array_equal(found[role], array):
-            if role != "rgb":
+            if role not in ("rgb", "pose"):
                 raise CaptureError(
                     f"{source}: it holds both {names[role]} and {name}, which differ; expected one"
                     f" array for {role}"

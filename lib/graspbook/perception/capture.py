@@ -131,16 +131,14 @@ def load_capture(
         depth = read_depth(path, content, names, scale, notes=notes, info=info)
         eye = Camera(info.K, depth.shape[1], depth.shape[0])
         if "pose" in content:
-            pose = rigid_pose(f"{path}: {names['pose']}", content["pose"])
-            notes.append(
-                f"the results are in the camera's frame; {names['pose']}, written as file_T_camera,"
-                " brings them to the world's"
-            )
+            pose = _stored_pose(names["pose"], content["pose"], notes)
         grid = np.zeros((*depth.shape, 3))
         grid[depth > 0] = backproject(depth, info.K)
         rgb = read_colours(path, content, depth.shape, notes)
         scene = grid[grid[..., 2] > 0]
     else:
+        if "pose" in content:
+            notes.append(f"{names['pose']} is not used: --camera-pose gives the pose of a cloud")
         if camera is not None:
             raise CaptureError(f"{path}: a cloud needs no camera file ({camera})")
         rgb, name = None, names.get("points", names.get("object_points", "points"))
@@ -184,6 +182,20 @@ def load_capture(
             " mask and --scale"
         )
     return Capture(points, scene, rgb, tuple(dict.fromkeys(notes)), pose, camera=eye)
+
+
+def _stored_pose(name, numbers, notes):
+    """The camera's pose (4, 4) in an array of a depth capture, None if it is something else."""
+    try:
+        pose = rigid_pose(name, np.squeeze(numbers))
+    except CaptureError as error:
+        notes.append(f"{name} is not used ({error})")
+        return None
+    notes.append(
+        f"the results are in the camera's frame; {name}, written as file_T_camera, brings them to"
+        " the world's"
+    )
+    return pose
 
 
 def _find(path, scene, grid, pose, notes):

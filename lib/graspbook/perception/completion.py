@@ -17,6 +17,8 @@ _STEEP = 0.3  # horizontal part of a normal that tells something about the axis
 _OFF = 0.003  # metres between the axis and the normal of a round part
 _ROUND = 0.25  # of the points with such normals are round parts, for an object to be
 _TURNS = 32  # copies of the points
+_MOST = 10_000  # points that are turned
+_BEYOND = 0.25  # of the length of what was seen, by which the axis may lie outside of it
 _FREE, _REFUTED = (
     0.005,
     0.1,
@@ -49,10 +51,15 @@ def revolved(
         axis = np.linalg.lstsq(rows, offset[steep] * weight, rcond=None)[0]
         apart = across[steep] @ axis - offset[steep]
         weight = 1 / np.sqrt(1 + (apart / _OFF) ** 2)
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    beyond = _BEYOND * (high - low).max()
+    if (axis < low - beyond).any() or (axis > high + beyond).any():
+        return None
     off = np.abs(across @ axis - offset)
     if (off[steep] < _OFF).mean() < _ROUND:
         return None
-    part = ~steep | (off < _OFF)
+    part = np.flatnonzero(~steep | (off < _OFF))
+    part = np.random.default_rng(0).permutation(part)[:_MOST]
     found, refuted = [], []
     for angle in 2 * np.pi * np.arange(1, _TURNS) / _TURNS:
         turn = rotation_about([0, 0, 1], angle)

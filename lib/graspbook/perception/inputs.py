@@ -111,9 +111,12 @@ def read_solid(path: Path | str, scale: float = 1.0, **reading: Any) -> Solid:
             f"{path}: its {len(points)} points are in one plane, so they bound no volume"
         )
     made = None
-    if len(points) >= MANY and hidden_share(points) < ONE_VIEW:
-        made = reconstruct([view_of(capture)])
-        made = made if made.has_table else None
+    if len(points) >= MANY and points[:, 2].min() > 0 and hidden_share(points) < ONE_VIEW:
+        try:
+            made = reconstruct([view_of(capture)])
+        except CaptureError:  # it shows too little: the hull is left
+            made = None
+        made = made if made is not None and made.has_table else None
     if made is not None:
         mesh, shape, notes = repair(made.mesh, str(path), scale), RECONSTRUCTION, made.notes
     else:

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter
 
+from graspbook.errors import CaptureError
 from graspbook.perception.normals import estimate_normals
 from graspbook.perception.planes import clusters, depth_inside, dominant_plane, footprint, hull
 from graspbook.perception.registration import near, thinned, voxels
 from graspbook.perception.view import View
 from graspbook.pose import align_z, inverse, transform
 
+FEWEST = 100  # points of a view near the object
 ABOVE = 0.004  # of a plane, from which on single points are not the plane's noise, metres
 _TABLE_SHARE = 0.2  # of the points, on a table
 _GAP = 0.012  # between an object and what does not belong to it, metres
 _VOXEL = 0.002  # of points that are clustered together, metres
+_FINE = 0.001  # of points that count once, metres
 _SHARE = 0.05  # of the first view's object, in a cluster that belongs to it
 _CELL, _RAISED = 0.003, 0.0012  # low parts: cells of the table, and their mean height, metres
 _NEIGHBOURS = 30  # points, for normals
@@ -44,23 +47,38 @@ def merge(views: Sequence[View]) -> Merged:
     """The object that the first view shows, in all views.
 
     In each view it is what stands on the table and is connected, in all views together, with the
-    first view's object. Lower than 4 mm, cells of the table that are raised on average count, as
-    the inside of a pan. Without a table, it is the object of each view.
+    first view's object. Lower than 4 mm, those cells of the table count that are raised on
+    average, such as the inside of a pan. A single view has its own object.
 
     views: of one world frame.
+
+    Raises CaptureError for a view that shows nothing near the object, and for several views
+    without a table.
     """
     first = views[0]
     centre = np.median(transform(first.world_T_camera, first.object_points), axis=0)
     scenes = [near(view.scene(), centre) for view in views]
+    for number, scene in enumerate(scenes):
+        if len(scene) < FEWEST:
+            raise CaptureError(
+                f"view {number + 1} of {len(views)} has {len(scene)} points near the object in the"
+                f" first view, expected at least {FEWEST}; are all camera poses in metres and in"
+                " one frame?"
+            )
     table_T_world, has_table = _table(first, scenes, centre)
     moved = tuple(
         View(view.depth, view.K, table_T_world @ view.world_T_camera, view.object_points)
         for view in views
     )
-    if not has_table or len(views) == 1:
+    if not has_table and len(views) > 1:
+        raise CaptureError(
+            f"no table was found in {len(views)} views, expected an object that stands on a table"
+        )
+    if len(views) == 1:
         parts = [transform(view.world_T_camera, view.object_points) for view in moved]
     else:
         parts = _standing([transform(table_T_world, scene) for scene in scenes], moved[0])
+    parts = [part[_one_per_voxel(part)] for part in parts]
     normals = [
         estimate_normals(part, min(_NEIGHBOURS, len(part)), viewpoint=view.world_T_camera[:3, 3])
         for part, view in zip(parts, moved, strict=True)
@@ -87,10 +105,9 @@ def _table(first, scenes, centre):
     seen = np.concatenate([thinned(scene, rng) for scene in scenes])
     camera = first.world_T_camera
     normal, offset, share = dominant_plane(transform(inverse(camera), seen), rng)
-    object_points = transform(inverse(camera), transform(camera, first.object_points))
-    heights = object_points @ normal + offset
-    stands = np.percentile(heights, 98) > ABOVE and (heights > -ABOVE).mean() > 0.9
-    has_table = bool(share > _TABLE_SHARE and stands and len(first.object_points) < len(scenes[0]))
+    heights = first.object_points @ normal + offset
+    stands = (heights > ABOVE).mean() > 0.5 and (heights > -ABOVE).mean() > 0.9
+    has_table = bool(share > _TABLE_SHARE and stands)
     if not has_table:
         normal = np.array([0, -1.0, 0])
     up = camera[:3, :3] @ normal
@@ -109,6 +126,8 @@ def _standing(scenes, first):
     labels = clusters(all_points[one], _GAP)[number.ravel()]
     of_seed = np.bincount(labels[-len(seed) :], minlength=labels.max() + 1)
     chosen = (of_seed >= _SHARE * len(seed))[labels]
+    if not chosen.any():
+        raise CaptureError("the first view's object has no connected part above the table")
     low = _raised(scenes, all_points[chosen])
     parts, start = [], 0
     for scene, more in zip(scenes, low, strict=True):
@@ -116,6 +135,13 @@ def _standing(scenes, first):
         parts.append(np.concatenate([high[chosen[start : start + len(high)]], more]))
         start += len(high)
     return parts
+
+
+def _one_per_voxel(points):
+    """Numbers of points, one of each voxel of 1 mm: more tell nothing new."""
+    if not len(points):
+        return np.zeros(0, int)
+    return np.sort(np.unique(voxels(points, _FINE), return_index=True)[1])
 
 
 def _raised(scenes, points):

@@ -6,7 +6,7 @@ reconstruction.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import trimesh
@@ -69,17 +69,20 @@ def reconstruct(
         views = aligned(views, notes)
     merged = merge(views)
     if not merged.has_table:
-        notes.append("no table was found, so the solid ends where its points end")
+        notes.append("no table was found, so the underside is a guess, too")
     points, normals, settings = merged.points, merged.normals, PoissonSettings()
     if len(views) == 1:
-        settings = ONE_VIEW
-        more = revolved(points, normals, merged.views[0]) if merged.has_table else None
+        settings, more = ONE_VIEW, None
+        if merged.has_table and method == "poisson":
+            more = revolved(points, normals, merged.views[0])
         if more is not None:
             points, normals = np.concatenate([points, more[0]]), np.concatenate([normals, more[1]])
-        guess = "turned about its upright axis" if more is not None else "filled from what was seen"
-        notes.append(
-            f"only one view was given: what it does not show is a guess, {guess} down to the table"
-        )
+        guess = "the part that is round is turned about its upright axis"
+        if more is None or method != "poisson":
+            guess = "it is filled from what was seen downwards"
+        if method == "hull":
+            guess = "it is the convex hull of what was seen"
+        notes.append(f"only one view was given: what it does not show is a guess, {guess}")
     world_T_table = inverse(merged.table_T_world)
     if method == "hull":
         mesh, solid = trimesh.convex.convex_hull(_on_table(points, merged)), None
@@ -87,6 +90,10 @@ def reconstruct(
         nodes = nodes_around(points, 0.0 if merged.has_table else None)
         if method == "tsdf":
             solid = tsdf_solid(merged.views, nodes)
+            if len(views) == 1:
+                free = filled(sight_of(merged.views, nodes), points, nodes).free
+                values = np.where(free, -np.abs(solid.values), solid.values)
+                solid = replace(solid, values=values)
         else:
             fewest = 2 if len(views) >= _MANY else 1
             sight = sight_of(merged.views, nodes, fewest=fewest)

@@ -31,7 +31,7 @@ def aligned(views: Sequence[View], notes: list[str]) -> list[View]:
     """The views with corrected poses; the first keeps its own.
 
     Each view is moved to all others by iterated least squares of distances between points and
-    planes (Chen and Medioni 1992). The object counts, and its table within 5 cm. Normals of all
+    planes (Chen and Medioni 1992). The object counts, and the table around it. Normals of all
     directions count alike, however many points have them (Rusinkiewicz and Levoy 2001). What the
     points do not fix, as the turn of a round object, stays near the given pose. A view that would
     move by more than 3 cm or 5 degrees keeps its pose: it sees something else.
@@ -54,7 +54,7 @@ def aligned(views: Sequence[View], notes: list[str]) -> list[View]:
         points = thinned(points, rng)
         normals = estimate_normals(points, 20, viewpoint=view.world_T_camera[:3, 3])
         clouds.append((points, normals))
-        chosen = _of_all_sides(normals)
+        chosen = _of_all_sides(normals, rng)
         moving.append((points[chosen], normals[chosen]))
     moves = [np.eye(4) for _ in views]
     for far in _FAR:
@@ -68,7 +68,9 @@ def aligned(views: Sequence[View], notes: list[str]) -> list[View]:
             moves[number] = _moved(moving[number], target, moves[number], far)
     before, after = (_misfit(moving, clouds, given) for given in ([np.eye(4)] * len(views), moves))
     if after > _BETTER * before:
-        notes.append(f"the views fit each other to {1000 * before:.1f} mm, so they were not moved")
+        notes.append(
+            f"the views were not moved: where they overlap, they fit to {1000 * before:.1f} mm"
+        )
         return list(views)
     found, stay = [views[0]], []
     shifts, turns = [0.0], [0.0]
@@ -85,8 +87,8 @@ def aligned(views: Sequence[View], notes: list[str]) -> list[View]:
         found.append(replace(views[number], world_T_camera=pose))
     notes.append(
         f"views were moved by at most {1000 * max(shifts):.1f} mm and"
-        f" {np.rad2deg(max(turns)):.1f} degrees, and fit each other to {1000 * after:.1f} mm, not"
-        f" {1000 * before:.1f} mm"
+        f" {np.rad2deg(max(turns)):.1f} degrees; where they overlap, they now fit to"
+        f" {1000 * after:.1f} mm, before to {1000 * before:.1f} mm"
     )
     if stay:
         notes.append(
@@ -127,11 +129,11 @@ def voxels(points: np.ndarray, size: float) -> np.ndarray:
     return np.ravel_multi_index(tuple(cells.T), tuple(cells.max(axis=0) + 1))
 
 
-def _of_all_sides(normals):
+def _of_all_sides(normals, rng):
     """Numbers of points, as many for each direction of normals if there are."""
     side = (np.rint(normals).astype(int) + 1) @ [9, 3, 1]
-    chosen = [np.flatnonzero(side == one)[:_OF_EACH_SIDE] for one in np.unique(side)]
-    return np.concatenate(chosen)
+    several = [np.flatnonzero(side == one) for one in np.unique(side)]
+    return np.concatenate([rng.permutation(one)[:_OF_EACH_SIDE] for one in several])
 
 
 def _misfit(moving, clouds, moves):

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graspbook.errors import CaptureError
 from graspbook.perception.camera import backproject
 from graspbook.perception.capture import Capture
 from graspbook.pose import transform
 
+_IN_FRONT = 0.99  # of the points must be in front of the camera
 _SPREAD = 1.5  # of a pixel to the distance between points, where no camera matrix is known
 _LARGEST = 1024  # pixels on a side
 
@@ -28,12 +30,12 @@ class View:
     object_points: np.ndarray
 
     def scene(self) -> np.ndarray:
-        """All measured points (K, 3), world frame, metres."""
+        """The points (K, 3) of all pixels, world frame, metres."""
         return transform(self.world_T_camera, backproject(self.depth, self.K))
 
 
 def view_of(capture: Capture, world_T_camera: np.ndarray | None = None) -> View:
-    """A capture as a view.
+    """A capture as a view; CaptureError if a hundredth of its points is behind the camera.
 
     The image of a cloud is made of its points, with pixels a little wider than their distances.
 
@@ -41,16 +43,22 @@ def view_of(capture: Capture, world_T_camera: np.ndarray | None = None) -> View:
     world_T_camera: (4, 4) pose of the camera; the camera is the world if omitted.
     """
     pose = np.eye(4) if world_T_camera is None else np.asarray(world_T_camera, float)
+    scene = capture.scene[capture.scene[:, 2] > 0]
+    if len(scene) < _IN_FRONT * len(capture.scene):
+        raise CaptureError(
+            f"{len(capture.scene) - len(scene)} of {len(capture.scene)} points are behind the"
+            " camera; say where it was: --camera-pose FILE, or --up AXIS"
+        )
     if capture.camera is not None:
         K = capture.camera.K
         shape = capture.camera.height, capture.camera.width
     else:
-        K, shape = _camera_of(capture.scene)
-    pixels = np.rint((capture.scene @ K.T)[:, :2] / capture.scene[:, 2:]).astype(int)
+        K, shape = _camera_of(scene)
+    pixels = np.rint((scene @ K.T)[:, :2] / scene[:, 2:]).astype(int)
     inside = ((pixels >= 0) & (pixels < shape[::-1])).all(axis=1)
     depth = np.full(shape, np.inf, np.float32)
     u, v = pixels[inside].T
-    np.minimum.at(depth, (v, u), capture.scene[inside, 2].astype(np.float32))
+    np.minimum.at(depth, (v, u), scene[inside, 2].astype(np.float32))
     depth[np.isinf(depth)] = np.nan
     return View(depth, K, pose, capture.points)
 

@@ -1,6 +1,7 @@
 """Views from files of captures with camera poses."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def read_views(
 ) -> tuple[list[View], list[str]]:
     """Read the views of one scene, and what was assumed, one plain sentence each.
 
-    Without a file of poses, each capture has its own `world_T_camera` (or `camera_pose`, `c2w`). A
+    Without a file of poses, each capture has its own `world_T_camera` (or `camera_pose`). A
     single view needs none: its camera is then the world.
 
     paths: of captures; the object is looked for in the first alone.
@@ -35,7 +36,15 @@ def read_views(
     given = None if poses is None else _poses(poses, len(paths))
     views, notes = [], []
     for number, path in enumerate(paths):
-        options = reading if number == 0 else {"camera": reading.get("camera"), "find": False}
+        options = (
+            reading
+            if number == 0
+            else {
+                "camera": reading.get("camera"),
+                "topic": reading.get("topic"),
+                "find": False,
+            }
+        )
         capture = read_view(path, scale, **options)
         pose = capture.file_T_camera if given is None else given[number]
         if pose is None and len(paths) > 1:
@@ -43,7 +52,8 @@ def read_views(
                 f"{path}: it has no camera pose, expected an array world_T_camera (4, 4) in each"
                 " capture, or a file of all poses with --poses"
             )
-        views.append(view_of(capture, pose))
+        view = view_of(capture, pose)
+        views.append(view if number == 0 else replace(view, object_points=np.zeros((0, 3))))
         if number == 0:  # what is made of views is in the world's frame, not in the camera's
             notes += [note for note in capture.notes if "file_T_camera" not in note]
     return views, notes
