@@ -55,6 +55,7 @@ def test_one_view_is_said_to_be_a_guess_and_nothing_is_overwritten(folder, capsy
         (["can.stl"], "this is a mesh, expected a depth capture"),
         (["0.npz", "--out", "a.step"], "suffix '.step', expected .obj or .stl or .ply"),
         (["0.npz", "--truth", "1.npz"], "1.npz"),
+        (["0.npz", "--truth", "can.stl", "--out", "can.stl", "--force"], "it is an input"),
         (["0.npz", "1.npz", "--poses", "can.stl"], "can.stl"),
     ],
 )

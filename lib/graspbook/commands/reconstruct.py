@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from graspbook.commands._arguments import READING, add, reading
-from graspbook.commands._files import add_results, check_inputs, results
+from graspbook.commands._files import add_results, check_inputs, refuse_existing, results
 from graspbook.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def run(options: Namespace) -> None:
     if twice := [view for view in options.views if paths.count(Path(view).resolve()) > 1]:
         raise ParameterError(f"{twice[0]}: this view is given twice, expected different views")
     out, html = results(options, options.views, "mesh", SUFFIXES)
+    read = [file for file in (options.poses, options.truth) if file]
+    refuse_existing([out, html], read, force=options.force)
     from graspbook.perception.reconstruction import METHODS, reconstruct
 
     if options.method not in METHODS:

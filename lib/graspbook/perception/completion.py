@@ -19,10 +19,8 @@ _ROUND = 0.25  # of the points with such normals are round parts, for an object 
 _TURNS = 32  # copies of the points
 _MOST = 10_000  # points that are turned
 _BEYOND = 0.25  # of the length of what was seen, by which the axis may lie outside of it
-_FREE, _REFUTED = (
-    0.005,
-    0.1,
-)  # metres in front of what was measured, and the share that may be there
+_FREE = 0.005  # metres in front of what was measured: free space
+_REFUTED = 0.1  # of the turned points, at most, in free space
 _STEPS = 20  # of the search for the axis
 
 
@@ -32,9 +30,9 @@ def revolved(
     """Points and normals (M, 3) of an object that is round about an upright axis; None if it is
     not.
 
-    The normals of a round part meet its axis. An object is round if a quarter of its normals that
-    are not upright pass the axis within 3 mm, and if the camera saw through less than a tenth of
-    the turned points, which are left out. What is not round, as a handle, is not turned.
+    The normals of a round part meet its axis. For a round object, two things are asked. A quarter
+    of the normals that are not upright pass the axis within 3 mm. The camera saw through less than
+    a tenth of the turned points. These are left out. A handle is not round, and is not turned.
 
     points, normals: (M, 3) of what was seen, z up, metres.
     view: of the same frame.

@@ -110,12 +110,12 @@ def read_solid(path: Path | str, scale: float = 1.0, **reading: Any) -> Solid:
         raise CaptureError(
             f"{path}: its {len(points)} points are in one plane, so they bound no volume"
         )
-    made = None
+    made, failed = None, ""
     if len(points) >= MANY and points[:, 2].min() > 0 and hidden_share(points) < ONE_VIEW:
         try:
             made = reconstruct([view_of(capture)])
-        except CaptureError:  # it shows too little: the hull is left
-            made = None
+        except CaptureError as error:
+            failed = f"; it could not be reconstructed: {error}"
         made = made if made is not None and made.has_table else None
     if made is not None:
         mesh, shape, notes = repair(made.mesh, str(path), scale), RECONSTRUCTION, made.notes
@@ -123,7 +123,7 @@ def read_solid(path: Path | str, scale: float = 1.0, **reading: Any) -> Solid:
         mesh, shape = repair(trimesh.convex.convex_hull(points), str(path), scale), HULL
         notes = (
             f"the object is the convex hull of {len(points)} points: hollows are filled, and what"
-            " the camera did not see is missing",
+            " the camera did not see is missing" + failed,
         )
     return Solid(mesh, capture, (*capture.notes, *notes, *notes_of(mesh)), shape)
 

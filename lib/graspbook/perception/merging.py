@@ -1,7 +1,7 @@
 """The object and its table, in the points of all views together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import uniform_filter
@@ -9,11 +9,10 @@ from scipy.ndimage import uniform_filter
 from graspbook.errors import CaptureError
 from graspbook.perception.normals import estimate_normals
 from graspbook.perception.planes import clusters, depth_inside, dominant_plane, footprint, hull
-from graspbook.perception.registration import near, thinned, voxels
+from graspbook.perception.registration import check_near, near, thinned, voxels
 from graspbook.perception.view import View
 from graspbook.pose import align_z, inverse, transform
 
-FEWEST = 100  # points of a view near the object
 ABOVE = 0.004  # of a plane, from which on single points are not the plane's noise, metres
 _TABLE_SHARE = 0.2  # of the points, on a table
 _GAP = 0.012  # between an object and what does not belong to it, metres
@@ -58,18 +57,9 @@ def merge(views: Sequence[View]) -> Merged:
     first = views[0]
     centre = np.median(transform(first.world_T_camera, first.object_points), axis=0)
     scenes = [near(view.scene(), centre) for view in views]
-    for number, scene in enumerate(scenes):
-        if len(scene) < FEWEST:
-            raise CaptureError(
-                f"view {number + 1} of {len(views)} has {len(scene)} points near the object in the"
-                f" first view, expected at least {FEWEST}; are all camera poses in metres and in"
-                " one frame?"
-            )
+    check_near(scenes)
     table_T_world, has_table = _table(first, scenes, centre)
-    moved = tuple(
-        View(view.depth, view.K, table_T_world @ view.world_T_camera, view.object_points)
-        for view in views
-    )
+    moved = _moved(views, table_T_world)
     if not has_table and len(views) > 1:
         raise CaptureError(
             f"no table was found in {len(views)} views, expected an object that stands on a table"
@@ -84,19 +74,22 @@ def merge(views: Sequence[View]) -> Merged:
         for part, view in zip(parts, moved, strict=True)
         if len(part) >= 3
     ]
+    if not normals:
+        raise CaptureError("no view has three points of the object, expected a view of it")
     points = np.concatenate([part for part in parts if len(part) >= 3])
     turn = np.eye(4)
     turn[:3, :3] = _along(points)
-    moved = tuple(
-        View(view.depth, view.K, turn @ view.world_T_camera, view.object_points) for view in moved
-    )
     return Merged(
         turn @ table_T_world,
         has_table,
         transform(turn, points),
         np.concatenate(normals) @ turn[:3, :3].T,
-        moved,
+        _moved(moved, turn),
     )
+
+
+def _moved(views, pose):
+    return tuple(replace(view, world_T_camera=pose @ view.world_T_camera) for view in views)
 
 
 def _table(first, scenes, centre):

@@ -1,8 +1,8 @@
 """A closed solid of an object from one or several depth images.
 
-Section V-C4 of the paper reconstructs objects from several views: it removes the table, finds the
-object's points in each view, merges them, estimates normals, and makes a surface by Poisson
-reconstruction.
+Section V-C4 of the paper reconstructs objects from several views. It removes the table and finds
+the object's points in each view. It merges them and estimates normals. Poisson reconstruction makes
+the surface.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import trimesh
+from scipy.spatial import QhullError
 
 from graspbook.errors import CaptureError, ParameterError
 from graspbook.perception.completion import filled, revolved
-from graspbook.perception.merging import Merged, merge
+from graspbook.perception.merging import merge
 from graspbook.perception.poisson import PoissonSettings, poisson_solid
 from graspbook.perception.registration import aligned
 from graspbook.perception.sight import sight_of
@@ -33,7 +34,7 @@ class Reconstruction:
 
     mesh: closed, in the world frame of the views, metres.
     points: (M, 3) that were measured on the object, world frame, metres.
-    solid: the same on a grid, in the frame of the table; None for a hull.
+    solid: on a grid, in the frame of the table, with its small parts and cavities; None for a hull.
     table_T_world: (4, 4) of that frame.
     has_table: whether there is one.
     notes: what was assumed, one plain sentence each.
@@ -52,7 +53,7 @@ def reconstruct(
 ) -> Reconstruction:
     """The solid of the object that the first view shows.
 
-    From one view, the solid is filled from what was seen down to the table, see `completion`.
+    What a single view does not show is a guess, see `completion`.
 
     views: of one world frame.
     method: "poisson", "tsdf" (a truncated signed distance) or "hull" (convex).
@@ -85,7 +86,7 @@ def reconstruct(
         notes.append(f"only one view was given: what it does not show is a guess, {guess}")
     world_T_table = inverse(merged.table_T_world)
     if method == "hull":
-        mesh, solid = trimesh.convex.convex_hull(_on_table(points, merged)), None
+        mesh, solid = _hull(points, merged.has_table), None
     else:
         nodes = nodes_around(points, 0.0 if merged.has_table else None)
         if method == "tsdf":
@@ -108,8 +109,13 @@ def reconstruct(
     )
 
 
-def _on_table(points: np.ndarray, merged: Merged) -> np.ndarray:
-    """The points, and their shadows on the table if there is one."""
-    if not merged.has_table:
-        return points
-    return np.concatenate([points, points * [1, 1, 0]])
+def _hull(points, has_table):
+    """The convex hull of points, and of their shadows on the table if there is one."""
+    if has_table:
+        points = np.concatenate([points, points * [1, 1, 0]])
+    try:
+        return trimesh.convex.convex_hull(points)
+    except QhullError as error:
+        raise CaptureError(
+            f"the {len(points)} points of the object are in one plane, so their hull has no volume"
+        ) from error

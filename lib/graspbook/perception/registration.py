@@ -12,13 +12,14 @@ from graspbook.perception.normals import estimate_normals
 from graspbook.perception.view import View
 from graspbook.pose import from_rt, transform
 
+FEWEST = 100  # points of a view near the object
 REACH = 0.3  # of the scene around the object that counts at all, metres
 _AROUND = 0.05  # of the object, where points are compared, metres
 _DRAWN = 60_000  # points of a view
 _VOXEL = 0.002  # of points that count once, metres
 _OF_EACH_SIDE = 400  # points whose normals point to the same side, of 26
-_NOISE = 0.001  # of the distance between a point and a plane; about as many points count once:
-_CORRELATED = 10
+_NOISE = 0.001  # of the distance between a point and a plane, metres
+_CORRELATED = 10  # points have about the same noise
 _SHIFT, _TURN = 0.01, np.deg2rad(1)  # expected errors: 1 degree at a camera moves an object 1 cm
 _FAR = (0.015, 0.008, 0.004)  # of a pair of points, pass by pass, metres
 _FACING = 0.8  # cosine between the normals of a pair, at least
@@ -44,14 +45,10 @@ def aligned(views: Sequence[View], notes: list[str]) -> list[View]:
     seen = transform(views[0].world_T_camera, views[0].object_points)
     centre, reach = np.median(seen, axis=0), float(np.ptp(seen, axis=0).max()) + _AROUND
     rng, clouds, moving = np.random.default_rng(0), [], []
-    for number, view in enumerate(views):
-        points = near(view.scene(), centre, min(reach, REACH))
-        if len(points) < 100:
-            raise CaptureError(
-                f"view {number + 1} of {len(views)} has {len(points)} points near the object in the"
-                " first view, expected at least 100; are all camera poses in one frame?"
-            )
-        points = thinned(points, rng)
+    scenes = [near(view.scene(), centre, min(reach, REACH)) for view in views]
+    check_near(scenes)
+    for view, scene in zip(views, scenes, strict=True):
+        points = thinned(scene, rng)
         normals = estimate_normals(points, 20, viewpoint=view.world_T_camera[:3, 3])
         clouds.append((points, normals))
         chosen = _of_all_sides(normals, rng)
@@ -106,6 +103,20 @@ def near(points: np.ndarray, centre: np.ndarray, reach: float = REACH) -> np.nda
     reach: metres.
     """
     return points[(np.abs(points - centre) < reach).all(axis=1)]
+
+
+def check_near(scenes: Sequence[np.ndarray]) -> None:
+    """Raise CaptureError for a view with fewer than 100 points near the object.
+
+    scenes: points (M, 3) near the object in each view.
+    """
+    for number, scene in enumerate(scenes):
+        if len(scene) < FEWEST:
+            raise CaptureError(
+                f"view {number + 1} of {len(scenes)} has {len(scene)} points near the object in the"
+                f" first view, expected at least {FEWEST}; are all camera poses in metres and in"
+                " one frame?"
+            )
 
 
 def thinned(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:

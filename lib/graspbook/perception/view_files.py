@@ -36,15 +36,9 @@ def read_views(
     given = None if poses is None else _poses(poses, len(paths))
     views, notes = [], []
     for number, path in enumerate(paths):
-        options = (
-            reading
-            if number == 0
-            else {
-                "camera": reading.get("camera"),
-                "topic": reading.get("topic"),
-                "find": False,
-            }
-        )
+        options = reading
+        if number:
+            options = {name: reading.get(name) for name in ("camera", "topic")} | {"find": False}
         capture = read_view(path, scale, **options)
         pose = capture.file_T_camera if given is None else given[number]
         if pose is None and len(paths) > 1:
@@ -53,16 +47,15 @@ def read_views(
                 " capture, or a file of all poses with --poses"
             )
         view = view_of(capture, pose)
-        views.append(view if number == 0 else replace(view, object_points=np.zeros((0, 3))))
-        if number == 0:  # what is made of views is in the world's frame, not in the camera's
-            notes += [note for note in capture.notes if "file_T_camera" not in note]
+        views.append(replace(view, object_points=np.zeros((0, 3))) if number else view)
+        # What is made of views is in the world's frame, not in the camera's.
+        said = [note for note in capture.notes if "file_T_camera" not in note and note not in notes]
+        notes += [f"{Path(path).name}: {note}" for note in said] if number else said
     return views, notes
 
 
 def _poses(path, count):
     numbers = read_numbers(path)
-    if numbers.shape == (4, 4) and count == 1:
-        numbers = numbers[None]
     if numbers.ndim == 2 and numbers.shape == (4 * count, 4):
         numbers = numbers.reshape(count, 4, 4)
     if numbers.shape != (count, 4, 4):
