@@ -6,25 +6,23 @@ around the arm is in `simulated_world`, what the controller answers in `simulate
 runs, and makes faults when asked.
 """
 
-import contextlib
-import multiprocessing
 import os
 import signal
 import time
 from collections import Counter
-from typing import Self
 
 import numpy as np
 
 from graspbook.errors import RobotError
 from graspbook.robots.fr3 import FR3
+from graspbook.robots.simulated_process import SimulatedProcess
 from graspbook.robots.simulated_server import Servers
 from graspbook.robots.simulated_world import Simulator, Truth, World
 
 FAULTS = ("die", "reflex", "slip", "vanish")
 
 
-class SimulatedController:
+class SimulatedController(SimulatedProcess):
     """A controller that runs until it is closed; `with SimulatedController(world) as controller:
     Arm(controller.hostname)`.
 
@@ -41,24 +39,9 @@ class SimulatedController:
         realtime: bool = True,
         timeout: float = 60.0,
     ) -> None:
-        # Spawned: a fork would share the parent's threads and sockets.
-        context = multiprocessing.get_context("spawn")
-        self._line, other = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(other, world, tuple(map(float, q)), realtime), daemon=True
-        )
-        self._process.start()
-        other.close()
-        if not self._line.poll(timeout):
-            self.close()
-            raise RobotError(f"the simulated controller did not start within {timeout:.0f} s")
-        try:
-            self.hostname = self._line.recv()
-        except EOFError:
-            self.close()
-            raise RobotError(
-                f"the simulated controller did not start (exit status {self._process.exitcode})"
-            ) from None
+        arguments = world, tuple(map(float, q)), realtime
+        super().__init__("simulated controller", _serve, arguments, timeout)
+        self.hostname = self.ready
 
     def truth(self) -> Truth:
         """The `Truth` of this moment. Raises RobotError when the controller is gone."""
@@ -81,32 +64,6 @@ class SimulatedController:
         if fault not in FAULTS:
             raise RobotError(f"fault {fault!r}, expected one of {', '.join(FAULTS)}")
         self._ask("inject", fault, motion, after)
-
-    def close(self) -> None:
-        """End the process; what it held is gone."""
-        if self._process.is_alive():
-            with contextlib.suppress(OSError):
-                self._line.send(("close",))
-            self._process.join(5)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._line.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _ask(self, *question):
-        try:
-            self._line.send(question)
-            if self._line.poll(10):
-                return self._line.recv()
-        except (EOFError, OSError):
-            pass
-        raise RobotError("the simulated controller is gone")
 
 
 def _serve(line, world, q, realtime):

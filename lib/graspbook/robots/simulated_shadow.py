@@ -5,13 +5,10 @@ follow is in `simulated_fingers`, the protocol in `simulated_rosbridge`. Here bo
 faults when asked. A line to the process gives what no real hand gives.
 """
 
-import contextlib
-import multiprocessing
 import signal
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
 
 import numpy as np
 
@@ -20,6 +17,7 @@ from graspbook.hands.library import load_hand
 from graspbook.hands.shadow_names import to_hardware
 from graspbook.robots.shadow_messages import COMMAND, COMMAND_KIND, STATES, STATES_KIND
 from graspbook.robots.simulated_fingers import Controller, FreeHand, Joints
+from graspbook.robots.simulated_process import SimulatedProcess
 
 RATE = 100.0  # joint states per second
 FAULTS = ("silent", "drop", "stuck", "nan")
@@ -41,7 +39,7 @@ class Truth:
     time: float
 
 
-class SimulatedShadow:
+class SimulatedShadow(SimulatedProcess):
     """A hand that runs until it is closed, `with SimulatedShadow() as sim`.
 
     A client connects by `ShadowHand(sim.host, sim.port)`.
@@ -59,24 +57,8 @@ class SimulatedShadow:
     def __init__(
         self, joints: Joints | None = None, *, tendons: bool = False, timeout: float = 60.0
     ) -> None:
-        # Spawned: a fork would share the parent's threads and sockets.
-        context = multiprocessing.get_context("spawn")
-        self._line, other = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(other, joints or FreeHand(), tendons), daemon=True
-        )
-        self._process.start()
-        other.close()
-        if not self._line.poll(timeout):
-            self.close()
-            raise RobotError(f"the simulated hand did not start within {timeout:.0f} s")
-        try:
-            self.port = self._line.recv()
-        except EOFError:
-            self.close()
-            raise RobotError(
-                f"the simulated hand did not start (exit status {self._process.exitcode})"
-            ) from None
+        super().__init__("simulated hand", _serve, (joints or FreeHand(), tendons), timeout)
+        self.port = self.ready
 
     def truth(self) -> Truth:
         """The `Truth` of this moment. Raises RobotError when the hand is gone."""
@@ -109,32 +91,6 @@ class SimulatedShadow:
     def repair(self) -> None:
         """End all faults. Raises RobotError when the hand is gone."""
         self._ask("repair")
-
-    def close(self) -> None:
-        """End the process; what it held is gone."""
-        if self._process.is_alive():
-            with contextlib.suppress(OSError):
-                self._line.send(("close",))
-            self._process.join(5)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._line.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _ask(self, *question):
-        try:
-            self._line.send(question)
-            if self._line.poll(10):
-                return self._line.recv()
-        except (EOFError, OSError):
-            pass
-        raise RobotError("the simulated hand is gone")
 
 
 def _serve(line, joints, tendons):

@@ -6,16 +6,15 @@ with the controller, the client would wait for ever. What the controller answers
 `simulated_ur_server`, what it does in `simulated_ur_program`.
 """
 
-import contextlib
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
 from graspbook.errors import RobotError
 from graspbook.robots.arm_model import ArmModel
+from graspbook.robots.simulated_process import SimulatedProcess
 from graspbook.robots.simulated_ur_program import Program
 from graspbook.robots.simulated_ur_server import run
 from graspbook.robots.ur10 import UR10E
@@ -32,7 +31,7 @@ class Truth(NamedTuple):
     qd: np.ndarray
 
 
-class SimulatedUr:
+class SimulatedUr(SimulatedProcess):
     """A controller that runs until it is closed; `with SimulatedUr() as controller:
     UrArm(controller.hostname)`.
 
@@ -63,25 +62,13 @@ class SimulatedUr:
         start = arm.ready if q is None else np.asarray(q, float)
         # A program runs where the control script is started on the pendant, not sent.
         program = Program(arm, start, playing=(10, 0) <= polyscope < (10, 11), follow=follow)
-        # Spawned: a fork would share the parent's threads and sockets.
-        context = multiprocessing.get_context("spawn")
-        self._line, other = context.Pipe()
         hosts = [host] if host else _HOSTS
-        self._process = context.Process(
-            target=run, args=(other, hosts, program, polyscope, remote), daemon=True
-        )
-        self._process.start()
-        other.close()
-        try:
-            self.hostname = self._line.recv() if self._line.poll(timeout) else None
-        except EOFError:
-            self.hostname = None
-        if not isinstance(self.hostname, str):
+        arguments = hosts, program, polyscope, remote
+        super().__init__("simulated UR controller", run, arguments, timeout)
+        if not isinstance(self.ready, str):
             self.close()
-            reason = (
-                self.hostname or f"the simulated UR controller did not start in {timeout:.0f} s"
-            )
-            raise RobotError(str(reason))
+            raise RobotError(str(self.ready))
+        self.hostname = self.ready
 
     def truth(self) -> Truth:
         """The `Truth` of this moment. Raises RobotError when the controller is gone."""
@@ -107,29 +94,3 @@ class SimulatedUr:
         if fault not in FAULTS:
             raise RobotError(f"fault {fault!r}, expected one of {', '.join(FAULTS)}")
         self._ask("inject", fault, motion, after)
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process.is_alive():
-            with contextlib.suppress(OSError):
-                self._line.send(("close",))
-            self._process.join(5)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._line.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _ask(self, *question):
-        try:
-            self._line.send(question)
-            if self._line.poll(10):
-                return self._line.recv()
-        except (EOFError, OSError):
-            pass
-        raise RobotError("the simulated UR controller is gone")
